@@ -1,0 +1,217 @@
+package statement
+
+// Contract is what an analyst proposes and owners grant. Everyone who matters
+// stands in it by fingerprint. Signed by the requester.
+type Contract struct {
+	Header
+	Nonce        []byte        `json:"nonce"`
+	Requester    Fingerprint   `json:"requester"`
+	Recipients   []Fingerprint `json:"recipients"` // who can open results; the requester too, if it is to
+	Purpose      string        `json:"purpose"`
+	Tables       []Table       `json:"tables"`
+	Builds       []Digest      `json:"builds"`     // accepted enclave builds, SHA-256 of the binary
+	Operators    []Fingerprint `json:"operators"`  // accepted operators of hosts
+	Evidence     []string      `json:"evidence"`   // accepted kinds of evidence; "simulated" only by name
+	Perimeters   []string      `json:"perimeters"` // accepted forms of the perimeter
+	PlanEncoding string        `json:"plan_encoding"`
+	FromMS       int64         `json:"from_ms"`
+	UntilMS      int64         `json:"until_ms"`
+	CreatedMS    int64         `json:"created_ms"`
+}
+
+// Table names data in the contract's SQL: one offer, or one epoch of a pool.
+type Table struct {
+	Name    string   `json:"name"` // party.dataset or pool.name
+	Pool    Digest   `json:"pool,omitempty"`
+	Members []Member `json:"members"` // one, or the pool's, in the pool's order
+}
+
+func (*Contract) typeURI() string { return TypeContract }
+
+// Authors of a contract: its requester.
+func (t *Contract) Authors() []Fingerprint { return []Fingerprint{t.Requester} }
+
+// Owners whose data the contract names, in order of first appearance.
+func (t *Contract) Owners() []Fingerprint {
+	seen := map[Fingerprint]bool{}
+	var out []Fingerprint
+	for _, tab := range t.Tables {
+		for _, m := range tab.Members {
+			if !seen[m.Owner] {
+				seen[m.Owner] = true
+				out = append(out, m.Owner)
+			}
+		}
+	}
+	return out
+}
+
+func (t *Contract) valid() error {
+	var c check
+	c.nonce(t.Nonce, "nonce")
+	c.fingerprint(t.Requester, "requester")
+	c.fingerprints(t.Recipients, "recipients")
+	c.that(t.Purpose != "" && len(t.Purpose) <= maxName, "purpose")
+	c.that(len(t.Tables) > 0 && len(t.Tables) <= 64, "tables")
+	names := map[string]bool{}
+	for _, tab := range t.Tables {
+		c.that(validTableName(tab.Name, tab.Pool != "") && !names[tab.Name], "table name")
+		names[tab.Name] = true
+		c.that(tab.Pool == "" || tab.Pool.Valid(), "table pool")
+		c.members(tab.Members)
+		c.that((tab.Pool != "") == (len(tab.Members) > 1), "table members")
+	}
+	c.digests(t.Builds, "builds")
+	c.fingerprints(t.Operators, "operators")
+	c.strings(t.Evidence, "evidence")
+	c.strings(t.Perimeters, "perimeters")
+	c.that(t.PlanEncoding != "" && len(t.PlanEncoding) <= maxName, "plan_encoding")
+	c.time(t.FromMS, "from_ms")
+	c.time(t.UntilMS, "until_ms")
+	c.that(t.FromMS < t.UntilMS, "until_ms")
+	c.time(t.CreatedMS, "created_ms")
+	return c.err
+}
+
+func (c *check) strings(list []string, field string) {
+	c.that(len(list) > 0 && len(list) <= maxList, field)
+	for i, s := range list {
+		c.that(s != "" && len(s) <= maxName, field)
+		for _, before := range list[:i] {
+			c.that(before != s, field)
+		}
+	}
+}
+
+// validTableName checks "party.dataset", or "pool.name" for a pool.
+func validTableName(s string, pool bool) bool {
+	for i := range s {
+		if s[i] == '.' {
+			left, right := s[:i], s[i+1:]
+			return ValidName(right) && (pool && left == "pool" || !pool && ValidName(left))
+		}
+	}
+	return false
+}
+
+// Grant lets one owner's offers be used under one contract. Signed by the owner.
+type Grant struct {
+	Header
+	Owner     Fingerprint `json:"owner"`
+	Contract  Digest      `json:"contract"`
+	Offers    []Digest    `json:"offers"`
+	Authority string      `json:"authority"` // "manual" or "rule": who decided
+	UntilMS   int64       `json:"until_ms"`
+	CreatedMS int64       `json:"created_ms"`
+}
+
+// Values of Grant.Authority.
+const (
+	ByHand = "manual"
+	ByRule = "rule"
+)
+
+func (*Grant) typeURI() string { return TypeGrant }
+
+// Authors of a grant: the owner.
+func (g *Grant) Authors() []Fingerprint { return []Fingerprint{g.Owner} }
+
+func (g *Grant) valid() error {
+	var c check
+	c.fingerprint(g.Owner, "owner")
+	c.digest(g.Contract, "contract")
+	c.digests(g.Offers, "offers")
+	c.that(g.Authority == ByHand || g.Authority == ByRule, "authority")
+	c.time(g.UntilMS, "until_ms")
+	c.time(g.CreatedMS, "created_ms")
+	c.that(g.CreatedMS < g.UntilMS, "until_ms")
+	return c.err
+}
+
+// Job asks for one query under a contract. What it asks is sealed to the brokers
+// concerned; the header says no more than the exchange must know. Signed by the requester.
+type Job struct {
+	Header
+	Nonce      []byte        `json:"nonce"`
+	Contract   Digest        `json:"contract"`
+	Requester  Fingerprint   `json:"requester"`
+	Owners     []Fingerprint `json:"owners"` // whose brokers are concerned, sorted
+	Class      string        `json:"class"`  // resource class
+	Commitment Digest        `json:"commitment"`
+	Bodies     []SealedBody  `json:"bodies"` // one per owner, and one for the requester
+	CreatedMS  int64         `json:"created_ms"`
+	ExpiresMS  int64         `json:"expires_ms"`
+}
+
+// SealedBody is a Body sealed to one broker.
+type SealedBody struct {
+	To     Fingerprint `json:"to"`
+	Sealed []byte      `json:"sealed"`
+}
+
+// Body is what a job asks. It is not a statement: the job commits to it with its salt.
+type Body struct {
+	SQL    string  `json:"sql"`
+	Params []Param `json:"params,omitempty"`
+	Salt   []byte  `json:"salt"`
+}
+
+// Param is a typed literal for $1, $2, …
+type Param struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+// Commit is the job's commitment to its body: the body holds the salt.
+func (b *Body) Commit() (Digest, error) {
+	if len(b.Salt) != NonceSize {
+		return "", ErrInvalid
+	}
+	enc, err := Marshal(b)
+	if err != nil {
+		return "", err
+	}
+	return LabelledSum("cordon/job-body/v1", enc), nil
+}
+
+func (*Job) typeURI() string { return TypeJob }
+
+// Authors of a job: its requester.
+func (j *Job) Authors() []Fingerprint { return []Fingerprint{j.Requester} }
+
+// Brokers concerned by the job: the owners, and the requester where it owns nothing.
+func (j *Job) Brokers() []Fingerprint {
+	for _, o := range j.Owners {
+		if o == j.Requester {
+			return j.Owners
+		}
+	}
+	return append(append([]Fingerprint{}, j.Owners...), j.Requester)
+}
+
+func (j *Job) valid() error {
+	var c check
+	c.nonce(j.Nonce, "nonce")
+	c.digest(j.Contract, "contract")
+	c.fingerprint(j.Requester, "requester")
+	c.fingerprints(j.Owners, "owners")
+	for i := 1; i < len(j.Owners); i++ {
+		c.that(j.Owners[i-1] < j.Owners[i], "owners order")
+	}
+	c.that(j.Class != "" && len(j.Class) <= 32, "class")
+	c.digest(j.Commitment, "commitment")
+	want := map[Fingerprint]bool{}
+	for _, b := range j.Brokers() {
+		want[b] = true
+	}
+	c.that(len(j.Bodies) == len(want), "bodies")
+	for _, b := range j.Bodies {
+		c.that(want[b.To], "body recipient")
+		delete(want, b.To)
+		c.that(len(b.Sealed) > 0 && len(b.Sealed) <= 1<<20, "body")
+	}
+	c.time(j.CreatedMS, "created_ms")
+	c.time(j.ExpiresMS, "expires_ms")
+	c.that(j.CreatedMS < j.ExpiresMS, "expires_ms")
+	return c.err
+}

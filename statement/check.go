@@ -1,0 +1,55 @@
+package statement
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// check collects the first thing wrong with a statement's fields.
+type check struct{ err error }
+
+func (c *check) that(ok bool, field string) {
+	if c.err == nil && !ok {
+		c.err = fmt.Errorf("%w: %s", ErrInvalid, field)
+	}
+}
+
+func (c *check) digest(d Digest, field string)           { c.that(d.Valid(), field) }
+func (c *check) fingerprint(f Fingerprint, field string) { c.that(f.Valid(), field) }
+func (c *check) name(s, field string)                    { c.that(ValidName(s), field) }
+func (c *check) text(s, field string)                    { c.that(len(s) <= maxText, field) }
+func (c *check) time(ms int64, field string)             { c.that(ms > 0 && ms < 1<<53, field) }
+func (c *check) count(n int64, field string)             { c.that(n >= 0 && n < 1<<53, field) }
+func (c *check) nonce(b []byte, field string)            { c.that(len(b) == NonceSize, field) }
+
+func (c *check) fingerprints(list []Fingerprint, field string) {
+	c.that(len(list) > 0 && len(list) <= maxList, field)
+	seen := map[Fingerprint]bool{}
+	for _, f := range list {
+		c.that(f.Valid() && !seen[f], field)
+		seen[f] = true
+	}
+}
+
+func (c *check) digests(list []Digest, field string) {
+	c.that(len(list) > 0 && len(list) <= maxList, field)
+	seen := map[Digest]bool{}
+	for _, d := range list {
+		c.that(d.Valid() && !seen[d], field)
+		seen[d] = true
+	}
+}
+
+// NonceSize is the length of every nonce and salt, in bytes.
+const NonceSize = 32
+
+var nameRE = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+// ValidName reports whether s can name a party, data set or pool. Such names are
+// the parts of SQL names like party.dataset, so they need no quoting.
+func ValidName(s string) bool { return nameRE.MatchString(s) && s != "pool" && s != "own" }
+
+var columnRE = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
+// ValidColumn reports whether s can name a column.
+func ValidColumn(s string) bool { return columnRE.MatchString(s) }

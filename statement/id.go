@@ -1,0 +1,126 @@
+package statement
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Digest names a statement or an object: "sha256:" and 64 lower-case hex digits.
+type Digest string
+
+// Fingerprint names a party: "cordon1" and 64 lower-case hex digits of the hash of its public key.
+type Fingerprint string
+
+const (
+	digestPrefix      = "sha256:"
+	fingerprintPrefix = "cordon1"
+	fingerprintLabel  = "cordon/party-key/v1"
+)
+
+// ErrBadID is returned for text that is not a digest, fingerprint or key.
+var ErrBadID = errors.New("statement: not a valid identifier")
+
+// Sum returns the digest of b as it is: the name of a statement is Sum of its payload.
+func Sum(b []byte) Digest {
+	h := sha256.Sum256(b)
+	return Digest(digestPrefix + hex.EncodeToString(h[:]))
+}
+
+// LabelledSum hashes parts under a versioned label. Every part is framed by its
+// length, so no two lists of parts hash the same bytes (docs/spec/statement.md, section 2).
+func LabelledSum(label string, parts ...[]byte) Digest {
+	h := sha256.New()
+	h.Write(Frame(label, parts...))
+	return Digest(digestPrefix + hex.EncodeToString(h.Sum(nil)))
+}
+
+// Frame concatenates label and parts, each behind its length as eight big-endian bytes.
+func Frame(label string, parts ...[]byte) []byte {
+	var out []byte
+	out = appendFramed(out, []byte(label))
+	for _, p := range parts {
+		out = appendFramed(out, p)
+	}
+	return out
+}
+
+func appendFramed(out, part []byte) []byte {
+	out = binary.BigEndian.AppendUint64(out, uint64(len(part)))
+	return append(out, part...)
+}
+
+// Valid reports whether d has the form of a digest.
+func (d Digest) Valid() bool { return validHex(string(d), digestPrefix) }
+
+// Bytes returns the 32 bytes that d spells, or nil if d is not valid.
+func (d Digest) Bytes() []byte {
+	if !d.Valid() {
+		return nil
+	}
+	b, _ := hex.DecodeString(strings.TrimPrefix(string(d), digestPrefix))
+	return b
+}
+
+// Short is for people: enough to tell digests on one screen apart, never to rely on.
+func (d Digest) Short() string {
+	s := strings.TrimPrefix(string(d), digestPrefix)
+	return s[:min(12, len(s))]
+}
+
+// Valid reports whether f has the form of a fingerprint.
+func (f Fingerprint) Valid() bool { return validHex(string(f), fingerprintPrefix) }
+
+// Short is for people, never to rely on.
+func (f Fingerprint) Short() string { return string(f[:min(15, len(f))]) }
+
+func validHex(s, prefix string) bool {
+	rest, ok := strings.CutPrefix(s, prefix)
+	if !ok || len(rest) != 64 {
+		return false
+	}
+	for _, c := range rest {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// PublicKey is an Ed25519 verification key (RFC 8032).
+type PublicKey [ed25519.PublicKeySize]byte
+
+const publicKeyPrefix = "ed25519:"
+
+// ParsePublicKey reads the text form "ed25519:" and 64 hex digits.
+func ParsePublicKey(s string) (PublicKey, error) {
+	var k PublicKey
+	if !validHex(s, publicKeyPrefix) {
+		return k, fmt.Errorf("public key: %w", ErrBadID)
+	}
+	_, err := hex.Decode(k[:], []byte(strings.TrimPrefix(s, publicKeyPrefix)))
+	return k, err
+}
+
+func (k PublicKey) String() string { return publicKeyPrefix + hex.EncodeToString(k[:]) }
+
+// Fingerprint is what contracts and policies pin instead of the key.
+func (k PublicKey) Fingerprint() Fingerprint {
+	d := LabelledSum(fingerprintLabel, k[:])
+	return Fingerprint(fingerprintPrefix + strings.TrimPrefix(string(d), digestPrefix))
+}
+
+// Verify reports whether sig is k's signature over msg.
+func (k PublicKey) Verify(msg, sig []byte) bool {
+	return len(sig) == ed25519.SignatureSize && ed25519.Verify(k[:], msg, sig)
+}
+
+// Signer makes signatures. Private keys live in package seal or in a key store.
+type Signer interface {
+	Public() PublicKey
+	Sign(msg []byte) ([]byte, error)
+}

@@ -1,0 +1,54 @@
+package statement
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+const uriBase = "https://cordon-exchange.github.io/statement/"
+
+// Kinds of statements with the version in use, in the order of their life.
+const (
+	TypeParty      = uriBase + "party/v1"
+	TypeOffer      = uriBase + "offer/v1"
+	TypePool       = uriBase + "pool/v1"
+	TypeContract   = uriBase + "contract/v1"
+	TypeGrant      = uriBase + "grant/v1"
+	TypeJob        = uriBase + "job/v1"
+	TypeReady      = uriBase + "ready/v1"
+	TypeRefusal    = uriBase + "refusal/v1"
+	TypeRelease    = uriBase + "release/v1"
+	TypeReceipt    = uriBase + "receipt/v1"
+	TypeAck        = uriBase + "ack/v1"
+	TypeRevocation = uriBase + "revocation/v1"
+)
+
+// PeekType returns the type a payload claims, for routing only.
+func PeekType(payload []byte) (string, error) {
+	d := json.NewDecoder(bytes.NewReader(payload))
+	for _, want := range []json.Token{json.Delim('{'), "type"} {
+		t, err := d.Token()
+		if err != nil || t != want {
+			return "", ErrType
+		}
+	}
+	t, err := d.Token()
+	s, ok := t.(string)
+	if err != nil || !ok {
+		return "", ErrType
+	}
+	return s, nil
+}
+
+func peekType(payload []byte, want string) error {
+	got, err := PeekType(payload)
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("%w: want %s", ErrType, strings.TrimPrefix(want, uriBase))
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package statement
+
+// Evidence is what an attester offers about itself (RFC 9334, section 8.1), as
+// it came: package evidence says what it proves.
+type Evidence struct {
+	Kind         string   `json:"kind"` // "simulated", …
+	Raw          []byte   `json:"raw"`
+	Endorsements [][]byte `json:"endorsements,omitempty"`
+}
+
+// Digest names the evidence.
+func (e *Evidence) Digest() (Digest, error) {
+	b, err := Marshal(e)
+	if err != nil {
+		return "", err
+	}
+	return LabelledSum("cordon/evidence/v1", b), nil
+}
+
+func (c *check) evidence(e *Evidence) {
+	c.that(e.Kind != "" && len(e.Kind) <= 32, "evidence kind")
+	c.that(len(e.Raw) > 0 && len(e.Raw) <= 1<<20 && len(e.Endorsements) <= 64, "evidence")
+}
+
+// Session is the key pair that an enclave makes for one job.
+type Session struct {
+	Key string `json:"key"` // PublicKey text: signs messages and the receipt
+	Box []byte `json:"box"` // HPKE public key that replies and keys are sealed to
+}
+
+// Digest names the session.
+func (s *Session) Digest() Digest {
+	return LabelledSum("cordon/session/v1", []byte(s.Key), s.Box)
+}
+
+// Fingerprint of the session's signing key.
+func (s *Session) Fingerprint() Fingerprint {
+	k, err := ParsePublicKey(s.Key)
+	if err != nil {
+		return ""
+	}
+	return k.Fingerprint()
+}
+
+func (c *check) session(s *Session) {
+	_, err := ParsePublicKey(s.Key)
+	c.that(err == nil && len(s.Box) > 0 && len(s.Box) <= 4096, "session")
+}
+
+// Ready says that an owner's broker compiled the job to a plan and would release
+// its keys for it. Signed by the owner.
+type Ready struct {
+	Header
+	Owner     Fingerprint `json:"owner"`
+	Job       Digest      `json:"job"`
+	Session   Digest      `json:"session"`
+	Plan      Digest      `json:"plan"` // salted with the job's salt: policy.Plan.Digest
+	Offers    []Digest    `json:"offers"`
+	Grant     Digest      `json:"grant"`
+	Price     int64       `json:"price"`
+	Nonce     []byte      `json:"nonce"`
+	ExpiresMS int64       `json:"expires_ms"`
+}
+
+func (*Ready) typeURI() string { return TypeReady }
+
+// Authors of a ready: the owner.
+func (r *Ready) Authors() []Fingerprint { return []Fingerprint{r.Owner} }
+
+func (r *Ready) valid() error {
+	var c check
+	c.fingerprint(r.Owner, "owner")
+	c.digest(r.Job, "job")
+	c.digest(r.Session, "session")
+	c.digest(r.Plan, "plan")
+	c.digests(r.Offers, "offers")
+	c.digest(r.Grant, "grant")
+	c.count(r.Price, "price")
+	c.nonce(r.Nonce, "nonce")
+	c.time(r.ExpiresMS, "expires_ms")
+	return c.err
+}
+
+// Refusal says that a broker will not release keys for a job, and why. Signed by
+// the broker's party; sealed to the requester.
+type Refusal struct {
+	Header
+	Party  Fingerprint `json:"party"`
+	Job    Digest      `json:"job"`
+	Stage  string      `json:"stage"` // hello, quote
+	Code   string      `json:"code"`  // names the check that refused: stable, for machines
+	Reason string      `json:"reason"`
+	AtMS   int64       `json:"at_ms"`
+}
+
+func (*Refusal) typeURI() string { return TypeRefusal }
+
+// Authors of a refusal: who refuses.
+func (r *Refusal) Authors() []Fingerprint { return []Fingerprint{r.Party} }
+
+func (r *Refusal) valid() error {
+	var c check
+	c.fingerprint(r.Party, "party")
+	c.digest(r.Job, "job")
+	c.that(r.Stage != "" && len(r.Stage) <= 32, "stage")
+	c.that(r.Code != "" && len(r.Code) <= 64, "code")
+	c.text(r.Reason, "reason")
+	c.time(r.AtMS, "at_ms")
+	return c.err
+}
+
+// Release accompanies the keys that an owner's broker seals to an attested
+// enclave, and opens an exposure. Signed by the owner.
+type Release struct {
+	Header
+	Owner      Fingerprint `json:"owner"`
+	Job        Digest      `json:"job"`
+	Session    Digest      `json:"session"`
+	Plan       Digest      `json:"plan"`
+	Evidence   Digest      `json:"evidence"`
+	Ready      Digest      `json:"ready"`
+	Grant      Digest      `json:"grant"`
+	Sealed     Digest      `json:"sealed"` // Sum of the sealed keys
+	Columns    []Opening   `json:"columns"`
+	Number     int64       `json:"number"`  // 1 for the first release of the job, at most 4
+	Charged    int64       `json:"charged"` // credits charged by this release; 0 for a re-release
+	ReleasedMS int64       `json:"released_ms"`
+}
+
+// MaxReleases of one job by one owner: the first, and three more.
+const MaxReleases = 4
+
+// Opening lists the columns of one offer whose keys were released.
+type Opening struct {
+	Offer   Digest   `json:"offer"`
+	Columns []string `json:"columns"`
+}
+
+func (*Release) typeURI() string { return TypeRelease }
+
+// Authors of a release: the owner.
+func (r *Release) Authors() []Fingerprint { return []Fingerprint{r.Owner} }
+
+func (r *Release) valid() error {
+	var c check
+	c.fingerprint(r.Owner, "owner")
+	c.digest(r.Job, "job")
+	c.digest(r.Session, "session")
+	c.digest(r.Plan, "plan")
+	c.digest(r.Evidence, "evidence")
+	c.digest(r.Ready, "ready")
+	c.digest(r.Grant, "grant")
+	c.digest(r.Sealed, "sealed")
+	c.openings(r.Columns)
+	c.that(r.Number >= 1 && r.Number <= MaxReleases, "number")
+	c.count(r.Charged, "charged")
+	c.time(r.ReleasedMS, "released_ms")
+	return c.err
+}
+
+func (c *check) openings(list []Opening) {
+	c.that(len(list) > 0 && len(list) <= maxList, "columns")
+	for _, o := range list {
+		c.digest(o.Offer, "columns offer")
+		c.strings(o.Columns, "columns")
+	}
+}
+
+// ReleasedKeys is what a release seals: not a statement, never stored.
+type ReleasedKeys struct {
+	Offers []OfferKeys `json:"offers"`
+}
+
+// OfferKeys are the clear keys of one offer.
+type OfferKeys struct {
+	Offer  Digest      `json:"offer"`
+	Footer []byte      `json:"footer"`
+	Column []ColumnKey `json:"columns"`
+}
+
+// ColumnKey is one clear key.
+type ColumnKey struct {
+	Column string `json:"column"`
+	Key    []byte `json:"key"`
+}
