@@ -1,0 +1,108 @@
+package seal
+
+import (
+	"crypto/hpke"
+	"errors"
+	"fmt"
+
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// The one HPKE suite (RFC 9180; draft-ietf-hpke-pq): MLKEM768-X25519,
+// HKDF-SHA256, AES-256-GCM, base mode. Sealed text is enc ‖ ciphertext.
+var (
+	kem  = hpke.MLKEM768X25519
+	kdf  = hpke.HKDFSHA256
+	aead = hpke.AES256GCM
+)
+
+// ErrOpen is returned for everything that does not open: wrong key, wrong
+// context, changed or short ciphertext. Which one it was is not said.
+var ErrOpen = errors.New("seal: does not open")
+
+// BoxKey is a private key that others seal to.
+type BoxKey struct {
+	_    [0]func()
+	priv hpke.PrivateKey
+}
+
+// NewBoxKey makes a fresh key.
+func NewBoxKey() (*BoxKey, error) {
+	k, err := kem().GenerateKey()
+	if err != nil {
+		return nil, err
+	}
+	return &BoxKey{priv: k}, nil
+}
+
+// BoxKeyFromBytes restores a key from what BytesUnsafe gave.
+func BoxKeyFromBytes(b []byte) (*BoxKey, error) {
+	k, err := kem().NewPrivateKey(b)
+	if err != nil {
+		return nil, ErrBadKey
+	}
+	return &BoxKey{priv: k}, nil
+}
+
+// BytesUnsafe returns the private key, for a key store to keep.
+func (k *BoxKey) BytesUnsafe() ([]byte, error) { return k.priv.Bytes() }
+
+// Public is the key that others seal to, as it stands in statements.
+func (k *BoxKey) Public() []byte { return k.priv.PublicKey().Bytes() }
+
+func (k *BoxKey) String() string   { return "seal.BoxKey" }
+func (k *BoxKey) GoString() string { return "seal.BoxKey" }
+
+// Context says what a sealed text is for. It is authenticated, not encrypted: a
+// text sealed for one purpose, job or reader opens for no other.
+type Context struct {
+	Purpose string                // required, versioned: one of the Purpose constants
+	Job     statement.Digest      // the job, where there is one
+	To      statement.Fingerprint // the reader, where it is a party
+	From    statement.Fingerprint // the writer, where it is a party
+}
+
+// Purposes of sealed texts.
+const (
+	PurposeJobBody = "cordon/seal/job-body/v1"
+	PurposeHello   = "cordon/seal/hello/v1"
+	PurposeQuote   = "cordon/seal/quote/v1"
+	PurposeReceipt = "cordon/seal/receipt/v1"
+	PurposeReply   = "cordon/seal/reply/v1"
+	PurposeKeys    = "cordon/seal/keys/v1"
+	PurposeResult  = "cordon/seal/result-key/v1"
+	PurposeNotice  = "cordon/seal/notice/v1"
+)
+
+func (c Context) info() ([]byte, error) {
+	if c.Purpose == "" {
+		return nil, fmt.Errorf("%w: no purpose", ErrBadKey)
+	}
+	return statement.Frame(c.Purpose, []byte(c.Job), []byte(c.To), []byte(c.From)), nil
+}
+
+// To seals plaintext to a public key (from a verified party or session).
+func To(public []byte, c Context, plaintext []byte) ([]byte, error) {
+	info, err := c.info()
+	if err != nil {
+		return nil, err
+	}
+	pk, err := kem().NewPublicKey(public)
+	if err != nil {
+		return nil, ErrBadKey
+	}
+	return hpke.Seal(pk, kdf(), aead(), info, plaintext)
+}
+
+// Open opens what To sealed for the same context.
+func (k *BoxKey) Open(c Context, sealed []byte) ([]byte, error) {
+	info, err := c.info()
+	if err != nil {
+		return nil, err
+	}
+	out, err := hpke.Open(k.priv, kdf(), aead(), info, sealed)
+	if err != nil {
+		return nil, ErrOpen
+	}
+	return out, nil
+}
