@@ -3,7 +3,7 @@ package statement
 // Bounds on what is read from others. A statement past one of them is refused
 // before it is decoded; none is reachable in normal use.
 const (
-	MaxPayload    = 4 << 20 // bytes of one statement's payload
+	MaxPayload    = 8 << 20 // bytes of one payload or message
 	maxEnvelope   = MaxPayload*4/3 + 1<<20
 	maxSignatures = 1024
 	maxDepth      = 32   // nesting of JSON values

@@ -1,0 +1,94 @@
+package simulated
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Kind of this evidence, in policies, contracts and receipts.
+const Kind = "simulated"
+
+// MaxAge is how far the time in the evidence may lie from the verifier's clock.
+const MaxAge = 5 * time.Minute
+
+// Report is what the operator asserts about the enclave that it started.
+type Report struct {
+	Build      statement.Digest    `json:"build"`
+	ReportData string              `json:"report_data"` // 128 hex digits
+	Operator   string              `json:"operator"`    // public key text
+	Perimeter  statement.Perimeter `json:"perimeter"`
+	AtMS       int64               `json:"at_ms"`
+}
+
+// signed is the raw evidence: the report's bytes and the operator's signature.
+type signed struct {
+	Report []byte `json:"report"`
+	Sig    []byte `json:"sig"`
+}
+
+const label = "cordon/simulated-evidence/v1"
+
+// Attest signs a report with the operator's key.
+func Attest(operator statement.Signer, build statement.Digest, data evidence.ReportData, p statement.Perimeter, at time.Time) (*statement.Evidence, error) {
+	p.Kind, p.Simulated = Kind, true
+	body, err := statement.Marshal(Report{
+		Build: build, ReportData: hex.EncodeToString(data[:]),
+		Operator: operator.Public().String(), Perimeter: p, AtMS: at.UnixMilli(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	sig, err := operator.Sign(statement.Frame(label, body))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := statement.Marshal(signed{Report: body, Sig: sig})
+	if err != nil {
+		return nil, err
+	}
+	return &statement.Evidence{Kind: Kind, Raw: raw}, nil
+}
+
+// Verify is an evidence.Verifier: the report is signed by the operator it names, now.
+func Verify(_ context.Context, e *statement.Evidence, at time.Time) (*evidence.Claims, error) {
+	if e.Kind != Kind {
+		return nil, evidence.ErrKind
+	}
+	var s signed
+	if err := statement.Unmarshal(e.Raw, &s); err != nil {
+		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
+	}
+	var r Report
+	if err := statement.Unmarshal(s.Report, &r); err != nil {
+		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
+	}
+	return r.claims(s, at)
+}
+
+func (r *Report) claims(s signed, at time.Time) (*evidence.Claims, error) {
+	key, err := statement.ParsePublicKey(r.Operator)
+	if err != nil {
+		return nil, evidence.ErrMalformed
+	}
+	if !key.Verify(statement.Frame(label, s.Report), s.Sig) {
+		return nil, evidence.ErrSignature
+	}
+	c := &evidence.Claims{
+		Kind: Kind, Simulated: true, Build: r.Build, Operator: key.Fingerprint(),
+		Perimeter: r.Perimeter, MadeAt: time.UnixMilli(r.AtMS),
+	}
+	n, err := hex.Decode(c.ReportData[:], []byte(r.ReportData))
+	wellFormed := err == nil && n == evidence.ReportDataSize && len(r.ReportData) == 2*evidence.ReportDataSize
+	if !wellFormed || !r.Build.Valid() || r.Perimeter.Kind != Kind || !r.Perimeter.Simulated || r.Perimeter.Form == "" {
+		return nil, evidence.ErrMalformed
+	}
+	if age := at.Sub(c.MadeAt); age > MaxAge || age < -MaxAge {
+		return nil, evidence.ErrClock
+	}
+	return c, nil
+}

@@ -1,0 +1,97 @@
+package message
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cordon-exchange/cordon/seal"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Kinds of messages, in the order of a job's life.
+const (
+	KindHello   = "hello"   // enclave to brokers
+	KindQuote   = "quote"   // enclave to brokers
+	KindReceipt = "receipt" // enclave to brokers
+	KindReply   = "reply"   // broker to enclave
+	KindNotice  = "notice"  // broker to requester: a signed Refusal
+)
+
+// MaxSize of one sealed message, in bytes.
+const MaxSize = 8 << 20
+
+// ErrMalformed is returned for a message that does not decode strictly.
+var ErrMalformed = errors.New("message: malformed")
+
+// Hello announces an enclave's session to a broker. The evidence binds session
+// and job (evidence.HelloBinding), so it needs no signature.
+type Hello struct {
+	Job      statement.Digest   `json:"job"`
+	Session  statement.Session  `json:"session"`
+	Evidence statement.Evidence `json:"evidence"`
+}
+
+// Quote asks for keys. The evidence binds session, job, plan and readies
+// (evidence.QuoteBinding).
+type Quote struct {
+	Job      statement.Digest     `json:"job"`
+	Session  statement.Session    `json:"session"`
+	Plan     statement.Digest     `json:"plan"`
+	Readies  []statement.Envelope `json:"readies"`
+	Evidence statement.Evidence   `json:"evidence"`
+}
+
+// ReceiptNotice hands a broker the receipt, signed by the session, with all
+// releases that it names, so that the broker can check the whole account.
+type ReceiptNotice struct {
+	Job      statement.Digest     `json:"job"`
+	Receipt  statement.Envelope   `json:"receipt"`
+	Releases []statement.Envelope `json:"releases"`
+	Readies  []statement.Envelope `json:"readies"`
+}
+
+// Reply is a broker's answer, sealed to the session. Exactly the fields of its
+// stage are set; every statement in it is signed by the broker's party.
+type Reply struct {
+	Stage   string              `json:"stage"`             // KindHello, KindQuote or KindReceipt
+	Refusal *statement.Envelope `json:"refusal,omitempty"` // any stage: and then nothing else
+	Ready   *statement.Envelope `json:"ready,omitempty"`   // hello, from owners
+	Body    *statement.Body     `json:"body,omitempty"`    // hello, from the requester; the job commits to it
+	Release *statement.Envelope `json:"release,omitempty"` // quote, from owners
+	Keys    []byte              `json:"keys,omitempty"`    // quote: statement.ReleasedKeys sealed to the session; the release names its digest
+	Ack     *statement.Envelope `json:"ack,omitempty"`     // receipt, from owners
+}
+
+// ResultKey is K for one recipient, sealed to it, with the account of the job
+// that entitles it to K: a receipt.Bundle's bytes.
+type ResultKey struct {
+	Key    []byte `json:"key"`
+	Bundle []byte `json:"bundle"`
+}
+
+// SealTo encodes m and seals it to a party's or session's public box.
+func SealTo(public []byte, c seal.Context, m any) ([]byte, error) {
+	b, err := statement.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > MaxSize {
+		return nil, fmt.Errorf("%w: too large", ErrMalformed)
+	}
+	return seal.To(public, c, b)
+}
+
+// OpenWith opens and strictly decodes a message into m.
+func OpenWith(k *seal.BoxKey, c seal.Context, sealed []byte, m any) error {
+	if len(sealed) > MaxSize+4096 {
+		return fmt.Errorf("%w: too large", ErrMalformed)
+	}
+	b, err := k.Open(c, sealed)
+	if err != nil {
+		return err
+	}
+	if err := statement.Unmarshal(b, m); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return nil
+}
