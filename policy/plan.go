@@ -104,14 +104,14 @@ type Guard struct {
 	Recognised      []string   `json:"recognised"` // owners that every policy counts as contributors, sorted
 }
 
-// Post computes over the released table alone: WHERE on its rows, then the sum of the shown cells for each key in
-// Group, then HAVING, the items, ORDER BY, OFFSET and LIMIT.
+// Post computes over the released table alone: Where picks its rows; for each value of the keys in Group the shown cells
+// of each base are added up; then Having, the items, the order, Offset and Limit. It is total: what has no value is NULL.
 type Post struct {
-	Where   *Expr   `json:"where,omitempty"` // over dims
-	Group   []int   `json:"group"`           // indices of the dims that remain, in the order of GROUP BY
-	Having  *Expr   `json:"having,omitempty"`
+	Where   *Expr   `json:"where,omitempty"`  // over dims
+	Group   []Expr  `json:"group"`            // over dims: the keys, in the order of GROUP BY
+	Having  *Expr   `json:"having,omitempty"` // over keys and bases, as are the items and the order
 	Select  []Item  `json:"select"`
-	OrderBy []Order `json:"order_by"`
+	OrderBy []Order `json:"order_by"` // then by all keys, so that the result has one order
 	Limit   *int64  `json:"limit,omitempty"`
 	Offset  int64   `json:"offset"`
 }
@@ -129,11 +129,11 @@ type Order struct {
 	NullsFirst bool `json:"nulls_first"`
 }
 
-// Expr is an expression over the dims and bases of the released table; docs/spec/plan-1.md lists the operators.
+// Expr is an expression over the released table; docs/spec/plan-1.md lists the operators.
 type Expr struct {
-	Op    string `json:"op"`
+	Op    Op     `json:"op"`
 	Type  Type   `json:"type"`
-	Index int    `json:"index,omitempty"` // of op "dim" and "base"
-	Value string `json:"value,omitempty"` // of op "const", canonical text
+	Index int    `json:"index"`           // of OpDim, OpKey and OpBase; else 0
+	Value string `json:"value,omitempty"` // of OpConst: canonical text
 	Args  []Expr `json:"args,omitempty"`
 }
