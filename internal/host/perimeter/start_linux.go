@@ -1,0 +1,328 @@
+package perimeter
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Enclave is one running enclave process. Its methods may be called from any goroutine.
+type Enclave struct {
+	conn        net.Conn
+	measurement string
+	form        Form
+	proc        *child
+}
+
+// Start launches one enclave process inside the perimeter that was asked for, and returns once the measured program
+// is running. ctx bounds the enclave's whole life: when it ends, the enclave is killed. The caller closes Conn.
+func Start(ctx context.Context, o Options) (*Enclave, error) {
+	o, err := o.valid()
+	if err != nil {
+		return nil, err
+	}
+	if o.Image == nil {
+		return nil, errNoImage
+	}
+	l, err := launch(ctx, o, false)
+	if err != nil {
+		return nil, err
+	}
+	return &Enclave{conn: l.conn, measurement: o.Image.Measurement(), form: l.form, proc: l.proc}, nil
+}
+
+// Conn is the host's end of the channel.
+func (e *Enclave) Conn() net.Conn { return e.conn }
+
+// Measurement is the SHA-256, in hex, of the program that is running.
+func (e *Enclave) Measurement() string { return e.measurement }
+
+// Form says which protections are in force.
+func (e *Enclave) Form() Form { return e.form }
+
+// Pid of the enclave as the host sees it.
+func (e *Enclave) Pid() int { return e.proc.pid }
+
+// Kill ends the enclave at once. It is safe to call at any time, also after the end.
+func (e *Enclave) Kill() { e.proc.kill() }
+
+// Wait blocks until the enclave has ended.
+func (e *Enclave) Wait() ExitState { return e.proc.wait() }
+
+// launched is a first stage that has reported success.
+type launched struct {
+	conn net.Conn
+	form Form
+	proc *child
+}
+
+// launch runs the first stage; with probe it ends there instead of becoming the enclave.
+func launch(ctx context.Context, o Options, probe bool) (*launched, error) {
+	abi, err := o.facts.check(o.Request)
+	if err != nil {
+		return nil, err
+	}
+	user, err := userMapping()
+	if err != nil {
+		return nil, err
+	}
+	config, err := newStageConfig(o, abi, user.drop, probe)
+	if err != nil {
+		return nil, err
+	}
+	pipes, err := newPipes()
+	if err != nil {
+		return nil, err
+	}
+	defer pipes.closeChildEnds()
+	cmd := stageCommand(o, config, user, pipes)
+	proc, err := startChild(ctx, cmd, o.facts.start)
+	if err != nil {
+		pipes.closeHostEnds()
+		return nil, startError(o.Request, err)
+	}
+	// Only our copies; otherwise the report would never end.
+	pipes.closeChildEnds()
+	done, err := readReport(pipes.report)
+	if err != nil {
+		proc.kill()
+		proc.wait()
+		pipes.closeHostEnds()
+		return nil, errors.Join(ctx.Err(), err)
+	}
+	pipes.report.Close()
+	form, err := formOf(o, abi, done)
+	if err != nil {
+		return nil, err
+	}
+	return &launched{conn: pipes.conn, form: form, proc: proc}, nil
+}
+
+func newStageConfig(o Options, abi int, dropUser, probe bool) (string, error) {
+	outer, err := currentNamespaces()
+	if err != nil {
+		return "", fmt.Errorf("perimeter: read own namespaces: %w", err)
+	}
+	text, err := json.Marshal(stageConfig{
+		Name: o.Request.Name, Claim: o.Request.String(), Limits: o.Limits,
+		ABI: abi, DropUser: dropUser, Outer: outer, Probe: probe,
+	})
+	return string(text), err
+}
+
+// formOf joins what was asked for with what the stage reports to be in force.
+func formOf(o Options, abi int, done stageDone) (Form, error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return Form{}, fmt.Errorf("perimeter: uname: %w", err)
+	}
+	swap := SwapNone
+	if o.Request.AllowSwap {
+		swap = SwapAllowed
+	}
+	return Form{
+		Name: o.Request.Name, Swap: swap, Kernel: unix.ByteSliceToString(u.Release[:]),
+		Namespaces: done.Namespaces, Root: done.Root, Proc: done.Proc,
+		LandlockABI: abi, Landlock: done.Landlock, User: done.User,
+		Capabilities: CapabilitiesNone, NoNewPrivs: true, CoreBytes: 0, Limits: o.Limits,
+	}, nil
+}
+
+// stageCommand describes the first stage: the host's own program, in new namespaces, with an empty environment.
+func stageCommand(o Options, config string, user mapping, p *pipes) *exec.Cmd {
+	cmd := &exec.Cmd{
+		Path: o.StageExe,
+		Args: []string{"cordon", StageCommand, config},
+		Env:  []string{},
+		// Stdin, Stdout and Stderr stay nil, which means the null device.
+		ExtraFiles: []*os.File{p.childConn, p.childReport},
+		SysProcAttr: &syscall.SysProcAttr{
+			Setsid:    true,
+			Pdeathsig: syscall.SIGKILL,
+		},
+	}
+	if o.Image != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, o.Image.file)
+	}
+	if o.Request.Name == NoUserNS {
+		return cmd
+	}
+	for _, k := range namespaceKinds() {
+		if k.wanted(o.Request.Name) {
+			cmd.SysProcAttr.Cloneflags |= k.flag
+		}
+	}
+	cmd.SysProcAttr.UidMappings = user.uids
+	cmd.SysProcAttr.GidMappings = user.gids
+	cmd.SysProcAttr.GidMappingsEnableSetgroups = user.drop
+	return cmd
+}
+
+// pipes are the two connections to a first stage: the channel and the report.
+type pipes struct {
+	conn                   net.Conn
+	report                 *os.File
+	childConn, childReport *os.File
+}
+
+func newPipes() (*pipes, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("perimeter: channel: %w", err)
+	}
+	host, child := os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel")
+	conn, err := net.FileConn(host)
+	host.Close()
+	if err != nil {
+		child.Close()
+		return nil, fmt.Errorf("perimeter: channel: %w", err)
+	}
+	report, childReport, err := os.Pipe()
+	if err != nil {
+		conn.Close()
+		child.Close()
+		return nil, fmt.Errorf("perimeter: report: %w", err)
+	}
+	return &pipes{conn: conn, report: report, childConn: child, childReport: childReport}, nil
+}
+
+// closeChildEnds may be called more than once.
+func (p *pipes) closeChildEnds() {
+	p.childConn.Close()
+	p.childReport.Close()
+}
+
+func (p *pipes) closeHostEnds() {
+	p.conn.Close()
+	p.report.Close()
+}
+
+// child is a started process with the one goroutine that waits for it.
+type child struct {
+	pid   int
+	proc  *os.Process
+	ended chan struct{}
+	state ExitState // valid once ended is closed
+}
+
+// startChild starts cmd on an OS thread that lives until the process has ended. The kernel sends the parent-death
+// signal when the *thread* that forked ends, so it must be a thread that nothing else uses.
+func startChild(ctx context.Context, cmd *exec.Cmd, start func(*exec.Cmd) error) (*child, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	c := &child{ended: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := start(cmd)
+		if err == nil {
+			c.proc, c.pid = cmd.Process, cmd.Process.Pid
+		}
+		started <- err
+		if err != nil {
+			return
+		}
+		_ = cmd.Wait() // the state below says how it ended
+		c.state = exitState(cmd.ProcessState)
+		close(c.ended)
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, c.kill)
+	go func() {
+		<-c.ended
+		stop()
+	}()
+	return c, nil
+}
+
+// kill is safe after the end: the process handle knows that it is gone.
+func (c *child) kill() { _ = c.proc.Kill() }
+
+func (c *child) wait() ExitState {
+	<-c.ended
+	return c.state
+}
+
+func exitState(p *os.ProcessState) ExitState {
+	s := ExitState{Code: p.ExitCode(), CPU: p.UserTime() + p.SystemTime()}
+	if ws, ok := p.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		s.Signal = ws.Signal()
+	}
+	if ru, ok := p.SysUsage().(*syscall.Rusage); ok {
+		s.MaxRSS = ru.Maxrss << 10
+	}
+	return s
+}
+
+// probeTimeout bounds a probe: it takes milliseconds.
+const probeTimeout = 10 * time.Second
+
+// Check finds out, by running a first stage that stops short of an enclave, whether the machine offers the perimeter
+// that o asks for. The Form is what Start would give.
+func Check(ctx context.Context, o Options) (Form, error) {
+	o, err := o.valid()
+	if err != nil {
+		return Form{}, err
+	}
+	o.Image = nil
+	if err := memfdExecOffered(); err != nil {
+		return Form{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	l, err := launch(ctx, o, true)
+	if err != nil {
+		return Form{}, err
+	}
+	defer l.conn.Close()
+	if s := l.proc.wait(); !s.Clean() {
+		return Form{}, fmt.Errorf("%w: %s", ErrStage, s)
+	}
+	return l.form, nil
+}
+
+func memfdExecOffered() error {
+	f, err := execMemfd()
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Strongest finds the strongest perimeter that this machine offers. It never starts anything in it: the caller asks
+// for what it found by name, with Form.Request, so that a weaker form is always a choice that someone can see.
+func Strongest(ctx context.Context) (Form, error) {
+	return strongest(ctx, Options{Limits: Limits{MemoryBytes: MinMemoryBytes}})
+}
+
+func strongest(ctx context.Context, o Options) (Form, error) {
+	var refused []error
+	for _, swap := range []bool{false, true} {
+		for _, n := range Names() {
+			o.Request = Request{Name: n, AllowSwap: swap}
+			f, err := Check(ctx, o)
+			if err == nil {
+				return f, nil
+			}
+			var missing *MissingError
+			if !errors.As(err, &missing) {
+				return Form{}, err
+			}
+			refused = append(refused, err)
+		}
+	}
+	return Form{}, errors.Join(refused...)
+}
