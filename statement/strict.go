@@ -28,9 +28,12 @@ func Marshal(v any) ([]byte, error) {
 // Marshal would give: duplicate keys, keys differing in case, unknown fields,
 // null, trailing bytes, other spellings of numbers or strings, invalid UTF-8.
 // On error v must not be used.
-func Unmarshal(src []byte, v any) error {
-	if len(src) > MaxPayload {
-		return fmt.Errorf("%w: larger than %d bytes", ErrNotStrict, MaxPayload)
+func Unmarshal(src []byte, v any) error { return UnmarshalUpTo(src, MaxPayload, v) }
+
+// UnmarshalUpTo is Unmarshal for files that hold many statements: limit is in bytes.
+func UnmarshalUpTo(src []byte, limit int, v any) error {
+	if len(src) > limit {
+		return fmt.Errorf("%w: larger than %d bytes", ErrNotStrict, limit)
 	}
 	if !utf8.Valid(src) {
 		return fmt.Errorf("%w: invalid UTF-8", ErrNotStrict)
