@@ -1,23 +1,66 @@
 package policy
 
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+)
+
+// ErrEncoding says that bytes are not the plan/1 encoding of a plan.
+var ErrEncoding = errors.New("not a plan/1 encoding")
+
+const (
+	labelPlan   = "cordon/plan/1"
+	labelSalted = "cordon/plan/1/salted"
+)
+
 // Encode gives the canonical bytes of the plan, docs/spec/plan-1.md.
-func (p *Plan) Encode() []byte { return nil }
+func (p *Plan) Encode() []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(p); err != nil {
+		panic("policy: a plan has only strings, integers and lists: " + err.Error())
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
 
 // DecodePlan reads a plan. What it accepts encodes to the same bytes.
-func DecodePlan(b []byte) (*Plan, error) { return nil, errEncoding }
+func DecodePlan(b []byte) (*Plan, error) {
+	if len(b) > maxPlanBytes {
+		return nil, ErrEncoding
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	p := new(Plan)
+	if err := dec.Decode(p); err != nil {
+		return nil, ErrEncoding
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, ErrEncoding
+	}
+	if !p.wellFormed() || !bytes.Equal(p.Encode(), b) {
+		return nil, ErrEncoding
+	}
+	return p, nil
+}
 
 // Digest names the plan: "sha256:" and 64 hex digits over its canonical bytes.
-func (p *Plan) Digest() string { return "" }
+func (p *Plan) Digest() string { return digest(labelPlan, p.Encode()) }
 
 // SaltedDigest names the plan to those who hold the job's salt; nobody else can test a guess of the SQL against it.
-func (p *Plan) SaltedDigest(salt []byte) string { return "" }
+func (p *Plan) SaltedDigest(salt []byte) string { return digest(labelSalted, salt, p.Encode()) }
 
-// Columns returns the physical columns that the source with that offer digest must release, sorted.
-func (p *Plan) Columns(offer string) []string {
-	for _, s := range p.Sources {
-		if s.Offer == offer {
-			return append([]string(nil), s.Columns...)
-		}
+// digest hashes a label and parts, each framed by its length in 8 bytes, big-endian.
+func digest(label string, parts ...[]byte) string {
+	h := sha256.New()
+	for _, part := range append([][]byte{[]byte(label)}, parts...) {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
 	}
-	return nil
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }

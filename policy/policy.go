@@ -1,32 +1,73 @@
 package policy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// Policy is an owner's rules for one data set. Only Parse makes one; the zero Policy permits nothing.
+// Any in a policy's analysts stands for every party.
+const Any = "any"
+
+// Policy is an owner's rules for one data set. Only Parse makes one; the zero Policy permits nothing. It is immutable.
 type Policy struct {
-	text []byte
+	text      []byte
+	dataset   string
+	unit      unitRule
+	columns   map[string]columnRule // by lower-case name
+	order     []string              // the keys of columns as the file has them
+	lattice   [][]string            // each set sorted
+	guard     guardRule
+	purposes  []string
+	analysts  []string
+	operators []string
+	evidence  Evidence
+	from      time.Time
+	until     time.Time
+	quota     Quota
+	standing  []StandingRule
+	price     int64
 }
 
-// SyntaxError is a fault in a policy file.
-type SyntaxError struct {
-	Pos
-	Msg  string
-	Hint string
+type unitRule struct {
+	column       string
+	rowsAreUnits bool
+	at           Pos
 }
 
-func (e *SyntaxError) Error() string { return e.Msg }
+// columnRule is what a column may be used for. No role: it can't be named.
+type columnRule struct {
+	name       string
+	at         Pos
+	unit       bool
+	dimension  bool
+	filter     bool
+	measure    bool
+	aggregates []string
+	values     []scalar // declared domain, as written
+	valuesAt   Pos
+	clamp      [2]int64 // integers of 10^-scale
+	scale      int
+}
 
-// Parse reads a policy file. Errors are a *SyntaxError with line and column.
-func Parse(src []byte) (*Policy, error) { return nil, &SyntaxError{Msg: "being built"} }
+// scalar is a constant as the file writes it: its text, and the kind that YAML gives it.
+type scalar struct {
+	text string
+	tag  string
+	at   Pos
+}
 
-// Text is the file as it was parsed, to travel in the offer.
-func (p *Policy) Text() []byte { return p.text }
-
-// Validate checks the policy against the schema of the data set it is published with.
-func (p *Policy) Validate(schema []Column) error { return &SyntaxError{Msg: "being built"} }
-
-// Dataset is the name of the data set that the policy is written for.
-func (p *Policy) Dataset() string { return "" }
+type guardRule struct {
+	minUnits        int64
+	hasContributors bool
+	minContributors int64
+	maxSharePct     int64
+	pPercent        int64
+	from            []string
+	coalition       int64
+	affiliates      [][]string
+	roundCount      int64
+	valueDigits     int64
+}
 
 // Evidence is what the owner accepts of an enclave.
 type Evidence struct {
@@ -35,58 +76,120 @@ type Evidence struct {
 	Perimeters []string
 }
 
-// StandingRule automates the owner's grant of contracts that it fits.
+// StandingRule automates the owner's grant of contracts that fit it in every respect.
 type StandingRule struct {
 	Analysts     []string
 	Purposes     []string
-	Until        time.Time
+	Until        time.Time // the first moment at which it no longer grants
 	MaxContracts int64
 }
 
-// Quota bounds how often an analyst may query.
+// Quota bounds how often one analyst may query within a period.
 type Quota struct {
 	PerAnalyst int64
 	Period     time.Duration
 }
 
+// Text is the file as it was parsed, to travel in the offer.
+func (p *Policy) Text() []byte { return slices.Clone(p.text) }
+
+// Dataset is the name of the data set that the policy is written for.
+func (p *Policy) Dataset() string { return p.dataset }
+
 // Evidence returns what the owner accepts of an enclave.
-func (p *Policy) Evidence() Evidence { return Evidence{} }
+func (p *Policy) Evidence() Evidence {
+	e := p.evidence
+	return Evidence{Accept: slices.Clone(e.Accept), Builds: slices.Clone(e.Builds), Perimeters: slices.Clone(e.Perimeters)}
+}
 
 // Operators returns the fingerprints of the hosts' operators that may run a job.
-func (p *Policy) Operators() []string { return nil }
+func (p *Policy) Operators() []string { return slices.Clone(p.operators) }
 
-// Analysts returns the fingerprints of those who may ask, or [Any].
-func (p *Policy) Analysts() []string { return nil }
+// AllowsOperator reports whether a host of that operator may run a job.
+func (p *Policy) AllowsOperator(fingerprint string) bool {
+	return fingerprint != "" && contains(p.operators, fingerprint)
+}
 
-// AllowsAnalyst reports whether the fingerprint may ask.
-func (p *Policy) AllowsAnalyst(fingerprint string) bool { return false }
+// Analysts returns the fingerprints of those who may ask, or Any alone.
+func (p *Policy) Analysts() []string { return slices.Clone(p.analysts) }
+
+// AllowsAnalyst reports whether the party may ask.
+func (p *Policy) AllowsAnalyst(fingerprint string) bool { return allows(p.analysts, fingerprint) }
+
+func allows(list []string, fingerprint string) bool {
+	return fingerprint != "" && fingerprint != Any && (contains(list, fingerprint) || contains(list, Any))
+}
 
 // Purposes returns what the data may be used for.
-func (p *Policy) Purposes() []string { return nil }
+func (p *Policy) Purposes() []string { return slices.Clone(p.purposes) }
 
-// Standing returns the rules that automate the owner's grant.
-func (p *Policy) Standing() []StandingRule { return nil }
+// AllowsPurpose reports whether the data may be used for it.
+func (p *Policy) AllowsPurpose(purpose string) bool { return contains(p.purposes, purpose) }
+
+// Standing returns the rules that automate the owner's grant; none means that the owner grants by hand.
+func (p *Policy) Standing() []StandingRule {
+	out := slices.Clone(p.standing)
+	for i := range out {
+		out[i].Analysts, out[i].Purposes = slices.Clone(out[i].Analysts), slices.Clone(out[i].Purposes)
+	}
+	return out
+}
+
+// Grants reports whether the rule grants a contract of that analyst for those purposes at that time. Counting contracts
+// against MaxContracts is the caller's duty.
+func (s StandingRule) Grants(analyst string, purposes []string, at time.Time) bool {
+	if len(purposes) == 0 || !at.Before(s.Until) || !allows(s.Analysts, analyst) {
+		return false
+	}
+	for _, p := range purposes {
+		if !contains(s.Purposes, p) {
+			return false
+		}
+	}
+	return true
+}
 
 // MaxQueries returns the owner's quota.
-func (p *Policy) MaxQueries() Quota { return Quota{} }
+func (p *Policy) MaxQueries() Quota { return p.quota }
 
-// Price is in credits per query.
-func (p *Policy) Price() int64 { return 0 }
+// Price is in credits for one query.
+func (p *Policy) Price() int64 { return p.price }
 
 // Valid reports whether the policy is in force.
-func (p *Policy) Valid(at time.Time) bool { return false }
+func (p *Policy) Valid(at time.Time) bool { return !at.Before(p.from) && at.Before(p.until) }
+
+// ValidFrom is the first moment at which the policy is in force.
+func (p *Policy) ValidFrom() time.Time { return p.from }
 
 // ValidUntil is the first moment at which the policy is no longer in force.
-func (p *Policy) ValidUntil() time.Time { return time.Time{} }
+func (p *Policy) ValidUntil() time.Time { return p.until }
 
 // RowsAreUnits reports whether each row is a unit of its own; publishing checks that UnitColumn has no value twice.
-func (p *Policy) RowsAreUnits() bool { return false }
+func (p *Policy) RowsAreUnits() bool { return p.unit.rowsAreUnits }
 
 // UnitColumn is the column that identifies units.
-func (p *Policy) UnitColumn() string { return "" }
+func (p *Policy) UnitColumn() string { return p.unit.column }
 
-// Domain returns the declared values of a dimension in canonical text; publishing refuses rows outside it.
-func (p *Policy) Domain(column string) (values []string, declared bool) { return nil, false }
+// Recognised returns the fingerprints of the owners that count as contributors beside this one.
+func (p *Policy) Recognised() []string { return slices.Clone(p.guard.from) }
+
+// Domain returns the declared values of a dimension in canonical text; publishing refuses rows outside them.
+func (p *Policy) Domain(column string) (values []string, declared bool) {
+	c, ok := p.columns[fold(column)]
+	if !ok || len(c.values) == 0 {
+		return nil, false
+	}
+	for _, v := range c.values {
+		values = append(values, v.text)
+	}
+	return sortedSet(values), true
+}
 
 // Clamp returns the bounds of a measure as integers of 10^-scale; publishing refuses rows outside them.
-func (p *Policy) Clamp(column string) (lo, hi int64, scale int, declared bool) { return 0, 0, 0, false }
+func (p *Policy) Clamp(column string) (lo, hi int64, scale int, declared bool) {
+	c, ok := p.columns[fold(column)]
+	if !ok || !c.measure {
+		return 0, 0, 0, false
+	}
+	return c.clamp[0], c.clamp[1], c.scale, true
+}

@@ -1,8 +1,22 @@
 package policy
 
-import "errors"
+// Columns returns the physical columns that the source with that offer digest must release, sorted.
+func (p *Plan) Columns(offer string) []string {
+	for _, s := range p.Sources {
+		if s.Offer == offer {
+			return append([]string(nil), s.Columns...)
+		}
+	}
+	return nil
+}
 
-var errEncoding = errors.New("not a plan/1 encoding")
+// BaseType is the type of column b{i} of the released table: int64 for counts; for sums, decimal(38,scale).
+func (p *Plan) BaseType(i int) Type {
+	if b := p.Bases[i]; b.Op == BaseSum {
+		return Decimal(38, p.Measures[b.Measure].Scale)
+	}
+	return Int64
+}
 
 // ScanSQL gives the SQL that computes contributions: one row for each key of Dims and source, with columns in this order:
 // d0.. (the Dims), src INTEGER, rows BIGINT, units BIGINT, and for each measure i: n{i} BIGINT (rows that are not NULL),
@@ -19,6 +33,3 @@ func (p *Plan) ScanSQL(refs []string) string { return "" }
 // The result has the columns of Post.Select in their order, then as many BOOLEAN columns: where one is true, a base that
 // the item reads is suppressed, so that a NULL in the item is a suppressed cell and not a NULL.
 func (p *Plan) PostSQL(released string) string { return "" }
-
-// BaseType is the type of column b{i} of the released table: int64 for counts; for sums, decimal(38,scale).
-func (p *Plan) BaseType(i int) Type { return "" }

@@ -1,0 +1,17 @@
+package policy
+
+// Bounds on what is parsed from others. Past them the input is refused.
+const (
+	maxPolicyBytes = 256 << 10
+	maxPolicyDepth = 8
+	maxColumns     = 1024
+	maxDomain      = 4096
+	maxList        = 1024
+	maxNameBytes   = 128
+	maxTextBytes   = 4096
+	maxSources     = 256
+	maxParams      = 64
+	maxPlanBytes   = 1 << 20
+	maxPlanDepth   = 200
+	maxClampAbs    = 1 << 60
+)

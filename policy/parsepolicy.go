@@ -1,0 +1,412 @@
+package policy
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Parse reads a policy file, docs/spec/policy.md. Errors are a *SyntaxError with line, column and hint.
+func Parse(src []byte) (*Policy, error) {
+	r := &reader{}
+	root := r.document(src)
+	p := &Policy{text: slices.Clone(src)}
+	if r.err == nil {
+		r.policy(root, p)
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	return p, nil
+}
+
+var (
+	isDatasetName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`).MatchString
+	isPurpose     = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`).MatchString
+	isFingerprint = regexp.MustCompile(`^cordon1[0-9a-f]{64}$`).MatchString
+	isDigest      = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`).MatchString
+	isWord        = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`).MatchString
+	isDecimal     = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`).MatchString
+	isDate        = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`).MatchString
+	isPeriod      = regexp.MustCompile(`^[1-9][0-9]{0,3}d$`).MatchString
+)
+
+const fingerprintHint = `a fingerprint is cordon1 and 64 hex digits, as "cordon party show" prints it`
+
+func (r *reader) policy(n *yaml.Node, p *Policy) {
+	s := r.section(n, "policy", "policy", "dataset", "unit", "columns", "output", "guard", "purposes", "analysts",
+		"operators", "evidence", "valid", "max_queries", "pruning", "timing", "standing", "price")
+	r.integer(r.need(s, "policy", "begin with policy: 1, the version of the format"), "policy", 1, 1)
+	name := r.need(s, "dataset", "name the data set that these rules are for")
+	if p.dataset = r.text(name, "dataset"); r.err == nil && !isDatasetName(p.dataset) {
+		r.fail(name, "dataset is not a name", "use lower-case letters, digits and _, at most 32")
+	}
+	r.columns(r.need(s, "columns", "list the columns that may be used; a column without entry can't be named"), p)
+	r.unit(r.need(s, "unit", "unit: {column: ..., rows_are_units: true} says what thresholds count"), p)
+	r.output(r.need(s, "output", "output: {lattice: [[column], ...]} lists the GROUP BY sets"), p)
+	r.guard(r.need(s, "guard", "guard: {min_units: ..., ...} says what each cell must satisfy"), p)
+	p.purposes = r.texts(r.need(s, "purposes", "name what the data may be used for"), "purposes", isPurpose, "use lower-case letters, digits and -")
+	p.analysts = r.parties(r.need(s, "analysts", "name who may ask, by fingerprint, or [any]"), "analysts")
+	p.operators = r.texts(r.need(s, "operators", "name the hosts' operators that may run jobs"), "operators", isFingerprint, fingerprintHint)
+	r.evidence(r.need(s, "evidence", "evidence: {accept: ..., builds: ..., perimeters: ...} says which enclaves get keys"), p)
+	r.valid(r.need(s, "valid", "valid: {from: 2026-01-01, until: 2027-01-01}"), p)
+	r.maxQueries(r.need(s, "max_queries", "max_queries: {per_analyst: 200, period: 30d}"), p)
+	r.word(s.vals["pruning"], "pruning", "refused")
+	r.word(s.vals["timing"], "timing", "off")
+	r.standing(s.vals["standing"], p)
+	if v := s.vals["price"]; v != nil {
+		p.price = r.integer(v, "price", 0, 1_000_000_000)
+	}
+}
+
+// word reads a setting that has one value so far. Its absence means that value, which is the strict one or harmless.
+func (r *reader) word(n *yaml.Node, what, only string) {
+	if n == nil || r.err != nil {
+		return
+	}
+	v := n.Value
+	if n.Kind != yaml.ScalarNode || v != only {
+		r.fail(n, what+" must be "+only, "other values come with later versions of the format")
+	}
+}
+
+func (r *reader) parties(n *yaml.Node, what string) []string {
+	ok := func(s string) bool { return s == Any || isFingerprint(s) }
+	list := r.texts(n, what, ok, fingerprintHint+"; or [any]")
+	if len(list) > 1 && contains(list, Any) {
+		r.fail(n, what+" names any and others", "write [any], or the others alone")
+	}
+	return list
+}
+
+func (r *reader) columns(n *yaml.Node, p *Policy) {
+	p.columns = map[string]columnRule{}
+	if r.err != nil {
+		return
+	}
+	s := r.mapping(n, "columns")
+	if r.err == nil && (len(s.vals) == 0 || len(s.vals) > maxColumns) {
+		r.fail(n, "columns must have 1 to 1024 entries", "list the columns that may be used")
+	}
+	if r.err != nil {
+		return
+	}
+	for i := 0; i < len(n.Content) && r.err == nil; i += 2 {
+		c := r.column(n.Content[i], n.Content[i+1])
+		if _, dup := p.columns[fold(c.name)]; dup {
+			r.fail(n.Content[i], "column "+strconv.Quote(c.name)+" is there twice", "SQL does not tell upper from lower case in names")
+		}
+		p.columns[fold(c.name)] = c
+		p.order = append(p.order, fold(c.name))
+	}
+}
+
+func (r *reader) column(k, n *yaml.Node) columnRule {
+	c := columnRule{name: k.Value, at: Pos{k.Line, k.Column}}
+	if !isColumnName(c.name) {
+		r.fail(k, "not a usable column name: "+strconv.Quote(c.name), "1 to 128 printable characters, and not a name that the engine keeps for itself")
+		return c
+	}
+	s := r.section(n, "column "+c.name, "roles", "values", "aggregates", "clamp", "scale")
+	if s.vals["roles"] == nil {
+		if len(s.vals) > 0 {
+			r.fail(n, "column "+c.name+" has no roles", "write roles: [dimension, filter], [measure] or [unit]; {} for none")
+		}
+		return c
+	}
+	isRole := func(s string) bool { return contains([]string{"unit", "dimension", "filter", "measure"}, s) }
+	for _, role := range r.texts(s.vals["roles"], "roles", isRole, "roles are unit, dimension, filter, measure") {
+		c.unit = c.unit || role == "unit"
+		c.dimension = c.dimension || role == "dimension"
+		c.filter = c.filter || role == "filter"
+		c.measure = c.measure || role == "measure"
+	}
+	r.columnShape(n, s, &c)
+	return c
+}
+
+// columnShape reads what goes with the roles, and refuses what does not.
+func (r *reader) columnShape(n *yaml.Node, s section, c *columnRule) {
+	if r.err != nil {
+		return
+	}
+	switch {
+	case c.unit && (c.dimension || c.filter || c.measure):
+		r.fail(n, "a unit column can have no other role", "units may only be counted")
+	case c.measure && (c.dimension || c.filter):
+		r.fail(n, "a measure can't be a dimension or a filter", "publish a second column that holds bands of it")
+	case c.filter && !c.dimension:
+		r.fail(n, "a filter must also be a dimension in lattice mode", "write roles: [dimension, filter]")
+	}
+	if c.measure {
+		r.measure(n, s, c)
+	} else {
+		r.absent(s, "is for measures", "aggregates", "clamp", "scale")
+	}
+	if !c.dimension {
+		r.absent(s, "is for dimensions", "values")
+	} else if v := s.vals["values"]; v != nil {
+		r.domain(v, c)
+	}
+}
+
+func (r *reader) absent(s section, why string, keys ...string) {
+	for _, k := range keys {
+		if s.vals[k] != nil {
+			r.fail(s.keys[k], k+" "+why, "remove it, or change the roles")
+		}
+	}
+}
+
+func (r *reader) measure(n *yaml.Node, s section, c *columnRule) {
+	isAgg := func(s string) bool { return contains([]string{"count", "sum", "avg"}, s) }
+	c.aggregates = r.texts(r.need(s, "aggregates", "aggregates: [sum, avg, count] names what may be computed"), "aggregates", isAgg, "aggregates are count, sum, avg")
+	c.scale = int(r.integer(r.need(s, "scale", "scale: 2 keeps two decimal places; scale: 0 whole numbers"), "scale", 0, 18))
+	bounds := r.items(r.need(s, "clamp", "clamp: [lowest, highest]: rows outside are refused, so that nobody can poison a sum"), "clamp")
+	if r.err != nil {
+		return
+	}
+	if len(bounds) != 2 {
+		r.fail(s.vals["clamp"], "clamp must be [lowest, highest]", "")
+		return
+	}
+	c.clamp = [2]int64{r.scaled(bounds[0], c.scale), r.scaled(bounds[1], c.scale)}
+	if r.err == nil && c.clamp[0] > c.clamp[1] {
+		r.fail(s.vals["clamp"], "clamp is upside down", "write the lowest value first")
+	}
+	if r.err == nil && contains(c.aggregates, "avg") && !(contains(c.aggregates, "sum") && contains(c.aggregates, "count")) {
+		r.fail(s.vals["aggregates"], "avg needs sum and count", "an average is computed from a released sum and a released count: write [sum, avg, count]")
+	}
+}
+
+// scaled reads a decimal as an exact integer of 10^-scale.
+func (r *reader) scaled(n *yaml.Node, scale int) int64 {
+	if r.err != nil {
+		return 0
+	}
+	v, ok := int64(0), false
+	if n.Kind == yaml.ScalarNode && n.Style == 0 {
+		v, ok = scaleDecimal(n.Value, scale)
+	}
+	if !ok || v > maxClampAbs || v < -maxClampAbs {
+		r.fail(n, "clamp must be plain decimals that fit the scale", "write digits, without exponent, with at most scale decimal places; up to 2^60 in units of the scale")
+		return 0
+	}
+	return v
+}
+
+func scaleDecimal(s string, scale int) (int64, bool) {
+	if !isDecimal(s) {
+		return 0, false
+	}
+	whole, frac, _ := strings.Cut(s, ".")
+	if len(frac) > scale {
+		return 0, false
+	}
+	v, err := strconv.ParseInt(whole+frac+strings.Repeat("0", scale-len(frac)), 10, 64)
+	return v, err == nil
+}
+
+func (r *reader) domain(n *yaml.Node, c *columnRule) {
+	items := r.items(n, "values")
+	if len(items) > maxDomain {
+		r.fail(n, "values has more than 4096 entries", "leave values out; then groups are named only where a cell of theirs is shown")
+		return
+	}
+	seen := map[string]bool{}
+	c.valuesAt = Pos{n.Line, n.Column}
+	for _, v := range items {
+		okTag := contains([]string{"!!str", "!!int", "!!bool", "!!timestamp", "!!float"}, v.Tag)
+		switch {
+		case v.Kind != yaml.ScalarNode || !okTag:
+			r.fail(v, "values must be constants", "put text in quotes; NULL is never listed")
+		case seen[v.Value]:
+			r.fail(v, "value is there twice", "keep one of them")
+		}
+		if r.err != nil {
+			return
+		}
+		seen[v.Value] = true
+		c.values = append(c.values, scalar{text: v.Value, tag: v.Tag, at: Pos{v.Line, v.Column}})
+	}
+}
+
+func (r *reader) unit(n *yaml.Node, p *Policy) {
+	if r.err != nil {
+		return
+	}
+	s := r.section(n, "unit", "column", "rows_are_units")
+	col := r.need(s, "column", "name the column that identifies a unit")
+	p.unit = unitRule{column: r.text(col, "column")}
+	if v := s.vals["rows_are_units"]; v != nil {
+		p.unit.rowsAreUnits = r.boolean(v, "rows_are_units")
+	}
+	if r.err != nil {
+		return
+	}
+	p.unit.at = Pos{col.Line, col.Column}
+	if c, ok := p.columns[fold(p.unit.column)]; !ok || !c.unit {
+		r.fail(col, "the unit column has no role unit", "under columns, write "+p.unit.column+": {roles: [unit]}")
+	}
+	for _, k := range p.order {
+		if c := p.columns[k]; c.unit && k != fold(p.unit.column) && r.err == nil {
+			r.err = &SyntaxError{Pos: c.at, Msg: "a second unit column", Hint: "one data set has one unit"}
+		}
+	}
+}
+
+func (r *reader) output(n *yaml.Node, p *Policy) {
+	if r.err != nil {
+		return
+	}
+	s := r.section(n, "output", "lattice")
+	sets := r.items(r.need(s, "lattice", "lattice: [[size], [phase]] lists the GROUP BY sets that may be asked for"), "lattice")
+	for _, set := range sets {
+		if r.err != nil {
+			return
+		}
+		r.latticeSet(set, p)
+	}
+}
+
+func (r *reader) latticeSet(n *yaml.Node, p *Policy) {
+	if n.Kind != yaml.SequenceNode {
+		r.fail(n, "each set of the lattice must be a list of columns", "write [[size], [phase]]; [] is the grand total")
+		return
+	}
+	if len(n.Content) > 1 {
+		r.fail(n, "sets of more than one column are not supported yet", "list the columns as sets of their own")
+		return
+	}
+	set := []string{}
+	for _, c := range n.Content {
+		name := fold(r.text(c, "a column of the lattice"))
+		if r.err == nil && !p.columns[name].dimension {
+			r.fail(c, "not a dimension: "+strconv.Quote(c.Value), "the lattice is made of columns with role dimension")
+		}
+		set = append(set, name)
+	}
+	for _, have := range p.lattice {
+		if slices.Equal(have, set) {
+			r.fail(n, "this set is there twice", "keep one of them")
+		}
+	}
+	p.lattice = append(p.lattice, set)
+}
+
+func (r *reader) guard(n *yaml.Node, p *Policy) {
+	if r.err != nil {
+		return
+	}
+	s := r.section(n, "guard", "min_units", "contributors", "coalition", "affiliates", "rounding")
+	g := &p.guard
+	g.minUnits = r.integer(r.need(s, "min_units", "min_units: 10 hides cells of fewer units"), "min_units", 1, 1_000_000_000)
+	if c := s.vals["contributors"]; c != nil {
+		r.contributors(c, g)
+		g.coalition = r.integer(r.need(s, "coalition", "coalition: 1 holds against any one contributor"), "coalition", 1, 8)
+	} else {
+		r.absent(s, "goes with contributors", "coalition", "affiliates")
+	}
+	if a := s.vals["affiliates"]; a != nil {
+		for _, set := range r.items(a, "affiliates") {
+			g.affiliates = append(g.affiliates, r.texts(set, "each of affiliates", isFingerprint, fingerprintHint))
+			if r.err == nil && len(set.Content) < 2 {
+				r.fail(set, "a group of affiliates has at least two", "list those who count as one, or remove the group")
+			}
+		}
+	}
+	if r.err != nil {
+		return
+	}
+	round := r.section(r.need(s, "rounding", "rounding: {count: 5, value_digits: 4}"), "rounding", "count", "value_digits")
+	if r.err != nil {
+		return
+	}
+	g.roundCount = r.integer(r.need(round, "count", "count: 5 rounds counts to multiples of 5"), "count", 1, 1_000_000)
+	g.valueDigits = r.integer(r.need(round, "value_digits", "value_digits: 4 keeps four significant digits"), "value_digits", 1, 15)
+}
+
+func (r *reader) contributors(n *yaml.Node, g *guardRule) {
+	s := r.section(n, "contributors", "min", "max_share_pct", "p_percent", "from")
+	if r.err != nil {
+		return
+	}
+	g.hasContributors = true
+	g.minContributors = r.integer(r.need(s, "min", "min: 5 asks for five contributors to a cell"), "min", 1, 10_000)
+	g.maxSharePct = r.integer(r.need(s, "max_share_pct", "max_share_pct: 50 hides cells of which one contributor has more than half"), "max_share_pct", 1, 100)
+	g.pPercent = r.integer(r.need(s, "p_percent", "p_percent: 10 asks that the others add up to 10 % of the largest"), "p_percent", 0, 100)
+	g.from = r.texts(r.need(s, "from", "from: [fingerprints] names the owners that you recognise as contributors"), "from", isFingerprint, fingerprintHint)
+}
+
+func (r *reader) evidence(n *yaml.Node, p *Policy) {
+	if r.err != nil {
+		return
+	}
+	s := r.section(n, "evidence", "accept", "builds", "perimeters")
+	p.evidence = Evidence{
+		Accept:     r.texts(r.need(s, "accept", "accept: [simulated] or kinds of real hardware"), "accept", isWord, "use lower-case letters, digits and -"),
+		Builds:     r.texts(r.need(s, "builds", "builds: [sha256:...] names the enclave builds that get keys"), "builds", isDigest, "a digest is sha256: and 64 hex digits"),
+		Perimeters: r.texts(r.need(s, "perimeters", "perimeters: [process] names the kinds of perimeter"), "perimeters", isWord, "use lower-case letters, digits and -"),
+	}
+}
+
+func (r *reader) valid(n *yaml.Node, p *Policy) {
+	if r.err != nil {
+		return
+	}
+	s := r.section(n, "valid", "from", "until")
+	p.from = r.date(r.need(s, "from", "from: 2026-01-01, the first day in force"), "from")
+	p.until = r.date(r.need(s, "until", "until: 2027-01-01, the first day no longer in force"), "until")
+	if r.err == nil && !p.from.Before(p.until) {
+		r.fail(n, "valid ends before it begins", "until is the first day that is no longer in force")
+	}
+}
+
+func (r *reader) date(n *yaml.Node, what string) time.Time {
+	if r.err != nil || n == nil {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.DateOnly, n.Value)
+	if n.Kind != yaml.ScalarNode || !isDate(n.Value) || err != nil {
+		r.fail(n, what+" must be a date", "write it as 2026-01-01; it begins at midnight UTC")
+		return time.Time{}
+	}
+	return t
+}
+
+func (r *reader) maxQueries(n *yaml.Node, p *Policy) {
+	if r.err != nil {
+		return
+	}
+	s := r.section(n, "max_queries", "per_analyst", "period")
+	p.quota.PerAnalyst = r.integer(r.need(s, "per_analyst", "per_analyst: 200"), "per_analyst", 1, 1_000_000_000)
+	period := r.need(s, "period", "period: 30d")
+	if t := r.text(period, "period"); r.err == nil && !isPeriod(t) {
+		r.fail(period, "period must be a number of days", "write it as 30d")
+	} else if r.err == nil {
+		days, _ := strconv.Atoi(strings.TrimSuffix(t, "d"))
+		p.quota.Period = time.Duration(days) * 24 * time.Hour
+	}
+}
+
+func (r *reader) standing(n *yaml.Node, p *Policy) {
+	if n == nil || r.err != nil {
+		return
+	}
+	for _, rule := range r.items(n, "standing") {
+		s := r.section(rule, "standing", "analysts", "purposes", "until", "max_contracts")
+		if r.err != nil {
+			return
+		}
+		p.standing = append(p.standing, StandingRule{
+			Analysts:     r.parties(r.need(s, "analysts", "whose contracts are granted"), "analysts"),
+			Purposes:     r.texts(r.need(s, "purposes", "for which purposes"), "purposes", func(s string) bool { return contains(p.purposes, s) }, "a standing rule can't go past the policy's own purposes"),
+			Until:        r.date(r.need(s, "until", "until when the rule grants"), "until"),
+			MaxContracts: r.integer(r.need(s, "max_contracts", "how many contracts it grants at most"), "max_contracts", 1, 1_000_000),
+		})
+	}
+}

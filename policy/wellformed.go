@@ -1,0 +1,3 @@
+package policy
+
+func (p *Plan) wellFormed() bool { return p.Encoding == Encoding }
