@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/simulated"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/receipt"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// verifiers lists the kinds of evidence that this build understands.
+func verifiers() evidence.Verifiers {
+	return evidence.Verifiers{simulated.Kind: simulated.Verify}
+}
+
+type verifyFlags struct {
+	pins    []string
+	pinFile string
+	json    bool
+}
+
+// NewReceiptVerifyCommand checks a receipt bundle offline: no agent, no network.
+func NewReceiptVerifyCommand() *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify BUNDLE",
+		Short: "Check a receipt bundle offline, with nothing but pinned fingerprints",
+		Long: `Check a receipt bundle offline. It dials nobody and needs no agent: everything
+is in the bundle but the fingerprints of the parties that you rely on, which you
+got from them on another way. A party of the account without a pin fails the check.
+
+Exit codes: 0 verified, 2 usage, 3 malformed bundle, 4 does not verify.`,
+		Example: `  cordon receipt verify job.bundle.json --pins fingerprints.txt
+  cordon receipt verify job.bundle.json --pin cordon1ab…12 --pin cordon1cd…34 --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runReceiptVerify(cmd, args[0], f) },
+	}
+	cmd.Flags().StringArrayVar(&f.pins, "pin", nil, "fingerprint of a party you rely on (repeatable)")
+	cmd.Flags().StringVar(&f.pinFile, "pins", "", "file with a fingerprint a line; text behind it is a comment")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print the verified account as JSON")
+	return cmd
+}
+
+func runReceiptVerify(cmd *cobra.Command, path string, f verifyFlags) error {
+	pins, err := readPins(f)
+	if err != nil {
+		return err
+	}
+	src, err := readBounded(path, receipt.MaxBundle)
+	if err != nil {
+		return fault.New(fault.Input, "can't read the bundle", "name a file made by 'cordon receipt export'", err)
+	}
+	report, err := receipt.Verify(cmd.Context(), src, receipt.Options{Pins: pins, Verifiers: verifiers()})
+	if err != nil {
+		return verifyFault(err)
+	}
+	if f.json {
+		e := json.NewEncoder(cmd.OutOrStdout())
+		e.SetIndent("", "  ")
+		return e.Encode(report.Summary())
+	}
+	if err := report.WriteText(cmd.OutOrStdout()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), "\nreceipt verified")
+	return err
+}
+
+func verifyFault(err error) error {
+	if errors.Is(err, receipt.ErrMalformed) {
+		return fault.New(fault.Input, "not a receipt bundle", "export one with 'cordon receipt export JOB -o FILE'", err)
+	}
+	return fault.New(fault.Untrusted, "the receipt does not verify", "do not rely on it; ask the parties named for their own copies", err)
+}
+
+func readBounded(path string, limit int64) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("larger than %d bytes", limit)
+	}
+	return b, err
+}
+
+// readPins collects fingerprints from flags and file. None at all is an error: absence refuses.
+func readPins(f verifyFlags) ([]statement.Fingerprint, error) {
+	words := append([]string{}, f.pins...)
+	if f.pinFile != "" {
+		file, err := os.Open(f.pinFile)
+		if err != nil {
+			return nil, fault.New(fault.Input, "can't read the pins", "a file with a fingerprint a line", err)
+		}
+		defer file.Close()
+		for s := bufio.NewScanner(file); s.Scan(); {
+			if fields := strings.Fields(s.Text()); len(fields) > 0 && !strings.HasPrefix(fields[0], "#") {
+				words = append(words, fields[0])
+			}
+		}
+	}
+	var out []statement.Fingerprint
+	for _, w := range words {
+		fp := statement.Fingerprint(w)
+		if !fp.Valid() {
+			return nil, fault.New(fault.Usage, "not a fingerprint: "+w, "a fingerprint is cordon1 and 64 hex digits; 'cordon party show' prints yours", nil)
+		}
+		out = append(out, fp)
+	}
+	if len(out) == 0 {
+		return nil, fault.New(fault.Usage, "no fingerprints pinned", "give --pin or --pins: without them a receipt proves nothing", nil)
+	}
+	return out, nil
+}

@@ -1,0 +1,139 @@
+package receipt
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// WriteText prints the account for people.
+func (r *Report) WriteText(w io.Writer) error {
+	p := &printer{tw: tabwriter.NewWriter(w, 0, 4, 2, ' ', 0), r: r}
+	p.head()
+	p.exposures()
+	p.durations()
+	p.authority()
+	p.responsibility()
+	p.checks()
+	if p.err != nil {
+		return p.err
+	}
+	return p.tw.Flush()
+}
+
+type printer struct {
+	tw  *tabwriter.Writer
+	r   *Report
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.tw, format+"\n", args...)
+	}
+}
+
+func (p *printer) head() {
+	r := p.r.Receipt
+	p.line("EXPOSURE RECEIPT\t%s", p.r.Digest)
+	p.line("outcome\t%s", r.Outcome)
+	p.line("job\t%s", r.Job)
+	p.line("requester\t%s", p.r.Who(r.Requester))
+	p.line("recipients\t%s", p.who(r.Recipients))
+	p.line("purpose\t%s", p.r.Contract.Purpose)
+	p.line("perimeter\t%s", PerimeterText(r.Perimeter))
+	p.line("enclave build\t%s", r.Build)
+	p.line("operator\t%s", p.r.Who(r.Operator))
+	if r.Result != nil {
+		p.line("result\t%s, %d bytes with padding", r.Result.Digest, r.Result.Bytes)
+	}
+}
+
+// PerimeterText names a perimeter; simulated ones in capitals.
+func PerimeterText(p statement.Perimeter) string {
+	kind := p.Kind + " evidence"
+	if p.Simulated {
+		kind = "SIMULATED (no hardware vouches for it)"
+	}
+	var facts []string
+	for _, d := range p.Details {
+		facts = append(facts, d.Name+"="+d.Value)
+	}
+	if p.Seccomp != "" {
+		facts = append(facts, "seccomp="+p.Seccomp.Short())
+	}
+	return fmt.Sprintf("%s, form %q; %s", kind, p.Form, strings.Join(facts, " "))
+}
+
+func (p *printer) who(list []statement.Fingerprint) string {
+	var out []string
+	for _, f := range list {
+		out = append(out, p.r.Who(f))
+	}
+	return strings.Join(out, ", ")
+}
+
+func (p *printer) exposures() {
+	p.line("\nIN CLEAR, inside the perimeter only\n")
+	p.line("owner\tdata set\tcolumn\tdecrypted bytes")
+	for _, e := range p.r.Receipt.Exposures {
+		o := p.r.Offers[e.Offer]
+		column := e.Column
+		if column == statement.FooterKey {
+			column = "(footer)"
+		}
+		p.line("%s\t%s %s\t%s\t%d", p.r.Who(e.Owner), o.Dataset, o.Version, column, e.Bytes)
+	}
+	c := p.r.Receipt.Clear
+	p.line("total\t\t\t%d", c.Bytes)
+}
+
+func (p *printer) durations() {
+	c := p.r.Receipt.Clear
+	p.line("\nFOR HOW LONG\n")
+	p.line("by the enclave\t%s\tclock: %s", time.Duration(c.Micros)*time.Microsecond, p.r.Receipt.ClockClass)
+	p.line("clear byte-seconds\t%s", ByteSeconds(c))
+	p.line("peak memory\t%d bytes", c.PeakMemory)
+	for _, o := range p.r.Outside {
+		d := time.Duration(o.ClosedMS-o.ReleasedMS) * time.Millisecond
+		p.line("at most, by %s\t%s\tfrom its release to its acknowledgement, %s", p.r.Who(o.Owner), d,
+			time.UnixMilli(o.ReleasedMS).UTC().Format(time.RFC3339))
+	}
+}
+
+// ByteSeconds prints the product of bytes and time in clear.
+func ByteSeconds(c statement.Clear) string {
+	return fmt.Sprintf("%d.%03d", c.ByteMilliseconds/1000, c.ByteMilliseconds%1000)
+}
+
+func (p *printer) authority() {
+	p.line("\nON WHOSE AUTHORITY\n")
+	grants := append([]*statement.Grant{}, p.r.Grants...)
+	sort.Slice(grants, func(i, j int) bool { return p.r.Who(grants[i].Owner) < p.r.Who(grants[j].Owner) })
+	for _, g := range grants {
+		how := "granted by hand"
+		if g.Authority == statement.ByRule {
+			how = "granted by its standing rule"
+		}
+		p.line("%s\t%s\tuntil %s", p.r.Who(g.Owner), how, time.UnixMilli(g.UntilMS).UTC().Format(time.RFC3339))
+	}
+}
+
+func (p *printer) responsibility() {
+	p.line("\nWHO ANSWERS FOR WHICH LAYER\n")
+	for _, l := range p.r.Receipt.Responsibility {
+		p.line("%s\t%s\t%s", l.Layer, l.Who, l.Basis)
+	}
+}
+
+func (p *printer) checks() {
+	p.line("\nCHECKED\n")
+	for _, c := range p.r.Checks {
+		p.line("ok\t%s\t%s", c.Name, c.Detail)
+	}
+}
