@@ -1,0 +1,14 @@
+// Package engine runs one plan over opened columns in a DuckDB of its own, and lets only released cells out.
+//
+// Sees in clear: the granted columns of one job, their contributions by owner and cell, the released table. Never sees:
+// keys, ciphertext, SQL that anybody wrote: what it executes is generated from the plan.
+// Trusts: the plan (package policy), the release rules (package privacy), and DuckDB to compute what it is asked. Not the
+// rows: types, bounds and domains are checked before a cell is judged.
+// If it fails: no table, and an Error whose code says no more than which stage it was. If it is wrong: a cell leaves that
+// the rules hide, or SQL means something else than the plan.
+// Spec: docs/spec/release-rules.md, section 2.
+//
+// An Engine is for one job: New opens an empty database in memory, Bind names the memory files it may read and locks it,
+// Run answers one plan. Each can be called once, in that order, not concurrently. New and Bind need no data: memory files
+// can be made before their columns arrive, so both can run while keys are awaited (open 20 ms, assertion 30 ms).
+package engine

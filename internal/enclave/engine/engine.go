@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
+)
+
+// Options of an engine.
+type Options struct {
+	MemoryBytes int64 // required: DuckDB's own limit; the process needs one of the operating system as well
+	Threads     int   // required
+}
+
+// Source is the memory file that holds the opened columns of one source of the plan.
+type Source struct {
+	Index int    // into the plan's sources
+	Path  string // /proc/self/fd/N, sealed against writing before Run
+}
+
+// Engine is one database for one job.
+type Engine struct {
+	connector *duckdb.Connector
+	conn      driver.Conn
+	state     state
+	paths     []string // by source index
+}
+
+type state uint8
+
+const (
+	closed state = iota
+	opened
+	bound
+	used
+)
+
+// New opens an empty database in memory. Settings that close doors are given to the open call itself, so that there is no
+// moment without them; those that need an order follow in Bind.
+func New(ctx context.Context, o Options) (*Engine, error) {
+	if o.MemoryBytes < 1 || o.Threads < 1 {
+		return nil, Error{CodeSetup}
+	}
+	connector, err := duckdb.NewConnector(":memory:?"+settings(o).Encode(), nil)
+	if err != nil {
+		return nil, at(CodeSetup, err)
+	}
+	conn, err := connector.Connect(ctx)
+	if err != nil {
+		return nil, at(CodeSetup, joinClose(err, connector))
+	}
+	return &Engine{connector: connector, conn: conn, state: opened}, nil
+}
+
+// settings are in force from the first moment. temp_directory is empty: DuckDB has nowhere to spill clear text to.
+func settings(o Options) url.Values {
+	return url.Values{
+		"temp_directory":               {""},
+		"autoinstall_known_extensions": {"false"},
+		"autoload_known_extensions":    {"false"},
+		"allow_community_extensions":   {"false"},
+		"threads":                      {strconv.Itoa(o.Threads)},
+		"memory_limit":                 {fmt.Sprintf("%dB", o.MemoryBytes)},
+	}
+}
+
+// Bind names the memory files that may be read, closes everything else, and locks. The files need not have contents yet.
+func (e *Engine) Bind(ctx context.Context, sources []Source) error {
+	if e.state != opened {
+		return Error{CodeSetup}
+	}
+	e.state = closed // until all of it is done
+	paths, err := pathsOf(sources)
+	if err != nil {
+		return err
+	}
+	if err := e.harden(ctx, paths); err != nil {
+		return at(CodeSetup, err)
+	}
+	e.paths, e.state = paths, bound
+	return nil
+}
+
+// harden: the order matters. allowed_paths can't be set once external access is off, temp_directory neither, nothing once
+// the configuration is locked.
+func (e *Engine) harden(ctx context.Context, paths []string) error {
+	quoted := make([]string, len(paths))
+	for i, p := range paths {
+		quoted[i] = "'" + p + "'"
+	}
+	statements := []string{
+		"SET temp_directory=''",
+		"SET allowed_directories=[]",
+		"SET allowed_paths=[" + strings.Join(quoted, ",") + "]",
+		"SET enable_external_access=false",
+	}
+	for _, s := range statements {
+		if err := e.exec(ctx, s); err != nil {
+			return err
+		}
+	}
+	if err := e.assertEmpty(ctx); err != nil {
+		return err
+	}
+	return e.exec(ctx, "SET lock_configuration=true")
+}
+
+// pathsOf orders the sources by index and refuses any path but a descriptor of this process.
+func pathsOf(sources []Source) ([]string, error) {
+	if len(sources) == 0 {
+		return nil, Error{CodePlan}
+	}
+	paths := make([]string, len(sources))
+	for _, s := range sources {
+		if s.Index < 0 || s.Index >= len(paths) || paths[s.Index] != "" || !isDescriptor(s.Path) || slices.Contains(paths, s.Path) {
+			return nil, Error{CodePlan}
+		}
+		paths[s.Index] = s.Path
+	}
+	return paths, nil
+}
+
+func isDescriptor(path string) bool {
+	digits, ok := strings.CutPrefix(path, "/proc/self/fd/")
+	n, err := strconv.ParseUint(digits, 10, 31)
+	return ok && err == nil && strconv.FormatUint(n, 10) == digits
+}
+
+// Close ends the database. What it held in memory is freed; the process ends soon after.
+func (e *Engine) Close() error {
+	if e.conn == nil {
+		return nil
+	}
+	err := joinClose(e.conn.Close(), e.connector)
+	e.conn, e.state = nil, closed
+	return at(CodeRun, err)
+}
+
+func joinClose(err error, c *duckdb.Connector) error {
+	if closeErr := c.Close(); err == nil {
+		return closeErr
+	}
+	return err
+}

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/privacy"
+	"github.com/cordon-exchange/cordon/result"
+)
+
+// job is the state of one Run.
+type job struct {
+	engine   *Engine
+	plan     *policy.Plan
+	owners   []int // owner by source: data sets of one owner are one contributor
+	parties  *privacy.Parties
+	cells    *cells
+	released *released
+	result   *result.Table
+}
+
+func newJob(e *Engine, plan *policy.Plan) (*job, error) {
+	if plan == nil || len(plan.Sources) != len(e.paths) || len(plan.Bases) == 0 || len(plan.Post.Select) == 0 {
+		return nil, Error{CodePlan}
+	}
+	if plan.Mode != policy.ModeLattice && plan.Mode != policy.ModeOwn {
+		return nil, Error{CodePlan}
+	}
+	j := &job{engine: e, plan: plan}
+	names, owners := ownersOf(plan)
+	parties, err := privacy.NewParties(privacy.Lists{
+		Owners:     len(names),
+		Asker:      indices(names, plan.Asker),
+		Recognised: indices(names, plan.Guard.Recognised),
+		Affiliates: groupIndices(names, plan.Guard.Affiliates),
+	})
+	if err != nil {
+		return nil, Error{CodePlan}
+	}
+	j.owners, j.parties = owners, parties
+	return j, nil
+}
+
+// ownersOf numbers the owners in the order of their first source.
+func ownersOf(plan *policy.Plan) (names []string, bySource []int) {
+	for _, s := range plan.Sources {
+		i := slices.Index(names, s.Owner)
+		if i < 0 {
+			i = len(names)
+			names = append(names, s.Owner)
+		}
+		bySource = append(bySource, i)
+	}
+	return names, bySource
+}
+
+// indices leaves out fingerprints that own nothing here, such as an analyst's.
+func indices(names, fingerprints []string) []int {
+	var out []int
+	for _, f := range fingerprints {
+		if i := slices.Index(names, f); i >= 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func groupIndices(names []string, groups [][]string) [][]int {
+	out := make([][]int, 0, len(groups))
+	for _, g := range groups {
+		out = append(out, indices(names, g))
+	}
+	return out
+}
+
+func (j *job) rules() privacy.Rules {
+	g := j.plan.Guard
+	return privacy.Rules{
+		MinUnits: g.MinUnits, MinContributors: g.MinContributors, MaxSharePct: g.MaxSharePct, PPercent: g.PPercent,
+		Coalition: g.Coalition, RoundCount: g.RoundCount, ValueDigits: g.ValueDigits,
+	}
+}

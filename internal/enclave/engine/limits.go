@@ -1,0 +1,9 @@
+package engine
+
+// Bounds of one job. What goes over them fails as CodeRun: whether it does can depend on data.
+const (
+	maxCells         = 1 << 17 // cells of the set, declared domains included
+	maxContributions = 1 << 21 // cells times sources
+	maxResultRows    = 1 << 17
+	maxCheckText     = 64 << 20 // of a serialised statement or bound plan
+)

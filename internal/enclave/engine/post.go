@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"context"
+	"database/sql/driver"
+	"strconv"
+	"strings"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/privacy"
+	"github.com/cordon-exchange/cordon/result"
+)
+
+const (
+	stagingTable  = "staging"
+	releasedTable = "released"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// post computes over the released table, and nothing else: the sources are not named in its SQL.
+func (j *job) post(ctx context.Context) error {
+	if err := j.makeReleased(ctx); err != nil {
+		return err
+	}
+	items := j.plan.Post.Select
+	t := &result.Table{Suppressed: j.released.suppressed}
+	for _, it := range items {
+		t.Columns = append(t.Columns, result.Column{Name: it.Name, Type: result.Type(it.Expr.Type)})
+	}
+	err := j.engine.query(ctx, j.plan.PostSQL(releasedTable), maxResultRows, func(row []driver.Value) error {
+		out, err := resultRow(row, items)
+		t.Rows = append(t.Rows, out)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := t.Encode(); err != nil { // what can't be encoded must fail here, not after the receipt
+		return err
+	}
+	j.result = t
+	return nil
+}
+
+// resultRow reads the items and, behind them, whether a base that each item reads is suppressed.
+func resultRow(row []driver.Value, items []policy.Item) ([]result.Value, error) {
+	if len(row) != 2*len(items) {
+		return nil, errUnexpected
+	}
+	out := make([]result.Value, len(items))
+	for i, it := range items {
+		text, present, err := canonical(row[i], it.Expr.Type)
+		if err != nil {
+			return nil, err
+		}
+		hidden, ok := row[len(items)+i].(bool)
+		switch {
+		case !ok:
+			return nil, errUnexpected
+		case present:
+			out[i] = result.Of(text)
+		case hidden:
+			out[i] = result.Suppressed()
+		default:
+			out[i] = result.Null()
+		}
+	}
+	return out, nil
+}
+
+// makeReleased writes the released table: texts first, then one statement that casts them to the plan's types.
+func (j *job) makeReleased(ctx context.Context) error {
+	names, casts, err := j.releasedColumns()
+	if err != nil {
+		return err
+	}
+	if err := j.engine.exec(ctx, "CREATE TABLE memory.main."+stagingTable+" ("+strings.Join(names, " VARCHAR, ")+" VARCHAR)"); err != nil {
+		return err
+	}
+	if err := j.appendReleased(); err != nil {
+		return err
+	}
+	return j.engine.exec(ctx, "CREATE TABLE memory.main."+releasedTable+" AS SELECT "+strings.Join(casts, ", ")+" FROM memory.main."+stagingTable)
+}
+
+func (j *job) releasedColumns() (names, casts []string, err error) {
+	add := func(name string, t policy.Type) {
+		sql, ok := duckType(t)
+		if !ok {
+			err = Error{CodePlan}
+		}
+		names = append(names, name)
+		casts = append(casts, "CAST("+name+" AS "+sql+") AS "+name)
+	}
+	for i, d := range j.plan.Dims {
+		add("d"+itoa(i), d.Type)
+	}
+	for i := range j.plan.Bases {
+		add("b"+itoa(i), j.plan.BaseType(i))
+	}
+	return names, casts, err
+}
+
+func (j *job) appendReleased() error {
+	a, err := duckdb.NewAppender(j.engine.conn, "memory", "main", stagingTable)
+	if err != nil {
+		return err
+	}
+	for i, key := range j.released.keys {
+		if err := a.AppendRow(j.stagingRow(key, j.released.bases[i])...); err != nil {
+			a.Close()
+			return err
+		}
+	}
+	return a.Close()
+}
+
+// stagingRow leaves a suppressed base NULL: there is nothing of it in the database.
+func (j *job) stagingRow(key []privacy.Value, bases []cellValue) []driver.Value {
+	row := make([]driver.Value, 0, len(key)+len(bases))
+	for _, v := range key {
+		if v.Null {
+			row = append(row, nil)
+		} else {
+			row = append(row, v.Text)
+		}
+	}
+	for i, b := range bases {
+		if b.shown {
+			row = append(row, result.FormatDecimal(b.value, j.scale(i)))
+		} else {
+			row = append(row, nil)
+		}
+	}
+	return row
+}
+
+// scale of a base: that of the measure for sums, none for counts.
+func (j *job) scale(base int) int {
+	if b := j.plan.Bases[base]; b.Op == policy.BaseSum {
+		return j.plan.Measures[b.Measure].Scale
+	}
+	return 0
+}
