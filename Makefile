@@ -1,0 +1,48 @@
+# Cordon. `make demo` runs the main job on real input; `make test` runs every test.
+# Needs Go and gcc; what else is needed is installed where that is possible (see scripts/deps).
+GO          ?= go
+BIN         := bin
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+FUZZTIME    ?= 10s
+
+# The enclave: cgo for DuckDB, fully static, the same bytes in every folder.
+ENCLAVE_FLAGS := -trimpath -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
+
+.PHONY: all build deps demo demo-check test bench check fuzz mutants clean
+
+all: build
+
+deps:
+	@scripts/deps
+
+build: deps
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/cordon ./cmd/cordon
+	CGO_ENABLED=1 $(GO) build $(ENCLAVE_FLAGS) -o $(BIN)/cordon-enclave ./cmd/cordon-enclave
+
+demo: build
+	CGO_ENABLED=1 $(GO) build -o $(BIN)/demo ./tools/demo
+	CGO_ENABLED=1 $(GO) build -o $(BIN)/democheck ./tools/democheck
+	$(BIN)/demo -bin $(BIN) -out out
+	$(BIN)/democheck -csv examples/birdstrikes/birdstrikes.csv -out out
+
+demo-check: deps
+	CGO_ENABLED=1 $(GO) build -o $(BIN)/democheck ./tools/democheck
+	$(BIN)/democheck -csv examples/birdstrikes/birdstrikes.csv -out out -tamper
+
+test: build
+	$(GO) test -timeout 20m ./...
+
+bench: build
+	$(GO) run ./tools/bench -bin $(BIN)
+
+check: deps
+	@scripts/check "$(GO)" "$(STATICCHECK)"
+
+fuzz: deps
+	@scripts/fuzz "$(GO)" "$(FUZZTIME)"
+
+mutants: deps
+	$(GO) run ./tools/mutants
+
+clean:
+	rm -rf $(BIN) out
