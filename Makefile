@@ -2,7 +2,7 @@
 # Needs Go and gcc; what else is needed is installed where that is possible (see scripts/deps).
 GO          ?= go
 BIN         := bin
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 
 # The enclave: cgo for DuckDB, fully static, the same bytes in every folder.
