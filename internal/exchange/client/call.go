@@ -1,0 +1,242 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// call is one request, in a form that can be sent again.
+type call struct {
+	method string
+	path   string
+	query  url.Values
+	header http.Header
+	size   int64
+	digest statement.Digest
+	open   func() (io.ReadCloser, error) // the body; nil for none
+	wait   time.Duration                 // for how long the exchange may hold the answer back
+	stream bool                          // size and time of body or answer are not bounded in advance
+}
+
+const (
+	answerTime = 30 * time.Second      // beyond the wait, for a call that does not stream
+	maxPause   = 2 * time.Second       // between two tries
+	firstPause = 10 * time.Millisecond // doubles
+	maxAnswer  = statement.MaxPayload  // bytes of a JSON answer
+	maxRestart = 4                     // restarts of the exchange in a row, while one call is made
+	stall      = 60 * time.Second      // without a byte, while streaming
+)
+
+// Exchange asks who the exchange is, and remembers it for the calls to come.
+func (c *Client) Exchange(ctx context.Context) (*wire.Exchange, error) {
+	var ex wire.Exchange
+	err := c.retry(ctx, func(ctx context.Context) error { return c.identify(ctx, &ex) })
+	if err != nil {
+		return nil, err
+	}
+	return &ex, nil
+}
+
+func (c *Client) identify(ctx context.Context, ex *wire.Exchange) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/v1/exchange", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	if err := readAnswer(resp, ex); err != nil {
+		return err
+	}
+	if c.pin != "" && ex.ID != c.pin {
+		return untrusted("another exchange answers at this URL")
+	}
+	if !wire.ValidNonce(ex.Instance) {
+		return untrusted("exchange gives no instance to sign for")
+	}
+	c.known.Store(ex)
+	return nil
+}
+
+// json makes a call with a JSON body, or without one where in is nil.
+func (c *Client) json(ctx context.Context, k call, in, out any) error {
+	if in != nil {
+		b, err := statement.Marshal(in)
+		if err != nil {
+			return err
+		}
+		k.bytes(b)
+	}
+	resp, err := c.do(ctx, k)
+	if err != nil {
+		return err
+	}
+	return readAnswer(resp, out)
+}
+
+// bytes sets the body.
+func (k *call) bytes(b []byte) {
+	k.size, k.digest = int64(len(b)), statement.Sum(b)
+	k.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+}
+
+// do sends k until it is answered, and returns a successful answer with its body open.
+func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
+	var resp *http.Response
+	err := c.retry(ctx, func(ctx context.Context) error {
+		r, err := c.once(ctx, k)
+		resp = r
+		return err
+	})
+	return resp, err
+}
+
+// retry calls f until it succeeds, is refused, or the exchange was silent for too long.
+func (c *Client) retry(ctx context.Context, f func(context.Context) error) error {
+	deadline := time.Now().Add(c.patience)
+	pause := firstPause
+	for restarts := 0; ; {
+		err := f(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case HasCode(err, wire.CodeWrongInstance) && restarts < maxRestart:
+			c.known.Store(nil)
+			restarts++
+			continue
+		case !passing(err):
+			return err
+		case time.Now().Add(pause).After(deadline):
+			return unavailable(err)
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(2*pause, maxPause)
+	}
+}
+
+// passing reports whether err may pass by itself: no answer, or not now.
+func passing(err error) bool {
+	var refused *Error
+	if errors.As(err, &refused) {
+		switch refused.Status {
+		case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return true
+		}
+		return false
+	}
+	var transport *url.Error
+	return errors.As(err, &transport) || errors.Is(err, errCutOff)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// once sends k once, signed anew.
+func (c *Client) once(ctx context.Context, k call) (*http.Response, error) {
+	ex := c.known.Load()
+	if ex == nil {
+		ex = new(wire.Exchange)
+		if err := c.identify(ctx, ex); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	g := newGuard(cancel, k)
+	req, err := c.request(ctx, k, ex, g)
+	if err != nil {
+		g.end()
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		g.end()
+		return nil, err
+	}
+	resp.Body = &guarded{ReadCloser: resp.Body, g: g}
+	if resp.StatusCode >= 300 {
+		return nil, readAnswer(resp, nil)
+	}
+	return resp, nil
+}
+
+func (c *Client) request(ctx context.Context, k call, ex *wire.Exchange, g *guard) (*http.Request, error) {
+	u := *c.base
+	u.Path, u.RawQuery = k.path, k.query.Encode()
+	req, err := http.NewRequestWithContext(ctx, k.method, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	for name, v := range k.header {
+		req.Header[name] = v
+	}
+	digest := k.digest
+	if k.open == nil {
+		digest = statement.Sum(nil)
+	} else if err := setBody(req, k, g); err != nil {
+		return nil, err
+	}
+	return req, c.sign(req, ex, digest)
+}
+
+func setBody(req *http.Request, k call, g *guard) error {
+	b, err := k.open()
+	if err != nil {
+		return err
+	}
+	if k.stream {
+		b = &guarded{ReadCloser: b, g: g, shared: true}
+	}
+	req.Body, req.ContentLength = b, k.size
+	if k.size == 0 {
+		req.Body = http.NoBody
+		return b.Close()
+	}
+	return nil
+}
+
+// sign sets the headers of an authenticated request (spec, section 3).
+func (c *Client) sign(req *http.Request, ex *wire.Exchange, body statement.Digest) error {
+	var nonce [16]byte
+	rand.Read(nonce[:]) // never fails: crypto/rand aborts the process instead
+	k := wire.Call{
+		Method: req.Method, URI: req.URL.RequestURI(), Exchange: ex.ID, Instance: ex.Instance,
+		TimeMS: c.now().UnixMilli(), Nonce: hex.EncodeToString(nonce[:]), Body: body,
+	}
+	sig, err := c.signer.Sign(k.Bytes())
+	if err != nil {
+		return err
+	}
+	req.Header.Set(wire.HeaderKey, c.key)
+	req.Header.Set(wire.HeaderTime, strconv.FormatInt(k.TimeMS, 10))
+	req.Header.Set(wire.HeaderNonce, k.Nonce)
+	req.Header.Set(wire.HeaderBody, string(body))
+	req.Header.Set(wire.HeaderSignature, base64.StdEncoding.EncodeToString(sig))
+	return nil
+}

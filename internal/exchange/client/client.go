@@ -1,0 +1,88 @@
+package client
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Options of a client.
+type Options struct {
+	URL      string           // required: http://host:port or https://host:port, without a path
+	Signer   statement.Signer // required: the party's signing key
+	HTTP     *http.Client     // default: NewHTTP()
+	ID       string           // the exchange's id, where the caller pins it; default: what the exchange says
+	Patience time.Duration    // for how long an exchange that does not answer is tried again; default 20 s
+	Now      func() time.Time // default time.Now
+}
+
+// Client of one exchange, for one party. Its methods may be called concurrently.
+type Client struct {
+	base     *url.URL
+	signer   statement.Signer
+	key      string
+	http     *http.Client
+	pin      string
+	patience time.Duration
+	now      func() time.Time
+	known    atomic.Pointer[wire.Exchange] // what calls are signed for; nil until asked
+}
+
+const defaultPatience = 20 * time.Second
+
+// New makes a client. It does not call the exchange.
+func New(o Options) (*Client, error) {
+	u, err := url.Parse(o.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
+		u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return nil, fault.New(fault.Input, "exchange URL is not of the form http://host:port",
+			"give the URL that cordon exchange serve printed", nil)
+	}
+	if o.Signer == nil {
+		return nil, errors.New("client: no signer")
+	}
+	u.Path = ""
+	c := &Client{base: u, signer: o.Signer, key: o.Signer.Public().String(), http: o.HTTP,
+		pin: o.ID, patience: o.Patience, now: o.Now}
+	if c.http == nil {
+		c.http = NewHTTP()
+	}
+	if c.patience <= 0 {
+		c.patience = defaultPatience
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	return c, nil
+}
+
+// NewHTTP is the transport that clients use: connections stay open, and there are
+// enough of them for a host that reads ranges of many objects at once.
+func NewHTTP() *http.Client {
+	t := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		MaxIdleConns:          256,
+		MaxIdleConnsPerHost:   128,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true, // what passes is ciphertext
+		WriteBufferSize:       64 << 10,
+		ReadBufferSize:        64 << 10,
+	}
+	return &http.Client{
+		Transport: t,
+		// A redirect would carry a signature made for another place.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -1,0 +1,125 @@
+package client
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// SubmitJob queues a signed job. It is durable when the call returns.
+// CodeAlreadySubmitted: this very job is known.
+func (c *Client) SubmitJob(ctx context.Context, e *statement.Envelope) (statement.Digest, error) {
+	var out wire.Posted
+	if err := c.json(ctx, call{method: http.MethodPost, path: "/v1/jobs"}, e, &out); err != nil {
+		return "", err
+	}
+	return out.Digest, nil
+}
+
+// Job tells the state of a job that concerns the caller.
+func (c *Client) Job(ctx context.Context, d statement.Digest) (*wire.JobStatus, error) {
+	return c.WaitJob(ctx, d, 0, 0)
+}
+
+// WaitJob waits, at most for wait, until the job's Version is above version, and tells its state.
+func (c *Client) WaitJob(ctx context.Context, d statement.Digest, version int64, wait time.Duration) (*wire.JobStatus, error) {
+	v := url.Values{}
+	setInt(v, "version", version)
+	setInt(v, "wait_ms", wait.Milliseconds())
+	var out wire.JobStatus
+	k := call{method: http.MethodGet, path: jobPath(d), query: v, wait: wait}
+	if err := c.json(ctx, k, nil, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// JobEnvelope fetches the signed job.
+func (c *Client) JobEnvelope(ctx context.Context, d statement.Digest) (*statement.Envelope, error) {
+	return c.envelope(ctx, jobPath(d)+"/envelope", d)
+}
+
+// Claim takes a queued job of one of the classes, whose contract names the caller
+// as an operator. It waits for one, at most for wait; then ErrNoJob.
+func (c *Client) Claim(ctx context.Context, classes []string, wait time.Duration) (*wire.Claim, error) {
+	k := call{method: http.MethodPost, path: "/v1/claim", wait: wait}
+	var out wire.Claim
+	if err := c.json(ctx, k, &wire.ClaimRequest{Classes: classes, WaitMS: wait.Milliseconds()}, &out); err != nil {
+		return nil, err
+	}
+	if out.Lease == "" {
+		return nil, ErrNoJob
+	}
+	return &out, nil
+}
+
+// Renew renews the lease for another Claim.LeaseMS. CodeLeaseLost: the job is another's now.
+func (c *Client) Renew(ctx context.Context, job statement.Digest, lease string) error {
+	return c.json(ctx, call{method: http.MethodPost, path: jobPath(job) + "/lease"}, &wire.Heartbeat{Lease: lease}, nil)
+}
+
+// SendMessages puts messages into the mailboxes of the job's brokers, all or none.
+func (c *Client) SendMessages(ctx context.Context, job statement.Digest, lease string, m []wire.Outgoing) error {
+	var id [16]byte
+	rand.Read(id[:]) // never fails: crypto/rand aborts the process instead
+	in := wire.Messages{Lease: lease, ID: hex.EncodeToString(id[:]), Messages: m}
+	return c.json(ctx, call{method: http.MethodPost, path: jobPath(job) + "/messages"}, &in, nil)
+}
+
+// Replies returns the answers of this attempt behind seq after, waiting as Mailbox does.
+func (c *Client) Replies(ctx context.Context, job statement.Digest, lease string, after int64, wait time.Duration) (*wire.Replies, error) {
+	var out wire.Replies
+	k := call{method: http.MethodGet, path: jobPath(job) + "/replies", query: leaseQuery(lease, after, wait), wait: wait}
+	if err := c.json(ctx, k, nil, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// ReportStage tells the coarse step that the job is in.
+func (c *Client) ReportStage(ctx context.Context, job statement.Digest, lease, name string) error {
+	return c.json(ctx, call{method: http.MethodPost, path: jobPath(job) + "/stage"}, &wire.StageReport{Lease: lease, Name: name}, nil)
+}
+
+// PutArtifact leaves what the enclave made. It can be read once the attempt has finished.
+func (c *Client) PutArtifact(ctx context.Context, job statement.Digest, lease, name string, body []byte) error {
+	k := call{method: http.MethodPut, path: jobPath(job) + "/artifacts/" + name, query: url.Values{"lease": {lease}}}
+	k.bytes(body)
+	return c.json(ctx, k, nil, nil)
+}
+
+// Finish ends the attempt. It is durable when the call returns, with all artifacts.
+func (c *Client) Finish(ctx context.Context, job statement.Digest, f wire.Finish) error {
+	return c.json(ctx, call{method: http.MethodPost, path: jobPath(job) + "/finish"}, &f, nil)
+}
+
+// Artifact fetches what a finished job left for the caller.
+func (c *Client) Artifact(ctx context.Context, job statement.Digest, name string) ([]byte, error) {
+	var b []byte
+	err := c.retry(ctx, func(ctx context.Context) error {
+		resp, err := c.once(ctx, call{method: http.MethodGet, path: jobPath(job) + "/artifacts/" + name, stream: true})
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		b, err = io.ReadAll(io.LimitReader(resp.Body, wire.MaxArtifact+1))
+		if err != nil {
+			return errCutOff
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > wire.MaxArtifact {
+		return nil, untrusted("exchange gave more bytes than an artifact may have")
+	}
+	return b, nil
+}
