@@ -1,0 +1,52 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	wire "github.com/cordon-exchange/cordon/internal/channel"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Backend is what one enclave's requests are relayed to. Its methods may be called concurrently. An error whose chain holds
+// a *Problem is answered with that; every other is answered as unavailable.
+type Backend interface {
+	Job(ctx context.Context) (*wire.Job, error)
+	Evidence(ctx context.Context, data evidence.ReportData) (*statement.Evidence, error)
+	Send(ctx context.Context, all []wire.Message) error
+	Replies(ctx context.Context, after int64, wait time.Duration) ([]wire.Reply, error)
+	// Object returns exactly n bytes at off of an object of the lake.
+	Object(ctx context.Context, path string, off, n int64) (io.ReadCloser, error)
+	// PutArtifact stores size bytes.
+	PutArtifact(ctx context.Context, name string, body io.Reader, size int64) error
+	Stage(ctx context.Context, name string) error
+	// Finish is the last call that matters: when it has returned nil, the job has ended.
+	Finish(ctx context.Context, f wire.Finish) error
+}
+
+// Problem is a refusal that the enclave is told.
+type Problem struct {
+	Status int
+	Code   string
+}
+
+func (p *Problem) Error() string { return "channel: " + p.Code }
+
+// Refusals of the server itself.
+var (
+	errBad      = &Problem{400, "malformed"}
+	errNotFound = &Problem{404, "not-found"}
+	errTooMuch  = &Problem{429, "too-much"}
+	errDown     = &Problem{503, "unavailable"}
+)
+
+func problemOf(err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	return errDown
+}
