@@ -14,4 +14,8 @@ const (
 	maxAADPart     = 1 << 10 // stored AAD prefix, file identifier
 	firstTail      = 256 << 10
 	maxWorkers     = 256
+
+	// chunkFooterGrowth is more than what the plain footer can need for a column chunk or row group beyond its record in
+	// the sealed footer: a dozen numbers of at most 11 bytes with their headers.
+	chunkFooterGrowth = 192
 )

@@ -3,44 +3,134 @@ package pme
 import (
 	"context"
 	"io"
+	"runtime"
+	"slices"
 )
 
 // Range is a part of a file.
 type Range struct{ Off, Len int64 }
 
-// Plan is what one opening needs, known from the footer alone. A Plan is immutable and may be run more than once.
+// Plan is what one opening needs, known from the footer alone. A Plan holds expanded keys and may be run more than once,
+// also concurrently.
 type Plan struct {
-	ranges []Range
-	max    int64
+	encryptedFooter bool
+	ctr             bool
+	aad             fileAAD
+	meta            record // FileMetaData
+	schema          *schema
+	want            map[int]bool // leaves to open
+	groups          []rowGroup
+	chunks          []chunk // row group by row group, in the order of the schema
+	rows            int64
+	ranges          []Range
+	max             int64
+	workers         int
 }
 
 // ReadFooterRange says where to read the tail of a file of this size first.
 func ReadFooterRange(size int64) (off, n int64) {
-	n = min(size, firstTail)
+	n = max(0, min(size, firstTail))
 	return size - n, n
 }
 
-// NewPlan makes a plan from the last bytes of a file of this size. If the footer is longer than tail, the error is a
-// *ShortTailError that says which range to read instead.
-func NewPlan(tail []byte, size int64, opt OpenOptions) (*Plan, error) { return nil, ErrUnsupported }
-
 // ReadPlan reads the tail of src and makes a plan.
-func ReadPlan(src io.ReaderAt, size int64, opt OpenOptions) (*Plan, error) { return nil, ErrUnsupported }
+func ReadPlan(src io.ReaderAt, size int64, opt OpenOptions) (*Plan, error) {
+	end, err := readTail(src, size)
+	if err != nil {
+		return nil, err
+	}
+	return NewPlan(end, size, opt)
+}
+
+// NewPlan makes a plan from the last bytes of a file of this size. If the footer is longer than tail, the error is a
+// *ShortTailError that says which range to read instead. The plan keeps references into tail.
+func NewPlan(tail []byte, size int64, opt OpenOptions) (*Plan, error) {
+	if err := opt.valid(); err != nil {
+		return nil, err
+	}
+	t, err := splitTail(tail, size)
+	if err != nil {
+		return nil, err
+	}
+	if err := opt.acceptsFile(t); err != nil {
+		return nil, err
+	}
+	b := planner{opt: opt, tail: t, keys: make(map[string]*boxKey)}
+	return b.plan()
+}
 
 // Ranges are the parts of the source that Run reads, in order, none adjacent: each read of Run lies within one of them.
-func (p *Plan) Ranges() []Range { return append([]Range(nil), p.ranges...) }
+func (p *Plan) Ranges() []Range { return slices.Clone(p.ranges) }
 
 // MaxOutput is the room that Run needs at most.
 func (p *Plan) MaxOutput() int64 { return p.max }
 
-// Run decrypts into dst, which must have room for MaxOutput bytes (for example a mapped memory file). The head magic and
-// the footer are written last; on failure all of dst[:MaxOutput] is zeroed.
+// Run decrypts into dst, which must have room for MaxOutput bytes (for example a mapped memory file). The footer and then
+// the head magic are written last; on failure all of dst[:MaxOutput] is zeroed. If src has a method Slice, as Bytes does,
+// Run decrypts from what it lends.
 func (p *Plan) Run(ctx context.Context, src io.ReaderAt, dst []byte) (*Opened, error) {
-	return nil, ErrUnsupported
+	if int64(len(dst)) < p.max {
+		return nil, &partError{"destination is too small", ErrOptions}
+	}
+	dst = dst[:p.max]
+	res, err := p.run(ctx, src, memoryOutput(dst))
+	if err != nil {
+		clear(dst)
+		return nil, err
+	}
+	return res, nil
 }
 
-// RunTo is Run with a destination that is not memory. The head magic and the footer are written last; on failure the
-// destination holds neither and must be discarded.
+// RunTo is Run with a destination that is not memory, empty at the start. The footer and then the head magic are written
+// last; on failure the destination holds neither and must be discarded.
 func (p *Plan) RunTo(ctx context.Context, src io.ReaderAt, dst io.WriterAt) (*Opened, error) {
-	return nil, ErrUnsupported
+	return p.run(ctx, src, &writerOutput{dst: dst})
+}
+
+// valid checks the options against each other.
+func (o *OpenOptions) valid() error {
+	if o.Workers < 0 || o.Workers > maxWorkers {
+		return &partError{"workers", ErrOptions}
+	}
+	if len(o.AADPrefix) > maxAADPart {
+		return &partError{"AAD prefix is too long", ErrOptions}
+	}
+	if o.AllWithKeys && len(o.Columns) > 0 {
+		return &partError{"both Columns and AllWithKeys", ErrOptions}
+	}
+	if !o.AllWithKeys && len(o.Columns) == 0 {
+		return &partError{"none named", ErrColumns}
+	}
+	return nil
+}
+
+// acceptsFile is the first half of the policy of acceptance: what the end of the file says about the whole. The second
+// half, acceptsColumn, looks at each column once the footer is authenticated.
+func (o *OpenOptions) acceptsFile(t *tail) error {
+	switch {
+	case t.algorithm == nil:
+		return ErrNotEncrypted
+	case o.Unauthenticated:
+		return nil
+	case t.algorithm.ctr:
+		return &partError{"AES_GCM_CTR_V1", ErrUnauthenticated}
+	case !t.encrypted && !o.PlaintextParts:
+		return &partError{"plaintext footer", ErrUnauthenticated}
+	}
+	return nil
+}
+
+// acceptsColumn: plain columns may be neither in a file nor among those opened, unless the options say so.
+func (o *OpenOptions) acceptsColumn(p protection, wanted bool) error {
+	if p != plainColumn || o.Unauthenticated || o.PlaintextParts && !wanted {
+		return nil
+	}
+	return &partError{"plain column", ErrUnauthenticated}
+}
+
+func workers(n int) int {
+	if n > 0 {
+		return n
+	}
+	return min(runtime.GOMAXPROCS(0), maxWorkers)
 }

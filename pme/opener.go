@@ -1,0 +1,286 @@
+package pme
+
+import (
+	"context"
+	"io"
+)
+
+// placed is what became of a chunk: where its parts lie in the output, by offsets into the whole file.
+type placed struct {
+	used         int64 // of the chunk's area
+	dict, data   int64 // offsets of dictionary page (0: none) and first data page
+	compressed   int64
+	uncompressed int64
+	bloom        Range
+	columnIndex  Range
+	offsetIndex  Range
+}
+
+// opener opens chunks one after the other and keeps its buffers between them.
+type opener struct {
+	plan *Plan
+	src  io.ReaderAt
+
+	win     window
+	scratch []byte // area, where the output is not memory
+	aad     []byte
+	header  []byte // page header in clear
+	rewrite []byte // page header as it will be
+	fields  record
+
+	c      *chunk
+	area   []byte // the chunk's part of the output
+	pos    int    // in area
+	values int64
+	pages  []pageAt
+	done   placed
+}
+
+// chunk opens one chunk into its area.
+func (o *opener) chunk(ctx context.Context, c *chunk, out output) (placed, error) {
+	o.c, o.area = c, out.area(&o.scratch, c.out, c.room)
+	o.pos, o.values, o.pages, o.done = 0, 0, o.pages[:0], placed{}
+	if err := o.allPages(ctx); err != nil {
+		return placed{}, err
+	}
+	for _, step := range [...]func() error{o.bloom, o.columnIndex, o.offsetIndex} {
+		if err := step(); err != nil {
+			return placed{}, err
+		}
+	}
+	o.done.used = int64(o.pos)
+	return o.done, out.write(o.area, c.out, o.pos)
+}
+
+// allPages opens the pages, which must fill the chunk and hold the values that its metadata promises.
+func (o *opener) allPages(ctx context.Context) error {
+	if err := o.win.over(o.src, o.c.pages); err != nil {
+		return err
+	}
+	if o.c.dict {
+		o.done.dict = o.c.out
+		if err := o.page(dictHeaderModule, dictPageModule, 0); err != nil {
+			return err
+		}
+	}
+	o.done.data = o.c.out + int64(o.pos)
+	for o.win.remaining() > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if len(o.pages) == maxPages {
+			return unsupported("number of pages")
+		}
+		start := o.pos
+		if err := o.page(dataHeaderModule, dataPageModule, len(o.pages)); err != nil {
+			return err
+		}
+		o.pages = append(o.pages, pageAt{o.c.out + int64(start), int64(o.pos - start)})
+	}
+	if o.values != o.c.values {
+		return malformed("number of values")
+	}
+	o.done.compressed = int64(o.pos)
+	return nil
+}
+
+// page opens the next page with its header.
+func (o *opener) page(header, body moduleType, ordinal int) error {
+	if o.c.key == nil {
+		return o.plainPage(header == dictHeaderModule)
+	}
+	box, _, err := o.win.module()
+	if err != nil {
+		return err
+	}
+	if len(box) > maxPageHeader {
+		return unsupported("size of a page header")
+	}
+	if o.header, err = o.c.key.open(o.header[:0], box, o.pageAAD(header, ordinal)); err != nil {
+		return tampered("page header")
+	}
+	h, n, err := parsePageHeader(o.fields, o.header)
+	if err != nil || n != len(o.header) || (h.typ == dictPage) != (header == dictHeaderModule) {
+		return malformed("page header")
+	}
+	o.fields = h.rec
+	return o.body(&h, body, ordinal)
+}
+
+// body opens the page that belongs to a header, which says how long the page's module is.
+func (o *opener) body(h *pageHeader, t moduleType, ordinal int) error {
+	box, n, err := o.win.module()
+	if err != nil {
+		return err
+	}
+	if int64(n) != h.compressed {
+		return tampered("page")
+	}
+	plain := len(box) - nonceSize - tagSize
+	if o.plan.ctr {
+		plain = len(box) - nonceSize
+	}
+	if plain < 0 {
+		return tampered("page")
+	}
+	if err := o.putHeader(h, plain); err != nil {
+		return err
+	}
+	if plain > len(o.area)-o.pos {
+		return malformed("page")
+	}
+	dst := o.area[o.pos:o.pos]
+	if o.plan.ctr {
+		_, err = o.c.key.openCTR(dst, box)
+	} else {
+		_, err = o.c.key.open(dst, box, o.pageAAD(t, ordinal))
+	}
+	if err != nil {
+		return tampered("page")
+	}
+	o.pos += plain
+	return nil
+}
+
+// plainPage copies a page that is not encrypted.
+func (o *opener) plainPage(dict bool) error {
+	h, header, page, err := o.win.plainPage(o.fields)
+	if err != nil {
+		return err
+	}
+	if (h.typ == dictPage) != dict {
+		return malformed("page header")
+	}
+	o.fields = h.rec
+	o.count(&h, len(header))
+	return o.put(header, page)
+}
+
+func (o *opener) putHeader(h *pageHeader, plain int) error {
+	o.rewrite = h.appendTo(o.rewrite[:0], plain)
+	o.count(h, len(o.rewrite))
+	return o.put(o.rewrite)
+}
+
+func (o *opener) count(h *pageHeader, header int) {
+	if h.typ != dictPage {
+		o.values += h.values
+	}
+	o.done.uncompressed += h.uncompressed + int64(header)
+}
+
+// put appends bytes to the area.
+func (o *opener) put(parts ...[]byte) error {
+	for _, b := range parts {
+		if len(b) > len(o.area)-o.pos {
+			return malformed("column chunk")
+		}
+		o.pos += copy(o.area[o.pos:], b)
+	}
+	return nil
+}
+
+func (o *opener) pageAAD(t moduleType, ordinal int) []byte {
+	if t == dictHeaderModule || t == dictPageModule {
+		o.aad = o.plan.aad.module(o.aad, t, o.c.at)
+	} else {
+		o.aad = o.plan.aad.page(o.aad, t, o.c.at, ordinal)
+	}
+	return o.aad
+}
+
+// part opens one module that is alone of its type and appends it to the area after change, if any.
+func (o *opener) part(r Range, t moduleType, change func([]byte) ([]byte, error)) (Range, error) {
+	if r.Len == 0 {
+		return Range{}, nil
+	}
+	if err := o.win.over(o.src, r); err != nil {
+		return Range{}, err
+	}
+	b, err := o.win.peek(int(r.Len))
+	if err != nil {
+		return Range{}, err
+	}
+	if o.c.key != nil {
+		o.aad = o.plan.aad.module(o.aad, t, o.c.at)
+		if b, err = o.c.key.openModule(b, o.aad); err != nil {
+			return Range{}, tampered("index")
+		}
+	}
+	if b, err = change(b); err != nil {
+		return Range{}, err
+	}
+	at := Range{o.c.out + int64(o.pos), int64(len(b))}
+	return at, o.put(b)
+}
+
+func (o *opener) columnIndex() (err error) {
+	o.done.columnIndex, err = o.part(o.c.columnIndex, columnIndexModule, func(b []byte) ([]byte, error) {
+		if _, err := wholeRecord(b); err != nil {
+			return nil, malformed("column index")
+		}
+		return b, nil
+	})
+	return err
+}
+
+func (o *opener) offsetIndex() (err error) {
+	o.done.offsetIndex, err = o.part(o.c.offsetIndex, offsetIndexModule, func(b []byte) ([]byte, error) {
+		return rewriteOffsetIndex(b, o.pages)
+	})
+	return err
+}
+
+// bloom opens a bloom filter: two modules, header and bitset, that fill its range.
+func (o *opener) bloom() error {
+	r := o.c.bloom
+	if r.Len == 0 {
+		return nil
+	}
+	if err := o.win.over(o.src, r); err != nil {
+		return err
+	}
+	start := o.pos
+	if err := o.bloomParts(); err != nil {
+		return err
+	}
+	o.done.bloom = Range{o.c.out + int64(start), int64(o.pos - start)}
+	return nil
+}
+
+func (o *opener) bloomParts() error {
+	var b []byte
+	var err error
+	if o.c.key == nil {
+		if b, err = o.win.peek(int(o.c.bloom.Len)); err != nil {
+			return err
+		}
+	} else if b, err = o.openBloom(); err != nil {
+		return err
+	}
+	header, n, err := parseRecord(nil, b)
+	if err != nil {
+		return malformed("bloom filter")
+	}
+	if bits, err := header.size(bfNumBytes, wireI32); err != nil || bits != int64(len(b)-n) {
+		return malformed("bloom filter")
+	}
+	return o.put(b)
+}
+
+func (o *opener) openBloom() (b []byte, err error) {
+	for _, t := range [...]moduleType{bloomHeaderModule, bloomBitsetModule} {
+		box, _, err := o.win.module()
+		if err != nil {
+			return nil, err
+		}
+		o.aad = o.plan.aad.module(o.aad, t, o.c.at)
+		if b, err = o.c.key.open(b, box, o.aad); err != nil {
+			return nil, tampered("bloom filter")
+		}
+	}
+	if o.win.remaining() > 0 {
+		return nil, tampered("bloom filter")
+	}
+	return b, nil
+}

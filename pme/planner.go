@@ -1,0 +1,256 @@
+package pme
+
+import (
+	"cmp"
+	"slices"
+)
+
+// planner makes a Plan: it opens the footer, then the metadata of the wanted columns.
+type planner struct {
+	opt  OpenOptions
+	tail *tail
+	keys map[string]*boxKey // expanded column keys by path
+	foot *boxKey
+	p    Plan
+}
+
+func (b *planner) plan() (*Plan, error) {
+	steps := []func() error{b.openFooter, b.readFooter, b.selectColumns, b.locateChunks, b.collectRanges, b.layOut}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	b.p.workers = workers(b.opt.Workers)
+	return &b.p, nil
+}
+
+// openFooter authenticates the footer, and with it everything but the pages.
+func (b *planner) openFooter() error {
+	if len(b.opt.Keys.Footer) == 0 {
+		return inColumn("footer", ErrMissingKey)
+	}
+	var err error
+	if b.foot, err = newBoxKey(b.opt.Keys.Footer); err != nil {
+		return inColumn("footer", err)
+	}
+	if b.p.aad, err = b.tail.algorithm.aad(b.opt.AADPrefix); err != nil {
+		return err
+	}
+	b.p.ctr, b.p.encryptedFooter = b.tail.algorithm.ctr, b.tail.encrypted
+	if b.p.meta, err = b.tail.openFooter(b.foot, b.p.aad); err != nil {
+		return err
+	}
+	return checkBinding(b.p.meta, b.tail)
+}
+
+func (b *planner) readFooter() error {
+	var err error
+	if b.p.schema, err = parseSchema(b.p.meta); err != nil {
+		return err
+	}
+	b.p.groups, b.p.rows, err = parseRowGroups(b.p.meta, len(b.p.schema.leaves))
+	return err
+}
+
+// selectColumns decides which columns to open, and refuses what the options do not accept.
+func (b *planner) selectColumns() error {
+	openable, err := b.survey()
+	if err != nil {
+		return err
+	}
+	if b.opt.AllWithKeys {
+		b.p.want = openable
+		if len(openable) == 0 {
+			return inColumn("every column", ErrMissingKey)
+		}
+	} else if err := b.selectNamed(); err != nil {
+		return err
+	}
+	return b.p.schema.whole(b.p.want)
+}
+
+func (b *planner) selectNamed() error {
+	b.p.want = make(map[int]bool)
+	for _, name := range b.opt.Columns {
+		leaves := b.p.schema.leavesUnder(name)
+		if len(leaves) == 0 {
+			return inColumn(name, &partError{"not in the file", ErrColumns})
+		}
+		for _, l := range leaves {
+			b.p.want[l] = true
+		}
+	}
+	return nil
+}
+
+// survey looks at the protection of every chunk of the file: it applies the policy to those that will not be opened, and
+// says which columns could be.
+func (b *planner) survey() (openable map[int]bool, err error) {
+	openable = make(map[int]bool)
+	for l := range b.p.schema.leaves {
+		if openable[l], err = b.surveyColumn(l); err != nil {
+			return nil, inColumn(b.p.schema.leaves[l].dotted, err)
+		}
+		if !openable[l] {
+			delete(openable, l)
+		}
+	}
+	return openable, nil
+}
+
+func (b *planner) surveyColumn(l int) (openable bool, err error) {
+	lf := b.p.schema.leaves[l]
+	openable = len(b.p.groups) > 0 || b.haveKey(lf)
+	for _, g := range b.p.groups {
+		cc, err := columnChunk(g.columns[l])
+		if err != nil {
+			return false, err
+		}
+		prot, err := protectionOf(cc, lf)
+		if err != nil {
+			return false, err
+		}
+		if err := b.opt.acceptsColumn(prot, false); err != nil {
+			return false, err
+		}
+		openable = openable && b.canOpen(prot, lf)
+	}
+	return openable, nil
+}
+
+func (b *planner) canOpen(p protection, l leaf) bool {
+	switch p {
+	case footerKeyed:
+		return true
+	case columnKeyed:
+		return b.haveKey(l)
+	default:
+		return b.opt.Unauthenticated
+	}
+}
+
+func (b *planner) haveKey(l leaf) bool { return len(b.opt.Keys.Columns[l.dotted]) > 0 }
+
+// locateChunks opens the metadata of every wanted chunk.
+func (b *planner) locateChunks() error {
+	for g := range b.p.groups {
+		for l := range b.p.schema.leaves {
+			if !b.p.want[l] {
+				continue
+			}
+			c, err := b.locateChunk(g, l)
+			if err != nil {
+				return inColumn(b.p.schema.leaves[l].dotted, err)
+			}
+			b.p.chunks = append(b.p.chunks, c)
+		}
+	}
+	return nil
+}
+
+func (b *planner) locateChunk(g, l int) (chunk, error) {
+	lf := b.p.schema.leaves[l]
+	c := chunk{at: place{int16(g), int16(l)}, leaf: l}
+	var err error
+	if c.rec, err = columnChunk(b.p.groups[g].columns[l]); err != nil {
+		return c, err
+	}
+	prot, err := protectionOf(c.rec, lf)
+	if err != nil {
+		return c, err
+	}
+	if err := b.opt.acceptsColumn(prot, true); err != nil {
+		return c, err
+	}
+	if c.key, err = b.keyFor(prot, lf); err != nil {
+		return c, err
+	}
+	if c.meta, err = b.columnMeta(&c, prot); err != nil {
+		return c, err
+	}
+	return c, c.locate(lf, b.tail.start)
+}
+
+// keyFor returns the expanded key of a column, nil for a plain one.
+func (b *planner) keyFor(p protection, l leaf) (*boxKey, error) {
+	switch p {
+	case plainColumn:
+		return nil, nil
+	case footerKeyed:
+		return b.foot, nil
+	}
+	if k := b.keys[l.dotted]; k != nil {
+		return k, nil
+	}
+	if !b.haveKey(l) {
+		return nil, ErrMissingKey
+	}
+	k, err := newBoxKey(b.opt.Keys.Columns[l.dotted])
+	b.keys[l.dotted] = k
+	return k, err
+}
+
+// columnMeta returns a chunk's ColumnMetaData. Where it is encrypted by itself, that is the one that counts: a plaintext
+// footer also has a copy without statistics, for readers that do not know encryption.
+func (b *planner) columnMeta(c *chunk, p protection) (record, error) {
+	sealed, ok, err := c.rec.binary(ccEncryptedMetaData)
+	if err != nil || ok && p == plainColumn {
+		return nil, malformed("column metadata")
+	}
+	if ok {
+		plain, err := c.key.openModule(sealed, b.p.aad.module(nil, columnMetaModule, c.at))
+		if err != nil {
+			return nil, tampered("column metadata")
+		}
+		meta, err := wholeRecord(plain)
+		if err != nil {
+			return nil, malformed("column metadata")
+		}
+		return meta, nil
+	}
+	meta, ok, err := c.rec.nested(ccMetaData)
+	if err != nil || !ok || p == columnKeyed {
+		return nil, malformed("column metadata")
+	}
+	return meta, nil
+}
+
+// collectRanges lists what Run will read: the head magic and every part of every chunk. No two may overlap.
+func (b *planner) collectRanges() error {
+	all := []Range{{0, magicSize}}
+	for i := range b.p.chunks {
+		all = append(all, b.p.chunks[i].ranges()...)
+	}
+	slices.SortFunc(all, func(x, y Range) int { return cmp.Compare(x.Off, y.Off) })
+	for _, r := range all {
+		last := len(b.p.ranges) - 1
+		switch {
+		case last < 0 || r.Off > b.p.ranges[last].Off+b.p.ranges[last].Len:
+			b.p.ranges = append(b.p.ranges, r)
+		case r.Off < b.p.ranges[last].Off+b.p.ranges[last].Len:
+			return malformed("overlapping columns")
+		default:
+			b.p.ranges[last].Len += r.Len
+		}
+	}
+	return nil
+}
+
+// layOut gives every chunk an area of the output that it cannot outgrow. Pages shrink when opened: each loses its nonce
+// and tag, and its header a checksum and perhaps a byte of its size. Only offset indexes may grow: a location takes at
+// least 7 bytes and gains at most 13.
+func (b *planner) layOut() error {
+	pos := int64(magicSize)
+	footer := int64(len(b.tail.footer)) + trailerSize
+	for i := range b.p.chunks {
+		c := &b.p.chunks[i]
+		c.out = pos
+		c.room = c.pages.Len + c.bloom.Len + c.columnIndex.Len + 3*c.offsetIndex.Len
+		pos += c.room
+		footer += int64(len(appendRecord(nil, c.meta))) + chunkFooterGrowth
+	}
+	footer += int64(len(b.p.groups)) * chunkFooterGrowth
+	b.p.max = pos + footer
+	return nil
+}
