@@ -5,45 +5,46 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// The context that each text of a job is sealed in; docs/spec/messages.md. An enclave is no party: where it reads or
-// writes, the field is empty and the session's keys stand for it.
+// The contexts below bind each sealed text to its purpose, job and reader, and
+// so have to be the same on both sides (docs/spec/messages.md). A party that
+// writes is named; an enclave is not, as its session is not a party.
 
-// BodyContext of a statement.Body that its requester seals to a broker. The job is not named: its digest covers the sealed body.
-func BodyContext(requester, broker statement.Fingerprint) seal.Context {
-	return seal.Context{Purpose: seal.PurposeJobBody, From: requester, To: broker}
+// BodyContext is for a job's body: its digest can't be known yet, but the job commits to the body.
+func BodyContext(requester, to statement.Fingerprint) seal.Context {
+	return seal.Context{Purpose: seal.PurposeJobBody, From: requester, To: to}
 }
 
-// HelloContext of a Hello to a broker.
-func HelloContext(job statement.Digest, broker statement.Fingerprint) seal.Context {
-	return seal.Context{Purpose: seal.PurposeHello, Job: job, To: broker}
+// HelloContext is for a Hello to one broker.
+func HelloContext(job statement.Digest, to statement.Fingerprint) seal.Context {
+	return seal.Context{Purpose: seal.PurposeHello, Job: job, To: to}
 }
 
-// QuoteContext of a Quote to a broker.
-func QuoteContext(job statement.Digest, broker statement.Fingerprint) seal.Context {
-	return seal.Context{Purpose: seal.PurposeQuote, Job: job, To: broker}
+// QuoteContext is for a Quote to one broker.
+func QuoteContext(job statement.Digest, to statement.Fingerprint) seal.Context {
+	return seal.Context{Purpose: seal.PurposeQuote, Job: job, To: to}
 }
 
-// ReceiptContext of a ReceiptNotice, or of a bundle, to a party of the job.
-func ReceiptContext(job statement.Digest, party statement.Fingerprint) seal.Context {
-	return seal.Context{Purpose: seal.PurposeReceipt, Job: job, To: party}
+// ReceiptContext is for a ReceiptNotice to one broker.
+func ReceiptContext(job statement.Digest, to statement.Fingerprint) seal.Context {
+	return seal.Context{Purpose: seal.PurposeReceipt, Job: job, To: to}
 }
 
-// ReplyContext of a broker's Reply to the session.
-func ReplyContext(job statement.Digest, broker statement.Fingerprint) seal.Context {
-	return seal.Context{Purpose: seal.PurposeReply, Job: job, From: broker}
+// ReplyContext is for a broker's Reply, sealed to the session.
+func ReplyContext(job statement.Digest, from statement.Fingerprint) seal.Context {
+	return seal.Context{Purpose: seal.PurposeReply, Job: job, From: from}
 }
 
-// KeysContext of the statement.ReleasedKeys that an owner's broker seals to the session.
-func KeysContext(job statement.Digest, owner statement.Fingerprint) seal.Context {
-	return seal.Context{Purpose: seal.PurposeKeys, Job: job, From: owner}
+// KeysContext is for the ReleasedKeys in a Reply, sealed to the session.
+func KeysContext(job statement.Digest, from statement.Fingerprint) seal.Context {
+	return seal.Context{Purpose: seal.PurposeKeys, Job: job, From: from}
 }
 
-// ResultContext of a ResultKey to a recipient.
-func ResultContext(job statement.Digest, recipient statement.Fingerprint) seal.Context {
-	return seal.Context{Purpose: seal.PurposeResult, Job: job, To: recipient}
+// ResultContext is for a ResultKey to one recipient.
+func ResultContext(job statement.Digest, to statement.Fingerprint) seal.Context {
+	return seal.Context{Purpose: seal.PurposeResult, Job: job, To: to}
 }
 
-// NoticeContext of a refusal that a broker seals to the requester.
-func NoticeContext(job statement.Digest, broker, requester statement.Fingerprint) seal.Context {
-	return seal.Context{Purpose: seal.PurposeNotice, Job: job, From: broker, To: requester}
+// NoticeContext is for a Refusal's envelope that a broker sends to the requester.
+func NoticeContext(job statement.Digest, from, to statement.Fingerprint) seal.Context {
+	return seal.Context{Purpose: seal.PurposeNotice, Job: job, From: from, To: to}
 }
