@@ -1,0 +1,151 @@
+package home
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Dir is a party's home folder.
+type Dir struct{ path string }
+
+// Config is config.json: what may be read without a passphrase.
+type Config struct {
+	Format      string                `json:"format"` // ConfigFormat
+	Name        string                `json:"name"`
+	Fingerprint statement.Fingerprint `json:"fingerprint"`
+	Key         string                `json:"key"` // public signing key
+	CreatedMS   int64                 `json:"created_ms"`
+}
+
+// ConfigFormat names the format of config.json, with its version.
+const ConfigFormat = "cordon-home/1"
+
+// Create makes a home folder. It refuses a folder that is one already.
+func Create(path string) (Dir, error) {
+	d, err := at(path)
+	if err != nil {
+		return Dir{}, err
+	}
+	if _, err := os.Stat(d.Keyring()); err == nil {
+		return Dir{}, fault.New(fault.Usage, "the folder is a party's home already", "choose another --home; a keyring is never overwritten", nil)
+	}
+	for _, sub := range []string{d.path, d.Ledger(), d.Datasets(), d.Jobs(), d.Pools()} {
+		if err := os.MkdirAll(sub, 0o700); err != nil {
+			return Dir{}, Storage("can't make the home folder", err)
+		}
+	}
+	if err := os.Chmod(d.path, 0o700); err != nil {
+		return Dir{}, Storage("can't protect the home folder", err)
+	}
+	return d, nil
+}
+
+// Open finds an existing home folder.
+func Open(path string) (Dir, error) {
+	d, err := at(path)
+	if err != nil {
+		return Dir{}, err
+	}
+	if _, err := os.Stat(d.configFile()); err != nil {
+		return Dir{}, fault.New(fault.Input, "no party lives in this folder", "make one with 'cordon party init --home DIR --name NAME', or name its --home", err)
+	}
+	return d, nil
+}
+
+func at(path string) (Dir, error) {
+	if path == "" {
+		return Dir{}, fault.New(fault.Usage, "no home folder given", "give --home DIR, or set CORDON_HOME", nil)
+	}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return Dir{}, Storage("can't find the home folder", err)
+	}
+	return Dir{path: abs}, nil
+}
+
+// Path of the folder itself, absolute.
+func (d Dir) Path() string { return d.path }
+
+// Keyring is the passphrase-protected file of keys.
+func (d Dir) Keyring() string { return filepath.Join(d.path, "keyring.age") }
+
+// Ledger is the folder of the ledger.
+func (d Dir) Ledger() string { return filepath.Join(d.path, "ledger") }
+
+// Datasets is the folder of offers and wrapped keys.
+func (d Dir) Datasets() string { return filepath.Join(d.path, "datasets") }
+
+// Jobs is the folder of jobs concerned, by digest.
+func (d Dir) Jobs() string { return filepath.Join(d.path, "jobs") }
+
+// Pools is the folder of pool epochs that this party signed.
+func (d Dir) Pools() string { return filepath.Join(d.path, "pools") }
+
+func (d Dir) configFile() string { return filepath.Join(d.path, "config.json") }
+func (d Dir) cursorFile() string { return filepath.Join(d.path, "mailbox.json") }
+
+// WriteConfig stores the settings durably.
+func (d Dir) WriteConfig(c Config) error {
+	c.Format = ConfigFormat
+	b, err := statement.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return WriteFile(d.configFile(), b)
+}
+
+// Config reads the settings.
+func (d Dir) Config() (Config, error) {
+	var c Config
+	b, err := os.ReadFile(d.configFile())
+	if err != nil {
+		return Config{}, Storage("can't read config.json", err)
+	}
+	if err := statement.Unmarshal(b, &c); err != nil {
+		return Config{}, damaged("config.json", err)
+	}
+	if c.Format != ConfigFormat || !statement.ValidName(c.Name) || !c.Fingerprint.Valid() {
+		return Config{}, damaged("config.json", fmt.Errorf("not %s", ConfigFormat))
+	}
+	return c, nil
+}
+
+func damaged(file string, err error) error {
+	return fault.New(fault.Input, file+" is damaged", "restore the home folder from a backup", err)
+}
+
+type cursor struct {
+	Through int64 `json:"through"`
+}
+
+// Cursor is how far the mailbox was read; 0 for a new home.
+func (d Dir) Cursor() (int64, error) {
+	b, err := os.ReadFile(d.cursorFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, Storage("can't read mailbox.json", err)
+	}
+	var c cursor
+	if err := statement.Unmarshal(b, &c); err != nil || c.Through < 0 {
+		return 0, damaged("mailbox.json", err)
+	}
+	return c.Through, nil
+}
+
+// WriteCursor stores how far the mailbox was read. It is not synced: reading an
+// item twice is harmless, as every answer is idempotent.
+func (d Dir) WriteCursor(through int64) error {
+	b, err := statement.Marshal(cursor{Through: through})
+	if err != nil {
+		return err
+	}
+	return replace(d.cursorFile(), b, false)
+}

@@ -1,0 +1,100 @@
+package keyring
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/cordon-exchange/cordon/internal/party/keystore"
+	"github.com/cordon-exchange/cordon/seal"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Keyring holds a party's private keys, unlocked. It is immutable and may be used concurrently.
+type Keyring struct {
+	name string
+	sign *seal.SigningKey
+	box  *seal.BoxKey
+	keks []kek // the first wraps; all unwrap
+}
+
+type kek struct {
+	id  kekID
+	key *seal.DataKey
+}
+
+// kekID stands in front of everything that a KEK wrapped.
+type kekID [kekIDSize]byte
+
+const kekIDSize = 8
+
+// New makes fresh keys for a party of that name.
+func New(name string) (*Keyring, error) {
+	if !statement.ValidName(name) {
+		return nil, fmt.Errorf("%w: party name", ErrFormat)
+	}
+	sign, err := seal.NewSigningKey()
+	if err != nil {
+		return nil, err
+	}
+	box, err := seal.NewBoxKey()
+	if err != nil {
+		return nil, err
+	}
+	k, err := newKEK()
+	if err != nil {
+		return nil, err
+	}
+	return &Keyring{name: name, sign: sign, box: box, keks: []kek{k}}, nil
+}
+
+func newKEK() (kek, error) {
+	key, err := seal.NewDataKey()
+	if err != nil {
+		return kek{}, err
+	}
+	k := kek{key: key}
+	_, err = rand.Read(k.id[:])
+	return k, err
+}
+
+// Name of the party.
+func (k *Keyring) Name() string { return k.name }
+
+// Signer signs statements as the party.
+func (k *Keyring) Signer() *seal.SigningKey { return k.sign }
+
+// Box opens what others seal to the party.
+func (k *Keyring) Box() *seal.BoxKey { return k.box }
+
+// Fingerprint of the party.
+func (k *Keyring) Fingerprint() statement.Fingerprint { return k.sign.Fingerprint() }
+
+// Wrap is keystore.KeyStore's: id of the KEK ‖ AES-256-GCM (docs/spec/keyring.md, section 4).
+func (k *Keyring) Wrap(_ context.Context, n seal.KeyName, key *seal.DataKey) ([]byte, error) {
+	first := k.keks[0]
+	w, err := first.key.Wrap(n, key)
+	if err != nil {
+		return nil, err
+	}
+	return append(first.id[:], w...), nil
+}
+
+// Unwrap is keystore.KeyStore's.
+func (k *Keyring) Unwrap(_ context.Context, n seal.KeyName, wrapped []byte) (*seal.DataKey, error) {
+	if len(wrapped) < kekIDSize {
+		return nil, keystore.ErrRefused
+	}
+	id := kekID(wrapped[:kekIDSize])
+	for _, c := range k.keks {
+		if c.id == id {
+			key, err := c.key.Unwrap(n, wrapped[kekIDSize:])
+			if err != nil {
+				return nil, keystore.ErrRefused
+			}
+			return key, nil
+		}
+	}
+	return nil, fmt.Errorf("%w (KEK %s)", keystore.ErrMissing, hex.EncodeToString(id[:]))
+}

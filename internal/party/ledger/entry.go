@@ -1,0 +1,122 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Kinds of entries.
+const (
+	KindPublish = "publish" // an offer was signed
+	KindRetire  = "retire"  // an offer was revoked
+	KindPool    = "pool"    // a pool epoch was signed
+	KindGrant   = "grant"   // a contract was granted, by hand or by rule
+	KindRevoke  = "revoke"  // a grant or contract was revoked
+	KindCharge  = "charge"  // a job was charged, before its first release
+	KindRelease = "release" // keys were released: opens an exposure
+	KindClose   = "close"   // a receipt closed an exposure
+	KindRefusal = "refusal" // something was refused, and why
+)
+
+// MaxEntry bounds one encoded entry, in bytes.
+const MaxEntry = 1 << 20
+
+// ErrDamaged is wrapped by every error about what a ledger contains.
+var ErrDamaged = errors.New("ledger damaged")
+
+// Entry is one line of the ledger. Which fields are set depends on its kind
+// (docs/spec/ledger.md, section 3).
+type Entry struct {
+	Seq       int64                 `json:"seq"` // from 1
+	Previous  statement.Digest      `json:"previous"`
+	AtMS      int64                 `json:"at_ms"`
+	Kind      string                `json:"kind"`
+	Job       statement.Digest      `json:"job,omitempty"`
+	Contract  statement.Digest      `json:"contract,omitempty"`
+	Requester statement.Fingerprint `json:"requester,omitempty"`
+	Stage     string                `json:"stage,omitempty"`
+	Code      string                `json:"code,omitempty"`
+	Reason    string                `json:"reason,omitempty"`
+	Session   statement.Digest      `json:"session,omitempty"`
+	Plan      statement.Digest      `json:"plan,omitempty"`
+	Evidence  statement.Digest      `json:"evidence,omitempty"`
+	Ready     statement.Digest      `json:"ready,omitempty"`
+	Grant     statement.Digest      `json:"grant,omitempty"`
+	Release   statement.Digest      `json:"release,omitempty"`
+	Receipt   statement.Digest      `json:"receipt,omitempty"`
+	Ack       statement.Digest      `json:"ack,omitempty"`
+	Outcome   string                `json:"outcome,omitempty"`
+	Columns   []statement.Opening   `json:"columns,omitempty"`
+	Number    int64                 `json:"number,omitempty"`
+	Charged   int64                 `json:"charged,omitempty"`
+	Bytes     int64                 `json:"bytes,omitempty"` // in clear, of this owner's columns, by the receipt
+	About     statement.Digest      `json:"about,omitempty"` // offer, pool or statement revoked
+	Name      string                `json:"name,omitempty"`
+	Version   string                `json:"version,omitempty"`
+	Epoch     int64                 `json:"epoch,omitempty"`
+	Authority string                `json:"authority,omitempty"`
+}
+
+// Genesis is what the first entry of an owner's ledger follows.
+func Genesis(owner statement.Fingerprint) statement.Digest {
+	return statement.LabelledSum("cordon/ledger/v1", []byte(owner))
+}
+
+func encodeEntry(e Entry) ([]byte, error) {
+	if err := e.valid(); err != nil {
+		return nil, err
+	}
+	b, err := statement.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > MaxEntry {
+		return nil, errors.New("ledger: entry too large")
+	}
+	return b, nil
+}
+
+// decodeEntry reads one line without its end. What it accepts encodes to the same bytes.
+func decodeEntry(line []byte) (Entry, error) {
+	var e Entry
+	if len(line) > MaxEntry {
+		return Entry{}, errors.New("too large")
+	}
+	if err := statement.Unmarshal(line, &e); err != nil {
+		return Entry{}, err
+	}
+	if err := e.valid(); err != nil {
+		return Entry{}, err
+	}
+	return e, nil
+}
+
+// needs lists the fields without which an entry of a kind means nothing.
+func (e *Entry) valid() error {
+	ok := e.Seq >= 1 && e.AtMS > 0 && e.Previous.Valid()
+	switch e.Kind {
+	case KindPublish, KindRetire, KindPool:
+		ok = ok && e.About.Valid() && e.Name != ""
+	case KindGrant:
+		ok = ok && e.Contract.Valid() && e.Grant.Valid() && e.Authority != ""
+	case KindRevoke:
+		ok = ok && e.About.Valid()
+	case KindCharge:
+		ok = ok && e.Job.Valid() && e.Contract.Valid() && e.Requester.Valid() && e.Charged >= 0
+	case KindRelease:
+		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Session.Valid() && e.Plan.Valid() && e.Evidence.Valid() && e.Ready.Valid() &&
+			e.Grant.Valid() && e.Number >= 1 && len(e.Columns) > 0
+	case KindClose:
+		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Receipt.Valid() && e.Outcome != ""
+	case KindRefusal:
+		ok = ok && e.Stage != "" && e.Code != ""
+	default:
+		ok = false
+	}
+	if !ok {
+		return fmt.Errorf("not a complete entry of kind %q", e.Kind)
+	}
+	return nil
+}

@@ -1,0 +1,271 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Ledger appends to one ledger file. It is safe for concurrent use.
+type Ledger struct {
+	now     func() time.Time
+	release func()
+	file    file
+
+	mu       sync.Mutex
+	idle     *sync.Cond // flushing turned false
+	entries  []Entry    // durable, then queued
+	durable  int        // how many of entries are durable
+	size     int64      // bytes durable
+	head     Head       // of the last entry, queued ones included
+	synced   Head       // of the last durable entry
+	accounts *Accounts  // of all entries, queued ones included
+	queue    *batch     // being filled
+	flushing bool
+	dirty    bool // the file may hold bytes behind size
+	closed   bool
+}
+
+// batch is written and synced in one go.
+type batch struct {
+	bytes []byte
+	count int
+	head  Head // after its last entry
+	done  chan struct{}
+	err   error
+}
+
+// ErrClosed is returned by appends to a closed ledger.
+var ErrClosed = errors.New("ledger: closed")
+
+func path(dir string) string { return filepath.Join(dir, "ledger.ndjson") }
+
+// Open locks the ledger in dir, verifies all of it and drops the torn rest of an
+// append that never returned. now is the party's clock.
+func Open(dir string, owner statement.Fingerprint, now func() time.Time) (*Ledger, error) {
+	if err := home.MkdirAll(dir); err != nil {
+		return nil, err
+	}
+	release, err := home.LockFile(filepath.Join(dir, "lock"), "another process writes this ledger")
+	if err != nil {
+		return nil, err
+	}
+	f, src, err := openFile(path(dir))
+	if err != nil {
+		release()
+		return nil, storage(err)
+	}
+	l, err := load(f, src, owner, now)
+	if err != nil {
+		f.Close()
+		release()
+		return nil, err
+	}
+	l.release = release
+	return l, nil
+}
+
+func load(f file, src []byte, owner statement.Fingerprint, now func() time.Time) (*Ledger, error) {
+	entries, head, whole, err := parse(src, owner)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{
+		now: now, file: f, release: func() {}, entries: entries, durable: len(entries), size: whole,
+		head: head, synced: head, accounts: fold(entries), dirty: whole < int64(len(src)),
+	}
+	l.idle = sync.NewCond(&l.mu)
+	return l, l.clean()
+}
+
+// clean cuts off bytes that no append ever reported as written.
+func (l *Ledger) clean() error {
+	if !l.dirty {
+		return nil
+	}
+	if err := l.file.Truncate(l.size); err != nil {
+		return storage(err)
+	}
+	if err := l.file.Sync(); err != nil {
+		return storage(err)
+	}
+	l.dirty = false
+	return nil
+}
+
+func storage(err error) error {
+	return fault.New(fault.LocalStorage, "the ledger can't be written", "free disk space; nothing is released meanwhile, and nothing was lost", err)
+}
+
+// Check decides whether an entry may be appended, knowing all before it.
+type Check func(*Accounts) error
+
+// Append makes the entry durable and returns it with its number. check (which
+// may be nil) runs under the ledger's lock, so that two appends can't both pass
+// one limit; its error is returned as it is. Concurrent appends share one sync.
+// Append does not stop half-way when ctx ends: an entry is either durable or not there.
+func (l *Ledger) Append(ctx context.Context, e Entry, check Check) (Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return Entry{}, err
+	}
+	l.mu.Lock()
+	b, e, err := l.enqueue(e, check)
+	if err != nil {
+		l.mu.Unlock()
+		return Entry{}, err
+	}
+	for l.flushing && l.queue == b {
+		l.idle.Wait()
+	}
+	if l.queue == b {
+		l.flush(b)
+	}
+	l.mu.Unlock()
+	<-b.done
+	return e, b.err
+}
+
+// enqueue chains the entry and puts it in the batch to be written next.
+func (l *Ledger) enqueue(e Entry, check Check) (*batch, Entry, error) {
+	if l.closed {
+		return nil, Entry{}, ErrClosed
+	}
+	if check != nil {
+		if err := check(l.accounts); err != nil {
+			return nil, Entry{}, err
+		}
+	}
+	e.Seq, e.Previous = l.head.Seq+1, l.head.Digest
+	if e.AtMS == 0 {
+		e.AtMS = l.now().UnixMilli()
+	}
+	line, err := encodeEntry(e)
+	if err != nil {
+		return nil, Entry{}, err
+	}
+	if l.queue == nil {
+		l.queue = &batch{done: make(chan struct{})}
+	}
+	b := l.queue
+	b.bytes = append(append(b.bytes, line...), '\n')
+	b.count++
+	l.entries = append(l.entries, e)
+	l.accounts.apply(&e)
+	l.head = Head{Seq: e.Seq, Digest: statement.Sum(line)}
+	b.head = l.head
+	return b, e, nil
+}
+
+// flush writes a batch. It is called with the lock, and lets go of it meanwhile.
+func (l *Ledger) flush(b *batch) {
+	l.queue, l.flushing = nil, true
+	size, dirty := l.size, l.dirty
+	l.mu.Unlock()
+	err := l.write(b, size, dirty)
+	l.mu.Lock()
+	l.flushing = false
+	if err != nil {
+		l.undo(b, err)
+	} else {
+		l.size, l.dirty = size+int64(len(b.bytes)), false
+		l.durable += b.count
+		l.synced = b.head
+		close(b.done)
+	}
+	l.idle.Broadcast()
+}
+
+func (l *Ledger) write(b *batch, at int64, dirty bool) error {
+	if dirty {
+		if err := l.file.Truncate(at); err != nil {
+			return err
+		}
+	}
+	if _, err := l.file.WriteAt(b.bytes, at); err != nil {
+		return err
+	}
+	return l.file.Sync()
+}
+
+// undo forgets the batch and those queued behind it, which are chained to it.
+func (l *Ledger) undo(b *batch, err error) {
+	l.dirty = true
+	b.err = storage(err)
+	close(b.done)
+	if l.queue != nil {
+		l.queue.err = b.err
+		close(l.queue.done)
+		l.queue = nil
+	}
+	l.entries = l.entries[:l.durable]
+	l.accounts = fold(l.entries)
+	l.head = l.synced
+	// If even this fails, the next append tries again before it writes.
+	_ = l.clean()
+}
+
+// View lets f read the accounts, durable entries and those about to be.
+func (l *Ledger) View(f func(*Accounts)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f(l.accounts)
+}
+
+// Entries returns all durable entries.
+func (l *Ledger) Entries() []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.entries[:l.durable])
+}
+
+// Exposures returns all releases, open ones first, older ones first.
+func (l *Ledger) Exposures() []Exposure { return Exposures(l.Entries()) }
+
+// Exposures of a list of verified entries, open ones first, older ones first.
+func Exposures(entries []Entry) []Exposure {
+	var open, closed []Exposure
+	a := fold(entries)
+	for _, e := range entries {
+		if e.Kind != KindRelease {
+			continue
+		}
+		for _, x := range a.jobs[e.Job].Exposures {
+			if x.Release == e.Release && x.Open() {
+				open = append(open, x)
+			} else if x.Release == e.Release {
+				closed = append(closed, x)
+			}
+		}
+	}
+	return append(open, closed...)
+}
+
+// Head returns the last durable entry's number and digest.
+func (l *Ledger) Head() Head {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.synced
+}
+
+// Close waits for appends under way and lets go of the file.
+func (l *Ledger) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.flushing || l.queue != nil {
+		l.idle.Wait()
+	}
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	err := l.file.Close()
+	l.release()
+	return err
+}
