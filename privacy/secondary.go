@@ -40,11 +40,10 @@ func (c *cover) decide(byKey []int) []bool {
 		c.shown[i] = c.guard.cellHolds(a)
 	}
 	order := c.smallestFirst(byKey)
-	for again := true; again; { // hiding along one margin may break another; ends, as cells are only ever hidden
-		again = false
-		for _, set := range c.sets {
-			again = c.closeMargin(set, order) || again
-		}
+	// One pass is enough. The rule is closed under union: each of its conditions says that a sum over owners is large enough,
+	// so what holds apart holds together. Hiding one more cell that holds can't break a margin that is already closed.
+	for _, set := range c.sets {
+		c.closeMargin(set, order)
 	}
 	return c.shown
 }
@@ -64,17 +63,15 @@ func (g *guard) unionHolds(a area) bool {
 }
 
 // closeMargin hides the smallest shown cells of a margin until the union of its hidden cells holds or none is left to hide.
-func (c *cover) closeMargin(set, order []int) (hidAny bool) {
+func (c *cover) closeMargin(set, order []int) {
 	union := c.hiddenUnion(set)
 	for _, next := range c.shownOf(set, order) {
 		if c.guard.unionHolds(union) {
-			return hidAny
+			return
 		}
 		c.shown[next] = false
-		hidAny = true
 		union.join(c.cells[next])
 	}
-	return hidAny
 }
 
 func (c *cover) hiddenUnion(set []int) area {
