@@ -1,0 +1,156 @@
+package lockdown
+
+import (
+	"sort"
+
+	"golang.org/x/sys/unix"
+)
+
+// rule allows one system call, on condition where one is given.
+type rule struct {
+	name   string
+	nr     uint32
+	reason string
+	// anyOf allows the call if one of these holds; empty allows it always.
+	anyOf []condition
+	// otherwise happens when none holds: refuse (the zero value) or kill.
+	otherwise outcome
+}
+
+// outcome of a system call that is not allowed.
+type outcome int
+
+const (
+	// refuse answers EPERM: libraries try such calls in good faith.
+	refuse outcome = iota
+	// kill ends the process: nothing in the enclave has a reason to try it.
+	kill
+)
+
+// condition compares the low 32 bits of one argument: (value & mask) == want. Every argument tested here is an int,
+// or a flag word whose upper half the kernel ignores.
+type condition struct {
+	arg        uint32
+	mask, want uint32
+}
+
+// ownPid stands in for this process's id while the filter is hashed: receipts compare filters, not processes.
+const ownPid = 0
+
+// threadFlags are exactly what glibc's pthread_create passes to clone, so that clone can make threads and nothing
+// else: no process, no namespace.
+const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD |
+	unix.CLONE_SYSVSEM | unix.CLONE_SETTLS | unix.CLONE_PARENT_SETTID | unix.CLONE_CHILD_CLEARTID
+
+// largeFile is O_LARGEFILE as the kernel sees it; it has no meaning on 64 bits and package unix has it as 0 there.
+const largeFile = 0o100000
+
+// only says that no bit outside of allowed may be set.
+func only(arg, allowed uint32) condition { return condition{arg: arg, mask: ^allowed} }
+
+// none says that no bit of denied may be set.
+func none(arg, denied uint32) condition { return condition{arg: arg, mask: denied} }
+
+// equal says that the argument is exactly want.
+func equal(arg, want uint32) condition { return condition{arg: arg, mask: ^uint32(0), want: want} }
+
+// allowed is the whole list, the frequent ones first. pid is the id of this process, or ownPid for hashing.
+func allowed(pid uint32) []rule {
+	return append([]rule{
+		{name: "futex", nr: unix.SYS_FUTEX, reason: "locks of Go, glibc and DuckDB"},
+		{name: "read", nr: unix.SYS_READ, reason: "the channel"},
+		{name: "write", nr: unix.SYS_WRITE, reason: "the channel; waking Go's poller; filling memory files"},
+		{name: "pread64", nr: unix.SYS_PREAD64, reason: "DuckDB reads memory files"},
+		{name: "pwrite64", nr: unix.SYS_PWRITE64, reason: "opening columns into memory files"},
+		{name: "fstat", nr: unix.SYS_FSTAT, reason: "DuckDB: size of a memory file"},
+		{name: "nanosleep", nr: unix.SYS_NANOSLEEP, reason: "Go's scheduler"},
+		{name: "clock_nanosleep", nr: unix.SYS_CLOCK_NANOSLEEP, reason: "sleep in C++"},
+		{name: "epoll_pwait", nr: unix.SYS_EPOLL_PWAIT, reason: "Go's network poller"},
+		{name: "epoll_ctl", nr: unix.SYS_EPOLL_CTL, reason: "Go's network poller; closing the channel"},
+		{name: "sched_yield", nr: unix.SYS_SCHED_YIELD, reason: "spinning locks"},
+		{name: "madvise", nr: unix.SYS_MADVISE, reason: "allocators give memory back"},
+		{name: "mmap", nr: unix.SYS_MMAP, reason: "memory, never executable",
+			anyOf: []condition{none(2, unix.PROT_EXEC)}},
+		{name: "mprotect", nr: unix.SYS_MPROTECT, reason: "memory, never executable",
+			anyOf: []condition{none(2, unix.PROT_EXEC)}},
+		{name: "munmap", nr: unix.SYS_MUNMAP, reason: "memory"},
+		{name: "mremap", nr: unix.SYS_MREMAP, reason: "realloc of large blocks"},
+		{name: "brk", nr: unix.SYS_BRK, reason: "malloc"},
+		{name: "mlock", nr: unix.SYS_MLOCK, reason: "pages that hold keys"},
+		{name: "openat", nr: unix.SYS_OPENAT, reason: "DuckDB opens /proc/self/fd/N; reading only, and Landlock says where",
+			anyOf: []condition{only(2, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|largeFile)}},
+		{name: "close", nr: unix.SYS_CLOSE, reason: "descriptors"},
+		{name: "newfstatat", nr: sysFstatat, reason: "DuckDB: is it a file, is it there"},
+		{name: "ftruncate", nr: unix.SYS_FTRUNCATE, reason: "size of a memory file"},
+		{name: "memfd_create", nr: unix.SYS_MEMFD_CREATE, reason: "memory files for opened columns",
+			anyOf: []condition{only(1, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)}},
+		{name: "clone", nr: unix.SYS_CLONE, reason: "threads, nothing else",
+			anyOf: []condition{equal(0, threadFlags)}, otherwise: kill},
+		{name: "set_robust_list", nr: unix.SYS_SET_ROBUST_LIST, reason: "start of a thread"},
+		{name: "rseq", nr: unix.SYS_RSEQ, reason: "start of a thread"},
+		{name: "sigaltstack", nr: unix.SYS_SIGALTSTACK, reason: "start of a Go thread"},
+		{name: "sched_getaffinity", nr: unix.SYS_SCHED_GETAFFINITY, reason: "number of processors"},
+		{name: "rt_sigprocmask", nr: unix.SYS_RT_SIGPROCMASK, reason: "start of a thread"},
+		{name: "rt_sigreturn", nr: unix.SYS_RT_SIGRETURN, reason: "return from Go's preemption signal"},
+		{name: "tgkill", nr: unix.SYS_TGKILL, reason: "Go's preemption signal, to this process alone",
+			anyOf: []condition{equal(0, pid)}, otherwise: kill},
+		{name: "gettid", nr: unix.SYS_GETTID, reason: "Go and glibc end themselves when they must"},
+		{name: "getpid", nr: unix.SYS_GETPID, reason: "Go's preemption signal"},
+		{name: "getrandom", nr: unix.SYS_GETRANDOM, reason: "keys and nonces; hash seeds"},
+		{name: "fcntl", nr: unix.SYS_FCNTL, reason: "seals of memory files; does a descriptor block",
+			anyOf: []condition{equal(1, unix.F_ADD_SEALS), equal(1, unix.F_GET_SEALS), equal(1, unix.F_GETFL)}},
+		{name: "restart_syscall", nr: unix.SYS_RESTART_SYSCALL, reason: "a sleep interrupted by stop and continue"},
+		{name: "exit", nr: unix.SYS_EXIT, reason: "end of a thread"},
+		{name: "exit_group", nr: unix.SYS_EXIT_GROUP, reason: "end of the process"},
+	}, archAllowed()...)
+}
+
+// deadly are calls that end the process: the enclave never makes them, so whoever does has taken it over. Everything
+// that is neither here nor allowed answers EPERM, and clone3 answers ENOSYS, so that glibc turns to clone, whose
+// flags a filter can see.
+func deadly() []call {
+	return append([]call{
+		{"socket", unix.SYS_SOCKET}, {"socketpair", unix.SYS_SOCKETPAIR}, {"connect", unix.SYS_CONNECT},
+		{"bind", unix.SYS_BIND}, {"listen", unix.SYS_LISTEN}, {"accept", unix.SYS_ACCEPT}, {"accept4", unix.SYS_ACCEPT4},
+		{"sendto", unix.SYS_SENDTO}, {"sendmsg", unix.SYS_SENDMSG}, {"sendmmsg", unix.SYS_SENDMMSG},
+		{"recvmsg", unix.SYS_RECVMSG}, {"recvmmsg", unix.SYS_RECVMMSG},
+		{"execve", unix.SYS_EXECVE}, {"execveat", unix.SYS_EXECVEAT},
+		{"ptrace", unix.SYS_PTRACE}, {"process_vm_readv", unix.SYS_PROCESS_VM_READV},
+		{"process_vm_writev", unix.SYS_PROCESS_VM_WRITEV}, {"process_madvise", unix.SYS_PROCESS_MADVISE},
+		{"kcmp", unix.SYS_KCMP}, {"pidfd_open", unix.SYS_PIDFD_OPEN}, {"pidfd_getfd", unix.SYS_PIDFD_GETFD},
+		{"pidfd_send_signal", unix.SYS_PIDFD_SEND_SIGNAL}, {"kill", unix.SYS_KILL}, {"tkill", unix.SYS_TKILL},
+		{"rt_sigqueueinfo", unix.SYS_RT_SIGQUEUEINFO}, {"rt_tgsigqueueinfo", unix.SYS_RT_TGSIGQUEUEINFO},
+		{"mount", unix.SYS_MOUNT}, {"umount2", unix.SYS_UMOUNT2}, {"pivot_root", unix.SYS_PIVOT_ROOT},
+		{"chroot", unix.SYS_CHROOT}, {"move_mount", unix.SYS_MOVE_MOUNT}, {"open_tree", unix.SYS_OPEN_TREE},
+		{"fsopen", unix.SYS_FSOPEN}, {"fsmount", unix.SYS_FSMOUNT}, {"fsconfig", unix.SYS_FSCONFIG},
+		{"fspick", unix.SYS_FSPICK}, {"mount_setattr", unix.SYS_MOUNT_SETATTR},
+		{"unshare", unix.SYS_UNSHARE}, {"setns", unix.SYS_SETNS},
+		{"name_to_handle_at", unix.SYS_NAME_TO_HANDLE_AT}, {"open_by_handle_at", unix.SYS_OPEN_BY_HANDLE_AT},
+		{"bpf", unix.SYS_BPF}, {"perf_event_open", unix.SYS_PERF_EVENT_OPEN}, {"userfaultfd", unix.SYS_USERFAULTFD},
+		{"io_uring_setup", unix.SYS_IO_URING_SETUP}, {"io_uring_enter", unix.SYS_IO_URING_ENTER},
+		{"io_uring_register", unix.SYS_IO_URING_REGISTER},
+		{"kexec_load", unix.SYS_KEXEC_LOAD}, {"init_module", unix.SYS_INIT_MODULE},
+		{"finit_module", unix.SYS_FINIT_MODULE}, {"delete_module", unix.SYS_DELETE_MODULE},
+		{"add_key", unix.SYS_ADD_KEY}, {"request_key", unix.SYS_REQUEST_KEY}, {"keyctl", unix.SYS_KEYCTL},
+		{"personality", unix.SYS_PERSONALITY}, {"seccomp", unix.SYS_SECCOMP},
+		{"swapon", unix.SYS_SWAPON}, {"swapoff", unix.SYS_SWAPOFF}, {"reboot", unix.SYS_REBOOT},
+		{"shmget", unix.SYS_SHMGET}, {"shmat", unix.SYS_SHMAT}, {"mq_open", unix.SYS_MQ_OPEN},
+		{"fanotify_init", unix.SYS_FANOTIFY_INIT},
+	}, archDeadly()...)
+}
+
+// call is a system call by name and number.
+type call struct {
+	name string
+	nr   uint32
+}
+
+// allowedNames lists what may be called, sorted.
+func allowedNames() []string {
+	var names []string
+	for _, r := range allowed(ownPid) {
+		names = append(names, r.name)
+	}
+	sort.Strings(names)
+	return names
+}

@@ -1,0 +1,147 @@
+package lockdown
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// descriptors: the null device three times, the channel, and what the Go runtime makes for itself.
+func descriptors(claim, *Observed) error {
+	for fd := range ChannelFD {
+		if !isNull(fd) {
+			return failed("standard descriptors")
+		}
+	}
+	if !isChannel() {
+		return failed("channel")
+	}
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return failed("descriptors")
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return failed("descriptors")
+	}
+	for _, n := range names {
+		fd, err := strconv.Atoi(n)
+		if err != nil || fd > ChannelFD && fd != int(dir.Fd()) && !ofRuntime(n) {
+			return failed("descriptors")
+		}
+	}
+	return nil
+}
+
+func isNull(fd int) bool {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return false
+	}
+	return st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
+}
+
+func isChannel() bool {
+	domain, err := unix.GetsockoptInt(ChannelFD, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil || domain != unix.AF_UNIX {
+		return false
+	}
+	kind, err := unix.GetsockoptInt(ChannelFD, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err != nil || kind != unix.SOCK_STREAM {
+		return false
+	}
+	_, err = unix.Getpeername(ChannelFD)
+	return err == nil
+}
+
+// ofRuntime recognises the poller and its wake-up.
+func ofRuntime(fd string) bool {
+	target, err := os.Readlink("/proc/self/fd/" + fd)
+	return err == nil && (target == "anon_inode:[eventpoll]" || target == "anon_inode:[eventfd]")
+}
+
+// rootDenied: an ordinary process may list its root. That this one may not is Landlock's doing.
+func rootDenied(_ claim, o *Observed) error {
+	f, err := os.Open("/")
+	if err == nil {
+		f.Close()
+	}
+	if !errors.Is(err, unix.EACCES) {
+		return failed("file system denied")
+	}
+	o.RootDenied = true
+	return nil
+}
+
+// userNamespace: one of its own maps single ids, not all of them.
+func userNamespace(c claim, o *Observed) error {
+	if !c.namespaces {
+		return nil
+	}
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil || len(text) == 0 {
+		return failed("own user namespace")
+	}
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) != 3 || f[2] != "1" {
+			return failed("own user namespace")
+		}
+	}
+	o.UserNamespace = true
+	return nil
+}
+
+// pidNamespace: in one of its own the enclave is the first process, and the only one.
+func pidNamespace(c claim, o *Observed) error {
+	if !c.ownPID {
+		return nil
+	}
+	if os.Getpid() != 1 {
+		return failed("own pid namespace")
+	}
+	o.PIDNamespace = true
+	return nil
+}
+
+// rootInodes is the most that an empty root holds: itself, proc, and under a shared pid namespace proc/self.
+const rootInodes = 3
+
+// emptyRoot: the root can't be listed (see rootDenied), but what it holds can be counted.
+func emptyRoot(c claim, o *Observed) error {
+	if !c.namespaces {
+		return nil
+	}
+	var st unix.Statfs_t
+	if err := unix.Statfs("/", &st); err != nil {
+		return failed("empty root")
+	}
+	if st.Type != unix.TMPFS_MAGIC || st.Flags&unix.ST_RDONLY == 0 || st.Files-st.Ffree > rootInodes {
+		return failed("empty root")
+	}
+	o.EmptyRoot = true
+	return nil
+}
+
+// network: at most a loopback interface, and that one is down.
+func network(c claim, o *Observed) error {
+	if !c.namespaces {
+		return nil
+	}
+	all, err := net.Interfaces()
+	if err != nil {
+		return failed("own network namespace")
+	}
+	for _, i := range all {
+		if i.Flags&net.FlagLoopback == 0 || i.Flags&net.FlagUp != 0 {
+			return failed("own network namespace")
+		}
+	}
+	o.NetworkNamespace = true
+	return nil
+}
