@@ -18,9 +18,6 @@ func bindingValue(start int64, crypto []byte) []byte {
 	return base64.StdEncoding.AppendEncode(nil, b)
 }
 
-// bindingLen is the length of a bindingValue.
-func bindingLen(crypto []byte) int { return base64.StdEncoding.EncodedLen(8 + len(crypto)) }
-
 // checkBinding compares what the footer says about its surroundings with what they are.
 func checkBinding(meta record, t *tail) error {
 	pairs, err := keyValues(meta)

@@ -216,25 +216,33 @@ func (b *planner) columnMeta(c *chunk, p protection) (record, error) {
 	return meta, nil
 }
 
-// collectRanges lists what Run will read: the head magic and every part of every chunk. No two may overlap.
-func (b *planner) collectRanges() error {
+// collectRanges lists what Run will read.
+func (b *planner) collectRanges() (err error) {
+	b.p.ranges, err = rangesOf(b.p.chunks)
+	return err
+}
+
+// rangesOf joins the head magic and every part of every chunk into ranges in order, none adjacent. Parts that overlap
+// are refused: a small file could otherwise stand for an output of any size.
+func rangesOf(chunks []chunk) ([]Range, error) {
 	all := []Range{{0, magicSize}}
-	for i := range b.p.chunks {
-		all = append(all, b.p.chunks[i].ranges()...)
+	for i := range chunks {
+		all = append(all, chunks[i].ranges()...)
 	}
 	slices.SortFunc(all, func(x, y Range) int { return cmp.Compare(x.Off, y.Off) })
-	for _, r := range all {
-		last := len(b.p.ranges) - 1
-		switch {
-		case last < 0 || r.Off > b.p.ranges[last].Off+b.p.ranges[last].Len:
-			b.p.ranges = append(b.p.ranges, r)
-		case r.Off < b.p.ranges[last].Off+b.p.ranges[last].Len:
-			return malformed("overlapping columns")
+	out := all[:1]
+	for _, r := range all[1:] {
+		last := &out[len(out)-1]
+		switch end := last.Off + last.Len; {
+		case r.Off < end:
+			return nil, malformed("overlapping columns")
+		case r.Off == end:
+			last.Len += r.Len
 		default:
-			b.p.ranges[last].Len += r.Len
+			out = append(out, r)
 		}
 	}
-	return nil
+	return slices.Clip(out), nil
 }
 
 // layOut gives every chunk an area of the output that it cannot outgrow. Pages shrink when opened: each loses its nonce
