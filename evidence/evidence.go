@@ -32,13 +32,13 @@ const ReportDataSize = sha512.Size
 // ReportData is what evidence binds the enclave to.
 type ReportData [ReportDataSize]byte
 
-// HelloBinding binds a session to a job: what evidence shows before the enclave
+// HelloBinding (docs/spec/evidence.md, section 2) binds a session to a job: what evidence shows before the enclave
 // knows the query.
 func HelloBinding(job, session statement.Digest) ReportData {
 	return sha512.Sum512(statement.Frame("cordon/report-data/hello/v1", []byte(job), []byte(session)))
 }
 
-// QuoteBinding binds a session to a job, its plan and what every owner's broker
+// QuoteBinding (docs/spec/evidence.md, section 2) binds a session to a job, its plan and what every owner's broker
 // said it was ready for. The order of readies does not matter.
 func QuoteBinding(job, session, plan statement.Digest, readies []statement.Digest) ReportData {
 	sorted := slices.Clone(readies)
@@ -71,15 +71,18 @@ type Verifiers map[string]Verifier
 
 // Verify hands e to the verifier of its kind.
 func (v Verifiers) Verify(ctx context.Context, e *statement.Evidence, at time.Time) (*Claims, error) {
+	if e == nil || !e.Valid() {
+		return nil, ErrMalformed
+	}
 	f, ok := v[e.Kind]
-	if !ok {
+	if !ok || f == nil {
 		return nil, fmt.Errorf("%w: no verifier", ErrKind)
 	}
 	c, err := f(ctx, e, at)
 	if err != nil {
 		return nil, err
 	}
-	if c.Kind != e.Kind {
+	if c == nil || c.Kind != e.Kind {
 		return nil, ErrKind
 	}
 	return c, nil
@@ -114,7 +117,8 @@ func both[T comparable](a, b []T) []T {
 }
 
 // Appraise decides whether genuine evidence is what the policy accepts and
-// whether it was made for this very exchange of messages.
+// whether it was made for this very exchange of messages (docs/spec/evidence.md,
+// section 4).
 func Appraise(c *Claims, p Policy, want ReportData) error {
 	switch {
 	case c == nil || len(p.Kinds) == 0 || len(p.Builds) == 0 || len(p.Operators) == 0 || len(p.Perimeters) == 0:

@@ -3,6 +3,7 @@ package message
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
@@ -69,8 +70,44 @@ type ResultKey struct {
 	Bundle []byte `json:"bundle"`
 }
 
+// validated is what every message of this package can say about itself.
+type validated interface{ valid() bool }
+
+func (m Hello) valid() bool { return m.Job.Valid() && m.Session.Valid() && m.Evidence.Valid() }
+
+func (m Quote) valid() bool {
+	return m.Job.Valid() && m.Session.Valid() && m.Plan.Valid() && len(m.Readies) > 0 && m.Evidence.Valid()
+}
+
+func (m ReceiptNotice) valid() bool {
+	return m.Job.Valid() && len(m.Releases) > 0 && len(m.Readies) > 0
+}
+
+// valid requires exactly the fields of the stage (docs/spec/messages.md, section 5).
+func (m Reply) valid() bool {
+	hello := m.Ready != nil || m.Body != nil
+	quote := m.Release != nil || len(m.Keys) > 0
+	if m.Refusal != nil {
+		return (m.Stage == KindHello || m.Stage == KindQuote || m.Stage == KindReceipt) && !hello && !quote && m.Ack == nil
+	}
+	switch m.Stage {
+	case KindHello:
+		return hello && !quote && m.Ack == nil && (m.Body == nil || m.Body.Valid())
+	case KindQuote:
+		return !hello && m.Release != nil && len(m.Keys) > 0 && m.Ack == nil
+	case KindReceipt:
+		return !hello && !quote && m.Ack != nil
+	}
+	return false
+}
+
+func (m ResultKey) valid() bool { return len(m.Key) > 0 && len(m.Bundle) > 0 }
+
 // SealTo encodes m and seals it to a party's or session's public box.
 func SealTo(public []byte, c seal.Context, m any) ([]byte, error) {
+	if v, ok := m.(validated); ok && !v.valid() {
+		return nil, fmt.Errorf("%w: field missing or not of its stage", ErrMalformed)
+	}
 	b, err := statement.Marshal(m)
 	if err != nil {
 		return nil, err
@@ -81,7 +118,7 @@ func SealTo(public []byte, c seal.Context, m any) ([]byte, error) {
 	return seal.To(public, c, b)
 }
 
-// OpenWith opens and strictly decodes a message into m.
+// OpenWith opens and strictly decodes a message into m, a pointer to a zero value. On error m is zero.
 func OpenWith(k *seal.BoxKey, c seal.Context, sealed []byte, m any) error {
 	if len(sealed) > MaxSize+4096 {
 		return fmt.Errorf("%w: too large", ErrMalformed)
@@ -92,6 +129,10 @@ func OpenWith(k *seal.BoxKey, c seal.Context, sealed []byte, m any) error {
 	}
 	if err := statement.Unmarshal(b, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if v, ok := m.(validated); ok && !v.valid() {
+		reflect.ValueOf(m).Elem().SetZero()
+		return fmt.Errorf("%w: field missing or not of its stage", ErrMalformed)
 	}
 	return nil
 }

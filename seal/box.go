@@ -50,8 +50,8 @@ func (k *BoxKey) BytesUnsafe() ([]byte, error) { return k.priv.Bytes() }
 // Public is the key that others seal to, as it stands in statements.
 func (k *BoxKey) Public() []byte { return k.priv.PublicKey().Bytes() }
 
-func (k *BoxKey) String() string   { return "seal.BoxKey" }
-func (k *BoxKey) GoString() string { return "seal.BoxKey" }
+// Format prints no key, whatever the verb.
+func (BoxKey) Format(s fmt.State, _ rune) { fmt.Fprint(s, "seal.BoxKey") }
 
 // Context says what a sealed text is for. It is authenticated, not encrypted: a
 // text sealed for one purpose, job or reader opens for no other.
@@ -81,7 +81,8 @@ func (c Context) info() ([]byte, error) {
 	return statement.Frame(c.Purpose, []byte(c.Job), []byte(c.To), []byte(c.From)), nil
 }
 
-// To seals plaintext to a public key (from a verified party or session).
+// To seals plaintext to a public key, from a verified party or session
+// (docs/spec/sealing.md, section 2).
 func To(public []byte, c Context, plaintext []byte) ([]byte, error) {
 	info, err := c.info()
 	if err != nil {

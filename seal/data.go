@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/subtle"
+	"fmt"
 
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -42,8 +43,8 @@ func (k *DataKey) BytesUnsafe() []byte { return append([]byte{}, k.b[:]...) }
 // really ends them is the end of the process.
 func (k *DataKey) Wipe() { clear(k.b[:]) }
 
-func (k *DataKey) String() string   { return "seal.DataKey" }
-func (k *DataKey) GoString() string { return "seal.DataKey" }
+// Format prints no key, whatever the verb.
+func (DataKey) Format(s fmt.State, _ rune) { fmt.Fprint(s, "seal.DataKey") }
 
 // KeyName says which key of which data set version a key is. It is the context
 // of the key's wrapping and part of its commitment.
@@ -63,7 +64,8 @@ func (n KeyName) frame(label string) []byte {
 
 // Commit binds its author to k as the key named n. AES-GCM does not commit to its
 // key (Grubbs, Lu, Ristenpart 2017): without this, an owner or a host could make
-// one ciphertext open to two plaintexts. The key is uniform, so it needs no salt.
+// one ciphertext open to two plaintexts. The key is uniform, so it needs no salt
+// (docs/spec/sealing.md, section 4).
 func Commit(n KeyName, k *DataKey) statement.Digest {
 	return statement.LabelledSum("cordon/key-commitment/v1",
 		[]byte(n.Owner), []byte(n.Dataset), []byte(n.Version), []byte(n.Key), k.b[:])
@@ -88,7 +90,7 @@ func (k *DataKey) Unwrap(n KeyName, wrapped []byte) (*DataKey, error) {
 	return DataKeyFromBytes(b)
 }
 
-// Encrypt is AES-256-GCM with a random nonce in front (NIST SP 800-38D, section
+// Encrypt (docs/spec/sealing.md, section 3) is AES-256-GCM with a random nonce in front (NIST SP 800-38D, section
 // 8.2.2). A key must encrypt fewer than 2^32 texts.
 func (k *DataKey) Encrypt(aad, plaintext []byte) ([]byte, error) {
 	g, err := k.gcm()

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"fmt"
 
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -50,5 +51,5 @@ func (k *SigningKey) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(k.pr
 // Fingerprint names the key's party.
 func (k *SigningKey) Fingerprint() statement.Fingerprint { return k.Public().Fingerprint() }
 
-func (k *SigningKey) String() string   { return "seal.SigningKey" }
-func (k *SigningKey) GoString() string { return "seal.SigningKey" }
+// Format prints no key, whatever the verb.
+func (SigningKey) Format(s fmt.State, _ rune) { fmt.Fprint(s, "seal.SigningKey") }

@@ -51,8 +51,8 @@ func (t *Contract) valid() error {
 	c.nonce(t.Nonce, "nonce")
 	c.fingerprint(t.Requester, "requester")
 	c.fingerprints(t.Recipients, "recipients")
-	c.that(t.Purpose != "" && len(t.Purpose) <= maxName, "purpose")
-	c.that(len(t.Tables) > 0 && len(t.Tables) <= 64, "tables")
+	c.label(t.Purpose, "purpose")
+	c.that(len(t.Tables) > 0 && len(t.Tables) <= maxTables, "tables")
 	names := map[string]bool{}
 	for _, tab := range t.Tables {
 		c.that(validTableName(tab.Name, tab.Pool != "") && !names[tab.Name], "table name")
@@ -63,24 +63,14 @@ func (t *Contract) valid() error {
 	}
 	c.digests(t.Builds, "builds")
 	c.fingerprints(t.Operators, "operators")
-	c.strings(t.Evidence, "evidence")
-	c.strings(t.Perimeters, "perimeters")
-	c.that(t.PlanEncoding != "" && len(t.PlanEncoding) <= maxName, "plan_encoding")
+	c.labels(t.Evidence, "evidence")
+	c.labels(t.Perimeters, "perimeters")
+	c.token(t.PlanEncoding, "plan_encoding")
 	c.time(t.FromMS, "from_ms")
 	c.time(t.UntilMS, "until_ms")
 	c.that(t.FromMS < t.UntilMS, "until_ms")
 	c.time(t.CreatedMS, "created_ms")
 	return c.err
-}
-
-func (c *check) strings(list []string, field string) {
-	c.that(len(list) > 0 && len(list) <= maxList, field)
-	for i, s := range list {
-		c.that(s != "" && len(s) <= maxName, field)
-		for _, before := range list[:i] {
-			c.that(before != s, field)
-		}
-	}
 }
 
 // validTableName checks "party.dataset", or "pool.name" for a pool.
@@ -162,9 +152,15 @@ type Param struct {
 	Value string `json:"value"`
 }
 
-// Commit is the job's commitment to its body: the body holds the salt.
+// Valid reports whether b asks something and can be committed to.
+func (b *Body) Valid() bool {
+	return b.SQL != "" && len(b.Params) <= maxList && len(b.Salt) == NonceSize
+}
+
+// Commit is the job's commitment to its body (docs/spec/statement.md, section
+// 5.6): the body holds the salt.
 func (b *Body) Commit() (Digest, error) {
-	if len(b.Salt) != NonceSize {
+	if !b.Valid() {
 		return "", ErrInvalid
 	}
 	enc, err := Marshal(b)
@@ -198,7 +194,7 @@ func (j *Job) valid() error {
 	for i := 1; i < len(j.Owners); i++ {
 		c.that(j.Owners[i-1] < j.Owners[i], "owners order")
 	}
-	c.that(j.Class != "" && len(j.Class) <= 32, "class")
+	c.token(j.Class, "class")
 	c.digest(j.Commitment, "commitment")
 	want := map[Fingerprint]bool{}
 	for _, b := range j.Brokers() {
@@ -208,7 +204,7 @@ func (j *Job) valid() error {
 	for _, b := range j.Bodies {
 		c.that(want[b.To], "body recipient")
 		delete(want, b.To)
-		c.that(len(b.Sealed) > 0 && len(b.Sealed) <= 1<<20, "body")
+		c.that(len(b.Sealed) > 0 && len(b.Sealed) <= maxSealedBody, "body")
 	}
 	c.time(j.CreatedMS, "created_ms")
 	c.time(j.ExpiresMS, "expires_ms")

@@ -3,6 +3,9 @@ package statement
 import (
 	"fmt"
 	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // check collects the first thing wrong with a statement's fields.
@@ -17,10 +20,48 @@ func (c *check) that(ok bool, field string) {
 func (c *check) digest(d Digest, field string)           { c.that(d.Valid(), field) }
 func (c *check) fingerprint(f Fingerprint, field string) { c.that(f.Valid(), field) }
 func (c *check) name(s, field string)                    { c.that(ValidName(s), field) }
-func (c *check) text(s, field string)                    { c.that(len(s) <= maxText, field) }
 func (c *check) time(ms int64, field string)             { c.that(ms > 0 && ms < 1<<53, field) }
 func (c *check) count(n int64, field string)             { c.that(n >= 0 && n < 1<<53, field) }
 func (c *check) nonce(b []byte, field string)            { c.that(len(b) == NonceSize, field) }
+
+// label is a short text that people read: nothing in it moves a cursor, breaks a
+// line or turns the direction of writing, so that it can't forge what is printed around it.
+func (c *check) label(s, field string) {
+	c.that(s != "" && len(s) <= maxName && printable(s), field)
+}
+
+// text is a longer one, with lines and tabs. It may be empty.
+func (c *check) text(s, field string) {
+	c.that(len(s) <= maxText && printable(strings.NewReplacer("\n", "", "\t", "").Replace(s)), field)
+}
+
+// token is a word for machines: visible ASCII.
+func (c *check) token(s, field string) {
+	c.that(s != "" && len(s) <= maxToken, field)
+	for i := range len(s) {
+		c.that(s[i] > ' ' && s[i] < 0x7f, field)
+	}
+}
+
+func printable(s string) bool {
+	for _, r := range s {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return false
+		}
+	}
+	return true
+}
+
+// labels is a non-empty list of different labels.
+func (c *check) labels(list []string, field string) {
+	c.that(len(list) > 0 && len(list) <= maxList, field)
+	seen := map[string]bool{}
+	for _, s := range list {
+		c.label(s, field)
+		c.that(!seen[s], field)
+		seen[s] = true
+	}
+}
 
 func (c *check) fingerprints(list []Fingerprint, field string) {
 	c.that(len(list) > 0 && len(list) <= maxList, field)

@@ -25,7 +25,7 @@ func (p *Party) valid() error {
 	c.name(p.Name, "name")
 	_, err := ParsePublicKey(p.Key)
 	c.that(err == nil, "key")
-	c.that(len(p.Box) > 0 && len(p.Box) <= 4096, "box")
+	c.that(len(p.Box) == boxSize, "box")
 	c.time(p.CreatedMS, "created_ms")
 	return c.err
 }
@@ -83,7 +83,7 @@ func (o *Offer) valid() error {
 	want := map[string]bool{FooterKey: true}
 	for _, col := range o.Schema {
 		c.that(ValidColumn(col.Name) && !want[col.Name], "schema name")
-		c.that(col.Type != "" && len(col.Type) <= maxName, "schema type")
+		c.label(col.Type, "schema type")
 		want[col.Name] = true
 	}
 	c.that(len(o.Commitments) == len(want), "commitments")
@@ -92,18 +92,29 @@ func (o *Offer) valid() error {
 		delete(want, k.Key)
 		c.digest(k.Commit, "commitment")
 	}
-	c.that(len(o.Files) > 0 && len(o.Files) <= maxList, "files")
-	for _, f := range o.Files {
-		c.that(ValidObject(f.Object), "file object")
-		c.count(f.Bytes, "file bytes")
-		c.count(f.Rows, "file rows")
-		c.that(f.AADPrefix != "" && len(f.AADPrefix) <= maxText, "file aad_prefix")
-	}
-	c.that(o.Policy != "" && len(o.Policy) <= 1<<20, "policy")
+	c.files(o.Files)
+	c.that(o.Policy != "" && len(o.Policy) <= maxPolicy, "policy")
 	c.count(o.Price, "price")
 	c.time(o.CreatedMS, "created_ms")
 	c.that(o.Replaces == "" || o.Replaces.Valid(), "replaces")
 	return c.err
+}
+
+// files must differ in object and prefix: under one prefix, a lake could serve
+// one file twice and another never.
+func (c *check) files(list []File) {
+	c.that(len(list) > 0 && len(list) <= maxList, "files")
+	objects, prefixes := map[string]bool{}, map[string]bool{}
+	for _, f := range list {
+		c.that(ValidObject(f.Object) && !objects[f.Object], "file object")
+		objects[f.Object] = true
+		c.count(f.Bytes, "file bytes")
+		c.that(f.Bytes > 0, "file bytes")
+		c.count(f.Rows, "file rows")
+		c.that(f.AADPrefix != "" && len(f.AADPrefix) <= maxText && printable(f.AADPrefix), "file aad_prefix")
+		c.that(!prefixes[f.AADPrefix], "file aad_prefix")
+		prefixes[f.AADPrefix] = true
+	}
 }
 
 // Commitment returns the commitment to the key of a column or of the footer.
@@ -195,11 +206,12 @@ func (p *Pool) valid() error {
 
 func (c *check) members(list []Member) {
 	c.that(len(list) > 0 && len(list) <= maxSignatures, "members")
-	seen := map[Fingerprint]bool{}
+	owners, offers := map[Fingerprint]bool{}, map[Digest]bool{}
 	for _, m := range list {
-		c.that(m.Owner.Valid() && !seen[m.Owner], "member owner")
-		seen[m.Owner] = true
-		c.digest(m.Offer, "member offer")
+		c.that(m.Owner.Valid() && !owners[m.Owner], "member owner")
+		owners[m.Owner] = true
+		c.that(m.Offer.Valid() && !offers[m.Offer], "member offer")
+		offers[m.Offer] = true
 	}
 }
 

@@ -35,13 +35,10 @@ const PayloadType = "application/vnd.cordon.statement+json"
 // Digest names the statement in the envelope. It says nothing about signatures.
 func (e *Envelope) Digest() Digest { return Sum(e.Payload) }
 
-// ParseEnvelope decodes an envelope strictly. It checks no signature.
+// ParseEnvelope decodes an envelope strictly (docs/spec/statement.md, section 3). It checks no signature.
 func ParseEnvelope(src []byte) (*Envelope, error) {
-	if len(src) > maxEnvelope {
-		return nil, fmt.Errorf("%w: larger than %d bytes", ErrEnvelope, maxEnvelope)
-	}
 	var e Envelope
-	if err := Unmarshal(src, &e); err != nil {
+	if err := UnmarshalUpTo(src, maxEnvelope, &e); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEnvelope, err)
 	}
 	if err := e.valid(); err != nil {
@@ -62,16 +59,18 @@ func (e *Envelope) valid() error {
 	return nil
 }
 
-// Bytes is the strict encoding of the envelope.
+// Bytes is the strict encoding of an envelope that Sign or a decoder made.
 func (e *Envelope) Bytes() []byte {
 	b, err := Marshal(e)
 	if err != nil {
-		panic("statement: an envelope always encodes: " + err.Error())
+		panic("statement: such an envelope always encodes: " + err.Error())
 	}
 	return b
 }
 
 // pae is DSSE's pre-authentication encoding (protocol.md, "Signature Definition").
+// It begins with a letter; everything else that our keys sign is a Frame, which
+// begins with a zero byte: neither can be taken for the other.
 func pae(payloadType string, payload []byte) []byte {
 	out := []byte("DSSEv1 " + strconv.Itoa(len(payloadType)) + " " + payloadType + " " + strconv.Itoa(len(payload)) + " ")
 	return append(out, payload...)
@@ -89,7 +88,7 @@ func (e *Envelope) Signers() ([]Fingerprint, error) {
 	for _, s := range e.Signatures {
 		k, err := ParsePublicKey(s.KeyID)
 		if err != nil || !k.Verify(msg, s.Sig) {
-			return nil, ErrSignature
+			return nil, fmt.Errorf("%w: does not verify", ErrSignature)
 		}
 		f := k.Fingerprint()
 		if seen[f] {

@@ -91,7 +91,9 @@ func validHex(s, prefix string) bool {
 	return true
 }
 
-// PublicKey is an Ed25519 verification key (RFC 8032).
+// PublicKey is an Ed25519 verification key (RFC 8032). One that ParsePublicKey
+// returned is canonical and not of small order: what it verifies, only the holder
+// of its private key can have signed.
 type PublicKey [ed25519.PublicKeySize]byte
 
 const publicKeyPrefix = "ed25519:"
@@ -102,13 +104,61 @@ func ParsePublicKey(s string) (PublicKey, error) {
 	if !validHex(s, publicKeyPrefix) {
 		return k, fmt.Errorf("public key: %w", ErrBadID)
 	}
-	_, err := hex.Decode(k[:], []byte(strings.TrimPrefix(s, publicKeyPrefix)))
-	return k, err
+	if _, err := hex.Decode(k[:], []byte(strings.TrimPrefix(s, publicKeyPrefix))); err != nil {
+		return PublicKey{}, fmt.Errorf("public key: %w", ErrBadID)
+	}
+	if k.weak() {
+		return PublicKey{}, fmt.Errorf("public key: %w", ErrBadID)
+	}
+	return k, nil
+}
+
+// weak reports whether k is of small order, or not the one encoding of its point
+// (docs/spec/statement.md, section 2). Under a key of small order anybody can make
+// signatures, so its owner could deny every word; RFC 8032 leaves the check to
+// the application. The sign bit does not matter to either question.
+func (k PublicKey) weak() bool {
+	y := k
+	y[31] &= 0x7f
+	for _, bad := range smallOrder() {
+		if y == bad {
+			return true
+		}
+	}
+	// y is reduced unless it is one of 2^255-19 … 2^255-1: ed, ff, …, ff, 7f and up.
+	for i := 1; i < 31; i++ {
+		if y[i] != 0xff {
+			return false
+		}
+	}
+	return y[31] == 0x7f && y[0] >= 0xed
+}
+
+// smallOrder lists the y coordinates, little-endian, of the eight points whose order divides 8.
+func smallOrder() [5]PublicKey {
+	minusOne := PublicKey{0: 0xec, 31: 0x7f}
+	for i := 1; i < 31; i++ {
+		minusOne[i] = 0xff
+	}
+	return [5]PublicKey{
+		{},       // order 4
+		{0: 1},   // order 1
+		minusOne, // order 2
+		{ // order 8
+			0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+			0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+		},
+		{ // order 8
+			0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+			0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+		},
+	}
 }
 
 func (k PublicKey) String() string { return publicKeyPrefix + hex.EncodeToString(k[:]) }
 
-// Fingerprint is what contracts and policies pin instead of the key.
+// Fingerprint is what contracts and policies pin instead of the key
+// (docs/spec/statement.md, section 2).
 func (k PublicKey) Fingerprint() Fingerprint {
 	d := LabelledSum(fingerprintLabel, k[:])
 	return Fingerprint(fingerprintPrefix + strings.TrimPrefix(string(d), digestPrefix))

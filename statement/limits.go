@@ -8,6 +8,15 @@ const (
 	maxSignatures = 1024
 	maxDepth      = 32   // nesting of JSON values
 	maxName       = 128  // bytes of a name
+	maxToken      = 64   // bytes of a word for machines
 	maxText       = 2000 // bytes of a free text
+	boxSize       = 1216 // bytes of an HPKE public key, MLKEM768-X25519
+	maxTables     = 64   // of a contract
+	maxPolicy     = 1 << 20
+	maxSealedBody = 1 << 20
+	maxEvidence   = 1 << 20
+	maxExposures  = 1 << 14
+	maxFacts      = 256  // of a perimeter
+	maxRows       = 64   // of responsibility and stages
 	maxList       = 4096 // items of a list
 )

@@ -1,5 +1,11 @@
 package statement
 
+import (
+	"math"
+	"math/bits"
+	"strings"
+)
+
 // Receipt is the enclave's account of one job. Signed by the session key, which
 // the evidence in it binds to the enclave.
 type Receipt struct {
@@ -39,7 +45,8 @@ type ResultRef struct {
 	Bytes  int64  `json:"bytes"`  // padded
 }
 
-// Exposure is one column that was in clear.
+// Exposure is one column whose key was released, or the footer: FooterKey. All of
+// them are listed, also where the job failed before it opened one: with 0 bytes.
 type Exposure struct {
 	Owner  Fingerprint `json:"owner"`
 	Offer  Digest      `json:"offer"`
@@ -51,7 +58,7 @@ type Exposure struct {
 type Clear struct {
 	Bytes            int64 `json:"bytes"`             // sum over the exposures
 	Micros           int64 `json:"micros"`            // from the first key held to the last data closed, by the enclave's clock
-	ByteMilliseconds int64 `json:"byte_milliseconds"` // bytes times duration, rounded up
+	ByteMilliseconds int64 `json:"byte_milliseconds"` // ByteMilliseconds(Bytes, Micros)
 	PeakMemory       int64 `json:"peak_memory"`       // bytes resident at most, of the whole enclave
 }
 
@@ -60,7 +67,7 @@ type Perimeter struct {
 	Kind      string     `json:"kind"` // kind of evidence
 	Simulated bool       `json:"simulated"`
 	Form      string     `json:"form"`
-	Details   []Property `json:"details"` // protections in force, sorted by name
+	Details   []Property `json:"details"` // protections in force, sorted by name, none twice
 	Seccomp   Digest     `json:"seccomp,omitempty"`
 }
 
@@ -103,37 +110,97 @@ func (r *Receipt) valid() error {
 	c.digests(r.Releases, "releases")
 	c.digests(r.Grants, "grants")
 	c.that(r.Perimeter.Kind == r.Evidence.Kind, "perimeter kind")
-	c.that(r.Perimeter.Simulated == (r.Perimeter.Kind == "simulated"), "perimeter simulated")
-	c.that(r.Perimeter.Form != "" && len(r.Perimeter.Details) <= 256, "perimeter form")
-	c.that(r.Perimeter.Seccomp == "" || r.Perimeter.Seccomp.Valid(), "perimeter seccomp")
-	failed := len(r.Outcome) > len(OutcomeFailed) && r.Outcome[:len(OutcomeFailed)] == OutcomeFailed && len(r.Outcome) <= maxName
-	c.that((r.Outcome == OutcomeResult && r.Result != nil) || (failed && r.Result == nil), "outcome")
-	if r.Result != nil {
-		c.digest(r.Result.Digest, "result digest")
-		c.count(r.Result.Bytes, "result bytes")
-	}
+	c.perimeter(&r.Perimeter)
+	c.outcome(r)
 	c.exposures(r)
-	c.that(len(r.Responsibility) > 0 && len(r.Responsibility) <= 64, "responsibility")
-	c.that(len(r.Stages) <= 64, "stages")
-	c.that(r.ClockClass != "" && len(r.ClockClass) <= maxName, "clock_class")
+	c.that(len(r.Responsibility) > 0 && len(r.Responsibility) <= maxRows, "responsibility")
+	for _, l := range r.Responsibility {
+		c.label(l.Layer, "responsibility layer")
+		c.label(l.Who, "responsibility who")
+		c.that(l.Basis != "" && len(l.Basis) <= maxText && printable(l.Basis), "responsibility basis")
+	}
+	c.that(len(r.Stages) <= maxRows, "stages")
+	for _, s := range r.Stages {
+		c.token(s.Name, "stage name")
+		c.count(s.Micros, "stage micros")
+	}
+	c.label(r.ClockClass, "clock_class")
 	c.time(r.EndedMS, "ended_ms")
 	return c.err
 }
 
+func (c *check) outcome(r *Receipt) {
+	code, failed := strings.CutPrefix(r.Outcome, OutcomeFailed)
+	c.that((r.Outcome == OutcomeResult && r.Result != nil) || (failed && r.Result == nil), "outcome")
+	if failed {
+		c.token(code, "outcome")
+	}
+	if r.Result != nil {
+		c.digest(r.Result.Digest, "result digest")
+		c.count(r.Result.Bytes, "result bytes")
+		c.that(r.Result.Bytes > 0, "result bytes")
+	}
+}
+
+// Valid reports whether p is complete: kind and form named, simulation said, details in order.
+func (p *Perimeter) Valid() bool {
+	var c check
+	c.perimeter(p)
+	return c.err == nil
+}
+
+func (c *check) perimeter(p *Perimeter) {
+	c.token(p.Kind, "perimeter kind")
+	c.that(p.Simulated == (p.Kind == simulatedKind), "perimeter simulated")
+	c.label(p.Form, "perimeter form")
+	c.that(len(p.Details) <= maxFacts, "perimeter details")
+	for i, d := range p.Details {
+		c.token(d.Name, "perimeter details")
+		c.label(d.Value, "perimeter details")
+		c.that(i == 0 || p.Details[i-1].Name < d.Name, "perimeter details")
+	}
+	c.that(p.Seccomp == "" || p.Seccomp.Valid(), "perimeter seccomp")
+}
+
+// simulatedKind is the one kind of evidence that no hardware stands behind.
+const simulatedKind = "simulated"
+
 func (c *check) exposures(r *Receipt) {
-	c.that(len(r.Exposures) <= maxList*4, "exposures")
+	c.that(len(r.Exposures) > 0 && len(r.Exposures) <= maxExposures, "exposures")
 	var total int64
 	for _, e := range r.Exposures {
 		c.fingerprint(e.Owner, "exposure owner")
 		c.digest(e.Offer, "exposure offer")
 		c.that(e.Column == FooterKey || ValidColumn(e.Column), "exposure column")
 		c.count(e.Bytes, "exposure bytes")
+		if c.err != nil {
+			return // else the sum could wrap around
+		}
 		total += e.Bytes
+		c.count(total, "clear bytes")
 	}
 	c.that(total == r.Clear.Bytes, "clear bytes")
 	c.count(r.Clear.Micros, "clear micros")
-	c.count(r.Clear.ByteMilliseconds, "clear byte_milliseconds")
+	want, ok := ByteMilliseconds(r.Clear.Bytes, r.Clear.Micros)
+	c.that(ok && want == r.Clear.ByteMilliseconds, "clear byte_milliseconds")
 	c.count(r.Clear.PeakMemory, "clear peak_memory")
+}
+
+// ByteMilliseconds is bytes times microseconds in milliseconds, rounded up, as
+// Clear states it. It is not ok for negative numbers and past the range of int64.
+func ByteMilliseconds(bytes, micros int64) (product int64, ok bool) {
+	if bytes < 0 || micros < 0 {
+		return 0, false
+	}
+	hi, lo := bits.Mul64(uint64(bytes), uint64(micros))
+	if hi >= 1000 {
+		return 0, false
+	}
+	q, rem := bits.Div64(hi, lo, 1000)
+	if rem > 0 {
+		q++
+	}
+	return int64(q), q <= math.MaxInt64 && (rem == 0 || q != 0)
 }
 
 // Ack closes an exposure in the owner's ledger: the broker saw the receipt. Its

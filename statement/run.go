@@ -8,7 +8,7 @@ type Evidence struct {
 	Endorsements [][]byte `json:"endorsements,omitempty"`
 }
 
-// Digest names the evidence.
+// Digest names the evidence (docs/spec/evidence.md, section 1).
 func (e *Evidence) Digest() (Digest, error) {
 	b, err := Marshal(e)
 	if err != nil {
@@ -17,9 +17,20 @@ func (e *Evidence) Digest() (Digest, error) {
 	return LabelledSum("cordon/evidence/v1", b), nil
 }
 
+// Valid reports whether e is complete and within bounds. It says nothing about what e proves.
+func (e *Evidence) Valid() bool {
+	var c check
+	c.evidence(e)
+	return c.err == nil
+}
+
 func (c *check) evidence(e *Evidence) {
-	c.that(e.Kind != "" && len(e.Kind) <= 32, "evidence kind")
-	c.that(len(e.Raw) > 0 && len(e.Raw) <= 1<<20 && len(e.Endorsements) <= 64, "evidence")
+	c.token(e.Kind, "evidence kind")
+	c.that(len(e.Raw) > 0 && len(e.Raw) <= maxEvidence, "evidence raw")
+	c.that(len(e.Endorsements) <= maxRows, "evidence endorsements")
+	for _, x := range e.Endorsements {
+		c.that(len(x) > 0 && len(x) <= maxEvidence, "evidence endorsements")
+	}
 }
 
 // Session is the key pair that an enclave makes for one job.
@@ -28,7 +39,7 @@ type Session struct {
 	Box []byte `json:"box"` // HPKE public key that replies and keys are sealed to
 }
 
-// Digest names the session.
+// Digest names the session (docs/spec/evidence.md, section 1).
 func (s *Session) Digest() Digest {
 	return LabelledSum("cordon/session/v1", []byte(s.Key), s.Box)
 }
@@ -42,9 +53,17 @@ func (s *Session) Fingerprint() Fingerprint {
 	return k.Fingerprint()
 }
 
+// Valid reports whether s has two keys of the right form.
+func (s *Session) Valid() bool {
+	var c check
+	c.session(s)
+	return c.err == nil
+}
+
 func (c *check) session(s *Session) {
 	_, err := ParsePublicKey(s.Key)
-	c.that(err == nil && len(s.Box) > 0 && len(s.Box) <= 4096, "session")
+	c.that(err == nil, "session key")
+	c.that(len(s.Box) == boxSize, "session box")
 }
 
 // Ready says that an owner's broker compiled the job to a plan and would release
@@ -102,8 +121,8 @@ func (r *Refusal) valid() error {
 	var c check
 	c.fingerprint(r.Party, "party")
 	c.digest(r.Job, "job")
-	c.that(r.Stage != "" && len(r.Stage) <= 32, "stage")
-	c.that(r.Code != "" && len(r.Code) <= 64, "code")
+	c.token(r.Stage, "stage")
+	c.token(r.Code, "code")
 	c.text(r.Reason, "reason")
 	c.time(r.AtMS, "at_ms")
 	return c.err
@@ -130,7 +149,8 @@ type Release struct {
 // MaxReleases of one job by one owner: the first, and three more.
 const MaxReleases = 4
 
-// Opening lists the columns of one offer whose keys were released.
+// Opening lists the columns of one offer whose keys were released. The footer's
+// key always goes with them; a query that only counts rows needs no other.
 type Opening struct {
 	Offer   Digest   `json:"offer"`
 	Columns []string `json:"columns"`
@@ -154,15 +174,23 @@ func (r *Release) valid() error {
 	c.openings(r.Columns)
 	c.that(r.Number >= 1 && r.Number <= MaxReleases, "number")
 	c.count(r.Charged, "charged")
+	c.that(r.Number == 1 || r.Charged == 0, "charged") // nothing is charged twice
 	c.time(r.ReleasedMS, "released_ms")
 	return c.err
 }
 
 func (c *check) openings(list []Opening) {
 	c.that(len(list) > 0 && len(list) <= maxList, "columns")
+	offers := map[Digest]bool{}
 	for _, o := range list {
-		c.digest(o.Offer, "columns offer")
-		c.strings(o.Columns, "columns")
+		c.that(o.Offer.Valid() && !offers[o.Offer], "columns offer")
+		offers[o.Offer] = true
+		c.that(len(o.Columns) <= maxList, "columns")
+		names := map[string]bool{}
+		for _, name := range o.Columns {
+			c.that(ValidColumn(name) && !names[name], "columns")
+			names[name] = true
+		}
 	}
 }
 

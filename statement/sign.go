@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"bytes"
 	"fmt"
 )
 
@@ -62,7 +63,10 @@ func Sign[T any, P statementOf[T]](s T, signers ...Signer) (*Envelope, error) {
 			return nil, err
 		}
 	}
-	return e, e.valid()
+	if err := e.valid(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // AddSignature signs the envelope as it is, for statements with several signers.
@@ -96,8 +100,9 @@ func DecodeUnverified[T any, P statementOf[T]](payload []byte) (*T, error) {
 	return &body, nil
 }
 
-// Verify checks that exactly the parties in by signed e, then decodes it. An
-// empty by is refused: nobody's word is no word.
+// Verify checks that exactly the parties in by signed e, then decodes it
+// (docs/spec/statement.md, section 6). An empty by is refused: nobody's word is
+// no word.
 func Verify[T any, P statementOf[T]](e *Envelope, by ...Fingerprint) (*Verified[T], error) {
 	if e == nil || len(by) == 0 {
 		return nil, fmt.Errorf("%w: no signer expected", ErrSignature)
@@ -113,7 +118,16 @@ func Verify[T any, P statementOf[T]](e *Envelope, by ...Fingerprint) (*Verified[
 	if err != nil {
 		return nil, err
 	}
-	return &Verified[T]{body: *body, envelope: *e, digest: e.Digest()}, nil
+	own := e.clone() // what was verified stays so, whatever the caller does with its copy
+	return &Verified[T]{body: *body, envelope: own, digest: own.Digest()}, nil
+}
+
+func (e *Envelope) clone() Envelope {
+	c := Envelope{PayloadType: e.PayloadType, Payload: bytes.Clone(e.Payload)}
+	for _, s := range e.Signatures {
+		c.Signatures = append(c.Signatures, Signature{KeyID: s.KeyID, Sig: bytes.Clone(s.Sig)})
+	}
+	return c
 }
 
 func sameSet(a, b []Fingerprint) bool {

@@ -6,15 +6,30 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"unicode/utf8"
 )
 
 // ErrNotStrict is returned for JSON that is not the one encoding of its value.
 var ErrNotStrict = errors.New("statement: not strictly encoded")
 
-// Marshal returns the one encoding of v: struct order, no HTML escapes, no
-// trailing newline. v must hold no maps, floats or nils that would print as null.
+// Marshal returns the one encoding of v (docs/spec/statement.md, section 1):
+// struct order, no HTML escapes, no trailing newline. What Unmarshal would not
+// read back is refused here already: a nil that would print as null, and text
+// that is not UTF-8, which encoding/json would silently replace. v must hold no
+// maps and no floats.
 func Marshal(v any) ([]byte, error) {
+	out, err := encode(v)
+	if err != nil {
+		return nil, err
+	}
+	if err := written(out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -24,14 +39,43 @@ func Marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// Unmarshal decodes src into v and refuses every encoding but the one that
+// written looks through what encode wrote. Outside strings only "null" has an
+// "n", and inside them only a replaced byte is spelled \ufffd: a true U+FFFD is
+// written as itself.
+func written(out []byte) error {
+	inString := false
+	for i := 0; i < len(out); i++ {
+		switch {
+		case out[i] == '"':
+			inString = !inString
+		case out[i] == '\\':
+			if bytes.HasPrefix(out[i:], []byte(`\ufffd`)) {
+				return fmt.Errorf("%w: invalid UTF-8", ErrNotStrict)
+			}
+			i++ // the escaped character is no quote and no backslash
+		case out[i] == 'n' && !inString:
+			return fmt.Errorf("%w: null", ErrNotStrict)
+		}
+	}
+	return nil
+}
+
+// Unmarshal decodes src into v, which must be a pointer to a zero value, and refuses every encoding but the one that
 // Marshal would give: duplicate keys, keys differing in case, unknown fields,
 // null, trailing bytes, other spellings of numbers or strings, invalid UTF-8.
-// On error v must not be used.
+// On error v is zero.
 func Unmarshal(src []byte, v any) error { return UnmarshalUpTo(src, MaxPayload, v) }
 
 // UnmarshalUpTo is Unmarshal for files that hold many statements: limit is in bytes.
 func UnmarshalUpTo(src []byte, limit int, v any) error {
+	err := unmarshal(src, limit, v)
+	if p := reflect.ValueOf(v); err != nil && p.Kind() == reflect.Pointer && !p.IsNil() {
+		p.Elem().SetZero()
+	}
+	return err
+}
+
+func unmarshal(src []byte, limit int, v any) error {
 	if len(src) > limit {
 		return fmt.Errorf("%w: larger than %d bytes", ErrNotStrict, limit)
 	}
@@ -46,7 +90,7 @@ func UnmarshalUpTo(src []byte, limit int, v any) error {
 	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("%w: %s", ErrNotStrict, decodeReason(err))
 	}
-	again, err := Marshal(v)
+	again, err := encode(v)
 	if err != nil || !bytes.Equal(again, src) {
 		return fmt.Errorf("%w: re-encoding gives other bytes", ErrNotStrict)
 	}

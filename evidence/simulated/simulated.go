@@ -33,9 +33,13 @@ type signed struct {
 
 const label = "cordon/simulated-evidence/v1"
 
-// Attest signs a report with the operator's key.
+// Attest signs a report with the operator's key. A report that Verify would not
+// accept is not signed.
 func Attest(operator statement.Signer, build statement.Digest, data evidence.ReportData, p statement.Perimeter, at time.Time) (*statement.Evidence, error) {
 	p.Kind, p.Simulated = Kind, true
+	if !build.Valid() || !p.Valid() {
+		return nil, fmt.Errorf("%w: build or perimeter", evidence.ErrMalformed)
+	}
 	body, err := statement.Marshal(Report{
 		Build: build, ReportData: hex.EncodeToString(data[:]),
 		Operator: operator.Public().String(), Perimeter: p, AtMS: at.UnixMilli(),
@@ -54,10 +58,14 @@ func Attest(operator statement.Signer, build statement.Digest, data evidence.Rep
 	return &statement.Evidence{Kind: Kind, Raw: raw}, nil
 }
 
-// Verify is an evidence.Verifier: the report is signed by the operator it names, now.
+// Verify is an evidence.Verifier: the report is signed by the operator it names,
+// now (docs/spec/evidence.md, section 3).
 func Verify(_ context.Context, e *statement.Evidence, at time.Time) (*evidence.Claims, error) {
 	if e.Kind != Kind {
 		return nil, evidence.ErrKind
+	}
+	if len(e.Endorsements) != 0 {
+		return nil, fmt.Errorf("%w: endorsements", evidence.ErrMalformed)
 	}
 	var s signed
 	if err := statement.Unmarshal(e.Raw, &s); err != nil {
@@ -82,11 +90,16 @@ func (r *Report) claims(s signed, at time.Time) (*evidence.Claims, error) {
 		Kind: Kind, Simulated: true, Build: r.Build, Operator: key.Fingerprint(),
 		Perimeter: r.Perimeter, MadeAt: time.UnixMilli(r.AtMS),
 	}
-	n, err := hex.Decode(c.ReportData[:], []byte(r.ReportData))
-	wellFormed := err == nil && n == evidence.ReportDataSize && len(r.ReportData) == 2*evidence.ReportDataSize
-	if !wellFormed || !r.Build.Valid() || r.Perimeter.Kind != Kind || !r.Perimeter.Simulated || r.Perimeter.Form == "" {
-		return nil, evidence.ErrMalformed
+	data, err := hex.DecodeString(r.ReportData)
+	switch {
+	case err != nil || len(data) != evidence.ReportDataSize || hex.EncodeToString(data) != r.ReportData:
+		return nil, fmt.Errorf("%w: report data", evidence.ErrMalformed)
+	case !r.Build.Valid():
+		return nil, fmt.Errorf("%w: build", evidence.ErrMalformed)
+	case r.Perimeter.Kind != Kind || !r.Perimeter.Valid():
+		return nil, fmt.Errorf("%w: perimeter", evidence.ErrMalformed)
 	}
+	copy(c.ReportData[:], data)
 	if age := at.Sub(c.MadeAt); age > MaxAge || age < -MaxAge {
 		return nil, evidence.ErrClock
 	}
