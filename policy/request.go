@@ -44,10 +44,6 @@ type Request struct {
 	Purpose    string    // required
 	At         time.Time // required: when the keys would be released
 	Operator   string    // fingerprint of the host's operator; empty where none is known yet, as in explain
-}
 
-// Compile turns the query into the one plan that every party must reach, or says why not: a *Refusal. The verdict
-// depends on the request alone, never on data.
-func Compile(r Request) (*Plan, error) {
-	return nil, &Refusal{Rule: "grammar", Code: "not-built", Msg: "the compiler is being built"}
+	noNearest bool // set while a nearest query is tried
 }

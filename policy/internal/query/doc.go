@@ -1,0 +1,8 @@
+// Package query reads the SQL that analysts may write into a syntax tree with places, and refuses everything else.
+//
+// Sees in clear: the text of one query. Never sees: schemas, policies, rows.
+// Trusts: nothing; the text is hostile.
+// If it fails: the query is refused. If it is wrong: the plan differs from what the analyst meant; what may leave does not
+// rest on it, since the plan is checked and run, never the text.
+// Spec: docs/spec/policy.md, section 5.
+package query
