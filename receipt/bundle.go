@@ -33,18 +33,21 @@ type Bundle struct {
 	Parties  []envelope `json:"parties"`
 }
 
-// Encode is the strict encoding of b. Every list but Pools must hold something.
+// Encode is the strict encoding of b, with Format filled in. No list but Pools may be nil.
 func (b *Bundle) Encode() ([]byte, error) {
-	b.Format = Format
-	out, err := statement.Marshal(b)
+	c := *b
+	c.Format = Format
+	out, err := statement.Marshal(&c)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	_, err = Decode(out)
-	return out, err
+	if len(out) > MaxBundle {
+		return nil, fmt.Errorf("%w: larger than %d bytes", ErrMalformed, MaxBundle)
+	}
+	return out, nil
 }
 
-// Decode reads a bundle strictly. It checks no signature: Verify does.
+// Decode reads a bundle strictly (docs/spec/receipt.md, section 2). It checks no signature: Verify does.
 func Decode(src []byte) (*Bundle, error) {
 	var b Bundle
 	if err := statement.UnmarshalUpTo(src, MaxBundle, &b); err != nil {

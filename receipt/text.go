@@ -3,10 +3,12 @@ package receipt
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -15,6 +17,7 @@ import (
 func (r *Report) WriteText(w io.Writer) error {
 	p := &printer{tw: tabwriter.NewWriter(w, 0, 4, 2, ' ', 0), r: r}
 	p.head()
+	p.parties()
 	p.exposures()
 	p.durations()
 	p.authority()
@@ -32,10 +35,26 @@ type printer struct {
 	err error
 }
 
+// line prints one line. Text of others is validated when it is decoded; here
+// nothing of it can break a line or move a cursor even so.
 func (p *printer) line(format string, args ...any) {
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = plain(s)
+		}
+	}
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.tw, format+"\n", args...)
 	}
+}
+
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
 func (p *printer) head() {
@@ -67,7 +86,25 @@ func PerimeterText(p statement.Perimeter) string {
 	if p.Seccomp != "" {
 		facts = append(facts, "seccomp="+p.Seccomp.Short())
 	}
-	return fmt.Sprintf("%s, form %q; %s", kind, p.Form, strings.Join(facts, " "))
+	return plain(fmt.Sprintf("%s, form %q; %s", kind, p.Form, strings.Join(facts, " ")))
+}
+
+// parties prints whole fingerprints: the names above are what parties call themselves.
+func (p *printer) parties() {
+	for _, n := range p.r.Notes {
+		p.line("note\t%s", n)
+	}
+	p.line("\nWHO IS WHO, as they call themselves\n")
+	list := append([]statement.Fingerprint{p.r.Receipt.Requester, p.r.Receipt.Operator}, p.r.Receipt.Recipients...)
+	list = append(list, p.r.Job.Owners...)
+	sort.Slice(list, func(i, j int) bool { return p.r.Who(list[i]) < p.r.Who(list[j]) })
+	for _, f := range slices.Compact(list) {
+		name := p.r.Names[f]
+		if name == "" {
+			name = "(not introduced)"
+		}
+		p.line("%s\t%s", name, f)
+	}
 }
 
 func (p *printer) who(list []statement.Fingerprint) string {
