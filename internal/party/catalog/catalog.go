@@ -1,0 +1,218 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Exchange is what the catalog asks of the exchange's client.
+type Exchange interface {
+	Statement(ctx context.Context, d statement.Digest) (*statement.Envelope, error)
+	AllStatements(ctx context.Context, q client.Query) ([]wire.StatementItem, error)
+}
+
+// Catalog fetches, verifies and remembers statements. It is safe for concurrent use.
+type Catalog struct {
+	ex Exchange
+
+	mu      sync.Mutex
+	known   map[statement.Digest]any
+	parties map[statement.Fingerprint]*statement.Verified[statement.Party]
+}
+
+// New makes a catalog over an exchange.
+func New(ex Exchange) *Catalog {
+	return &Catalog{
+		ex: ex, known: map[statement.Digest]any{},
+		parties: map[statement.Fingerprint]*statement.Verified[statement.Party]{},
+	}
+}
+
+// ErrNotFound says that the exchange has no such statement, or shows none.
+var ErrNotFound = errors.New("catalog: no such statement")
+
+// maxKnown bounds the memory that statements of others can take.
+const maxKnown = 1 << 14
+
+type authored[T any] interface {
+	*T
+	statement.Statement
+	Authors() []statement.Fingerprint
+}
+
+// fetch gets one statement by its digest, signed by exactly its authors.
+func fetch[T any, P authored[T]](ctx context.Context, c *Catalog, d statement.Digest) (*statement.Verified[T], error) {
+	c.mu.Lock()
+	v, ok := c.known[d].(*statement.Verified[T])
+	c.mu.Unlock()
+	if ok {
+		return v, nil
+	}
+	e, err := c.ex.Statement(ctx, d)
+	if client.HasCode(err, wire.CodeNotFound) {
+		return nil, fmt.Errorf("%w: %s", ErrNotFound, d.Short())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if e.Digest() != d {
+		return nil, untrusted("the exchange gave another statement than the one asked for", nil)
+	}
+	v, err = statement.VerifyAuthor[T, P](e)
+	if err != nil {
+		return nil, untrusted("a statement does not verify", err)
+	}
+	c.remember(d, v)
+	return v, nil
+}
+
+func (c *Catalog) remember(d statement.Digest, v any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.known) >= maxKnown {
+		clear(c.known)
+	}
+	c.known[d] = v
+}
+
+func untrusted(msg string, err error) error {
+	return fault.New(fault.Untrusted, msg, "do not rely on this exchange; compare digests and fingerprints with the party concerned", err)
+}
+
+// Offer fetches an offer that must be owner's.
+func (c *Catalog) Offer(ctx context.Context, owner statement.Fingerprint, d statement.Digest) (*statement.Verified[statement.Offer], error) {
+	v, err := fetch[statement.Offer](ctx, c, d)
+	if err != nil {
+		return nil, err
+	}
+	if v.Body().Owner != owner {
+		return nil, untrusted("an offer is not of the owner that is named with it", nil)
+	}
+	return v, nil
+}
+
+// Pool fetches a pool epoch, signed by all its members.
+func (c *Catalog) Pool(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Pool], error) {
+	return fetch[statement.Pool](ctx, c, d)
+}
+
+// Contract fetches a contract, signed by its requester.
+func (c *Catalog) Contract(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Contract], error) {
+	return fetch[statement.Contract](ctx, c, d)
+}
+
+// Grant fetches a grant by its digest.
+func (c *Catalog) Grant(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Grant], error) {
+	return fetch[statement.Grant](ctx, c, d)
+}
+
+// Party returns the newest introduction that the key with this fingerprint signed.
+func (c *Catalog) Party(ctx context.Context, f statement.Fingerprint) (*statement.Verified[statement.Party], error) {
+	c.mu.Lock()
+	p := c.parties[f]
+	c.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Parties, Owner: f})
+	if err != nil {
+		return nil, err
+	}
+	for i := range items {
+		v, err := statement.Verify[statement.Party](&items[i].Envelope, f)
+		if err == nil && (p == nil || v.Body().CreatedMS > p.Body().CreatedMS) {
+			p = v
+		}
+	}
+	if p == nil {
+		return nil, fmt.Errorf("%w: party %s", ErrNotFound, f.Short())
+	}
+	c.mu.Lock()
+	c.parties[f] = p
+	c.mu.Unlock()
+	return p, nil
+}
+
+// Name is how a party calls itself, or the start of its fingerprint.
+func (c *Catalog) Name(ctx context.Context, f statement.Fingerprint) string {
+	p, err := c.Party(ctx, f)
+	if err != nil {
+		return f.Short()
+	}
+	return p.Body().Name
+}
+
+// ByName finds the party of that name. The name is the exchange's word: the
+// caller shows the fingerprint, and pins it in what it signs.
+func (c *Catalog) ByName(ctx context.Context, name string) (statement.Fingerprint, error) {
+	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Parties, Name: name})
+	if err != nil {
+		return "", err
+	}
+	var found statement.Fingerprint
+	for i := range items {
+		v, err := statement.VerifyAuthor[statement.Party](&items[i].Envelope)
+		if err != nil || v.Body().Name != name {
+			continue
+		}
+		f := v.Body().Authors()[0]
+		if found != "" && found != f {
+			return "", untrusted("the exchange knows two parties named "+name, nil)
+		}
+		found = f
+	}
+	if found == "" {
+		return "", fault.New(fault.Input, "no party is named "+name, "check the name, or give the fingerprint", ErrNotFound)
+	}
+	return found, nil
+}
+
+// Grants lists the grants of a contract that verify, by owner. Of several by one
+// owner the newest counts; revoked ones do not.
+func (c *Catalog) Grants(ctx context.Context, contract statement.Digest) (map[statement.Fingerprint]*statement.Verified[statement.Grant], error) {
+	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Grants, About: contract})
+	if err != nil {
+		return nil, err
+	}
+	out := map[statement.Fingerprint]*statement.Verified[statement.Grant]{}
+	for i := range items {
+		v, err := statement.VerifyAuthor[statement.Grant](&items[i].Envelope)
+		if err != nil || v.Body().Contract != contract {
+			continue
+		}
+		owner := v.Body().Owner
+		if old := out[owner]; old != nil && old.Body().CreatedMS >= v.Body().CreatedMS {
+			continue
+		}
+		revoked, err := c.Revoked(ctx, owner, v.Digest())
+		if err != nil {
+			return nil, err
+		}
+		if !revoked {
+			out[owner] = v
+		}
+	}
+	return out, nil
+}
+
+// Revoked reports whether author revoked the statement, as far as the exchange shows.
+func (c *Catalog) Revoked(ctx context.Context, author statement.Fingerprint, d statement.Digest) (bool, error) {
+	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Revocations, Owner: author, About: d})
+	if err != nil {
+		return false, err
+	}
+	for i := range items {
+		v, err := statement.Verify[statement.Revocation](&items[i].Envelope, author)
+		if err == nil && v.Body().Author == author && v.Body().Revokes == d {
+			return true, nil
+		}
+	}
+	return false, nil
+}

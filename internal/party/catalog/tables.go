@@ -1,0 +1,106 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Tables resolves the data that a contract names, all of it verified: each offer
+// signed by the owner that the contract pins, each pool by exactly its members.
+func (c *Catalog) Tables(ctx context.Context, con *statement.Contract) ([]policy.Table, error) {
+	var out []policy.Table
+	for _, t := range con.Tables {
+		table := policy.Table{Name: t.Name}
+		if t.Pool != "" {
+			p, err := c.poolOf(ctx, &t)
+			if err != nil {
+				return nil, err
+			}
+			table.Pool, table.Epoch = string(t.Pool), p.Epoch
+		}
+		for _, m := range t.Members {
+			s, err := c.source(ctx, m)
+			if err != nil {
+				return nil, err
+			}
+			table.Members = append(table.Members, s)
+		}
+		if t.Pool == "" && t.Name != table.Members[0].OwnerName+"."+table.Members[0].Dataset {
+			return nil, untrusted("a contract names data otherwise than its owner does", nil)
+		}
+		out = append(out, table)
+	}
+	return out, nil
+}
+
+func (c *Catalog) poolOf(ctx context.Context, t *statement.Table) (*statement.Pool, error) {
+	p, err := c.Pool(ctx, t.Pool)
+	if err != nil {
+		return nil, err
+	}
+	if "pool."+p.Body().Name != t.Name || !slices.Equal(p.Body().Members, t.Members) {
+		return nil, untrusted("a contract names other members than the pool's epoch has", nil)
+	}
+	return p.Body(), nil
+}
+
+func (c *Catalog) source(ctx context.Context, m statement.Member) (policy.Source, error) {
+	o, err := c.Offer(ctx, m.Owner, m.Offer)
+	if err != nil {
+		return policy.Source{}, err
+	}
+	party, err := c.Party(ctx, m.Owner)
+	if err != nil {
+		return policy.Source{}, err
+	}
+	return Source(o, party.Body().Name)
+}
+
+// Source is an offer as the compiler wants it.
+func Source(o *statement.Verified[statement.Offer], ownerName string) (policy.Source, error) {
+	b := o.Body()
+	p, err := policy.Parse([]byte(b.Policy))
+	if err != nil {
+		return policy.Source{}, fault.New(fault.Input, "the policy of "+ownerName+"."+b.Dataset+" can't be read", "ask its owner to publish it again", err)
+	}
+	s := policy.Source{
+		Owner: string(b.Owner), OwnerName: ownerName, Dataset: b.Dataset, Version: b.Version,
+		Offer: string(o.Digest()), Policy: p,
+	}
+	for _, col := range b.Schema {
+		s.Schema = append(s.Schema, policy.Column{Name: col.Name, Type: policy.Type(col.Type), Nullable: col.Nullable})
+	}
+	return s, nil
+}
+
+// Question is what a body asks under a contract, for the compiler.
+type Question struct {
+	Contract *statement.Contract
+	Body     *statement.Body
+	At       time.Time
+	Operator statement.Fingerprint // empty where none is known yet
+}
+
+// Request resolves a question to what every party compiles.
+func (c *Catalog) Request(ctx context.Context, q Question) (policy.Request, error) {
+	tables, err := c.Tables(ctx, q.Contract)
+	if err != nil {
+		return policy.Request{}, err
+	}
+	r := policy.Request{
+		SQL: q.Body.SQL, Tables: tables, Requester: string(q.Contract.Requester), Purpose: q.Contract.Purpose,
+		At: q.At, Operator: string(q.Operator),
+	}
+	for _, f := range q.Contract.Recipients {
+		r.Recipients = append(r.Recipients, string(f))
+	}
+	for _, p := range q.Body.Params {
+		r.Params = append(r.Params, policy.Param{Type: policy.Type(p.Type), Value: p.Value})
+	}
+	return r, nil
+}

@@ -1,0 +1,226 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strconv"
+	"sync"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/keystore"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/seal"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Published is one version that this party offers, or offered.
+type Published struct {
+	Offer   *statement.Verified[statement.Offer]
+	Policy  *policy.Policy
+	Retired bool
+}
+
+// Store keeps the versions of one owner in its home folder. It is safe for concurrent use.
+type Store struct {
+	dir   string
+	owner statement.Fingerprint
+	keys  keystore.KeyStore
+
+	mu       sync.Mutex
+	versions map[statement.Digest]*Published
+}
+
+// Open reads all offers in the folder and verifies the owner's signature on each.
+func Open(dir home.Dir, owner statement.Fingerprint, keys keystore.KeyStore) (*Store, error) {
+	s := &Store{dir: dir.Datasets(), owner: owner, keys: keys, versions: map[statement.Digest]*Published{}}
+	files, err := filepath.Glob(filepath.Join(s.dir, "*", "*", "offer.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if err := s.load(f); err != nil {
+			return nil, fault.New(fault.Untrusted, "a stored offer can't be trusted", "restore the home folder from a backup: "+f, err)
+		}
+	}
+	return s, nil
+}
+
+func (s *Store) load(file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	e, err := statement.ParseEnvelope(b)
+	if err != nil {
+		return err
+	}
+	v, err := statement.Verify[statement.Offer](e, s.owner)
+	if err != nil {
+		return err
+	}
+	if v.Body().Owner != s.owner || s.folder(v.Body().Dataset, v.Body().Version) != filepath.Dir(file) {
+		return errors.New("offer of another owner or version")
+	}
+	p, err := policy.Parse([]byte(v.Body().Policy))
+	if err != nil {
+		return err
+	}
+	_, err = os.Stat(filepath.Join(filepath.Dir(file), "retired.json"))
+	retired := !errors.Is(err, fs.ErrNotExist) // unreadable counts as retired
+	s.versions[v.Digest()] = &Published{Offer: v, Policy: p, Retired: retired}
+	return nil
+}
+
+func (s *Store) folder(dataset, version string) string { return filepath.Join(s.dir, dataset, version) }
+
+// NextVersion is the first number that no version of the data set has.
+func (s *Store) NextVersion(dataset string) string {
+	for n := 1; ; n++ {
+		if _, err := os.Stat(s.folder(dataset, strconv.Itoa(n))); errors.Is(err, fs.ErrNotExist) {
+			return strconv.Itoa(n)
+		}
+	}
+}
+
+// Begin reserves the version and stores its wrapped keys. They are durable when
+// it returns: an offer must never be posted whose keys could be lost.
+func (s *Store) Begin(ctx context.Context, k *Keys) error {
+	dir := s.folder(k.id.Dataset, k.id.Version)
+	if _, err := os.Stat(filepath.Join(dir, "offer.json")); err == nil {
+		return fault.New(fault.Usage, "this version is published already", "choose another --version", nil)
+	}
+	if err := home.MkdirAll(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if err := home.MkdirAll(dir); err != nil {
+		return err
+	}
+	b, err := k.wrap(ctx, s.keys)
+	if err != nil {
+		return err
+	}
+	return home.WriteFile(filepath.Join(dir, "keys.json"), b)
+}
+
+// Finish stores the signed offer durably.
+func (s *Store) Finish(e *statement.Envelope) error {
+	v, err := statement.Verify[statement.Offer](e, s.owner)
+	if err != nil {
+		return err
+	}
+	p, err := policy.Parse([]byte(v.Body().Policy))
+	if err != nil {
+		return err
+	}
+	if err := home.WriteFile(filepath.Join(s.folder(v.Body().Dataset, v.Body().Version), "offer.json"), e.Bytes()); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.versions[v.Digest()] = &Published{Offer: v, Policy: p}
+	return nil
+}
+
+// Retire stores the signed revocation durably: no key of the version is released from now on.
+func (s *Store) Retire(offer statement.Digest, revocation *statement.Envelope) error {
+	v, err := statement.Verify[statement.Revocation](revocation, s.owner)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.versions[offer]
+	if p == nil || v.Body().Revokes != offer {
+		return errors.New("dataset: revocation of another statement")
+	}
+	b := p.Offer.Body()
+	if err := home.WriteFile(filepath.Join(s.folder(b.Dataset, b.Version), "retired.json"), revocation.Bytes()); err != nil {
+		return err
+	}
+	retired := *p
+	retired.Retired = true
+	s.versions[offer] = &retired
+	return nil
+}
+
+// Get returns a version by the digest of its offer.
+func (s *Store) Get(offer statement.Digest) (Published, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.versions[offer]
+	if !ok {
+		return Published{}, false
+	}
+	return *p, true
+}
+
+// List returns all versions, by data set and then oldest first.
+func (s *Store) List() []Published {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Published, 0, len(s.versions))
+	for _, p := range s.versions {
+		out = append(out, *p)
+	}
+	sort.Slice(out, func(i, j int) bool {
+		a, b := out[i].Offer.Body(), out[j].Offer.Body()
+		if a.Dataset != b.Dataset {
+			return a.Dataset < b.Dataset
+		}
+		if a.CreatedMS != b.CreatedMS {
+			return a.CreatedMS < b.CreatedMS
+		}
+		return a.Version < b.Version
+	})
+	return out
+}
+
+// Latest returns the newest version of a data set that is not retired.
+func (s *Store) Latest(dataset string) (Published, bool) {
+	var found Published
+	for _, p := range s.List() {
+		if p.Offer.Body().Dataset == dataset && !p.Retired {
+			found = p
+		}
+	}
+	return found, found.Offer != nil
+}
+
+// Release opens the keys of just the named columns, and of the footer, and
+// checks each against the offer's commitment before it leaves this package.
+func (s *Store) Release(ctx context.Context, offer statement.Digest, columns []string) (*statement.OfferKeys, error) {
+	p, ok := s.Get(offer)
+	if !ok || p.Retired {
+		return nil, noKeys(errors.New("no such version, or it is retired"))
+	}
+	o := p.Offer.Body()
+	id := ID{Owner: s.owner, Dataset: o.Dataset, Version: o.Version}
+	src, err := os.ReadFile(filepath.Join(s.folder(o.Dataset, o.Version), "keys.json"))
+	if err != nil {
+		return nil, noKeys(errors.New("keys.json is missing"))
+	}
+	keys, err := unwrap(ctx, s.keys, id, src, append(slices.Clone(columns), statement.FooterKey))
+	if err != nil {
+		return nil, err
+	}
+	out := &statement.OfferKeys{Offer: offer, Footer: keys[statement.FooterKey].BytesUnsafe()}
+	for name, k := range keys {
+		commit, ok := o.Commitment(name)
+		if !ok || !seal.Committed(id.key(name), k, commit) {
+			return nil, noKeys(fmt.Errorf("key of column %s is not the one committed to", name))
+		}
+	}
+	for _, c := range columns {
+		out.Column = append(out.Column, statement.ColumnKey{Column: c, Key: keys[c].BytesUnsafe()})
+		keys[c].Wipe()
+	}
+	keys[statement.FooterKey].Wipe()
+	return out, nil
+}

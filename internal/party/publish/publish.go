@@ -1,0 +1,151 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/pme"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Exchange is what publishing asks of the exchange's client.
+type Exchange interface {
+	PutObject(ctx context.Context, path string, u client.Upload) error
+	PostStatement(ctx context.Context, e *statement.Envelope) (statement.Digest, error)
+}
+
+// Publisher publishes for one party.
+type Publisher struct {
+	Exchange Exchange         // required
+	Store    *dataset.Store   // required
+	Ledger   *ledger.Ledger   // required
+	Signer   statement.Signer // required
+	Now      func() time.Time // required
+}
+
+// Publish seals the file, uploads it, and signs and posts the offer. The wrapped
+// keys are durable before anything leaves, the offer before it is posted.
+func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress)) (*statement.Verified[statement.Offer], error) {
+	if r.Version == "" {
+		r.Version = p.Store.NextVersion(r.Dataset)
+	}
+	t, err := Read(ctx, r, tell)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Wipe()
+	id := dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: r.Dataset, Version: r.Version}
+	var names []string
+	for _, c := range t.Schema {
+		names = append(names, c.Name)
+	}
+	keys, err := dataset.NewKeys(id, names)
+	if err != nil {
+		return nil, err
+	}
+	defer keys.Wipe()
+	if err := p.Store.Begin(ctx, keys); err != nil {
+		return nil, err
+	}
+	file, err := p.seal(ctx, id, t, keys, tell)
+	if err != nil {
+		return nil, err
+	}
+	return p.offer(ctx, id, t, keys, file, tell)
+}
+
+// AADPrefix binds a sealed file to its owner, data set, version and number.
+func AADPrefix(id dataset.ID, file int) string {
+	return fmt.Sprintf("cordon:%s/%s/%s/%d", id.Owner, id.Dataset, id.Version, file)
+}
+
+func (p *Publisher) seal(ctx context.Context, id dataset.ID, t *Table, keys *dataset.Keys, tell func(Progress)) (statement.File, error) {
+	plain := int64(len(t.Parquet))
+	tell(Progress{Stage: "seal", Rows: t.Rows, Total: plain})
+	prefix := AADPrefix(id, 0)
+	var out bytes.Buffer
+	sealed, err := pme.Seal(ctx, bytes.NewReader(t.Parquet), plain, &out, pme.SealOptions{
+		Keys:      pme.Keys{Footer: keys.FooterUnsafe(), Columns: keys.ColumnsUnsafe()},
+		AADPrefix: []byte(prefix),
+	})
+	if err != nil {
+		return statement.File{}, fault.New(fault.Internal, "can't seal the file", "nothing was published; report this", err)
+	}
+	tell(Progress{Stage: "seal", Rows: t.Rows, Bytes: plain, Total: plain})
+	f := statement.File{
+		Object: client.ObjectPath(id.Owner, id.Dataset, id.Version, "0.parquet"),
+		Bytes:  int64(out.Len()), Rows: sealed.Rows, AADPrefix: prefix,
+	}
+	return f, p.upload(ctx, f, out.Bytes(), tell)
+}
+
+func (p *Publisher) upload(ctx context.Context, f statement.File, sealed []byte, tell func(Progress)) error {
+	total := int64(len(sealed))
+	err := p.Exchange.PutObject(ctx, f.Object, client.Upload{
+		Size: total, Digest: statement.Sum(sealed),
+		Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(&telling{r: bytes.NewReader(sealed), tell: func(n int64) {
+				tell(Progress{Stage: "upload", Rows: f.Rows, Bytes: n, Total: total})
+			}}), nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	tell(Progress{Stage: "upload", Rows: f.Rows, Bytes: total, Total: total})
+	return nil
+}
+
+// telling reports what passed, every MiB.
+type telling struct {
+	r    io.Reader
+	tell func(int64)
+	n    int64
+	told int64
+}
+
+func (t *telling) Read(b []byte) (int, error) {
+	n, err := t.r.Read(b)
+	t.n += int64(n)
+	if t.n-t.told >= 1<<20 {
+		t.told = t.n
+		t.tell(t.n)
+	}
+	return n, err
+}
+
+func (p *Publisher) offer(ctx context.Context, id dataset.ID, t *Table, keys *dataset.Keys, f statement.File, tell func(Progress)) (*statement.Verified[statement.Offer], error) {
+	o := statement.Offer{
+		Owner: id.Owner, Dataset: id.Dataset, Version: id.Version, Files: []statement.File{f},
+		Commitments: keys.Commitments(), Policy: string(t.Policy.Text()), Price: t.Policy.Price(), CreatedMS: p.Now().UnixMilli(),
+	}
+	for _, c := range t.Schema {
+		o.Schema = append(o.Schema, statement.Column{Name: c.Name, Type: string(c.Type), Nullable: c.Nullable})
+	}
+	if last, ok := p.Store.Latest(id.Dataset); ok {
+		o.Replaces = last.Offer.Digest()
+	}
+	e, err := statement.Sign(o, p.Signer)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Store.Finish(e); err != nil {
+		return nil, err
+	}
+	_, err = p.Ledger.Append(ctx, ledger.Entry{Kind: ledger.KindPublish, About: e.Digest(), Name: id.Dataset, Version: id.Version}, nil)
+	if err != nil {
+		return nil, err
+	}
+	tell(Progress{Stage: "offer", Rows: t.Rows, Bytes: f.Bytes, Total: f.Bytes})
+	if _, err := p.Exchange.PostStatement(ctx, e); err != nil {
+		return nil, err
+	}
+	return statement.Verify[statement.Offer](e, id.Owner)
+}
