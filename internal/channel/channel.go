@@ -28,11 +28,10 @@ var ErrMalformed = errors.New("channel: malformed")
 // Job is what a host hands to the enclave that it started. The enclave believes none of it before it has checked the
 // signatures against what the contract pins.
 type Job struct {
-	Job        statement.Envelope    `json:"job"`
-	Contract   statement.Envelope    `json:"contract"`
-	Statements []statement.Envelope  `json:"statements"` // offers, pools, parties, grants and revocations, in any order
-	Operator   statement.Fingerprint `json:"operator"`   // who runs the host; only evidence proves it
-	Limits     Limits                `json:"limits"`
+	Job        statement.Envelope   `json:"job"`
+	Contract   statement.Envelope   `json:"contract"`
+	Statements []statement.Envelope `json:"statements"` // offers, pools, parties, grants and revocations, in any order
+	Limits     Limits               `json:"limits"`
 }
 
 // Limits of the job's resource class, as the perimeter enforces them.
@@ -40,6 +39,7 @@ type Limits struct {
 	MemoryBytes int64 `json:"memory_bytes"`
 	Threads     int64 `json:"threads"`
 	ReplyMS     int64 `json:"reply_ms"` // how long to wait for the brokers' answers of one round
+	RunMS       int64 `json:"run_ms"`   // how long data may be open
 }
 
 // DecodeJob reads a job strictly. It checks no signature.
@@ -48,14 +48,19 @@ func DecodeJob(src []byte) (*Job, error) {
 	if err := decode(src, MaxJob, &j); err != nil {
 		return nil, err
 	}
-	if !j.Operator.Valid() || len(j.Statements) > MaxStatements || !j.Limits.valid() {
+	if len(j.Statements) > MaxStatements || !j.Limits.valid() {
 		return nil, ErrMalformed
 	}
 	return &j, nil
 }
 
 func (l Limits) valid() bool {
-	return l.MemoryBytes > 0 && l.MemoryBytes < 1<<50 && l.Threads > 0 && l.Threads <= 1024 && l.ReplyMS > 0 && l.ReplyMS <= 1<<31
+	return within(l.MemoryBytes, 1<<50) && within(l.Threads, 1024) && within(l.ReplyMS, MaxMS) && within(l.RunMS, MaxMS)
+}
+
+// within reports whether n is a limit at all: no limit is none.
+func within(n, most int64) bool {
+	return n > 0 && n <= most
 }
 
 // Report asks for evidence over 64 bytes.

@@ -1,0 +1,63 @@
+// Command cordon-enclave is the one program that ever holds a value of another party. A host starts it inside a perimeter,
+// with one connected socket as descriptor 3 and the name of the perimeter as its only argument; by itself it does nothing.
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/simulated"
+	"github.com/cordon-exchange/cordon/internal/enclave/lockdown"
+	"github.com/cordon-exchange/cordon/internal/enclave/runner"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Exit codes. The host learns how a job ended from the channel; these are for those who start the program by hand.
+const (
+	exitDone = iota
+	exitFailed
+	exitUsage
+	exitPerimeter
+)
+
+func main() { os.Exit(run(time.Now())) }
+
+func run(started time.Time) int {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "cordon-enclave: runs one sealed job; started by 'cordon host serve', never by hand")
+		return exitUsage
+	}
+	seen, err := lockdown.Prepare(os.Args[1])
+	if err != nil {
+		return exitPerimeter
+	}
+	conn, err := channel()
+	if err != nil {
+		return exitPerimeter
+	}
+	filter, _, err := lockdown.Seccomp()
+	if err != nil {
+		return exitPerimeter
+	}
+	err = runner.Run(context.Background(), runner.Options{
+		Conn:      conn,
+		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
+		Form:      seen.Claim,
+		Seccomp:   statement.Digest("sha256:" + filter),
+		Started:   started,
+	})
+	if err != nil {
+		return exitFailed
+	}
+	return exitDone
+}
+
+func channel() (net.Conn, error) {
+	f := os.NewFile(lockdown.ChannelFD, "channel")
+	defer f.Close()
+	return net.FileConn(f)
+}

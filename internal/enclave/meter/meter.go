@@ -1,0 +1,109 @@
+// Package meter measures what a receipt states about time and memory.
+//
+// Sees in clear: counts of bytes and the process's clock. Never sees: keys, values.
+// Trusts: the clock and the kernel, which are the host's. That is why receipts name the clock's class, and owners bound the time themselves.
+// If it fails: there is no receipt, so no result. If it is wrong: a receipt states another duration or size than there was.
+// Spec: docs/spec/receipt.md.
+package meter
+
+import (
+	"math/bits"
+	"sync"
+	"time"
+
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Meter of one job. Its methods may be called concurrently.
+type Meter struct {
+	mu     sync.Mutex
+	now    func() time.Time
+	stages []statement.Stage
+	name   string
+	since  time.Time
+	held   time.Time
+	closed time.Time
+}
+
+// New starts a meter in the stage of that name, which began at since.
+func New(now func() time.Time, name string, since time.Time) *Meter {
+	return &Meter{now: now, name: name, since: since}
+}
+
+// Stage ends the stage before and begins the next.
+func (m *Meter) Stage(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := m.now()
+	m.stages = append(m.stages, m.current(at))
+	m.name, m.since = name, at
+}
+
+func (m *Meter) current(at time.Time) statement.Stage {
+	return statement.Stage{Name: m.name, Micros: micros(at.Sub(m.since))}
+}
+
+// Stages so far, with what the last one has taken until now.
+func (m *Meter) Stages() []statement.Stage {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append(append([]statement.Stage{}, m.stages...), m.current(m.now()))
+}
+
+// Held notes that a key is in clear. The first time counts.
+func (m *Meter) Held() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.held.IsZero() {
+		m.held = m.now()
+	}
+}
+
+// Closed notes that all keys and data have been let go. The last time counts.
+func (m *Meter) Closed() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = m.now()
+}
+
+// Clear is the account of what was in clear. peak is the most memory that was resident.
+func (m *Meter) Clear(exposures []statement.Exposure, peak int64) statement.Clear {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := statement.Clear{PeakMemory: min(max(peak, 0), most)}
+	for _, e := range exposures {
+		c.Bytes += e.Bytes
+	}
+	if !m.held.IsZero() {
+		end := m.closed
+		if end.Before(m.held) {
+			end = m.now() // nobody said that it is over
+		}
+		c.Micros = micros(end.Sub(m.held))
+	}
+	c.ByteMilliseconds = product(c.Bytes, c.Micros)
+	return c
+}
+
+// most is the largest number that a statement holds.
+const most = 1<<53 - 1
+
+// micros rounds up: what took time is never said to have taken none.
+func micros(d time.Duration) int64 {
+	if d <= 0 {
+		return 0
+	}
+	return min((d.Nanoseconds()+999)/1000, most)
+}
+
+// product is bytes × micros ÷ 1000, rounded up, and the largest number where it is more than that.
+func product(bytes, micros int64) int64 {
+	hi, lo := bits.Mul64(uint64(bytes), uint64(micros))
+	lo, carry := bits.Add64(lo, 999, 0)
+	hi += carry
+	if hi >= 1000 {
+		return most
+	}
+	q, _ := bits.Div64(hi, lo, 1000)
+	return int64(min(q, most))
+}

@@ -1,0 +1,95 @@
+package runner
+
+import (
+	"context"
+
+	"github.com/cordon-exchange/cordon/internal/channel"
+	"github.com/cordon-exchange/cordon/internal/enclave/engine"
+	"github.com/cordon-exchange/cordon/internal/enclave/failure"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/result"
+)
+
+// Shares of the memory limit: the engine's own, and that of ciphertext and opened columns together. The rest is for the
+// runtime, messages and the result.
+const (
+	engineShare = 5 // tenths
+	dataShare   = 4
+)
+
+func share(l channel.Limits, tenths int64) int64 { return l.MemoryBytes / 10 * tenths }
+
+// pendingEngine is an engine on its way: opening it takes tens of milliseconds, in which other things happen. Its methods
+// must not be called concurrently.
+type pendingEngine struct {
+	step   chan error // the result of what is under way; nil when nothing is
+	engine *engine.Engine
+	err    error
+}
+
+// openEngine begins to open an engine.
+func openEngine(ctx context.Context, l channel.Limits) *pendingEngine {
+	p := &pendingEngine{}
+	p.begin(func() (err error) {
+		p.engine, err = engine.New(ctx, engine.Options{MemoryBytes: share(l, engineShare), Threads: int(l.Threads)})
+		return err
+	})
+	return p
+}
+
+// begin does f beside the caller, after what is under way has succeeded.
+func (p *pendingEngine) begin(f func() error) {
+	before, after := p.step, make(chan error, 1)
+	p.step = after
+	go func() {
+		if before != nil {
+			if err := <-before; err != nil {
+				after <- err
+				return
+			}
+		}
+		after <- f()
+	}()
+}
+
+// ready waits for what is under way.
+func (p *pendingEngine) ready() error {
+	if p.step != nil {
+		if err := <-p.step; err != nil {
+			p.err = failure.New(failure.Engine, err)
+		}
+		p.step = nil
+	}
+	return p.err
+}
+
+// bind begins to lock the engine to the memory files.
+func (p *pendingEngine) bind(ctx context.Context, files []*memoryFile) {
+	var sources []engine.Source
+	for i, f := range files {
+		sources = append(sources, engine.Source{Index: i, Path: f.Path()})
+	}
+	if p.err == nil {
+		p.begin(func() error { return p.engine.Bind(ctx, sources) })
+	}
+}
+
+func (p *pendingEngine) run(ctx context.Context, plan *policy.Plan) (*result.Table, error) {
+	if err := p.ready(); err != nil {
+		return nil, err
+	}
+	t, err := p.engine.Run(ctx, plan)
+	if err != nil {
+		return nil, failure.New(failure.Engine, err)
+	}
+	return t, nil
+}
+
+// close ends the engine, and waits for what is under way. Closing twice is harmless.
+func (p *pendingEngine) close() {
+	_ = p.ready()
+	if p.engine != nil {
+		_ = p.engine.Close() // the process ends soon, and with it what this could not free
+		p.engine = nil
+	}
+}

@@ -1,0 +1,166 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/channel"
+	"github.com/cordon-exchange/cordon/internal/enclave/brief"
+	"github.com/cordon-exchange/cordon/internal/enclave/failure"
+	"github.com/cordon-exchange/cordon/internal/enclave/link"
+	"github.com/cordon-exchange/cordon/internal/enclave/meter"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Run does the one job that the host at the other end of the channel hands over, and tells the host how it ended. It closes
+// the channel. A job that failed is an error, usually a *failure.Error.
+func Run(ctx context.Context, o Options) error {
+	o, err := o.valid()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	host, err := link.Open(ctx, o.Conn)
+	if err != nil {
+		return failure.New(failure.Link, err)
+	}
+	defer host.Close()
+	r := &run{opt: o, host: host, meter: meter.New(o.Now, "start", o.Started)}
+	r.reports.start(ctx, host)
+	err = r.job(ctx)
+	return errors.Join(err, r.finish(ctx, err))
+}
+
+// run is one job under way. Its fields are set once, in this order, by the stage that the comment names.
+type run struct {
+	opt     Options
+	host    *link.Host
+	meter   *meter.Meter
+	reports reports
+
+	limits  channel.Limits // brief
+	brief   *brief.Brief
+	session *session
+	engine  *pendingEngine
+	tails   *tails
+	post    *mailbox
+
+	body     *statement.Body // hello
+	readies  map[statement.Fingerprint]*statement.Verified[statement.Ready]
+	first    *attestation
+	plan     *policy.Plan
+	salted   statement.Digest
+	second   *attestation // quote
+	releases map[statement.Fingerprint]*statement.Verified[statement.Release]
+	keys     *keyCase
+	opened   *opened // quote or open
+	gone     bool    // all of it is closed
+}
+
+// job is the life of a job. From quote on, keys may be held: whatever happens then, everything is closed first, and the
+// owners get a receipt.
+func (r *run) job(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	defer r.letGo()
+	if err := r.hello(ctx); err != nil {
+		return err
+	}
+	if err := r.quote(ctx); err != nil {
+		return r.fail(ctx, err)
+	}
+	result, err := r.answer(ctx)
+	if err != nil {
+		return r.fail(ctx, err)
+	}
+	return r.deliver(ctx, result)
+}
+
+// stage begins a stage: for the receipt, and for whoever watches the job.
+func (r *run) stage(name string) {
+	r.meter.Stage(name)
+	r.reports.add(name)
+}
+
+func (r *run) prepare(ctx context.Context) error {
+	r.stage("brief")
+	in, err := r.host.Job(ctx)
+	if err != nil {
+		return failure.New(failure.Link, err)
+	}
+	r.limits = in.Limits
+	r.engine = openEngine(ctx, in.Limits) // slow, and needs nothing of what follows
+	if r.brief, err = brief.Check(in, r.opt.Now()); err != nil {
+		r.engine.close()
+		return err
+	}
+	if r.session, err = newSession(); err != nil {
+		r.engine.close()
+		return failure.New(failure.Internal, err)
+	}
+	r.post = &mailbox{host: r.host, brief: r.brief, session: r.session, now: r.opt.Now}
+	r.keys = newKeyCase()
+	return nil
+}
+
+// letGo closes all that is or was in clear, and notes when. It may be called more than once.
+func (r *run) letGo() {
+	if r.gone {
+		return
+	}
+	r.gone = true
+	r.keys.wipe()
+	if r.opened != nil {
+		r.opened.close()
+	}
+	r.engine.close()
+	r.meter.Closed()
+}
+
+// answer opens the data, runs the plan, closes everything, and returns the result encrypted under a fresh key.
+func (r *run) answer(ctx context.Context) (*sealedResult, error) {
+	defer r.letGo()
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.limits.RunMS)*time.Millisecond)
+	defer cancel()
+	r.stage("open")
+	if err := r.open(ctx); err != nil {
+		return nil, inTime(ctx, err)
+	}
+	r.stage("run")
+	table, err := r.engine.run(ctx, r.plan)
+	if err != nil {
+		return nil, inTime(ctx, err)
+	}
+	r.letGo()
+	r.stage("seal")
+	return sealResult(r.brief.Job.Digest(), table)
+}
+
+// inTime names time as the cause where it is.
+func inTime(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return failure.New(failure.TimedOut, err)
+	}
+	return err
+}
+
+// wordTime bounds the enclave's last word, and the receipts of a failure.
+const wordTime = 5 * time.Second
+
+func (r *run) finish(ctx context.Context, err error) error {
+	r.reports.stop()
+	f := channel.Finish{State: channel.Done}
+	if err != nil {
+		f = channel.Finish{State: channel.Failed, Code: failure.CodeOf(err)}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wordTime)
+	defer cancel()
+	if err := r.host.Finish(ctx, f); err != nil {
+		return failure.New(failure.Link, err)
+	}
+	return nil
+}
