@@ -236,6 +236,7 @@ func (c *Client) sign(req *http.Request, ex *wire.Exchange, body statement.Diges
 	req.Header.Set(wire.HeaderKey, c.key)
 	req.Header.Set(wire.HeaderTime, strconv.FormatInt(k.TimeMS, 10))
 	req.Header.Set(wire.HeaderNonce, k.Nonce)
+	req.Header.Set(wire.HeaderInstance, k.Instance)
 	req.Header.Set(wire.HeaderBody, string(body))
 	req.Header.Set(wire.HeaderSignature, base64.StdEncoding.EncodeToString(sig))
 	return nil

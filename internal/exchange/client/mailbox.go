@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
@@ -51,8 +50,5 @@ func jobPath(d statement.Digest) string { return "/v1/jobs/" + string(d) }
 func leaseQuery(lease string, after int64, wait time.Duration) url.Values {
 	v := poll(after, wait)
 	v.Set("lease", lease)
-	if after == 0 {
-		v.Set("after", strconv.Itoa(0))
-	}
 	return v
 }

@@ -82,8 +82,11 @@ type objectStream struct {
 	path string
 	at   int64
 	left int64 // to read; negative until the first answer tells
+	idle int   // connections in a row that brought nothing
 	body io.ReadCloser
 }
+
+const maxIdle = 5
 
 func (s *objectStream) reopen() error {
 	resp, err := s.c.do(s.ctx, call{method: http.MethodGet, path: objectURI(s.path), stream: true,
@@ -111,6 +114,9 @@ func (s *objectStream) Read(p []byte) (int, error) {
 		n, err := s.body.Read(p[:min(int64(len(p)), s.left)])
 		s.at += int64(n)
 		s.left -= int64(n)
+		if n > 0 {
+			s.idle = 0
+		}
 		if n > 0 || len(p) == 0 {
 			return n, nil
 		}
@@ -120,6 +126,9 @@ func (s *objectStream) Read(p []byte) (int, error) {
 		s.body.Close()
 		if s.ctx.Err() != nil {
 			return 0, s.ctx.Err()
+		}
+		if s.idle++; s.idle > maxIdle {
+			return 0, unavailable(errCutOff)
 		}
 		if err := s.reopen(); err != nil {
 			return 0, err

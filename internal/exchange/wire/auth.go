@@ -11,6 +11,7 @@ const (
 	HeaderKey       = "Cordon-Key"       // the caller's public key, as text
 	HeaderTime      = "Cordon-Time"      // Unix milliseconds
 	HeaderNonce     = "Cordon-Nonce"     // 32 lower-case hex digits
+	HeaderInstance  = "Cordon-Instance"  // Exchange.Instance that the request was signed for
 	HeaderBody      = "Cordon-Body"      // digest of the body; of no bytes where there is none
 	HeaderSignature = "Cordon-Signature" // base64 of the Ed25519 signature
 )

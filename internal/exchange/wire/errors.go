@@ -19,7 +19,6 @@ const (
 	CodeRevoked          = "party-revoked"     // 403: the caller's party statement was revoked
 	CodeForbidden        = "forbidden"         // 403: not the caller's to do
 	CodeNotFound         = "not-found"         // 404: not there, or not the caller's to see
-	CodeMethod           = "method"            // 405
 	CodeNameTaken        = "name-taken"        // 409: another key has this name
 	CodeNameFixed        = "name-fixed"        // 409: the key has another name already
 	CodeOutdated         = "outdated"          // 409: a newer statement of this party is here

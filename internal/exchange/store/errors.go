@@ -1,0 +1,21 @@
+package store
+
+import "errors"
+
+// Sentinel errors, one per reason.
+var (
+	ErrNotFound    = errors.New("store: not there")
+	ErrExists      = errors.New("store: there already, and not the same")
+	ErrChanged     = errors.New("store: changed since it was read")
+	ErrNameTaken   = errors.New("store: another party has this name")
+	ErrNameFixed   = errors.New("store: this party has another name")
+	ErrOutdated    = errors.New("store: a newer statement of this party is there")
+	ErrLeaseLost   = errors.New("store: lease has ended")
+	ErrStale       = errors.New("store: attempt is over")
+	ErrTooMany     = errors.New("store: more than one party may have")
+	ErrFull        = errors.New("store: disk is full")
+	ErrInUse       = errors.New("store: in use by another process")
+	ErrNewerSchema = errors.New("store: written by a newer version of cordon")
+	ErrDamaged     = errors.New("store: damaged")
+	ErrClosed      = errors.New("store: closed")
+)

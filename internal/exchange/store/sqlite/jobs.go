@@ -1,0 +1,219 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// AddJob queues a job. Durable.
+func (s *Store) AddJob(ctx context.Context, j store.Job, deliver []store.Delivery) error {
+	return s.w.do(ctx, true, func(t *tx) error {
+		n, err := t.changed(`INSERT INTO jobs (digest, contract, class, envelope, submitted_ms, expires_ms,
+			state, version, attempts, lease, host, until_ms, code, ended_ms)
+			VALUES (?, ?, ?, ?, ?, ?, 'queued', 1, 0, '', '', 0, '', 0) ON CONFLICT DO NOTHING`,
+			string(j.Digest), string(j.Contract), j.Class, j.Envelope, j.SubmittedMS, j.ExpiresMS)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return store.ErrExists
+		}
+		for _, p := range j.Parties {
+			err := t.exec(`INSERT INTO job_parties (job, party, role) VALUES (?, ?, ?)
+				ON CONFLICT DO UPDATE SET role = role | excluded.role`, string(j.Digest), string(p.Party), int64(p.Role))
+			if err != nil {
+				return err
+			}
+		}
+		return addItems(t, deliver)
+	})
+}
+
+const jobColumns = "digest, contract, class, envelope, submitted_ms, expires_ms, state, version, attempts, host, code, ended_ms"
+
+func jobFields(j *store.Job) []any {
+	return []any{&j.Digest, &j.Contract, &j.Class, &j.Envelope, &j.SubmittedMS, &j.ExpiresMS,
+		&j.State, &j.Version, &j.Attempts, &j.Host, &j.Code, &j.EndedMS}
+}
+
+// Job returns one, without its parties.
+func (s *Store) Job(ctx context.Context, d statement.Digest) (*store.Job, error) {
+	var j store.Job
+	err := s.one(ctx, "SELECT "+jobColumns+" FROM jobs WHERE digest = ?", []any{string(d)}, jobFields(&j)...)
+	if err != nil {
+		return nil, err
+	}
+	return &j, nil
+}
+
+// Roles that a party has in a job.
+func (s *Store) Roles(ctx context.Context, d statement.Digest, f statement.Fingerprint) (store.Role, error) {
+	var r store.Role
+	err := s.one(ctx, "SELECT role FROM job_parties WHERE job = ? AND party = ?", []any{string(d), string(f)}, &r)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, nil
+	}
+	return r, err
+}
+
+// Stages of all attempts, in order.
+func (s *Store) Stages(ctx context.Context, d statement.Digest) ([]store.Stage, error) {
+	var out []store.Stage
+	err := s.each(ctx, "SELECT attempt, name, at_ms FROM stages WHERE job = ? ORDER BY n", []any{string(d)},
+		func(scan func(...any) error) (bool, error) {
+			var g store.Stage
+			err := scan(&g.Attempt, &g.Name, &g.AtMS)
+			out = append(out, g)
+			return true, err
+		})
+	return out, err
+}
+
+// Claim leases the oldest queued job that the operator may host.
+func (s *Store) Claim(ctx context.Context, c store.Claim) (*store.Job, error) {
+	if len(c.Classes) == 0 {
+		return nil, store.ErrNotFound
+	}
+	var j store.Job
+	err := s.w.do(ctx, false, func(t *tx) error {
+		args := []any{string(c.Operator), int64(store.Operator), c.NowMS}
+		for _, class := range c.Classes {
+			args = append(args, class)
+		}
+		var digest string
+		err := t.one(`SELECT j.digest FROM jobs j JOIN job_parties p ON p.job = j.digest
+			WHERE j.state = 'queued' AND p.party = ? AND p.role & ? <> 0 AND j.expires_ms > ?
+			AND j.class IN (?`+strings.Repeat(", ?", len(c.Classes)-1)+`) ORDER BY j.seq LIMIT 1`, args, &digest)
+		if err != nil {
+			return err
+		}
+		err = t.exec(`UPDATE jobs SET state = 'leased', version = version + 1, attempts = attempts + 1,
+			lease = ?, host = ?, until_ms = ? WHERE digest = ?`, c.Lease, string(c.Operator), c.UntilMS, digest)
+		if err != nil {
+			return err
+		}
+		return t.one("SELECT "+jobColumns+" FROM jobs WHERE digest = ?", []any{digest}, jobFields(&j)...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &j, nil
+}
+
+// Expire ends leases and jobs whose time is over.
+func (s *Store) Expire(ctx context.Context, nowMS, maxAttempts int64) ([]store.Change, error) {
+	if due, err := s.due(ctx, nowMS); err != nil || !due {
+		return nil, err
+	}
+	var out []store.Change
+	err := s.w.do(ctx, false, func(t *tx) error {
+		out = nil
+		lost, err := t.digests("SELECT digest, attempts FROM jobs WHERE state = 'leased' AND until_ms <= ?", nowMS)
+		if err != nil {
+			return err
+		}
+		for _, j := range lost {
+			c, err := giveUp(t, j.digest, j.attempts, wire.FailedHostLost, nowMS, maxAttempts)
+			if err != nil {
+				return err
+			}
+			out = append(out, c)
+		}
+		late, err := t.digests("SELECT digest, attempts FROM jobs WHERE state = 'queued' AND expires_ms <= ?", nowMS)
+		if err != nil {
+			return err
+		}
+		for _, j := range late {
+			c := store.Change{Job: j.digest, State: store.StateFailed, Code: wire.FailedExpired}
+			if err := end(t, c, nowMS); err != nil {
+				return err
+			}
+			out = append(out, c)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// due keeps an idle exchange from writing.
+func (s *Store) due(ctx context.Context, nowMS int64) (bool, error) {
+	var n bool
+	err := s.one(ctx, `SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'leased' AND until_ms <= ?1)
+		OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND expires_ms <= ?1)`, []any{nowMS}, &n)
+	return n, err
+}
+
+type attempted struct {
+	digest   statement.Digest
+	attempts int64
+}
+
+func (t *tx) digests(q string, args ...any) ([]attempted, error) {
+	st, err := t.stmt(q)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := st.QueryContext(t.ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []attempted
+	for rows.Next() {
+		var a attempted
+		if err := rows.Scan(&a.digest, &a.attempts); err != nil {
+			return nil, err
+		}
+		out = append(out, a)
+	}
+	return out, rows.Err()
+}
+
+// giveUp puts a job back into the queue, or fails it where its attempts are spent.
+func giveUp(t *tx, job statement.Digest, attempts int64, code string, nowMS, maxAttempts int64) (store.Change, error) {
+	c := store.Change{Job: job, State: store.StateQueued}
+	if attempts >= maxAttempts {
+		c.State, c.Code = store.StateFailed, code
+	}
+	if err := t.exec("DELETE FROM artifacts WHERE job = ?", string(job)); err != nil {
+		return c, err
+	}
+	return c, end(t, c, nowMS)
+}
+
+// end moves a job out of its attempt, with all that only the attempt needed: no
+// broker should release keys to an enclave that is gone. The lease stays, so that
+// its holder can be told that it said so already.
+func end(t *tx, c store.Change, nowMS int64) error {
+	ended := nowMS
+	if c.State == store.StateQueued {
+		ended = 0
+	}
+	err := t.exec("UPDATE jobs SET state = ?, code = ?, version = version + 1, until_ms = 0, ended_ms = ? WHERE digest = ?",
+		c.State, c.Code, ended, string(c.Job))
+	if err != nil {
+		return err
+	}
+	for _, q := range []string{
+		"DELETE FROM mailbox WHERE job = ? AND job <> '' AND kind IN ('hello', 'quote')",
+		"DELETE FROM replies WHERE job = ?",
+		"DELETE FROM sent WHERE job = ?",
+	} {
+		if err := t.exec(q, string(c.Job)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ExtendLeases moves the end of every lease to at least untilMS.
+func (s *Store) ExtendLeases(ctx context.Context, untilMS int64) error {
+	return s.w.do(ctx, false, func(t *tx) error {
+		return t.exec("UPDATE jobs SET until_ms = max(until_ms, ?) WHERE state = 'leased'", untilMS)
+	})
+}
