@@ -171,7 +171,7 @@ func TestRulesAbsentOrOutOfRange(t *testing.T) {
 		"no contributors":     func(r *Rules) { r.MinContributors = 0 },
 		"no share":            func(r *Rules) { r.MaxSharePct = 0 },
 		"share over 100":      func(r *Rules) { r.MaxSharePct = 101 },
-		"no p":                func(r *Rules) { r.PPercent = 0 },
+		"negative p":          func(r *Rules) { r.PPercent = -1 },
 		"no coalition":        func(r *Rules) { r.Coalition = 0 },
 		"no count rounding":   func(r *Rules) { r.RoundCount = 0 },
 		"no digits":           func(r *Rules) { r.ValueDigits = 0 },

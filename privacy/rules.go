@@ -17,7 +17,7 @@ type Rules struct {
 	MinUnits        int64 // k, required: units that must remain without the coalition
 	MinContributors int64 // n, required unless there is one owner only
 	MaxSharePct     int64 // X, required unless there is one owner only: 1 to 100
-	PPercent        int64 // p, required unless there is one owner only: at least 1
+	PPercent        int64 // p: 0 is no margin over the largest, which a policy has to say in so many words
 	Coalition       int64 // c, required unless there is one owner only: contributors assumed to pool what they know
 	RoundCount      int64 // required: counts leave as multiples of it; 1 says exact
 	ValueDigits     int64 // required: significant digits of sums, 1 to 38
@@ -33,7 +33,7 @@ func (r Rules) valid(p *Parties) error {
 	if p.single() && r.noContributorRule() {
 		return nil
 	}
-	if !in(r.MinContributors, 1, maxRule) || !in(r.MaxSharePct, 1, 100) || !in(r.PPercent, 1, maxRule) || !in(r.Coalition, 1, maxRule) {
+	if !in(r.MinContributors, 1, maxRule) || !in(r.MaxSharePct, 1, 100) || !in(r.PPercent, 0, maxRule) || !in(r.Coalition, 1, maxRule) {
 		return ErrRules
 	}
 	return nil

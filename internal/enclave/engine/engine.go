@@ -65,6 +65,7 @@ func settings(o Options) url.Values {
 		"autoinstall_known_extensions": {"false"},
 		"autoload_known_extensions":    {"false"},
 		"allow_community_extensions":   {"false"},
+		"allow_persistent_secrets":     {"false"},
 		"threads":                      {strconv.Itoa(o.Threads)},
 		"memory_limit":                 {fmt.Sprintf("%dB", o.MemoryBytes)},
 	}

@@ -12,6 +12,7 @@ import (
 type job struct {
 	engine   *Engine
 	plan     *policy.Plan
+	columns  []result.Column
 	owners   []int // owner by source: data sets of one owner are one contributor
 	parties  *privacy.Parties
 	cells    *cells
@@ -26,7 +27,11 @@ func newJob(e *Engine, plan *policy.Plan) (*job, error) {
 	if plan.Mode != policy.ModeLattice && plan.Mode != policy.ModeOwn {
 		return nil, Error{CodePlan}
 	}
-	j := &job{engine: e, plan: plan}
+	cols, err := columns(plan)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{engine: e, plan: plan, columns: cols}
 	names, owners := ownersOf(plan)
 	parties, err := privacy.NewParties(privacy.Lists{
 		Owners:     len(names),
@@ -73,10 +78,28 @@ func groupIndices(names []string, groups [][]string) [][]int {
 	return out
 }
 
+// rules are the guard's. A plan says by coalition 0 that one data set's policy has no contributor rules; the other numbers
+// are then neutral, and package privacy takes their absence for one owner only.
 func (j *job) rules() privacy.Rules {
 	g := j.plan.Guard
-	return privacy.Rules{
+	r := privacy.Rules{
 		MinUnits: g.MinUnits, MinContributors: g.MinContributors, MaxSharePct: g.MaxSharePct, PPercent: g.PPercent,
 		Coalition: g.Coalition, RoundCount: g.RoundCount, ValueDigits: g.ValueDigits,
 	}
+	if g.Coalition == 0 && g.MinContributors == 1 && g.MaxSharePct == 100 && g.PPercent == 0 {
+		r.MinContributors, r.MaxSharePct = 0, 0
+	}
+	return r
+}
+
+// columns of the result. What a result can't have must fail before a row is read.
+func columns(plan *policy.Plan) ([]result.Column, error) {
+	t := &result.Table{}
+	for _, it := range plan.Post.Select {
+		t.Columns = append(t.Columns, result.Column{Name: it.Name, Type: result.Type(it.Expr.Type)})
+	}
+	if _, err := t.Encode(); err != nil {
+		return nil, Error{CodePlan}
+	}
+	return t.Columns, nil
 }

@@ -26,10 +26,7 @@ func (j *job) post(ctx context.Context) error {
 		return err
 	}
 	items := j.plan.Post.Select
-	t := &result.Table{Suppressed: j.released.suppressed}
-	for _, it := range items {
-		t.Columns = append(t.Columns, result.Column{Name: it.Name, Type: result.Type(it.Expr.Type)})
-	}
+	t := &result.Table{Columns: j.columns, Suppressed: j.released.suppressed}
 	err := j.engine.query(ctx, j.plan.PostSQL(releasedTable), maxResultRows, func(row []driver.Value) error {
 		out, err := resultRow(row, items)
 		t.Rows = append(t.Rows, out)
