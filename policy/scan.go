@@ -1,0 +1,100 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/cordon-exchange/cordon/policy/internal/canon"
+)
+
+// ScanSQL gives the SQL that computes contributions: one row for each source and key of Dims in it, with columns in this
+// order: d0.. (the Dims), src INTEGER, rows BIGINT, units BIGINT, and for each measure i: n{i} BIGINT (rows in which it is
+// not NULL), u{i} BIGINT (units with such a row), s{i} HUGEINT (sum of scaled integers), a{i} HUGEINT (sum of their
+// absolute values), lo{i} and hi{i} HUGEINT (their bounds). s, a, lo and hi are NULL where no row has a value. Rows without
+// a unit are left out. In ModeOwn, where no guard counts units, units and u may be rows.
+//
+// The caller must refuse bounds outside the clamp and keys outside a declared domain: a{i} is exact only within the clamp.
+//
+// refs holds one path for each source, in their order; each is read by read_parquet.
+func (p *Plan) ScanSQL(refs []string) string { return p.scan(refs).String() }
+
+// scan aggregates each source by itself, so that the owner of a row needs no column.
+func (p *Plan) scan(refs []string) canon.Query {
+	var q canon.Query
+	for i, ref := range refs {
+		q = append(q, p.scanSource(i, ref))
+	}
+	return q
+}
+
+func (p *Plan) scanSource(i int, path string) *canon.Select {
+	s := &canon.Select{From: canon.From{File: path, Alias: "t"}}
+	add := func(name string, e *canon.Expr) { s.Items = append(s.Items, canon.Item{Expr: e, Alias: name}) }
+	for j, d := range p.Dims {
+		add("d"+itoa(j), col(d.Column))
+		s.Group = append(s.Group, col(d.Column))
+	}
+	add("src", canon.Const(itoa(i), "INTEGER"))
+	rows := canon.Call("count_star")
+	add("rows", rows)
+	add("units", p.unitCount(rows, nil))
+	if p.opensUnit() {
+		s.Where = canon.Op(canon.Not, canon.Op(canon.IsNull, col(p.Unit.Column)))
+	}
+	for j, m := range p.Measures {
+		x, n := col(m.Column), rows
+		var notNull *canon.Expr
+		if m.Nullable {
+			n, notNull = canon.Call("count", x), canon.Op(canon.Not, canon.Op(canon.IsNull, x))
+		}
+		abs := canon.Call("abs", x)
+		if m.Lo >= 0 {
+			abs = x // within the clamp, the sum of the absolute values is the sum
+		}
+		k := itoa(j)
+		add("n"+k, n)
+		add("u"+k, p.unitCount(n, notNull))
+		add("s"+k, m.exact(canon.Call("sum", x)))
+		add("a"+k, m.exact(canon.Call("sum", abs)))
+		add("lo"+k, m.exact(canon.Call("min", x)))
+		add("hi"+k, m.exact(canon.Call("max", x)))
+	}
+	return s
+}
+
+func col(name string) *canon.Expr { return canon.Col("t", name) }
+
+// unitCount counts distinct units, exactly, among the rows that the condition leaves.
+func (p *Plan) unitCount(rows, condition *canon.Expr) *canon.Expr {
+	if !p.opensUnit() {
+		return rows
+	}
+	c := canon.Call("count", col(p.Unit.Column))
+	c.Distinct, c.Filter = true, condition
+	return c
+}
+
+// exact turns an aggregate of the column into an integer of 10^-Scale. DECIMAL times DECIMAL is exact and checked for
+// overflow; sums are DECIMAL(38,s) or HUGEINT, and within the clamp far from their bounds.
+func (m Measure) exact(agg *canon.Expr) *canon.Expr {
+	power := "1" + strings.Repeat("0", m.Scale)
+	if _, _, isDecimal := m.Type.Decimal(); isDecimal {
+		return canon.CastTo(canon.Call("*", agg, canon.Const(power, sqlType(Decimal(m.Scale+1, 0)))), "HUGEINT")
+	}
+	if m.Scale == 0 {
+		return canon.CastTo(agg, "HUGEINT")
+	}
+	return canon.Call("*", canon.CastTo(agg, "HUGEINT"), canon.Const(power, "HUGEINT"))
+}
+
+// sqlType is the engine's name of a type.
+func sqlType(t Type) string {
+	switch t {
+	case Int32:
+		return "INTEGER"
+	case Int64:
+		return "BIGINT"
+	case nullType:
+		return "VARCHAR"
+	}
+	return strings.ToUpper(string(t))
+}
