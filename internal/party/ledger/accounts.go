@@ -9,7 +9,9 @@ type Accounts struct {
 	jobs     map[statement.Digest]*Job
 	evidence map[statement.Digest]bool
 	readies  map[statement.Digest]bool
-	granted  map[statement.Digest]int
+	grants   map[statement.Digest]statement.Digest // by contract, the one in force
+	revoked  map[statement.Digest]bool             // contracts whose grant was revoked
+	judged   map[statement.Digest]bool             // contracts and pools that a rule granted, signed or refused
 	byRule   int64
 	charges  []charge
 }
@@ -53,7 +55,8 @@ func (e *Exposure) Open() bool { return e.Receipt == "" }
 func newAccounts() *Accounts {
 	return &Accounts{
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
-		readies: map[statement.Digest]bool{}, granted: map[statement.Digest]int{},
+		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
+		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
 	}
 }
 
@@ -68,9 +71,22 @@ func fold(entries []Entry) *Accounts {
 func (a *Accounts) apply(e *Entry) {
 	switch e.Kind {
 	case KindGrant:
-		a.granted[e.Contract]++
+		a.grants[e.Contract] = e.Grant
+		a.judged[e.Contract] = true
+		delete(a.revoked, e.Contract)
 		if e.Authority == statement.ByRule {
 			a.byRule++
+		}
+	case KindRevoke:
+		if e.Contract != "" && a.grants[e.Contract] == e.About {
+			delete(a.grants, e.Contract)
+			a.revoked[e.Contract] = true
+		}
+	case KindPool:
+		a.judged[e.About] = true
+	case KindRefusal:
+		if e.About != "" {
+			a.judged[e.About] = true
 		}
 	case KindCharge:
 		j := a.job(e.Job)
@@ -129,8 +145,14 @@ func (a *Accounts) EvidenceSeen(d statement.Digest) bool { return a.evidence[d] 
 // ReadyUsed reports whether keys were released on this ready before.
 func (a *Accounts) ReadyUsed(d statement.Digest) bool { return a.readies[d] }
 
-// Granted reports whether the contract was granted before.
-func (a *Accounts) Granted(contract statement.Digest) bool { return a.granted[contract] > 0 }
+// Grant returns the grant of a contract that is in force as far as the ledger
+// knows, or "", and whether there was one that was revoked.
+func (a *Accounts) Grant(contract statement.Digest) (grant statement.Digest, revoked bool) {
+	return a.grants[contract], a.revoked[contract]
+}
+
+// Judged reports whether a rule has decided about this contract or pool before.
+func (a *Accounts) Judged(d statement.Digest) bool { return a.judged[d] }
 
 // GrantedByRule counts the contracts that standing rules granted.
 func (a *Accounts) GrantedByRule() int64 { return a.byRule }

@@ -1,0 +1,311 @@
+package approval
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Proposal is what an analyst proposes. Every list is required.
+type Proposal struct {
+	Data       []string // pool.NAME or PARTY.DATASET, with an optional @DIGEST
+	Purpose    string
+	Recipients []string // names or fingerprints; default: the proposer alone
+	Builds     []statement.Digest
+	Operators  []string // names or fingerprints
+	Evidence   []string
+	Perimeters []string
+	Until      time.Time
+	Pins       map[string]statement.Fingerprint // names that must not be asked of the exchange
+}
+
+// Propose signs and posts a contract.
+func (d *Desk) Propose(ctx context.Context, p Proposal) (*statement.Verified[statement.Contract], error) {
+	c := statement.Contract{
+		Nonce: make([]byte, statement.NonceSize), Requester: d.self(), Purpose: p.Purpose, Builds: p.Builds, Evidence: p.Evidence,
+		Perimeters: p.Perimeters, PlanEncoding: policy.Encoding, FromMS: d.Now().UnixMilli(), CreatedMS: d.Now().UnixMilli(), UntilMS: p.Until.UnixMilli(),
+	}
+	if _, err := rand.Read(c.Nonce); err != nil {
+		return nil, err
+	}
+	for _, text := range p.Data {
+		t, err := d.Catalog.Table(ctx, text, p.Pins)
+		if err != nil {
+			return nil, err
+		}
+		c.Tables = append(c.Tables, t)
+	}
+	var err error
+	if c.Operators, err = d.resolve(ctx, p.Operators, p.Pins); err != nil {
+		return nil, err
+	}
+	if c.Recipients, err = d.resolve(ctx, p.Recipients, p.Pins); err != nil {
+		return nil, err
+	}
+	if len(c.Recipients) == 0 {
+		c.Recipients = []statement.Fingerprint{d.self()}
+	}
+	e, err := statement.Sign(c, d.Signer)
+	if err != nil {
+		return nil, fault.New(fault.Usage, "the contract is not complete", "give --data, --purpose, --build, --operator, --evidence, --perimeter and an --until in the future", err)
+	}
+	if _, err := d.Catalog.Tables(ctx, &c); err != nil {
+		return nil, err
+	}
+	if _, err := d.Exchange.PostStatement(ctx, e); err != nil {
+		return nil, err
+	}
+	return statement.Verify[statement.Contract](e, d.self())
+}
+
+func (d *Desk) resolve(ctx context.Context, texts []string, pins map[string]statement.Fingerprint) ([]statement.Fingerprint, error) {
+	var out []statement.Fingerprint
+	for _, t := range texts {
+		f, err := d.Catalog.Resolve(ctx, t, pins)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+// Grant signs a grant of the contract for all of this party's offers in it, by
+// hand or by rule. A contract that is granted already gives the same grant again.
+func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority string) (*statement.Verified[statement.Grant], error) {
+	c, err := d.Catalog.Contract(ctx, contract)
+	if err != nil {
+		return nil, err
+	}
+	var have statement.Digest
+	d.Ledger.View(func(a *ledger.Accounts) { have, _ = a.Grant(contract) })
+	if have != "" {
+		return d.Catalog.Grant(ctx, have)
+	}
+	own, err := d.ownOffers(c.Body())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Catalog.Tables(ctx, c.Body()); err != nil {
+		return nil, err
+	}
+	g := statement.Grant{
+		Owner: d.self(), Contract: contract, Authority: authority,
+		UntilMS: c.Body().UntilMS, CreatedMS: d.Now().UnixMilli(),
+	}
+	limit := int64(0)
+	for _, p := range own {
+		until, rule, err := d.admits(c.Body(), p.Policy, authority)
+		if err != nil {
+			return nil, err
+		}
+		g.Offers, g.UntilMS = append(g.Offers, p.Offer.Digest()), min(g.UntilMS, until.UnixMilli())
+		if rule != nil && (limit == 0 || rule.MaxContracts < limit) {
+			limit = rule.MaxContracts
+		}
+	}
+	return d.sign(ctx, c, g, limit)
+}
+
+// sign records the grant before it leaves. limit bounds grants by rule; it is 0 for grants by hand.
+func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contract], g statement.Grant, limit int64) (*statement.Verified[statement.Grant], error) {
+	e, err := statement.Sign(g, d.Signer)
+	if err != nil {
+		return nil, refuse("contract-expired", "the contract or the policy ends before it could be granted")
+	}
+	entry := ledger.Entry{
+		Kind: ledger.KindGrant, Contract: c.Digest(), Grant: e.Digest(), Requester: c.Body().Requester, Authority: g.Authority,
+	}
+	_, err = d.Ledger.Append(ctx, entry, func(a *ledger.Accounts) error {
+		if g.Authority == statement.ByRule && a.GrantedByRule() >= limit {
+			return refuse("rule-contracts", "the standing rule has granted as many contracts as it may")
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Exchange.PostStatement(ctx, e); err != nil {
+		return nil, err
+	}
+	return statement.Verify[statement.Grant](e, d.self())
+}
+
+// ownOffers are this party's own in the contract: all of them must be in force.
+func (d *Desk) ownOffers(c *statement.Contract) ([]dataset.Published, error) {
+	var out []dataset.Published
+	seen := map[statement.Digest]bool{}
+	for _, t := range c.Tables {
+		for _, m := range t.Members {
+			if m.Owner != d.self() || seen[m.Offer] {
+				continue
+			}
+			seen[m.Offer] = true
+			p, ok := d.Store.Get(m.Offer)
+			if !ok {
+				return nil, refuse("offer-unknown", "the contract names an offer that this party did not make")
+			}
+			if p.Retired {
+				return nil, refuse("offer-retired", "the contract names a version that is retired")
+			}
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 {
+		return nil, refuse("not-concerned", "the contract names no data of this party")
+	}
+	return out, nil
+}
+
+// admits checks a contract against the policy of one offer. By hand, it must
+// leave something that both accept; by rule, the policy must accept all of it.
+func (d *Desk) admits(c *statement.Contract, p *policy.Policy, authority string) (until time.Time, rule *policy.StandingRule, err error) {
+	now := d.Now()
+	switch {
+	case c.UntilMS <= now.UnixMilli():
+		return until, nil, refuse("contract-expired", "the contract has expired")
+	case c.PlanEncoding != policy.Encoding:
+		return until, nil, refuse("plan-encoding", "the contract names an encoding of plans that this party does not read")
+	case !p.Valid(now):
+		return until, nil, refuse("policy:valid", "the policy is not in force")
+	case !p.AllowsAnalyst(string(c.Requester)):
+		return until, nil, refuse("policy:analysts", "the policy does not name the requester as analyst")
+	case !p.AllowsPurpose(c.Purpose):
+		return until, nil, refuse("policy:purposes", fmt.Sprintf("the policy does not allow the purpose %q", c.Purpose))
+	}
+	for _, l := range perimeterLists(c, p) {
+		if err := l.check(authority == statement.ByRule); err != nil {
+			return until, nil, err
+		}
+	}
+	until = p.ValidUntil()
+	if authority != statement.ByRule {
+		return until, nil, nil
+	}
+	for _, r := range p.Standing() {
+		if r.Grants(string(c.Requester), []string{c.Purpose}, now) {
+			if r.Until.Before(until) {
+				until = r.Until
+			}
+			return until, &r, nil
+		}
+	}
+	return until, nil, refuse("no-rule", "no standing rule grants this contract: grant it by hand if you mean to")
+}
+
+type acceptance struct {
+	code, what string
+	contract   []string
+	policy     []string
+}
+
+func perimeterLists(c *statement.Contract, p *policy.Policy) []acceptance {
+	ev := p.Evidence()
+	return []acceptance{
+		{"evidence-kind", "kind of evidence", c.Evidence, ev.Accept},
+		{"evidence-build", "enclave build", texts(c.Builds), ev.Builds},
+		{"operator", "operator", texts(c.Operators), p.Operators()},
+		{"perimeter", "perimeter", c.Perimeters, ev.Perimeters},
+	}
+}
+
+func texts[T ~string](list []T) []string {
+	var out []string
+	for _, x := range list {
+		out = append(out, string(x))
+	}
+	return out
+}
+
+func (l *acceptance) check(all bool) error {
+	some := false
+	for _, x := range l.contract {
+		ok := slices.Contains(l.policy, x)
+		some = some || ok
+		if all && !ok {
+			return refuse(l.code, "the contract accepts a "+l.what+" that the policy does not")
+		}
+	}
+	if !some {
+		return refuse(l.code, "the contract and the policy have no "+l.what+" in common")
+	}
+	return nil
+}
+
+// State is a contract as this party sees it.
+type State struct {
+	Contract *statement.Verified[statement.Contract]
+	Granted  []statement.Fingerprint
+	Missing  []statement.Fingerprint // owners without a grant in force
+}
+
+// Contracts lists the contracts that name this party.
+func (d *Desk) Contracts(ctx context.Context) ([]State, error) {
+	items, err := d.Exchange.AllStatements(ctx, client.Query{Kind: client.Contracts})
+	if err != nil {
+		return nil, err
+	}
+	var out []State
+	for i := range items {
+		v, err := statement.VerifyAuthor[statement.Contract](&items[i].Envelope)
+		if err != nil {
+			continue
+		}
+		s, err := d.state(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *s)
+	}
+	return out, nil
+}
+
+// Contract shows one.
+func (d *Desk) Contract(ctx context.Context, digest statement.Digest) (*State, error) {
+	v, err := d.Catalog.Contract(ctx, digest)
+	if err != nil {
+		return nil, err
+	}
+	return d.state(ctx, v)
+}
+
+func (d *Desk) state(ctx context.Context, v *statement.Verified[statement.Contract]) (*State, error) {
+	grants, err := d.Catalog.Grants(ctx, v.Digest())
+	if err != nil {
+		return nil, err
+	}
+	s := &State{Contract: v}
+	for _, o := range v.Body().Owners() {
+		if g := grants[o]; g != nil && g.Body().UntilMS > d.Now().UnixMilli() {
+			s.Granted = append(s.Granted, o)
+		} else {
+			s.Missing = append(s.Missing, o)
+		}
+	}
+	return s, nil
+}
+
+// WaitGrants waits until all owners have granted the contract, at most for the given time.
+func (d *Desk) WaitGrants(ctx context.Context, digest statement.Digest, atMost time.Duration) (*State, error) {
+	deadline := time.Now().Add(atMost)
+	for {
+		s, err := d.Contract(ctx, digest)
+		if err != nil || len(s.Missing) == 0 || time.Now().After(deadline) {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return s, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package approval
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// ProposePool signs the next epoch of a pool as its first member, and posts it
+// for the others to sign. members are PARTY.DATASET, with an optional @DIGEST.
+func (d *Desk) ProposePool(ctx context.Context, name string, members []string, pins map[string]statement.Fingerprint) (*statement.Envelope, error) {
+	p := statement.Pool{Name: name, Epoch: 1, CreatedMS: d.Now().UnixMilli()}
+	for _, text := range members {
+		t, err := d.Catalog.Table(ctx, text, pins)
+		if err != nil {
+			return nil, err
+		}
+		if t.Pool != "" {
+			return nil, fault.New(fault.Usage, "a pool can't be a member of a pool", "name its members instead", nil)
+		}
+		p.Members = append(p.Members, t.Members[0])
+	}
+	last, err := d.Catalog.LatestPool(ctx, name)
+	if err == nil {
+		p.Epoch, p.Previous = last.Body().Epoch+1, last.Digest()
+	} else if !errors.Is(err, catalog.ErrNotFound) {
+		return nil, err
+	}
+	if err := d.checkPool(ctx, &p); err != nil {
+		return nil, err
+	}
+	e, err := statement.Sign(p, d.Signer)
+	if err != nil {
+		return nil, fault.New(fault.Usage, "this is not a pool", "a pool has a name and at least two members, each once", err)
+	}
+	return e, d.signed(ctx, e, &p)
+}
+
+// SignPool adds this party's signature to a proposed epoch.
+func (d *Desk) SignPool(ctx context.Context, e *statement.Envelope) error {
+	p, err := statement.DecodeUnverified[statement.Pool](e.Payload)
+	if err != nil {
+		return fault.New(fault.Input, "not a pool", "see 'cordon pool list'", err)
+	}
+	signers, err := e.Signers()
+	if err != nil {
+		return fault.New(fault.Untrusted, "a signature on the pool is wrong", "ask who proposed it", err)
+	}
+	for _, s := range signers {
+		if !slices.ContainsFunc(p.Members, func(m statement.Member) bool { return m.Owner == s }) {
+			return fault.New(fault.Untrusted, "someone signed the pool who is no member", "ask who proposed it", nil)
+		}
+	}
+	if slices.Contains(signers, d.self()) {
+		return nil
+	}
+	if err := d.checkPool(ctx, p); err != nil {
+		return err
+	}
+	own := &statement.Envelope{PayloadType: e.PayloadType, Payload: e.Payload}
+	if err := own.AddSignature(d.Signer); err != nil {
+		return err
+	}
+	return d.signed(ctx, own, p)
+}
+
+// signed remembers what was signed, durably, before anyone else sees the signature.
+func (d *Desk) signed(ctx context.Context, e *statement.Envelope, p *statement.Pool) error {
+	if err := d.rememberPool(e); err != nil {
+		return err
+	}
+	entry := ledger.Entry{Kind: ledger.KindPool, About: e.Digest(), Name: p.Name, Epoch: p.Epoch}
+	if _, err := d.Ledger.Append(ctx, entry, nil); err != nil {
+		return err
+	}
+	_, err := d.Exchange.PostStatement(ctx, e)
+	return err
+}
+
+func (d *Desk) rememberPool(e *statement.Envelope) error {
+	file := strings.TrimPrefix(string(e.Digest()), "sha256:") + ".json"
+	if err := home.MkdirAll(d.Home.Pools()); err != nil {
+		return err
+	}
+	return home.WriteFile(filepath.Join(d.Home.Pools(), file), e.Bytes())
+}
+
+// signedPools are all epochs of all pools that this party ever signed.
+func (d *Desk) signedPools() (map[statement.Digest]*statement.Pool, error) {
+	entries, err := os.ReadDir(d.Home.Pools())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, home.Storage("can't read the pools that were signed", err)
+	}
+	out := map[statement.Digest]*statement.Pool{}
+	for _, f := range entries {
+		if filepath.Ext(f.Name()) != ".json" {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(d.Home.Pools(), f.Name()))
+		if err != nil {
+			return nil, home.Storage("can't read a pool that was signed", err)
+		}
+		v, err := d.ownSignature(b)
+		if err != nil {
+			return nil, fault.New(fault.Untrusted, "a pool that was signed can't be trusted", "restore the home folder from a backup: pools/"+f.Name(), err)
+		}
+		out[statement.Sum(v.payload)] = v.pool
+	}
+	return out, nil
+}
+
+type signedPool struct {
+	payload []byte
+	pool    *statement.Pool
+}
+
+func (d *Desk) ownSignature(file []byte) (*signedPool, error) {
+	e, err := statement.ParseEnvelope(file)
+	if err != nil {
+		return nil, err
+	}
+	v, err := statement.Verify[statement.Pool](e, d.self())
+	if err != nil {
+		return nil, err
+	}
+	return &signedPool{e.Payload, v.Body()}, nil
+}
+
+// join signs a proposal that arrived by itself, if it is of a pool to be joined.
+func (d *Desk) join(ctx context.Context, e *statement.Envelope) error {
+	p, err := statement.DecodeUnverified[statement.Pool](e.Payload)
+	if err != nil || !slices.Contains(d.JoinPools, p.Name) {
+		return nil // left for 'pool sign'
+	}
+	return d.SignPool(ctx, e)
+}
+
+// checkPool decides whether this party may sign an epoch.
+func (d *Desk) checkPool(ctx context.Context, p *statement.Pool) error {
+	least, err := d.ownMembership(p)
+	if err != nil {
+		return err
+	}
+	if err := d.oneSchema(ctx, p); err != nil {
+		return err
+	}
+	if p.Previous != "" {
+		before, err := d.Catalog.Pool(ctx, p.Previous)
+		if err != nil {
+			return err
+		}
+		if before.Body().Name != p.Name || before.Body().Epoch != p.Epoch-1 {
+			return refuse("pool-epoch", "the epoch does not follow the one that it names")
+		}
+		if err := far(before.Body(), p, least); err != nil {
+			return err
+		}
+	}
+	return d.farFromSigned(p, least)
+}
+
+// farFromSigned compares with every pool ever signed, complete or not and under
+// any name: the difference of two unions must never show one member.
+func (d *Desk) farFromSigned(p *statement.Pool, least int64) error {
+	signed, err := d.signedPools()
+	if err != nil {
+		return err
+	}
+	for _, s := range signed {
+		if err := far(s, p, least); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// far refuses two unions that are neither the same nor differ in enough members.
+func far(a, b *statement.Pool, least int64) error {
+	if n := Changed(a, b); n != 0 && n < least {
+		return refuse("pool-epoch", fmt.Sprintf("only %d members differ from epoch %d of pool %s; at least %d must, or their difference shows a member", n, a.Epoch, a.Name, least))
+	}
+	return nil
+}
+
+// Changed counts the owners that joined, left, or bring another version.
+func Changed(a, b *statement.Pool) int64 {
+	offers := map[statement.Fingerprint]statement.Digest{}
+	for _, m := range a.Members {
+		offers[m.Owner] = m.Offer
+	}
+	var n int64
+	for _, m := range b.Members {
+		if offers[m.Owner] != m.Offer {
+			n++
+		}
+		delete(offers, m.Owner)
+	}
+	return n + int64(len(offers))
+}
+
+func (d *Desk) ownMembership(p *statement.Pool) (least int64, err error) {
+	for _, m := range p.Members {
+		if m.Owner != d.self() {
+			continue
+		}
+		own, ok := d.Store.Get(m.Offer)
+		if !ok {
+			return 0, refuse("offer-unknown", "the pool names an offer that this party did not make")
+		}
+		if own.Retired {
+			return 0, refuse("offer-retired", "the pool names a version that is retired")
+		}
+		if least = own.Policy.MinContributors(); int64(len(p.Members)) < least {
+			return 0, refuse("pool-small", fmt.Sprintf("the pool has %d members, and the policy asks for %d contributors", len(p.Members), least))
+		}
+		return least, nil
+	}
+	return 0, refuse("not-concerned", "the pool does not name this party as a member")
+}
+
+func (d *Desk) oneSchema(ctx context.Context, p *statement.Pool) error {
+	var first []statement.Column
+	for i, m := range p.Members {
+		o, err := d.Catalog.Offer(ctx, m.Owner, m.Offer)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			first = o.Body().Schema
+		} else if !slices.Equal(first, o.Body().Schema) {
+			return refuse("pool-schema", "the members' offers do not have one schema: "+d.Catalog.Name(ctx, m.Owner)+"'s differs from "+d.Catalog.Name(ctx, p.Members[0].Owner)+"'s")
+		}
+	}
+	return nil
+}
+
+// PoolState is a pool epoch with who has signed.
+type PoolState struct {
+	Envelope *statement.Envelope
+	Pool     *statement.Pool
+	Digest   statement.Digest
+	Signed   []statement.Fingerprint
+	Missing  []statement.Fingerprint
+}
+
+// Pools lists the epochs that the exchange knows: complete ones, and those that
+// wait for signatures and name this party. name may be empty for all.
+func (d *Desk) Pools(ctx context.Context, name string) ([]PoolState, error) {
+	var items []wire.StatementItem
+	for _, pending := range []bool{false, true} {
+		page, err := d.Exchange.AllStatements(ctx, client.Query{Kind: client.Pools, Name: name, Pending: pending})
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, page...)
+	}
+	var out []PoolState
+	for i := range items {
+		e := &items[i].Envelope
+		p, err := statement.DecodeUnverified[statement.Pool](e.Payload)
+		signers, serr := e.Signers()
+		if err != nil || serr != nil || name != "" && p.Name != name {
+			continue
+		}
+		s := PoolState{Envelope: e, Pool: p, Digest: e.Digest(), Signed: signers}
+		for _, m := range p.Members {
+			if !slices.Contains(signers, m.Owner) {
+				s.Missing = append(s.Missing, m.Owner)
+			}
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
