@@ -1,0 +1,139 @@
+//go:build linux
+
+// Command probe is an enclave program for tests: it locks itself down as the real one does, then tries what the
+// host asks it to, over the channel, and reports what happened.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+
+	"github.com/cordon-exchange/cordon/internal/enclave/lockdown"
+)
+
+func main() {
+	if err := run(); err != nil {
+		os.Exit(3)
+	}
+}
+
+// hello is the first message: what lockdown found and installed.
+type hello struct {
+	Observed lockdown.Observed `json:"observed"`
+	Filter   string            `json:"filter"`
+	Names    []string          `json:"names"`
+	Args     []string          `json:"args"`
+}
+
+func run() error {
+	if len(os.Args) != 2 {
+		return fmt.Errorf("want a claim")
+	}
+	seen, err := lockdown.Prepare(os.Args[1])
+	if err != nil {
+		return refused(err)
+	}
+	conn, err := net.FileConn(os.NewFile(lockdown.ChannelFD, "channel"))
+	if err != nil {
+		return err
+	}
+	hash, names, err := lockdown.Seccomp()
+	if err != nil {
+		return err
+	}
+	c := newClient(conn)
+	if err := c.post("/hello", hello{seen, hash, names, os.Args}); err != nil {
+		return err
+	}
+	return c.serveAttempts()
+}
+
+// refused tells the host which check failed, without HTTP: nothing is locked down, and the test wants to know why.
+func refused(err error) error {
+	f := os.NewFile(lockdown.ChannelFD, "channel")
+	fmt.Fprintf(f, "refused: %v\n", err)
+	return err
+}
+
+// client speaks HTTP/2 in clear over the one connection.
+type client struct{ http *http.Client }
+
+func newClient(conn net.Conn) *client {
+	var p http.Protocols
+	p.SetUnencryptedHTTP2(true)
+	used := false
+	return &client{&http.Client{Transport: &http.Transport{
+		Protocols: &p,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			if used {
+				return nil, fmt.Errorf("one connection only")
+			}
+			used = true
+			return conn, nil
+		},
+	}}}
+}
+
+func (c *client) get(path string) ([]byte, error) {
+	resp, err := c.http.Get("http://host" + path)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
+func (c *client) post(path string, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Post("http://host"+path, "application/json", bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// attempt is one thing to try, with an argument that only the host knows.
+type attempt struct {
+	Name string `json:"name"`
+	Arg  int    `json:"arg"`
+}
+
+// outcome of an attempt: the errno, or 0, and what it returned.
+type outcome struct {
+	Name  string `json:"name"`
+	Errno int    `json:"errno"`
+	Text  string `json:"text"`
+}
+
+func (c *client) serveAttempts() error {
+	all := attempts(c)
+	for {
+		text, err := c.get("/next")
+		if err != nil {
+			return err
+		}
+		var a attempt
+		if err := json.Unmarshal(text, &a); err != nil {
+			return err
+		}
+		if a.Name == "done" {
+			return nil
+		}
+		try, known := all[a.Name]
+		if !known {
+			return fmt.Errorf("unknown attempt")
+		}
+		if err := c.post("/outcome", outcomeOf(a.Name, try, a.Arg)); err != nil {
+			return err
+		}
+	}
+}

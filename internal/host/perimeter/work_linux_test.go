@@ -1,0 +1,106 @@
+package perimeter
+
+import (
+	"errors"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestWork: inside the perimeter, after the filter, everything that a job needs still works.
+func TestWork(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		arg  int
+		want string
+	}{
+		{"scan", 1, "200000 19999900000 100"},
+		{"scan", 4, "200000 19999900000 100"}, // threads made after the filter
+		{"runtime", 0, "fine"},
+		{"echo a megabyte", 0, "sent"},
+		{"engine path", 0, "refused"}, // even with the engine's own guard off
+		{"lock a page", 0, "locked"},
+		{"scan", 4, "200000 19999900000 100"}, // and again
+	}
+	eachForm(t, func(t *testing.T, r Request) {
+		s, h := begin(t, Options{Request: r})
+		if len(h.Names) == 0 || len(h.Names) > 40 {
+			t.Errorf("%d calls allowed, want 1 to 40", len(h.Names))
+		}
+		for _, tt := range tests {
+			o, err := s.try(t, tt.name, tt.arg)
+			if err != nil {
+				t.Fatalf("%s: %v: %v", tt.name, err, s.Wait())
+			}
+			if o.Errno != 0 || o.Text != tt.want {
+				t.Errorf("%s: got %v %q, want %q", tt.name, unix.Errno(o.Errno), o.Text, tt.want)
+			}
+		}
+		if _, err := s.try(t, "done", 0); !errors.Is(err, errEnded) {
+			t.Fatal(err)
+		}
+		if st := s.Wait(); !st.Clean() || st.CPU == 0 || st.MaxRSS == 0 {
+			t.Errorf("ended by %v, want a clean end with its cost", st)
+		}
+	})
+}
+
+// TestLimits: running out hurts the enclave alone.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	limits := Limits{MemoryBytes: 512 << 20, Files: 64, Threads: 64}
+	tests := []struct {
+		name string
+		arg  int
+		ok   func(o outcome, ended bool, st ExitState) bool
+	}{
+		{"eat memory", 0, func(_ outcome, ended bool, st ExitState) bool { return ended && st.Code == 2 }},
+		{"eat engine", 0, func(o outcome, ended bool, st ExitState) bool { return ended || o.Text == "engine refused" }},
+		{"eat memory file", 0, func(o outcome, ended bool, st ExitState) bool {
+			return ended && !st.Clean() || o.Errno == int(unix.EFBIG)
+		}},
+		{"eat descriptors", 0, func(o outcome, ended bool, _ ExitState) bool { return o.Errno == int(unix.EMFILE) }},
+	}
+	eachForm(t, func(t *testing.T, r Request) {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				s, _ := begin(t, Options{Request: r, Limits: limits})
+				o, err := s.try(t, tt.name, tt.arg)
+				ended := errors.Is(err, errEnded)
+				var st ExitState
+				if ended {
+					st = s.Wait()
+				}
+				if !tt.ok(o, ended, st) {
+					t.Errorf("got %v, ended %v by %v", o, ended, st)
+				}
+				// What it kept resident stays near the limit; the slack is the program itself, mapped from its file.
+				if ended && st.MaxRSS > int64(limits.MemoryBytes)+256<<20 {
+					t.Errorf("resident memory %d, limit %d", st.MaxRSS, limits.MemoryBytes)
+				}
+			})
+		}
+	})
+}
+
+// TestThreadLimit counts in the enclave's own user namespace, so it holds whatever else the user runs.
+func TestThreadLimit(t *testing.T) {
+	t.Parallel()
+	for _, n := range []Name{Process, SharedPID} {
+		t.Run(string(n), func(t *testing.T) {
+			r := offered(t, n)
+			s, _ := begin(t, Options{Request: r, Limits: Limits{MemoryBytes: 1 << 30, Threads: 64}})
+			if s.Form().User != UserUnprivileged {
+				t.Skip("the kernel exempts root, and only root can become someone else")
+			}
+			if o, err := s.try(t, "threads to limit", 200); !errors.Is(err, errEnded) {
+				t.Fatalf("200 threads despite a limit of 64: %v", o)
+			}
+			if st := s.Wait(); st.Clean() || st.Signal == syscall.SIGKILL {
+				t.Errorf("ended by %v, want the runtime giving up", st)
+			}
+		})
+	}
+}
