@@ -20,8 +20,7 @@ type Backend interface {
 	Replies(ctx context.Context, after int64, wait time.Duration) ([]wire.Reply, error)
 	// Object returns exactly n bytes at off of an object of the lake.
 	Object(ctx context.Context, path string, off, n int64) (io.ReadCloser, error)
-	// PutArtifact stores size bytes.
-	PutArtifact(ctx context.Context, name string, body io.Reader, size int64) error
+	PutArtifact(ctx context.Context, name string, body []byte) error
 	Stage(ctx context.Context, name string) error
 	// Finish is the last call that matters: when it has returned nil, the job has ended.
 	Finish(ctx context.Context, f wire.Finish) error

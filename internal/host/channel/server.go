@@ -234,7 +234,11 @@ func (s *server) artifact(_ http.ResponseWriter, r *http.Request) error {
 	if !s.spend("bytes of artifacts", r.ContentLength, wire.MaxWritten) {
 		return errTooMuch
 	}
-	return s.backend.PutArtifact(r.Context(), name, io.LimitReader(r.Body, r.ContentLength), r.ContentLength)
+	body, err := readBody(r, r.ContentLength)
+	if err != nil || int64(len(body)) != r.ContentLength {
+		return errBad
+	}
+	return s.backend.PutArtifact(r.Context(), name, body)
 }
 
 func (s *server) stage(_ http.ResponseWriter, r *http.Request) error {
@@ -275,6 +279,9 @@ func write(w http.ResponseWriter, v any) error {
 }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {
+	if r.ContentLength > limit {
+		return nil, errBad
+	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil || int64(len(b)) > limit {
 		return nil, errBad

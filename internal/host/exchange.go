@@ -1,0 +1,23 @@
+package host
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Exchange is what a host needs of an exchange; *client.Client is one. Everything that an enclave says or reads goes through
+// it. Its methods may be called concurrently.
+type Exchange interface {
+	Claim(ctx context.Context, classes []string, wait time.Duration) (*wire.Claim, error)
+	Renew(ctx context.Context, job statement.Digest, lease string) error
+	SendMessages(ctx context.Context, job statement.Digest, lease string, m []wire.Outgoing) error
+	Replies(ctx context.Context, job statement.Digest, lease string, after int64, wait time.Duration) (*wire.Replies, error)
+	OpenObject(ctx context.Context, path string, offset, length int64) (io.ReadCloser, error)
+	ReportStage(ctx context.Context, job statement.Digest, lease, name string) error
+	PutArtifact(ctx context.Context, job statement.Digest, lease, name string, body []byte) error
+	Finish(ctx context.Context, job statement.Digest, f wire.Finish) error
+}

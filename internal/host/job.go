@@ -1,0 +1,130 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/host/channel"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// errLeaseLost ends an enclave whose job is another host's now.
+var errLeaseLost = errors.New("host: lease lost")
+
+// givingUp bounds what is said to the exchange about a job that has ended.
+const givingUp = 5 * time.Second
+
+// runJob takes one claimed job to its end. If no outcome reached the exchange, the job is given back, for another attempt.
+func runJob(ctx context.Context, o Options, claim *wire.Claim) {
+	log := o.Log.With("job", claim.Digest.Short(), "attempt", claim.Attempt)
+	started := o.Now()
+	r, err := attempt(ctx, o, claim, log)
+	took := o.Now().Sub(started).Round(time.Millisecond)
+	if r != nil {
+		if f, ok := r.outcome(); ok {
+			log.Info("job ended", "state", f.State, "code", f.Code, "took", took)
+			return
+		}
+	}
+	log.Warn("job given back", "error", err, "took", took)
+	if errors.Is(err, errLeaseLost) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), givingUp)
+	defer cancel()
+	if err := o.Exchange.Finish(ctx, claim.Digest, wire.Finish{Lease: claim.Lease, State: wire.StateRetry}); err != nil {
+		log.Warn("job not given back: its lease will run out", "error", err)
+	}
+}
+
+var errClass = errors.New("host: job of a class that was not asked for")
+
+// errEnded stands for an enclave that went without a word.
+var errEnded = errors.New("host: enclave ended without an outcome")
+
+// attempt runs one enclave. When it returns, the enclave has ended and the lease is no longer renewed.
+func attempt(ctx context.Context, o Options, claim *wire.Claim, log *slog.Logger) (*relay, error) {
+	j, err := statement.DecodeUnverified[statement.Job](claim.Job.Payload)
+	if err != nil {
+		return nil, err
+	}
+	class, ok := classOf(o.Classes, j.Class)
+	if !ok {
+		return nil, errClass
+	}
+	ctx, timeout := context.WithTimeout(ctx, class.Whole)
+	defer timeout()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var heart sync.WaitGroup
+	defer heart.Wait()
+	defer cancel(nil)
+	heart.Go(func() {
+		if err := renew(ctx, o, claim); err != nil {
+			cancel(err)
+		}
+	})
+	e, err := o.Perimeter.Start(ctx, class)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("enclave started", "class", class.Name, "form", e.Form().Form)
+	r := &relay{o: o, claim: claim, class: class, enclave: e}
+	return r, live(ctx, e, r)
+}
+
+// lastBreath is how long an enclave may take to end after its channel has closed, or after it said its last word.
+const lastBreath = 2 * time.Second
+
+// live serves the enclave until it ends, and makes sure that it does.
+func live(ctx context.Context, e Enclave, r *relay) error {
+	ended := make(chan string, 1)
+	go func() { ended <- e.Wait() }()
+	err := channel.Serve(ctx, e.Conn(), r)
+	if ctx.Err() != nil {
+		e.Kill()
+		<-ended
+		return context.Cause(ctx)
+	}
+	t := time.NewTimer(lastBreath)
+	defer t.Stop()
+	select {
+	case <-ended:
+	case <-t.C:
+		e.Kill()
+		<-ended
+	}
+	return errors.Join(err, errEnded)
+}
+
+// renew keeps the lease until ctx ends. It gives up when the lease is lost, or must be taken for lost.
+func renew(ctx context.Context, o Options, claim *wire.Claim) error {
+	length := time.Duration(claim.LeaseMS) * time.Millisecond
+	if length <= 0 {
+		return errLeaseLost
+	}
+	until := o.Now().Add(length)
+	for {
+		pause(ctx, length/3)
+		if ctx.Err() != nil {
+			return nil
+		}
+		asked := o.Now()
+		once, cancel := context.WithTimeout(ctx, length/3)
+		err := o.Exchange.Renew(once, claim.Digest, claim.Lease)
+		cancel()
+		switch {
+		case err == nil:
+			until = asked.Add(length)
+		case ctx.Err() != nil:
+			return nil
+		case client.HasCode(err, wire.CodeLeaseLost) || client.HasCode(err, wire.CodeNotFound) || !o.Now().Before(until):
+			return errLeaseLost
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/simulated"
+	words "github.com/cordon-exchange/cordon/internal/channel"
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/host/channel"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// relay is the channel's backend for one job: what the enclave asks of it, it asks of the exchange under the job's lease.
+type relay struct {
+	o       Options
+	claim   *wire.Claim
+	class   Class
+	enclave Enclave
+
+	mu       sync.Mutex
+	finished *words.Finish // what the exchange has accepted
+}
+
+var _ channel.Backend = (*relay)(nil)
+
+func (r *relay) Job(context.Context) (*words.Job, error) {
+	return &words.Job{
+		Job: r.claim.Job, Contract: r.claim.Contract, Limits: r.class.limits(),
+		Statements: append([]statement.Envelope{}, r.claim.Statements...),
+	}, nil
+}
+
+// Evidence is simulated: the operator vouches for the program that it measured and for the form that it started it in.
+func (r *relay) Evidence(_ context.Context, data evidence.ReportData) (*statement.Evidence, error) {
+	return simulated.Attest(r.o.Operator, r.enclave.Build(), data, r.enclave.Form(), r.o.Now())
+}
+
+func (r *relay) Send(ctx context.Context, all []words.Message) error {
+	out := make([]wire.Outgoing, 0, len(all))
+	for _, m := range all {
+		out = append(out, wire.Outgoing{To: m.To, Kind: m.Kind, Body: m.Body})
+	}
+	return told(r.o.Exchange.SendMessages(ctx, r.claim.Digest, r.claim.Lease, out))
+}
+
+func (r *relay) Replies(ctx context.Context, after int64, wait time.Duration) ([]words.Reply, error) {
+	got, err := r.o.Exchange.Replies(ctx, r.claim.Digest, r.claim.Lease, after, wait)
+	if err != nil {
+		return nil, told(err)
+	}
+	out := make([]words.Reply, 0, len(got.Items))
+	for _, i := range got.Items {
+		out = append(out, words.Reply{Seq: i.Seq, From: i.From, Body: i.Body})
+	}
+	return out, nil
+}
+
+func (r *relay) Object(ctx context.Context, path string, off, n int64) (io.ReadCloser, error) {
+	body, err := r.o.Exchange.OpenObject(ctx, path, off, n)
+	return body, told(err)
+}
+
+func (r *relay) PutArtifact(ctx context.Context, name string, body []byte) error {
+	return told(r.o.Exchange.PutArtifact(ctx, r.claim.Digest, r.claim.Lease, name, body))
+}
+
+func (r *relay) Stage(ctx context.Context, name string) error {
+	return told(r.o.Exchange.ReportStage(ctx, r.claim.Digest, r.claim.Lease, name))
+}
+
+func (r *relay) Finish(ctx context.Context, f words.Finish) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished != nil {
+		return &channel.Problem{Status: http.StatusConflict, Code: "finished"}
+	}
+	if err := r.o.Exchange.Finish(ctx, r.claim.Digest, wire.Finish{Lease: r.claim.Lease, State: f.State, Code: f.Code}); err != nil {
+		return told(err)
+	}
+	r.finished = &f
+	return nil
+}
+
+// outcome is what the enclave said last, if the exchange knows it.
+func (r *relay) outcome() (words.Finish, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished == nil {
+		return words.Finish{}, false
+	}
+	return *r.finished, true
+}
+
+// told turns a refusal by the exchange into one that the enclave may know. Texts and hints are for people and stay here.
+func told(err error) error {
+	var e *client.Error
+	if err == nil || !errors.As(err, &e) || !words.ValidCode(e.Code) || e.Status < 400 || e.Status > 599 {
+		return err
+	}
+	return &channel.Problem{Status: e.Status, Code: e.Code}
+}
