@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/host"
+	"github.com/cordon-exchange/cordon/internal/host/perimeter"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// NewHostCommand groups what an operator of enclaves does.
+func NewHostCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "host", Short: "Run enclaves for an exchange"}
+	cmd.AddCommand(newHostServeCommand())
+	return cmd
+}
+
+type hostFlags struct {
+	home, exchange, enclave, perimeter, passphraseFile string
+	jobs                                               int
+	json                                               bool
+}
+
+func newHostServeCommand() *cobra.Command {
+	var f hostFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Take jobs and start one enclave for each",
+		Long: `Take jobs from an exchange and start one enclave process for each. The operator is
+a party with a home of its own (cordon party init): contracts name it, and its key
+signs SIMULATED evidence, which proves nothing against the operator itself.
+
+The perimeter is asked for by name: process, process-shared-pid or process-no-userns,
+with "+swap" behind it where a machine with swap is acceptable. Where the machine
+lacks something for it, host serve refuses and names the cure; it never falls back.
+"strongest" takes the strongest form that the machine offers, and says which.
+
+Exit codes: 0 stopped, 2 usage, 3 no home or no enclave program there, 4 exchange does not
+authenticate us, 5 wrong passphrase, 6 exchange does not accept us, 7 the exchange or what
+the perimeter needs is unavailable.`,
+		Example: `  cordon host serve --home ~/operator --exchange http://127.0.0.1:7400 \
+    --enclave ./cordon-enclave --perimeter process`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return hostServe(cmd, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.home, "home", "", "the operator's home folder (required)")
+	flags.StringVar(&f.exchange, "exchange", "", "URL of the exchange (required)")
+	flags.StringVar(&f.enclave, "enclave", "", "the cordon-enclave program (required)")
+	flags.StringVar(&f.perimeter, "perimeter", string(perimeter.Process), "form of the perimeter, or strongest")
+	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "file with the passphrase of the operator's keyring; default: ask")
+	flags.IntVar(&f.jobs, "jobs", 1, "enclaves at once")
+	flags.BoolVar(&f.json, "json", false, "print the ready line as JSON")
+	for _, name := range []string{"home", "exchange", "enclave"} {
+		_ = cmd.MarkFlagRequired(name)
+	}
+	return cmd
+}
+
+func hostServe(cmd *cobra.Command, f hostFlags) error {
+	ctx := cmd.Context()
+	if f.jobs < 1 || f.jobs > 1024 {
+		return fault.New(fault.Usage, "--jobs is out of range", "give a number from 1 to 1024", nil)
+	}
+	classes := host.DefaultClasses()
+	processes, err := host.NewProcesses(ctx, f.enclave, f.perimeter, classes[0])
+	if err != nil {
+		return perimeterFault(err)
+	}
+	defer processes.Close()
+	ring, introduction, err := operator(f)
+	if err != nil {
+		return err
+	}
+	exchange, err := client.New(client.Options{URL: f.exchange, Signer: ring.Signer()})
+	if err != nil {
+		return err
+	}
+	defer exchange.Close()
+	if _, err := exchange.PostStatement(ctx, introduction); err != nil {
+		return err
+	}
+	if err := hostReady(cmd, f, ring.Fingerprint(), processes); err != nil {
+		return err
+	}
+	return host.Run(ctx, host.Options{
+		Exchange: exchange, Perimeter: processes, Operator: ring.Signer(), Classes: classes, Jobs: f.jobs,
+		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
+	})
+}
+
+// operator unlocks the operator's keyring, and introduces it as a party like any other.
+func operator(f hostFlags) (*keyring.Keyring, *statement.Envelope, error) {
+	dir, err := home.Open(f.home)
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := dir.Config()
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := os.ReadFile(dir.Keyring())
+	if err != nil {
+		return nil, nil, fault.New(fault.Input, "can't read the operator's keyring", "make one with 'cordon party init --home DIR --name NAME'", err)
+	}
+	pass, err := hostPassphrase(f.passphraseFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	ring, err := keyring.Decrypt(file, pass)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := statement.Sign(statement.Party{
+		Name: ring.Name(), Key: ring.Signer().Public().String(), Box: ring.Box().Public(), CreatedMS: config.CreatedMS,
+	}, ring.Signer())
+	return ring, e, err
+}
+
+func hostPassphrase(path string) (keyring.Passphrase, error) {
+	if path != "" {
+		return keyring.ReadPassphrase(path)
+	}
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return keyring.Passphrase{}, fault.New(fault.Usage, "no passphrase", "name a file with --passphrase-file, or start from a terminal", nil)
+	}
+	fmt.Fprint(os.Stderr, "passphrase of the operator's keyring: ")
+	b, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(os.Stderr)
+	if err != nil {
+		return keyring.Passphrase{}, err
+	}
+	return keyring.NewPassphrase(b)
+}
+
+// perimeterFault keeps the hint that names the cure.
+func perimeterFault(err error) error {
+	var missing *perimeter.MissingError
+	switch {
+	case errors.As(err, &missing):
+		return fault.New(fault.Unavailable, "this machine does not offer the perimeter asked for", missing.Hint(), err)
+	case errors.Is(err, perimeter.ErrUnsupported):
+		return fault.New(fault.Unavailable, "enclaves can't be started here", "run the host on Linux", err)
+	case errors.Is(err, perimeter.ErrImage), errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
+		return fault.New(fault.Input, "not an enclave program", "build one with 'make build' and name it with --enclave", err)
+	case slices.Contains([]error{context.Canceled, context.DeadlineExceeded}, err):
+		return err
+	}
+	return fault.New(fault.Usage, "the perimeter can't be used", "see 'cordon host serve --help' for its forms", err)
+}
+
+func hostReady(cmd *cobra.Command, f hostFlags, operator statement.Fingerprint, p *host.Processes) error {
+	if f.json {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
+			Operator statement.Fingerprint `json:"operator"`
+			Build    statement.Digest      `json:"build"`
+			Form     string                `json:"form"`
+		}{operator, p.Build(), p.Form()})
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "host ready\n  operator   %s\n  enclave    %s\n  perimeter  %s, evidence SIMULATED\n", operator, p.Build(), p.Form())
+	return err
+}
