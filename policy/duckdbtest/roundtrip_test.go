@@ -4,7 +4,9 @@ package duckdbtest
 
 import (
 	"database/sql"
+	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +37,7 @@ func fixture(t testing.TB, db *sql.DB) (refs []string) {
 			i % 2 = 0 AS damaged,
 			CASE WHEN i % 5 = 0 THEN NULL ELSE CAST(i % 4 AS INTEGER) END AS engines,
 			CASE WHEN i % 13 = 0 THEN NULL ELSE CAST(i * 37 AS BIGINT) END AS cost,
-			CAST(i - 50 AS DECIMAL(12,2)) + 0.25 AS loss,
+			CAST(i - 49.75 AS DECIMAL(12,2)) AS loss,
 			CASE WHEN i % 3 = 0 THEN NULL ELSE CAST(i % 100 - 4 AS INTEGER) END AS speed
 			FROM range(`+[]string{"300", "200", "100"}[i]+`) r(i)) TO '`+path+`' (FORMAT parquet)`)
 		refs = append(refs, path)
@@ -94,6 +96,47 @@ func TestTheEngineReadsCanonicalTextAsThePlan(t *testing.T) {
 			if err := plan.RecheckPost("released", account(t, db, "json_serialize_sql", plan.PostSQL("released"))); err != nil {
 				t.Errorf("%s: post of %s: %v\n%s", name, q, err, plan.PostSQL("released"))
 			}
+		}
+	}
+}
+
+// released makes an empty released table for the plan.
+func released(t testing.TB, db *sql.DB, plan *policy.Plan) {
+	t.Helper()
+	sqlTypes := map[policy.Type]string{policy.Int64: "BIGINT", policy.Int32: "INTEGER"}
+	var cols []string
+	add := func(name string, typ policy.Type) {
+		s := sqlTypes[typ]
+		if s == "" {
+			s = string(typ)
+		}
+		cols = append(cols, name+" "+s)
+	}
+	for i, d := range plan.Dims {
+		add(fmt.Sprintf("d%d", i), d.Type)
+	}
+	for i := range plan.Bases {
+		add(fmt.Sprintf("b%d", i), plan.BaseType(i))
+	}
+	exec(t, db, "CREATE OR REPLACE TABLE memory.main.released ("+strings.Join(cols, ", ")+")")
+}
+
+func TestTheBoundPlanReadsWhatThePlanOpens(t *testing.T) {
+	db := open(t)
+	refs := fixture(t, db)
+	for _, name := range []string{"strikes.yaml", "strikes-units.yaml"} {
+		p := parsed(t, name)
+		for _, q := range queries {
+			plan := compile(t, p, q)
+			if err := plan.RecheckScanPlan(refs, account(t, db, "json_serialize_plan", plan.ScanSQL(refs))); err != nil {
+				t.Errorf("%s: scan of %s: %v", name, q, err)
+			}
+			released(t, db, plan)
+			if err := plan.RecheckPostPlan("released", account(t, db, "json_serialize_plan", plan.PostSQL("released"))); err != nil {
+				t.Errorf("%s: post of %s: %v", name, q, err)
+			}
+			rows(t, db, plan.ScanSQL(refs))
+			rows(t, db, plan.PostSQL("released"))
 		}
 	}
 }
