@@ -22,24 +22,22 @@ type opener struct {
 	src  io.ReaderAt
 
 	win     window
-	scratch []byte // area, where the output is not memory
+	out     spool
 	aad     []byte
 	header  []byte // page header in clear
 	rewrite []byte // page header as it will be
 	fields  record
 
 	c      *chunk
-	area   []byte // the chunk's part of the output
-	pos    int    // in area
 	values int64
 	pages  []pageAt
 	done   placed
 }
 
 // chunk opens one chunk into its area.
-func (o *opener) chunk(ctx context.Context, c *chunk, out output) (placed, error) {
-	o.c, o.area = c, out.area(&o.scratch, c.out, c.room)
-	o.pos, o.values, o.pages, o.done = 0, 0, o.pages[:0], placed{}
+func (o *opener) chunk(ctx context.Context, c *chunk) (placed, error) {
+	o.c, o.values, o.pages, o.done = c, 0, o.pages[:0], placed{}
+	o.out.over(c.out, c.room)
 	if err := o.allPages(ctx); err != nil {
 		return placed{}, err
 	}
@@ -48,8 +46,8 @@ func (o *opener) chunk(ctx context.Context, c *chunk, out output) (placed, error
 			return placed{}, err
 		}
 	}
-	o.done.used = int64(o.pos)
-	return o.done, out.write(o.area, c.out, o.pos)
+	o.done.used = o.out.used
+	return o.done, o.out.finish()
 }
 
 // allPages opens the pages, which must fill the chunk and hold the values that its metadata promises.
@@ -58,12 +56,12 @@ func (o *opener) allPages(ctx context.Context) error {
 		return err
 	}
 	if o.c.dict {
-		o.done.dict = o.c.out
+		o.done.dict = o.out.at()
 		if err := o.page(dictHeaderModule, dictPageModule, 0); err != nil {
 			return err
 		}
 	}
-	o.done.data = o.c.out + int64(o.pos)
+	o.done.data = o.out.at()
 	for o.win.remaining() > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -71,16 +69,16 @@ func (o *opener) allPages(ctx context.Context) error {
 		if len(o.pages) == maxPages {
 			return unsupported("number of pages")
 		}
-		start := o.pos
+		start := o.out.at()
 		if err := o.page(dataHeaderModule, dataPageModule, len(o.pages)); err != nil {
 			return err
 		}
-		o.pages = append(o.pages, pageAt{o.c.out + int64(start), int64(o.pos - start)})
+		o.pages = append(o.pages, pageAt{start, o.out.at() - start})
 	}
 	if o.values != o.c.values {
 		return malformed("number of values")
 	}
-	o.done.compressed = int64(o.pos)
+	o.done.compressed = o.out.used
 	return nil
 }
 
@@ -126,19 +124,19 @@ func (o *opener) body(h *pageHeader, t moduleType, ordinal int) error {
 	if err := o.putHeader(h, plain); err != nil {
 		return err
 	}
-	if plain > len(o.area)-o.pos {
-		return malformed("page")
+	dst, err := o.out.next(plain)
+	if err != nil {
+		return err
 	}
-	dst := o.area[o.pos:o.pos]
 	if o.plan.ctr {
-		_, err = o.c.key.openCTR(dst, box)
+		_, err = o.c.key.openCTR(dst[:0], box)
 	} else {
-		_, err = o.c.key.open(dst, box, o.pageAAD(t, ordinal))
+		_, err = o.c.key.open(dst[:0], box, o.pageAAD(t, ordinal))
 	}
 	if err != nil {
 		return tampered("page")
 	}
-	o.pos += plain
+	o.out.add(plain)
 	return nil
 }
 
@@ -153,13 +151,13 @@ func (o *opener) plainPage(dict bool) error {
 	}
 	o.fields = h.rec
 	o.count(&h, len(header))
-	return o.put(header, page)
+	return o.out.put(header, page)
 }
 
 func (o *opener) putHeader(h *pageHeader, plain int) error {
 	o.rewrite = h.appendTo(o.rewrite[:0], plain)
 	o.count(h, len(o.rewrite))
-	return o.put(o.rewrite)
+	return o.out.put(o.rewrite)
 }
 
 func (o *opener) count(h *pageHeader, header int) {
@@ -167,17 +165,6 @@ func (o *opener) count(h *pageHeader, header int) {
 		o.values += h.values
 	}
 	o.done.uncompressed += h.uncompressed + int64(header)
-}
-
-// put appends bytes to the area.
-func (o *opener) put(parts ...[]byte) error {
-	for _, b := range parts {
-		if len(b) > len(o.area)-o.pos {
-			return malformed("column chunk")
-		}
-		o.pos += copy(o.area[o.pos:], b)
-	}
-	return nil
 }
 
 func (o *opener) pageAAD(t moduleType, ordinal int) []byte {
@@ -210,8 +197,8 @@ func (o *opener) part(r Range, t moduleType, change func([]byte) ([]byte, error)
 	if b, err = change(b); err != nil {
 		return Range{}, err
 	}
-	at := Range{o.c.out + int64(o.pos), int64(len(b))}
-	return at, o.put(b)
+	at := Range{o.out.at(), int64(len(b))}
+	return at, o.out.put(b)
 }
 
 func (o *opener) columnIndex() (err error) {
@@ -240,11 +227,11 @@ func (o *opener) bloom() error {
 	if err := o.win.over(o.src, r); err != nil {
 		return err
 	}
-	start := o.pos
+	start := o.out.at()
 	if err := o.bloomParts(); err != nil {
 		return err
 	}
-	o.done.bloom = Range{o.c.out + int64(start), int64(o.pos - start)}
+	o.done.bloom = Range{start, o.out.at() - start}
 	return nil
 }
 
@@ -265,7 +252,7 @@ func (o *opener) bloomParts() error {
 	if bits, err := header.size(bfNumBytes, wireI32); err != nil || bits != int64(len(b)-n) {
 		return malformed("bloom filter")
 	}
-	return o.put(b)
+	return o.out.put(b)
 }
 
 func (o *opener) openBloom() (b []byte, err error) {

@@ -73,7 +73,7 @@ func (p *Plan) Run(ctx context.Context, src io.ReaderAt, dst []byte) (*Opened, e
 		return nil, &partError{"destination is too small", ErrOptions}
 	}
 	dst = dst[:p.max]
-	res, err := p.run(ctx, src, memoryOutput(dst))
+	res, err := p.run(ctx, src, output{mem: dst})
 	if err != nil {
 		clear(dst)
 		return nil, err
@@ -84,7 +84,7 @@ func (p *Plan) Run(ctx context.Context, src io.ReaderAt, dst []byte) (*Opened, e
 // RunTo is Run with a destination that is not memory, empty at the start. The footer and then the head magic are written
 // last; on failure the destination holds neither and must be discarded.
 func (p *Plan) RunTo(ctx context.Context, src io.ReaderAt, dst io.WriterAt) (*Opened, error) {
-	return p.run(ctx, src, &writerOutput{dst: dst})
+	return p.run(ctx, src, output{dst: dst})
 }
 
 // valid checks the options against each other.

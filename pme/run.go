@@ -2,59 +2,11 @@ package pme
 
 import (
 	"context"
-	"errors"
 	"io"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
-
-// output is where a plain file comes to be. Areas of different chunks are asked for and written by different goroutines.
-type output interface {
-	// area lends room for a chunk; scratch is the worker's buffer, to be kept.
-	area(scratch *[]byte, off, n int64) []byte
-	// write makes the first n bytes of an area part of the file.
-	write(area []byte, off int64, n int) error
-	// put writes bytes outside areas.
-	put(b []byte, off int64) error
-}
-
-// memoryOutput decrypts in place.
-type memoryOutput []byte
-
-func (m memoryOutput) area(_ *[]byte, off, n int64) []byte { return m[off : off+n : off+n] }
-
-// write zeroes what the chunk left of its area, so that the file holds nothing that was in the memory before.
-func (m memoryOutput) write(area []byte, _ int64, n int) error {
-	clear(area[n:])
-	return nil
-}
-
-func (m memoryOutput) put(b []byte, off int64) error {
-	if n := copy(m[off:], b); n < len(b) {
-		return malformed("footer is longer than planned")
-	}
-	return nil
-}
-
-// writerOutput decrypts into the worker's buffer and writes that out.
-type writerOutput struct{ dst io.WriterAt }
-
-func (w *writerOutput) area(scratch *[]byte, _, n int64) []byte {
-	if int64(cap(*scratch)) < n {
-		*scratch = make([]byte, n)
-	}
-	return (*scratch)[:n:n]
-}
-
-func (w *writerOutput) write(area []byte, off int64, n int) error { return w.put(area[:n], off) }
-
-func (w *writerOutput) put(b []byte, off int64) error {
-	if _, err := w.dst.WriteAt(b, off); err != nil {
-		return errors.Join(ErrWrite, err)
-	}
-	return nil
-}
 
 // run opens every chunk, then writes the footer, then the head magic.
 func (p *Plan) run(ctx context.Context, src io.ReaderAt, out output) (*Opened, error) {
@@ -105,11 +57,11 @@ func (p *Plan) openChunks(ctx context.Context, src io.ReaderAt, out output) ([]p
 	g, gctx := errgroup.WithContext(ctx)
 	for range min(p.workers, len(p.chunks)) {
 		g.Go(func() error {
-			o := opener{plan: p, src: src}
+			o := opener{plan: p, src: src, out: spool{out: out}}
 			for i := next.Add(1) - 1; i < int64(len(p.chunks)); i = next.Add(1) - 1 {
 				c := &p.chunks[i]
 				var err error
-				if done[i], err = o.chunk(gctx, c, out); err != nil {
+				if done[i], err = o.chunk(gctx, c); err != nil {
 					return inColumn(p.schema.leaves[c.leaf].dotted, err)
 				}
 			}

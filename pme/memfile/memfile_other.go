@@ -21,10 +21,18 @@ func Create(_ string, size int64) (*File, error) {
 // Bytes is the memory, to write into before Finish and to read from after it.
 func (f *File) Bytes() []byte { return f.mem }
 
+// WriteAt writes within the room of the memory.
+func (f *File) WriteAt(b []byte, off int64) (int, error) {
+	if f.finished || off < 0 || int64(len(b)) > int64(len(f.mem))-off {
+		return 0, errors.New("memory file: write outside its room")
+	}
+	return copy(f.mem[off:], b), nil
+}
+
 // Finish cuts the memory to its final size.
 func (f *File) Finish(size int64) error {
 	if f.finished || size < 0 || size > int64(len(f.mem)) {
-		return errors.New("memory file: finished already, or longer than its memory")
+		return errors.New("memory file: finished already, or longer than its room")
 	}
 	f.mem, f.finished = f.mem[:size:size], true
 	return nil
