@@ -2,90 +2,52 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
 	"strings"
 )
 
-// serialised asks DuckDB how it reads a statement: fn is json_serialize_sql or json_serialize_plan.
-func (e *Engine) serialised(ctx context.Context, fn, sql string) (string, error) {
-	quoted := "'" + strings.ReplaceAll(sql, "'", "''") + "'"
-	text, err := e.text(ctx, "SELECT CAST(system.main."+fn+"("+quoted+") AS VARCHAR)")
-	if err == nil && len(text) > maxCheckText {
-		err = errTooMany
-	}
-	return text, err
-}
+// The generated SQL is checked twice before it runs, by two accounts that DuckDB gives of it: how it reads the text, asked
+// while the database is still empty, and what it binds the text to, asked when the files are open. Package policy compares
+// each with the plan; any disagreement is CodeCheck.
 
-// checkBoundPlan is the second of the two checks: as DuckDB binds the scan, it reads every source's memory file once, only
-// columns of the plan, by nothing but read_parquet, and calls nothing that a scan does not need.
-func (j *job) checkBoundPlan(ctx context.Context) error {
-	text, err := j.engine.serialised(ctx, "json_serialize_plan", j.plan.ScanSQL(j.engine.paths))
+// checkText asks how the texts are read. Nothing but parsing happens.
+func (j *job) checkText(ctx context.Context) error {
+	scan, err := j.engine.serialised(ctx, "json_serialize_sql", j.scanSQL)
 	if err != nil {
 		return err
 	}
-	var doc struct {
-		Error bool              `json:"error"`
-		Plans []json.RawMessage `json:"plans"`
+	if err := j.plan.RecheckScan(j.engine.paths, scan); err != nil {
+		return err
 	}
-	if err := json.Unmarshal([]byte(text), &doc); err != nil || doc.Error || len(doc.Plans) != 1 {
-		return Error{CodeCheck}
+	post, err := j.engine.serialised(ctx, "json_serialize_sql", j.postSQL)
+	if err != nil {
+		return err
 	}
-	var tree any
-	if err := json.Unmarshal(doc.Plans[0], &tree); err != nil {
-		return Error{CodeCheck}
-	}
-	w := boundPlan{job: j}
-	if !w.allowed(tree) || !slices.Equal(sorted(w.files), sorted(j.engine.paths)) {
-		return Error{CodeCheck}
-	}
-	return nil
+	return j.plan.RecheckPost(releasedTable, post)
 }
 
-func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
-
-// boundPlan walks the tree of a bound plan.
-type boundPlan struct {
-	job   *job
-	files []string
+// checkScan asks what the scan reads: every source's memory file, its columns and no others.
+func (j *job) checkScan(ctx context.Context) error {
+	bound, err := j.engine.serialised(ctx, "json_serialize_plan", j.scanSQL)
+	if err != nil {
+		return err
+	}
+	return j.plan.RecheckScanPlan(j.engine.paths, bound)
 }
 
-// allowed judges every object of the tree: operators, calls and reads must each be known.
-func (w *boundPlan) allowed(node any) bool {
-	switch n := node.(type) {
-	case []any:
-		for _, child := range n {
-			if !w.allowed(child) {
-				return false
-			}
-		}
-	case map[string]any:
-		if !w.nodeAllowed(n) {
-			return false
-		}
-		for _, child := range n {
-			if !w.allowed(child) {
-				return false
-			}
-		}
+// checkPost asks what the text above the release reads: the released table alone.
+func (j *job) checkPost(ctx context.Context) error {
+	bound, err := j.engine.serialised(ctx, "json_serialize_plan", j.postSQL)
+	if err != nil {
+		return err
 	}
-	return true
+	return j.plan.RecheckPostPlan(releasedTable, bound)
 }
 
-func (w *boundPlan) nodeAllowed(n map[string]any) bool {
-	kind, _ := n["type"].(string)
-	class, _ := n["expression_class"].(string)
-	if kind == "LOGICAL_GET" {
-		return w.readAllowed(n)
+func (e *Engine) serialised(ctx context.Context, function, sql string) ([]byte, error) {
+	quoted := "'" + strings.ReplaceAll(sql, "'", "''") + "'"
+	text, err := e.text(ctx, "SELECT CAST(system.main."+function+"("+quoted+") AS VARCHAR)")
+	if err == nil && len(text) > maxCheckText {
+		err = errTooMany
 	}
-	if strings.HasPrefix(kind, "LOGICAL_") {
-		return slices.Contains(operators(), kind)
-	}
-	switch class {
-	case "BOUND_AGGREGATE", "BOUND_FUNCTION":
-		return slices.Contains(functions(), n["name"].(string)) && n["catalog_name"] == "system" && n["schema_name"] == "main"
-	case "BOUND_SUBQUERY", "BOUND_WINDOW", "BOUND_UNNEST", "BOUND_PARAMETER", "BOUND_LAMBDA":
-		return false
-	}
-	return true
+	return []byte(text), err
 }

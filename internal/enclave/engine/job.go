@@ -12,6 +12,8 @@ import (
 type job struct {
 	engine   *Engine
 	plan     *policy.Plan
+	scanSQL  string
+	postSQL  string
 	columns  []result.Column
 	owners   []int // owner by source: data sets of one owner are one contributor
 	parties  *privacy.Parties
@@ -31,7 +33,7 @@ func newJob(e *Engine, plan *policy.Plan) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{engine: e, plan: plan, columns: cols}
+	j := &job{engine: e, plan: plan, columns: cols, scanSQL: plan.ScanSQL(e.paths), postSQL: plan.PostSQL(releasedTable)}
 	names, owners := ownersOf(plan)
 	parties, err := privacy.NewParties(privacy.Lists{
 		Owners:     len(names),

@@ -5,5 +5,6 @@ const (
 	maxCells         = 1 << 17 // cells of the set, declared domains included
 	maxContributions = 1 << 21 // cells times sources
 	maxResultRows    = 1 << 17
+	maxSchemaRows    = 1 << 16  // columns of all sources together, with their roots
 	maxCheckText     = 64 << 20 // of a serialised statement or bound plan
 )

@@ -22,12 +22,9 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // post computes over the released table, and nothing else: the sources are not named in its SQL.
 func (j *job) post(ctx context.Context) error {
-	if err := j.makeReleased(ctx); err != nil {
-		return err
-	}
 	items := j.plan.Post.Select
 	t := &result.Table{Columns: j.columns, Suppressed: j.released.suppressed}
-	err := j.engine.query(ctx, j.plan.PostSQL(releasedTable), maxResultRows, func(row []driver.Value) error {
+	err := j.engine.query(ctx, j.postSQL, maxResultRows, func(row []driver.Value) error {
 		out, err := resultRow(row, items)
 		t.Rows = append(t.Rows, out)
 		return err

@@ -22,11 +22,13 @@ func (e *Engine) Run(ctx context.Context, plan *policy.Plan) (*result.Table, err
 		code Code
 		do   func(context.Context) error
 	}{
-		{CodeCheck, j.checkRoundTrip},
+		{CodeCheck, j.checkText},
 		{CodeInput, j.checkSchemas},
-		{CodeCheck, j.checkBoundPlan},
+		{CodeCheck, j.checkScan},
 		{CodeRun, j.scan},
 		{CodeRun, j.protect},
+		{CodeRun, j.makeReleased},
+		{CodeCheck, j.checkPost},
 		{CodeRun, j.post},
 	} {
 		if err := step.do(ctx); err != nil {

@@ -13,7 +13,7 @@ import (
 // scan reads the contributions and refuses what no honest source can have.
 func (j *job) scan(ctx context.Context) error {
 	c := newCells()
-	err := j.engine.query(ctx, j.plan.ScanSQL(j.engine.paths), maxContributions, func(row []driver.Value) error {
+	err := j.engine.query(ctx, j.scanSQL, maxContributions, func(row []driver.Value) error {
 		return j.take(c, row)
 	})
 	if err != nil {
@@ -75,7 +75,7 @@ func (j *job) contribution(row []driver.Value) (contribution, error) {
 		return contribution{}, err
 	}
 	got := contribution{source: int(fixed[0]), rows: fixed[1], units: fixed[2]}
-	if got.source >= len(j.plan.Sources) || got.rows < 1 || got.units < 1 || got.units > got.rows {
+	if got.source >= len(j.plan.Sources) || got.units > got.rows || got.rows > 0 && got.units == 0 {
 		return contribution{}, errUnexpected
 	}
 	for i, m := range j.plan.Measures {

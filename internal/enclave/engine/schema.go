@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/result"
@@ -17,41 +18,57 @@ type leaf struct{ physical, logical string }
 // dimensions and measures the physical type that goes with the offered one. DuckDB would otherwise cast, and a double in
 // place of a scaled integer brings NaN and infinity.
 func (j *job) checkSchemas(ctx context.Context) error {
+	found, err := j.engine.leaves(ctx)
+	if err != nil {
+		return err
+	}
 	for i, s := range j.plan.Sources {
-		found, err := j.engine.leaves(ctx, j.engine.paths[i])
-		if err != nil {
-			return err
-		}
-		if !sameColumns(found, s.Columns) || !j.typesMatch(found) {
+		if !sameColumns(found[i], s.Columns) || !j.typesMatch(found[i]) {
 			return Error{CodeInput}
 		}
 	}
 	return nil
 }
 
-// leaves reads the schema of a file. A nested column has children, so it is refused here.
-func (e *Engine) leaves(ctx context.Context, path string) (map[string]leaf, error) {
-	sql := fmt.Sprintf(`SELECT name, type, coalesce(CAST(num_children AS BIGINT), 0), coalesce(converted_type, ''), `+
-		`coalesce(CAST(logical_type AS VARCHAR), ''), coalesce(repetition_type, ''), coalesce(CAST("precision" AS BIGINT), 0), coalesce(CAST(scale AS BIGINT), 0) `+
-		`FROM system.main.parquet_schema('%s')`, path)
-	found, root := map[string]leaf{}, true
-	err := e.query(ctx, sql, 1<<12, func(row []driver.Value) error {
-		name, isText := row[0].(string)
-		children, isCount := row[2].(int64)
-		if !isText || !isCount {
+// leaves reads the schemas of all files, by source.
+func (e *Engine) leaves(ctx context.Context) ([]map[string]leaf, error) {
+	sql := "SELECT file_name, name, type, coalesce(CAST(num_children AS BIGINT), -1), coalesce(repetition_type, ''), coalesce(converted_type, ''), " +
+		"coalesce(CAST(logical_type AS VARCHAR), ''), coalesce(CAST(\"precision\" AS BIGINT), 0), coalesce(CAST(scale AS BIGINT), 0) " +
+		"FROM system.main.parquet_schema(['" + strings.Join(e.paths, "','") + "'])"
+	found := make([]map[string]leaf, len(e.paths))
+	err := e.query(ctx, sql, maxSchemaRows, func(row []driver.Value) error {
+		texts := make([]string, len(row))
+		for i, v := range row {
+			texts[i] = fmt.Sprint(v)
+		}
+		source := slices.Index(e.paths, texts[0])
+		if source < 0 {
 			return errUnexpected
 		}
-		if root {
-			root = false
+		if found[source] == nil { // the first row of a file is the root of its schema
+			found[source] = map[string]leaf{}
 			return nil
 		}
-		if _, twice := found[name]; twice || children != 0 || row[5] == "REPEATED" {
-			return Error{CodeInput}
-		}
-		found[name] = leaf{fmt.Sprint(row[1]), annotation(row)}
-		return nil
+		return addLeaf(found[source], texts[1], texts[2:])
 	})
 	return found, err
+}
+
+// addLeaf takes name and type, children, repetition, converted type, logical type, precision, scale. What has children or
+// repeats is nested, and no plan reads that.
+func addLeaf(found map[string]leaf, name string, texts []string) error {
+	if _, twice := found[name]; twice || texts[1] != "-1" || texts[2] == "REPEATED" {
+		return Error{CodeInput}
+	}
+	logical := texts[3]
+	switch logical {
+	case "":
+		logical = texts[4]
+	case "DECIMAL":
+		logical = "DECIMAL(" + texts[5] + "," + texts[6] + ")"
+	}
+	found[name] = leaf{texts[0], logical}
+	return nil
 }
 
 func sameColumns(found map[string]leaf, want []string) bool {
@@ -78,16 +95,6 @@ func (j *job) typesMatch(found map[string]leaf) bool {
 		}
 	}
 	return true
-}
-
-// annotation says what the file declares a physical type to mean: its converted type, with precision and scale.
-func annotation(row []driver.Value) string {
-	if converted := fmt.Sprint(row[3]); converted == "DECIMAL" {
-		return fmt.Sprintf("DECIMAL(%v,%v)", row[6], row[7])
-	} else if converted != "" {
-		return converted
-	}
-	return fmt.Sprint(row[4])
 }
 
 // is compares with the ways in which Parquet writers spell an offered type.

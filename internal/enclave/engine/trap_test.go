@@ -1,0 +1,278 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"github.com/cordon-exchange/cordon/policy"
+)
+
+func replaced(t *testing.T, s, old, new string) string {
+	t.Helper()
+	if !strings.Contains(s, old) {
+		t.Fatalf("%q is not there", old)
+	}
+	return strings.Replace(s, old, new, 1)
+}
+
+const byCost = "SELECT size, sum(cost) AS c FROM pool.strikes GROUP BY size"
+
+// spoilt runs a query with the first owner's file changed.
+func spoilt(t *testing.T, sql string, change func([]column) []column) error {
+	t.Helper()
+	m := newMarket(9, 1)
+	plan := m.compile(t, sql)
+	paths := m.files(t, plan)
+	paths[0] = memFile(t, parquetBytes(t, change(columnsOf(m.rows[0], plan.Sources[0].Columns))...))
+	table, err := bind(t, paths...).Run(context.Background(), plan)
+	if err != nil && table != nil {
+		t.Error("a table came with the error")
+	}
+	return err
+}
+
+func TestSourcesThatAreNotAsOffered(t *testing.T) {
+	find := func(cs []column, name string) *column {
+		for i := range cs {
+			if cs[i].name == name {
+				return &cs[i]
+			}
+		}
+		t.Fatalf("no column %s", name)
+		return nil
+	}
+	for _, tc := range []struct {
+		name   string
+		change func([]column) []column
+		ok     bool
+	}{
+		{name: "as offered", change: func(c []column) []column { return c }, ok: true},
+		{name: "at the upper clamp", ok: true, change: func(c []column) []column { find(c, "cost").values[0] = "200000.00"; return c }},
+		{name: "over the upper clamp", change: func(c []column) []column { find(c, "cost").values[0] = "200000.01"; return c }},
+		{name: "at the lower clamp", ok: true, change: func(c []column) []column { find(c, "cost").values[0] = "-50000.00"; return c }},
+		{name: "under the lower clamp", change: func(c []column) []column { find(c, "cost").values[0] = "-50000.01"; return c }},
+		{name: "outside the declared domain", change: func(c []column) []column { find(c, "size").values[0] = "Huge"; return c }},
+		{name: "NULL where there is none", change: func(c []column) []column { find(c, "size").values[0] = null; return c }},
+		{name: "double, with NaN and infinity", change: func(c []column) []column {
+			d := find(c, "cost")
+			d.typ = arrow.PrimitiveTypes.Float64
+			d.values[0], d.values[1], d.values[2] = "NaN", "Inf", "-Inf"
+			return c
+		}},
+		{name: "double", change: func(c []column) []column { find(c, "cost").typ = arrow.PrimitiveTypes.Float64; return c }},
+		{name: "another scale", change: func(c []column) []column {
+			find(c, "cost").typ = &arrow.Decimal128Type{Precision: 15, Scale: 3}
+			return c
+		}},
+		{name: "another precision", change: func(c []column) []column {
+			find(c, "cost").typ = &arrow.Decimal128Type{Precision: 16, Scale: 2}
+			return c
+		}},
+		{name: "text for a decimal", change: func(c []column) []column { find(c, "cost").typ = arrow.BinaryTypes.String; return c }},
+		{name: "bytes for text", change: func(c []column) []column {
+			d := find(c, "size")
+			d.typ = arrow.BinaryTypes.Binary
+			for i := range d.values {
+				d.values[i] = "TGFyZ2U="
+			}
+			return c
+		}},
+		{name: "missing column", change: func(c []column) []column { return c[:len(c)-1] }},
+		{name: "column too many", change: func(c []column) []column {
+			return append(c, column{"extra", arrow.BinaryTypes.String, c[0].values})
+		}},
+		{name: "column of another name", change: func(c []column) []column { find(c, "cost").name = "Cost2"; return c }},
+		{name: "name in capitals", change: func(c []column) []column { find(c, "cost").name = "COST"; return c }},
+		{name: "a list", change: func(c []column) []column {
+			d := find(c, "cost")
+			d.typ = arrow.ListOf(arrow.PrimitiveTypes.Int64)
+			for i := range d.values {
+				d.values[i] = "[1]"
+			}
+			return c
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := spoilt(t, byCost, tc.change)
+			if tc.ok {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantCode(t, err, CodeInput)
+		})
+	}
+}
+
+func TestErrorsSayNothing(t *testing.T) {
+	err := spoilt(t, byCost, func(c []column) []column {
+		for i := range c {
+			if c[i].name == "size" {
+				c[i].values[0] = "a-secret"
+			}
+		}
+		return c
+	})
+	if err == nil || err.Error() != "engine failed at stage input" {
+		t.Errorf("%v", err)
+	}
+	for _, code := range []Code{CodeSetup, CodePlan, CodeCheck, CodeInput, CodeRun} {
+		if text := stage(code, context.DeadlineExceeded).Error(); text != "engine failed at stage "+string(code) {
+			t.Error(text)
+		}
+	}
+}
+
+func TestNotAParquetFile(t *testing.T) {
+	m := newMarket(9, 1)
+	plan := m.compile(t, byCost)
+	paths := m.files(t, plan)
+	paths[0] = memFile(t, []byte("PAR1 no PAR1"))
+	_, err := bind(t, paths...).Run(context.Background(), plan)
+	wantCode(t, err, CodeInput)
+}
+
+// A file swapped for another of the same schema is for pme's AAD to find; a file that is not the source's columns is found here.
+func TestPlansThatDoNotFit(t *testing.T) {
+	m := newMarket(9, 1)
+	for name, change := range map[string]func(*policy.Plan){
+		"a source too many": func(p *policy.Plan) { p.Sources = append(p.Sources, p.Sources[0]) },
+		"a source too few":  func(p *policy.Plan) { p.Sources = p.Sources[:8] },
+		"no bases":          func(p *policy.Plan) { p.Bases = nil },
+		"no columns":        func(p *policy.Plan) { p.Post.Select = nil },
+		"unknown mode":      func(p *policy.Plan) { p.Mode = "" },
+		"two columns alike": func(p *policy.Plan) { p.Post.Select = append(p.Post.Select, p.Post.Select[0]) },
+		"own data of nine":  func(p *policy.Plan) { p.Mode = policy.ModeOwn },
+		"no units":          func(p *policy.Plan) { p.Guard.MinUnits = 0 },
+		"no coalition":      func(p *policy.Plan) { p.Guard.Coalition = 0 },
+		"no contributors":   func(p *policy.Plan) { p.Guard.MinContributors = 0 },
+		"neutral guard of nine": func(p *policy.Plan) {
+			p.Guard.Coalition, p.Guard.MinContributors, p.Guard.MaxSharePct, p.Guard.PPercent = 0, 1, 100, 0
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := m.compile(t, byCost)
+			paths := m.files(t, plan)
+			e := bind(t, paths...)
+			change(plan)
+			table, err := e.Run(context.Background(), plan)
+			wantCode(t, err, CodePlan)
+			if table != nil {
+				t.Error("a table came with the error")
+			}
+		})
+	}
+	_, err := bind(t, small(t)).Run(context.Background(), nil)
+	wantCode(t, err, CodePlan)
+}
+
+// A plan that was changed between the checks and the scan is what a broken generator would look like.
+func TestChecksDisagree(t *testing.T) {
+	ctx := context.Background()
+	m := newMarket(9, 1)
+	for name, change := range map[string]func(*job){
+		"another scan":       func(j *job) { j.scanSQL = replaced(t, j.scanSQL, "sum", "max") },
+		"a second statement": func(j *job) { j.scanSQL += "; SELECT 1" },
+		"another post":       func(j *job) { j.postSQL = replaced(t, j.postSQL, "c1", "c2") },
+	} {
+		t.Run("text: "+name, func(t *testing.T) {
+			plan := m.compile(t, byCost)
+			j, err := newJob(bind(t, m.files(t, plan)...), plan)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := j.checkText(ctx); err != nil {
+				t.Fatal(err)
+			}
+			change(j)
+			if j.checkText(ctx) == nil {
+				t.Error("the check of the text passes")
+			}
+		})
+	}
+	t.Run("scan of a file twice", func(t *testing.T) {
+		plan := m.compile(t, byCost)
+		paths := m.files(t, plan)
+		j, err := newJob(bind(t, paths...), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.checkScan(ctx); err != nil {
+			t.Fatal(err)
+		}
+		j.scanSQL = replaced(t, j.scanSQL, paths[1], paths[0])
+		if j.checkScan(ctx) == nil {
+			t.Error("the check of the bound scan passes")
+		}
+	})
+	t.Run("post that reads a source", func(t *testing.T) {
+		plan := m.compile(t, byCost)
+		j, err := newJob(bind(t, m.files(t, plan)...), plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []func(context.Context) error{j.scan, j.protect, j.makeReleased, j.checkPost} {
+			if err := step(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		j.postSQL = j.scanSQL
+		if j.checkPost(ctx) == nil {
+			t.Error("the check of the bound post passes")
+		}
+	})
+}
+
+// A table that waits under the released table's name must not be read in its place.
+func TestReleasedTableIsMadeHere(t *testing.T) {
+	ctx := context.Background()
+	m := newMarket(9, 1)
+	plan := m.compile(t, byCost)
+	e := bind(t, m.files(t, plan)...)
+	if err := e.exec(ctx, "CREATE TABLE memory.main.released (d0 VARCHAR, b0 DECIMAL(38,2))"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := e.Run(ctx, plan)
+	wantCode(t, err, CodeRun)
+}
+
+func TestMemoryRunsOut(t *testing.T) {
+	ctx := context.Background()
+	m := newMarket(9, 1)
+	plan := m.compile(t, byCost)
+	e, err := New(ctx, Options{MemoryBytes: 1 << 16, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	var sources []Source
+	for i, p := range m.files(t, plan) {
+		sources = append(sources, Source{i, p})
+	}
+	if err := e.Bind(ctx, sources); err != nil {
+		wantCode(t, err, CodeSetup) // too little even to list functions
+		return
+	}
+	_, err = e.Run(ctx, plan)
+	if err == nil {
+		t.Error("64 KiB were enough")
+	}
+}
+
+func TestTimeRunsOut(t *testing.T) {
+	m := newMarket(9, 1)
+	plan := m.compile(t, byCost)
+	e := bind(t, m.files(t, plan)...)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond)
+	defer cancel()
+	<-ctx.Done()
+	table, err := e.Run(ctx, plan)
+	if err == nil || table != nil {
+		t.Error("ran without time")
+	}
+}
