@@ -70,9 +70,22 @@ func (c *compiler) releasedName(e *query.Expr) (Expr, *Refusal) {
 	if _, _, r := c.row(e, useDimension); r != nil {
 		return Expr{}, r
 	}
-	r := ruled("release", "not-grouped", e.Pos, "only keys of GROUP BY and aggregates leave, never single rows", "group by this column, or leave it out").of(c.names())
+	r := ruled("release", "not-grouped", e.Pos, "only keys of GROUP BY and aggregates leave", "group by this column, or leave it out").of(c.names())
+	if !c.aggregates() {
+		r.Code, r.Msg = "rows", "single rows never leave: this query would list them"
+	}
 	r.Nearest = c.nearestGrouped(e)
 	return Expr{}, r
+}
+
+// aggregates reports whether the query groups or aggregates at all.
+func (c *compiler) aggregates() bool {
+	for _, it := range c.ast.Items {
+		if hasAggregate(it.Expr) {
+			return true
+		}
+	}
+	return len(c.ast.GroupBy) > 0 || c.ast.GroupAll
 }
 
 // groupBy converts the keys: columns, ordinals, aliases, expressions over dimensions, or ALL.

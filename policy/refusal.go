@@ -34,3 +34,33 @@ func (r *Refusal) Error() string {
 	}
 	return b.String() + ": " + r.Msg
 }
+
+// Render shows the refusal to the author of the query, with a caret under the place.
+func (r *Refusal) Render(sql string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "refused: %s\n", r.Msg)
+	lines := strings.Split(sql, "\n")
+	if w := r.Where; w.Line >= 1 && w.Line <= len(lines) && w.Col >= 1 {
+		line := []rune(strings.TrimSuffix(lines[w.Line-1], "\r"))
+		pad := make([]rune, 0, w.Col)
+		for i := 0; i < w.Col-1 && i < len(line); i++ {
+			if line[i] == '\t' {
+				pad = append(pad, '\t')
+			} else {
+				pad = append(pad, ' ')
+			}
+		}
+		fmt.Fprintf(&b, "  at %d:%d\n  | %s\n  | %s^\n", w.Line, w.Col, string(line), string(pad))
+	}
+	fmt.Fprintf(&b, "rule: %s (%s)\n", r.Rule, r.Code)
+	if len(r.Whose) > 0 {
+		fmt.Fprintf(&b, "policy of: %s\n", strings.Join(r.Whose, ", "))
+	}
+	if r.Hint != "" {
+		fmt.Fprintf(&b, "hint: %s\n", r.Hint)
+	}
+	if r.Nearest != "" {
+		fmt.Fprintf(&b, "nearest: %s\n", r.Nearest)
+	}
+	return b.String()
+}

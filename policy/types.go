@@ -147,21 +147,9 @@ func canonicalDecimal(t Type, s string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	neg := v < 0
-	digits := strings.TrimPrefix(strconv.FormatInt(v, 10), "-")
-	if len(digits) > p {
-		return "", false
-	}
-	if scale > 0 {
-		if len(digits) <= scale {
-			digits = strings.Repeat("0", scale+1-len(digits)) + digits
-		}
-		digits = digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
-	}
-	if neg {
-		digits = "-" + digits
-	}
-	return digits, true
+	text := unscaled(v, scale)
+	digits := strings.TrimLeft(strings.Replace(strings.TrimPrefix(text, "-"), ".", "", 1), "0")
+	return text, len(digits) <= p
 }
 
 // fold maps names that SQL does not tell apart to one.
