@@ -56,8 +56,8 @@ type Jobs interface {
 	// AddJob queues a job, or ErrExists. Durable.
 	AddJob(ctx context.Context, j Job, deliver []Delivery) error
 	Job(ctx context.Context, d statement.Digest) (*Job, error)
-	// Roles that a party has in a job; 0 for none.
-	Roles(ctx context.Context, d statement.Digest, f statement.Fingerprint) (Role, error)
+	// JobParties are those of a job with their roles; they never change.
+	JobParties(ctx context.Context, d statement.Digest) ([]JobParty, error)
 	Stages(ctx context.Context, d statement.Digest) ([]Stage, error)
 	// Claim leases the oldest queued job of these classes that names the operator, or ErrNotFound.
 	Claim(ctx context.Context, c Claim) (*Job, error)

@@ -78,6 +78,7 @@ const (
 const (
 	FailedHostLost = "host-lost" // MaxAttempts hosts were lost, one after the other
 	FailedExpired  = "expired"   // nobody took the job before its expires_ms
+	FailedTooLarge = "too-large" // the statements of the job do not fit into one answer
 )
 
 // JobStatus is what the exchange knows of a job.

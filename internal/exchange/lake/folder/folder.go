@@ -191,7 +191,7 @@ func classify(err error) error {
 		return nil
 	case gcerrors.Code(err) == gcerrors.NotFound:
 		return lake.ErrNotFound
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EFBIG):
+	case errors.Is(err, diskFull), errors.Is(err, syscall.EFBIG):
 		return fmt.Errorf("%w: %w", lake.ErrFull, err)
 	}
 	return err

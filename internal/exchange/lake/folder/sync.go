@@ -5,7 +5,10 @@ package folder
 import (
 	"errors"
 	"os"
+	"syscall"
 )
+
+const diskFull = syscall.ENOSPC
 
 // syncDir makes the names in dir durable.
 func syncDir(dir string) error {

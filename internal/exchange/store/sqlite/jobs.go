@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -51,14 +50,20 @@ func (s *Store) Job(ctx context.Context, d statement.Digest) (*store.Job, error)
 	return &j, nil
 }
 
-// Roles that a party has in a job.
-func (s *Store) Roles(ctx context.Context, d statement.Digest, f statement.Fingerprint) (store.Role, error) {
-	var r store.Role
-	err := s.one(ctx, "SELECT role FROM job_parties WHERE job = ? AND party = ?", []any{string(d), string(f)}, &r)
-	if errors.Is(err, store.ErrNotFound) {
-		return 0, nil
+// JobParties are those of a job with their roles.
+func (s *Store) JobParties(ctx context.Context, d statement.Digest) ([]store.JobParty, error) {
+	var out []store.JobParty
+	err := s.each(ctx, "SELECT party, role FROM job_parties WHERE job = ? ORDER BY party", []any{string(d)},
+		func(scan func(...any) error) (bool, error) {
+			var p store.JobParty
+			err := scan(&p.Party, &p.Role)
+			out = append(out, p)
+			return true, err
+		})
+	if err == nil && len(out) == 0 {
+		return nil, store.ErrNotFound
 	}
-	return r, err
+	return out, err
 }
 
 // Stages of all attempts, in order.

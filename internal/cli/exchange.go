@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cordon-exchange/cordon/internal/exchange"
+	"github.com/cordon-exchange/cordon/internal/fault"
+)
+
+// NewExchangeCommand makes `cordon exchange` with its verbs.
+func NewExchangeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "exchange",
+		Short: "Run the exchange: catalog, mailboxes, jobs and lake",
+	}
+	cmd.AddCommand(newExchangeServe())
+	return cmd
+}
+
+type exchangeServe struct {
+	home   string
+	listen string
+	lease  time.Duration
+	json   bool
+	debug  bool
+}
+
+func newExchangeServe() *cobra.Command {
+	var o exchangeServe
+	cmd := &cobra.Command{
+		Use:   "serve --home DIR",
+		Short: "Serve an exchange from a folder",
+		Long: `Serve an exchange from a folder: statements, mailboxes and jobs in SQLite, sealed
+files beside them. It holds no key, no value and no query.
+
+It prints one line when it is ready, and stops on SIGINT or SIGTERM after the
+calls that are running. Logs go to standard error. It speaks plain HTTP: calls are
+signed and what they carry is sealed; put TLS in front of it where names and sizes
+must not be seen on the way.
+
+Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version,
+7 address can't be listened on, 8 home can't be written or disk full.`,
+		Example: `  cordon exchange serve --home /srv/cordon --listen 127.0.0.1:7400
+  cordon exchange serve --home ./exchange --listen 127.0.0.1:0 --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			return o.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.home, "home", "", "folder of the exchange; made if it is not there (required)")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address and port; port 0 takes a free one")
+	f.DurationVar(&o.lease, "lease", 10*time.Second, "how long a host may be silent before its job goes to another")
+	f.BoolVar(&o.json, "json", false, "print the ready line as JSON, and log in JSON")
+	f.BoolVar(&o.debug, "debug", false, "log refused calls as well")
+	return cmd
+}
+
+func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error) {
+	if o.home == "" {
+		return fault.New(fault.Usage, "no home given", "add --home DIR", nil)
+	}
+	if o.lease < time.Second || o.lease > time.Hour {
+		return fault.New(fault.Usage, "lease is not between 1s and 1h", "leave --lease away for 10s", nil)
+	}
+	home, err := exchange.OpenHome(ctx, o.home)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, home.Close()) }()
+	logger := slog.New(o.logs(log))
+	srv, err := exchange.New(ctx, exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger})
+	if err != nil {
+		return err
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
+	if err != nil {
+		return fault.New(fault.Unavailable, "address can't be listened on", "give a free one with --listen", err)
+	}
+	if err := o.ready(out, l.Addr(), home.Store.ID()); err != nil {
+		return errors.Join(err, l.Close())
+	}
+	err = srv.Run(ctx, l)
+	logger.Info("stopped")
+	return err
+}
+
+func (o *exchangeServe) logs(w io.Writer) slog.Handler {
+	opts := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if o.debug {
+		opts.Level = slog.LevelDebug
+	}
+	if o.json {
+		return slog.NewJSONHandler(w, opts)
+	}
+	return slog.NewTextHandler(w, opts)
+}
+
+// ready tells whoever started us where we are; programs wait for this line.
+func (o *exchangeServe) ready(w io.Writer, addr net.Addr, id string) error {
+	url := "http://" + addr.String()
+	if !o.json {
+		_, err := fmt.Fprintf(w, "exchange ready at %s (id %s)\n", url, id)
+		return err
+	}
+	b, err := json.Marshal(struct {
+		Event string `json:"event"`
+		URL   string `json:"url"`
+		ID    string `json:"id"`
+	}{"ready", url, id})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
+}

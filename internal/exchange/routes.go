@@ -1,0 +1,86 @@
+package exchange
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/exchange", s.exchange)
+	mux.HandleFunc("POST /v1/statements", s.checked(s.postStatement))
+	for pattern, f := range map[string]func(*call) error{
+		"GET /v1/statements":                     s.listStatements,
+		"GET /v1/statements/{digest}":            s.getStatement,
+		"GET /v1/mailbox":                        s.getMailbox,
+		"POST /v1/mailbox/ack":                   s.ackMailbox,
+		"POST /v1/parties/{fingerprint}/notices": s.postNotice,
+		"POST /v1/jobs":                          s.postJob,
+		"GET /v1/jobs/{digest}":                  s.getJob,
+		"GET /v1/jobs/{digest}/envelope":         s.getJobEnvelope,
+		"POST /v1/claim":                         s.claim,
+		"POST /v1/jobs/{digest}/lease":           s.renew,
+		"POST /v1/jobs/{digest}/messages":        s.postMessages,
+		"POST /v1/jobs/{digest}/replies":         s.postReply,
+		"GET /v1/jobs/{digest}/replies":          s.getReplies,
+		"POST /v1/jobs/{digest}/stage":           s.postStage,
+		"PUT /v1/jobs/{digest}/artifacts/{name}": s.putArtifact,
+		"GET /v1/jobs/{digest}/artifacts/{name}": s.getArtifact,
+		"POST /v1/jobs/{digest}/finish":          s.finish,
+		"PUT /v1/objects/{path...}":              s.putObject,
+		"GET /v1/objects/{path...}":              s.getObject, // and HEAD
+		"DELETE /v1/objects/{path...}":           s.deleteObject,
+	} {
+		mux.HandleFunc(pattern, s.signed(f))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, refuse(http.StatusNotFound, wire.CodeNotFound, "no such call", "see docs/spec/exchange-api.md, section 4"))
+	})
+	return s.bounded(mux)
+}
+
+const maxURI = 4096
+
+// bounded refuses requests whose path has more than one reading, before anything
+// interprets it.
+func (s *Server) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.RequestURI) > maxURI || !plainPath(r.URL) {
+			s.fail(w, r, malformed("path is malformed"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// plainPath reports whether a path is absolute, unescaped and without empty or dotted segments.
+func plainPath(u *url.URL) bool {
+	if u.RawPath != "" || u.Path != u.EscapedPath() || !strings.HasPrefix(u.Path, "/") {
+		return false
+	}
+	for _, part := range strings.Split(u.Path[1:], "/") {
+		if part == "" || part[0] == '.' {
+			return false
+		}
+		for _, c := range part {
+			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune("-._:", c) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// exchange tells who answers here; it is the one call that nobody signs.
+func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
+	b, err := statement.Marshal(wire.Exchange{ID: s.store.ID(), Instance: s.instance, TimeMS: s.now().UnixMilli()})
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	send(w, http.StatusOK, b)
+}

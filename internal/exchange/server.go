@@ -1,0 +1,170 @@
+package exchange
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/lake"
+	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+)
+
+// Options of a server.
+type Options struct {
+	Store       store.Store      // required
+	Lake        lake.Lake        // required
+	Lease       time.Duration    // of a claimed job, without a heartbeat; default 10 s
+	MaxAttempts int64            // of one job; default 4
+	MaxObject   int64            // bytes; default wire.MaxObject
+	Now         func() time.Time // default time.Now
+	Log         *slog.Logger     // default: none
+}
+
+// Server answers the exchange's HTTP interface.
+type Server struct {
+	store       store.Store
+	lake        lake.Lake
+	lease       time.Duration
+	maxAttempts int64
+	maxObject   int64
+	now         func() time.Time
+	log         *slog.Logger
+	instance    string
+	handler     http.Handler
+	hub         hub
+	replays     replays
+	jobs        jobParties
+	closing     chan struct{} // closed: long polls end
+	closed      sync.Once
+}
+
+const (
+	defaultLease       = 10 * time.Second
+	defaultMaxAttempts = 4
+)
+
+// New makes a server. Leases in the store get their full length again, since
+// their holders could not renew them while no exchange was there.
+func New(ctx context.Context, o Options) (*Server, error) {
+	if o.Store == nil || o.Lake == nil {
+		return nil, errors.New("exchange: no store or no lake")
+	}
+	s := &Server{
+		store: o.Store, lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject,
+		now: o.Now, log: o.Log, closing: make(chan struct{}),
+	}
+	s.defaults()
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
+	s.instance = hex.EncodeToString(b[:])
+	s.hub.topics, s.hub.polls = map[string]*topic{}, map[string]int{}
+	s.handler = s.routes()
+	return s, s.store.ExtendLeases(ctx, s.now().Add(s.lease).UnixMilli())
+}
+
+func (s *Server) defaults() {
+	if s.lease <= 0 {
+		s.lease = defaultLease
+	}
+	if s.maxAttempts <= 0 {
+		s.maxAttempts = defaultMaxAttempts
+	}
+	if s.maxObject <= 0 {
+		s.maxObject = wire.MaxObject
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Handler of all requests. Without Run, nobody ends leases: call Sweep.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Run serves on l until ctx ends, then lets running calls finish, at most for
+// drainTime. It returns nil after such an end, with nothing left running.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      answerTime, // handlers that take longer say so
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var work sync.WaitGroup
+	defer work.Wait()
+	work.Go(func() { s.sweepLoop(ctx) })
+	served := make(chan error, 1)
+	work.Go(func() { served <- srv.Serve(l) })
+	select {
+	case err := <-served:
+		s.Drain()
+		cancel()
+		return err
+	case <-ctx.Done():
+	}
+	return s.stop(srv)
+}
+
+const drainTime = 10 * time.Second
+
+func (s *Server) stop(srv *http.Server) error {
+	s.Drain()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		return srv.Close()
+	}
+	return nil
+}
+
+// Drain ends all long polls, and refuses new ones.
+func (s *Server) Drain() { s.closed.Do(func() { close(s.closing) }) }
+
+// sweepTime between two looks at leases: a lost host is noticed that much later.
+const sweepTime = 250 * time.Millisecond
+
+func (s *Server) sweepLoop(ctx context.Context) {
+	t := time.NewTicker(min(sweepTime, s.lease/4))
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("leases could not be looked at", "err", err)
+		}
+	}
+}
+
+// Sweep ends leases and jobs whose time is over, and wakes who waits for that.
+func (s *Server) Sweep(ctx context.Context) error {
+	changes, err := s.store.Expire(ctx, s.now().UnixMilli(), s.maxAttempts)
+	for _, c := range changes {
+		s.log.Warn("job lost its host or its time", "job", c.Job.Short(), "state", c.State, "code", c.Code)
+		s.changed(c)
+	}
+	return err
+}
+
+// changed wakes who waits for a job's state.
+func (s *Server) changed(c store.Change) {
+	s.hub.notify(jobTopic(c.Job), repliesTopic(c.Job))
+	if c.State == store.StateQueued {
+		s.hub.notify(queueTopic)
+	}
+}

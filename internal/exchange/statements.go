@@ -1,0 +1,261 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// postStatement takes a statement of the catalog (spec, section 6).
+func (s *Server) postStatement(c *call) error {
+	b, err := c.read(wire.MaxEnvelope)
+	if err != nil {
+		return err
+	}
+	e, err := statement.ParseEnvelope(b)
+	if err != nil {
+		return err
+	}
+	uri, err := statement.PeekType(e.Payload)
+	if err != nil {
+		return err
+	}
+	if !c.registered && uri != statement.TypeParty {
+		return refuse(403, wire.CodeUnregistered, "this key belongs to no party of the exchange", "introduce the party first: cordon party init")
+	}
+	switch uri {
+	case statement.TypeParty:
+		err = s.addParty(c, e)
+	case statement.TypeOffer:
+		err = s.addOffer(c, e)
+	case statement.TypePool:
+		err = s.addPool(c, e)
+	case statement.TypeContract:
+		err = s.addContract(c, e)
+	case statement.TypeGrant:
+		err = s.addGrant(c, e)
+	case statement.TypeRevocation:
+		err = s.addRevocation(c, e)
+	default:
+		return badStatement("statements of this type are not posted to the catalog")
+	}
+	if err != nil {
+		return err
+	}
+	return c.answer(wire.Posted{Digest: e.Digest()})
+}
+
+// byAuthor refuses statements that another than one of their authors hands in.
+func (c *call) byAuthor(authors []statement.Fingerprint) error {
+	if !has1(authors, c.party) {
+		return forbidden("statements are posted by their authors")
+	}
+	return nil
+}
+
+func has1(list []statement.Fingerprint, f statement.Fingerprint) bool {
+	for _, g := range list {
+		if g == f {
+			return true
+		}
+	}
+	return false
+}
+
+// add stores a statement and wakes those whom it was delivered to.
+func (s *Server) add(c *call, st store.Statement, to []statement.Fingerprint) error {
+	items := deliverStatement(c.party, st.Envelope, to)
+	added, err := s.store.AddStatement(c.r.Context(), st, items)
+	if err != nil || !added {
+		return err
+	}
+	s.log.Info("statement added", "kind", st.Kind, "digest", st.Digest.Short(), "by", c.party.Short())
+	s.wake(items)
+	return nil
+}
+
+func deliverStatement(from statement.Fingerprint, envelope []byte, to []statement.Fingerprint) []store.Delivery {
+	var out []store.Delivery
+	for _, f := range unique(to) {
+		out = append(out, store.Delivery{To: f, Item: store.Item{Kind: wire.KindStatement, From: from, Body: envelope}})
+	}
+	return out
+}
+
+func unique(list []statement.Fingerprint) []statement.Fingerprint {
+	seen := map[statement.Fingerprint]bool{}
+	var out []statement.Fingerprint
+	for _, f := range list {
+		if !seen[f] {
+			seen[f] = true
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (s *Server) wake(items []store.Delivery) {
+	names := make([]string, len(items))
+	for i, d := range items {
+		names[i] = mailboxTopic(d.To)
+	}
+	s.hub.notify(names...)
+}
+
+func (s *Server) addParty(c *call, e *statement.Envelope) error {
+	v, err := statement.VerifyAuthor[statement.Party](e)
+	if err != nil {
+		return err
+	}
+	p := v.Body()
+	if err := c.byAuthor(p.Authors()); err != nil {
+		return err
+	}
+	return s.add(c, store.Statement{
+		Digest: v.Digest(), Kind: store.KindParty, Name: p.Name, Complete: true, Envelope: e.Bytes(), Authors: p.Authors(),
+		Party: &store.Party{Fingerprint: c.party, Name: p.Name, Statement: v.Digest(), CreatedMS: p.CreatedMS},
+	}, nil)
+}
+
+// addOffer takes an offer whose files are all in the lake, at the owner's paths.
+func (s *Server) addOffer(c *call, e *statement.Envelope) error {
+	v, err := statement.VerifyAuthor[statement.Offer](e)
+	if err != nil {
+		return err
+	}
+	o := v.Body()
+	if err := c.byAuthor(o.Authors()); err != nil {
+		return err
+	}
+	for _, f := range o.Files {
+		if owner, ok := wire.ObjectOwner(f.Object); !ok || owner != o.Owner {
+			return forbidden("a file of the offer is not at a path of its owner")
+		}
+		if size, err := s.lake.Size(c.r.Context(), f.Object); err != nil || size != f.Bytes {
+			return missing(err, "a file of the offer")
+		}
+	}
+	st := store.Statement{Digest: v.Digest(), Kind: store.KindOffer, Name: o.Dataset, Complete: true,
+		Envelope: e.Bytes(), Authors: o.Authors()}
+	if o.Replaces != "" {
+		if _, err := s.offer(c.r.Context(), o.Replaces, o.Owner); err != nil {
+			return err
+		}
+		st.Refs = []statement.Digest{o.Replaces}
+	}
+	return s.add(c, st, nil)
+}
+
+// missing tells a reference that is not there from a failure to look.
+func missing(err error, what string) error {
+	if err == nil || answerTo(err).status == 404 {
+		return unknownReference(what)
+	}
+	return err
+}
+
+// find returns a complete statement of a kind.
+func (s *Server) find(ctx context.Context, d statement.Digest, kind, what string) (*store.Statement, error) {
+	st, err := s.store.Statement(ctx, d)
+	if err != nil {
+		return nil, missing(err, what)
+	}
+	if st.Kind != kind || !st.Complete {
+		return nil, unknownReference(what)
+	}
+	return st, nil
+}
+
+func (s *Server) offer(ctx context.Context, d statement.Digest, owner statement.Fingerprint) (*store.Statement, error) {
+	st, err := s.find(ctx, d, store.KindOffer, "an offer")
+	if err != nil {
+		return nil, err
+	}
+	if !has1(st.Authors, owner) {
+		return nil, unknownReference("an offer")
+	}
+	return st, nil
+}
+
+// body decodes what the store holds: its signatures were checked when it came.
+func body[T any, P interface {
+	*T
+	statement.Statement
+}](st *store.Statement) (*T, error) {
+	e, err := statement.ParseEnvelope(st.Envelope)
+	if err != nil {
+		return nil, errors.Join(store.ErrDamaged, err)
+	}
+	return statement.DecodeUnverified[T, P](e.Payload)
+}
+
+func (s *Server) getStatement(c *call) error {
+	d, err := c.digest()
+	if err != nil {
+		return err
+	}
+	st, err := s.store.Statement(c.r.Context(), d)
+	if err != nil {
+		return err
+	}
+	if !st.VisibleTo(c.party) {
+		return notFound()
+	}
+	send(c.w, 200, st.Envelope)
+	return nil
+}
+
+func (s *Server) listStatements(c *call) error {
+	q, err := c.listing()
+	if err != nil {
+		return err
+	}
+	list, err := s.store.List(c.r.Context(), *q)
+	if err != nil {
+		return err
+	}
+	out := wire.StatementList{Next: q.After}
+	for i := range list {
+		e, err := statement.ParseEnvelope(list[i].Envelope)
+		if err != nil {
+			return errors.Join(store.ErrDamaged, err)
+		}
+		out.Items = append(out.Items, wire.StatementItem{Seq: list[i].Seq, Digest: list[i].Digest, Envelope: *e})
+		out.Next = list[i].Seq
+	}
+	return c.answer(out)
+}
+
+func (c *call) listing() (*store.Query, error) {
+	p, err := c.params("type", "owner", "about", "name", "pending", "after", "limit")
+	if err != nil {
+		return nil, err
+	}
+	q := store.Query{Kind: p["type"], Author: statement.Fingerprint(p["owner"]), Ref: statement.Digest(p["about"]),
+		Name: p["name"], Reader: c.party, Pending: p["pending"] == "true"}
+	if !strings.Contains(" party offer pool contract grant revocation ", " "+q.Kind+" ") || q.Kind == "" {
+		return nil, malformed("parameter type names no type of statement")
+	}
+	if p["owner"] != "" && !q.Author.Valid() || p["about"] != "" && !q.Ref.Valid() ||
+		p["name"] != "" && !statement.ValidName(q.Name) || p["pending"] != "" && !q.Pending {
+		return nil, malformed("a parameter is not of its form")
+	}
+	if q.After, err = p.number("after"); err != nil {
+		return nil, err
+	}
+	limit, err := p.number("limit")
+	if err != nil {
+		return nil, err
+	}
+	q.Page = page()
+	if limit > 0 {
+		q.Page.Items = int(min(limit, wire.MaxPage))
+	}
+	return &q, nil
+}
+
+func page() store.Page { return store.Page{Items: wire.MaxPage, Bytes: wire.MaxPageBytes} }
