@@ -122,6 +122,9 @@ func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contrac
 	if err != nil {
 		return nil, refuse("contract-expired", "the contract or the policy ends before it could be granted")
 	}
+	if err := d.rememberGrant(c.Digest(), e); err != nil {
+		return nil, err
+	}
 	entry := ledger.Entry{
 		Kind: ledger.KindGrant, Contract: c.Digest(), Grant: e.Digest(), Requester: c.Body().Requester, Authority: g.Authority,
 	}
@@ -169,7 +172,7 @@ func (d *Desk) ownOffers(c *statement.Contract) ([]dataset.Published, error) {
 // admits checks a contract against the policy of one offer. By hand, it must
 // leave something that both accept; by rule, the policy must accept all of it.
 func (d *Desk) admits(c *statement.Contract, p *policy.Policy, authority string) (until time.Time, rule *policy.StandingRule, err error) {
-	now := d.Now()
+	now, own := d.Now(), c.Requester == d.self()
 	switch {
 	case c.UntilMS <= now.UnixMilli():
 		return until, nil, refuse("contract-expired", "the contract has expired")
@@ -177,6 +180,7 @@ func (d *Desk) admits(c *statement.Contract, p *policy.Policy, authority string)
 		return until, nil, refuse("plan-encoding", "the contract names an encoding of plans that this party does not read")
 	case !p.Valid(now):
 		return until, nil, refuse("policy:valid", "the policy is not in force")
+	case own: // an owner may always ask for its own data
 	case !p.AllowsAnalyst(string(c.Requester)):
 		return until, nil, refuse("policy:analysts", "the policy does not name the requester as analyst")
 	case !p.AllowsPurpose(c.Purpose):

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/statement"
@@ -35,7 +36,7 @@ func Create(path string) (Dir, error) {
 	if _, err := os.Stat(d.Keyring()); err == nil {
 		return Dir{}, fault.New(fault.Usage, "the folder is a party's home already", "choose another --home; a keyring is never overwritten", nil)
 	}
-	for _, sub := range []string{d.path, d.Ledger(), d.Datasets(), d.Jobs(), d.Pools()} {
+	for _, sub := range []string{d.path, d.Ledger(), d.Datasets(), d.Jobs(), d.Pools(), d.Grants()} {
 		if err := os.MkdirAll(sub, 0o700); err != nil {
 			return Dir{}, Storage("can't make the home folder", err)
 		}
@@ -83,6 +84,14 @@ func (d Dir) Datasets() string { return filepath.Join(d.path, "datasets") }
 
 // Jobs is the folder of jobs concerned, by digest.
 func (d Dir) Jobs() string { return filepath.Join(d.path, "jobs") }
+
+// Job is the folder of one job.
+func (d Dir) Job(job statement.Digest) string {
+	return filepath.Join(d.Jobs(), strings.TrimPrefix(string(job), "sha256:"))
+}
+
+// Grants is the folder of grants that this party signed.
+func (d Dir) Grants() string { return filepath.Join(d.path, "grants") }
 
 // Pools is the folder of pool epochs that this party signed.
 func (d Dir) Pools() string { return filepath.Join(d.path, "pools") }

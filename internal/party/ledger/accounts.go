@@ -29,7 +29,9 @@ type Job struct {
 	Charged   int64
 	ChargedMS int64 // 0: not charged
 	Exposures []Exposure
-	Closed    bool // a receipt closed one of its exposures: no more keys for this job
+	Refusals  int
+	Closed    bool  // a receipt closed one of its exposures: no more keys for this job
+	last      Entry // refusal
 }
 
 // Exposure is one release of keys, and what closed it.
@@ -39,7 +41,10 @@ type Exposure struct {
 	Requester  statement.Fingerprint `json:"requester"`
 	Release    statement.Digest      `json:"release"`
 	Session    statement.Digest      `json:"session"`
+	Plan       statement.Digest      `json:"plan"`
 	Evidence   statement.Digest      `json:"evidence"`
+	Ready      statement.Digest      `json:"ready"`
+	Grant      statement.Digest      `json:"grant"`
 	Number     int64                 `json:"number"`
 	Columns    []statement.Opening   `json:"columns"`
 	ReleasedMS int64                 `json:"released_ms"`
@@ -88,6 +93,11 @@ func (a *Accounts) apply(e *Entry) {
 		if e.About != "" {
 			a.judged[e.About] = true
 		}
+		if e.Job != "" {
+			j := a.job(e.Job)
+			j.Refusals++
+			j.last = *e
+		}
 	case KindCharge:
 		j := a.job(e.Job)
 		j.Contract, j.Requester, j.Charged, j.ChargedMS = e.Contract, e.Requester, e.Charged, e.AtMS
@@ -112,7 +122,7 @@ func (a *Accounts) release(e *Entry) {
 	j := a.job(e.Job)
 	j.Exposures = append(j.Exposures, Exposure{
 		Job: e.Job, Contract: j.Contract, Requester: j.Requester, Release: e.Release, Session: e.Session,
-		Evidence: e.Evidence, Number: e.Number, Columns: e.Columns, ReleasedMS: e.AtMS,
+		Plan: e.Plan, Evidence: e.Evidence, Ready: e.Ready, Grant: e.Grant, Number: e.Number, Columns: e.Columns, ReleasedMS: e.AtMS,
 	})
 	a.evidence[e.Evidence] = true
 	a.readies[e.Ready] = true
@@ -137,6 +147,12 @@ func (a *Accounts) Job(d statement.Digest) Job {
 	out := *j
 	out.Exposures = append([]Exposure{}, j.Exposures...)
 	return out
+}
+
+// LastRefusal reports whether e would repeat the last refusal of its job: a message that came again.
+func (a *Accounts) LastRefusal(e Entry) bool {
+	last := a.Job(e.Job).last
+	return last.Kind == e.Kind && last.Stage == e.Stage && last.Code == e.Code && last.Session == e.Session
 }
 
 // EvidenceSeen reports whether keys were released to this evidence before.

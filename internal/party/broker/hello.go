@@ -1,0 +1,123 @@
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/message"
+	"github.com/cordon-exchange/cordon/seal"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// readyTime is how long a ready may wait for its quote.
+const readyTime = 2 * time.Minute
+
+// preview judges a job as soon as it is known, before any enclave exists: a
+// refusal reaches the requester at once, and the statements are at hand when the
+// enclave calls. It answers nothing else.
+func (b *Broker) preview(ctx context.Context, m *matter) (*message.Reply, error) {
+	if err := b.openJob(ctx, m); err != nil {
+		return nil, err
+	}
+	if !m.isOwner(b.self) {
+		return nil, nil
+	}
+	return nil, b.judge(ctx, m)
+}
+
+// judge decides, for an owner, whether the job could get keys.
+func (b *Broker) judge(ctx context.Context, m *matter) error {
+	if err := b.granted(ctx, m); err != nil {
+		return err
+	}
+	if err := b.openBody(m); err != nil {
+		return err
+	}
+	if err := b.compile(ctx, m); err != nil {
+		return err
+	}
+	if err := m.coversPlan(); err != nil {
+		return err
+	}
+	var err error
+	b.Ledger.View(func(a *ledger.Accounts) {
+		if err = again(a, m.item.Job); err == nil {
+			err = b.quota(m, a)
+		}
+	})
+	return err
+}
+
+// hello answers an enclave that introduces itself: a ready from an owner, the
+// body from the requester, both from a party that is both (DESIGN, 3.5).
+func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
+	var h message.Hello
+	if err := b.open(m, message.HelloContext(m.item.Job, b.self), &h); err != nil {
+		return nil, err
+	}
+	if err := b.openJob(ctx, m); err != nil {
+		m.session = sessionOf(h.Session)
+		return nil, err
+	}
+	if h.Job != m.item.Job {
+		return nil, refuse(CodeMessage, "the message is for another job")
+	}
+	want := evidence.HelloBinding(m.item.Job, h.Session.Digest())
+	if err := b.attested(ctx, m, h.Session, &h.Evidence, want); err != nil {
+		return nil, err
+	}
+	reply := &message.Reply{}
+	if m.isRequester(b.self) {
+		if err := b.openBody(m); err != nil {
+			return nil, err
+		}
+		reply.Body = m.body
+	}
+	if m.isOwner(b.self) {
+		if err := b.judge(ctx, m); err != nil {
+			return nil, err
+		}
+		var err error
+		if reply.Ready, err = b.ready(m); err != nil {
+			return nil, err
+		}
+	}
+	return reply, nil
+}
+
+// sessionOf is where a refusal can be sealed to, when all else is refused.
+func sessionOf(s statement.Session) *statement.Session {
+	if !s.Fingerprint().Valid() || !boxUsable(s.Box) {
+		return nil
+	}
+	return &s
+}
+
+func (b *Broker) ready(m *matter) (*statement.Envelope, error) {
+	now := b.Now()
+	r := statement.Ready{
+		Owner: b.self, Job: m.item.Job, Session: m.session.Digest(), Plan: m.salted, Grant: m.grant.Digest(),
+		Price: b.price(m), Nonce: make([]byte, statement.NonceSize),
+		ExpiresMS: min(now.Add(readyTime).UnixMilli(), m.job.Body().ExpiresMS),
+	}
+	if _, err := rand.Read(r.Nonce); err != nil {
+		return nil, err
+	}
+	for _, p := range m.own {
+		r.Offers = append(r.Offers, p.Offer.Digest())
+	}
+	return statement.Sign(r, b.Signer)
+}
+
+// open opens a message of an enclave.
+func (b *Broker) open(m *matter, c seal.Context, into any) error {
+	err := message.OpenWith(b.Box, c, m.item.Body, into)
+	if err != nil {
+		return refuseBecause(CodeMessage, "the message does not open", errors.Unwrap(err))
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/message"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/seal"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// matter is what the handling of one message has established so far. A field is
+// set only once it is verified.
+type matter struct {
+	item     wire.Item
+	job      *statement.Verified[statement.Job]
+	contract *statement.Verified[statement.Contract]
+	session  *statement.Session
+	claims   *evidence.Claims
+	body     *statement.Body
+	plan     *policy.Plan
+	salted   statement.Digest
+	own      []dataset.Published // this party's offers that the plan reads
+	grant    *statement.Verified[statement.Grant]
+}
+
+func (m *matter) isRequester(f statement.Fingerprint) bool { return m.job.Body().Requester == f }
+
+func (m *matter) isOwner(f statement.Fingerprint) bool {
+	return slices.Contains(m.job.Body().Owners, f)
+}
+
+// openJob establishes the job and the contract: who asks, under what, until when.
+func (b *Broker) openJob(ctx context.Context, m *matter) error {
+	e, err := b.Exchange.JobEnvelope(ctx, m.item.Job)
+	if fault.ExitCode(err) == int(fault.Untrusted) || client.HasCode(err, wire.CodeNotFound) {
+		return refuseBecause(CodeJobSignature, "the exchange gives no such job", err)
+	}
+	if err != nil {
+		return err
+	}
+	job, err := statement.VerifyAuthor[statement.Job](e)
+	if err != nil || e.Digest() != m.item.Job {
+		return refuseBecause(CodeJobSignature, "the job is not signed by its requester", err)
+	}
+	contract, err := b.Catalog.Contract(ctx, job.Body().Contract)
+	if err != nil {
+		return b.unresolved(err)
+	}
+	if contract.Body().Requester != job.Body().Requester {
+		return refuse(CodeJobSignature, "the job is not signed by the requester of its contract")
+	}
+	m.job, m.contract = job, contract
+	if !m.isOwner(b.self) && !m.isRequester(b.self) {
+		m.job = nil
+		return refuse(CodeJobOwners, "the job does not concern this party")
+	}
+	return b.inForce(ctx, m)
+}
+
+// unresolved tells what can't be trusted from what can't be reached.
+func (b *Broker) unresolved(err error) error {
+	switch code := fault.ExitCode(err); {
+	case code == int(fault.Untrusted), code == int(fault.Input), errors.Is(err, catalog.ErrNotFound), client.HasCode(err, wire.CodeNotFound):
+		return refuseBecause(CodeContract, "the contract, or data that it names, is missing or does not verify", err)
+	}
+	return err
+}
+
+func (b *Broker) inForce(ctx context.Context, m *matter) error {
+	now, c := b.Now().UnixMilli(), m.contract.Body()
+	if now < c.FromMS || now >= c.UntilMS {
+		return refuse(CodeContractExpired, "the contract is not valid now")
+	}
+	if now >= m.job.Body().ExpiresMS {
+		return refuse(CodeJobExpired, "the job has expired")
+	}
+	if c.PlanEncoding != policy.Encoding {
+		return refuse(CodeContract, "the contract names an encoding of plans that this party does not read")
+	}
+	revoked, err := b.Catalog.Revoked(ctx, c.Requester, m.contract.Digest())
+	if err != nil {
+		return err
+	}
+	if revoked {
+		return refuse(CodeContractRevoked, "the requester revoked the contract")
+	}
+	return nil
+}
+
+// openBody establishes what is asked: sealed to this broker, committed to by the job.
+func (b *Broker) openBody(m *matter) error {
+	for _, s := range m.job.Body().Bodies {
+		if s.To != b.self {
+			continue
+		}
+		var body statement.Body
+		if err := message.OpenWith(b.Box, message.BodyContext(m.job.Body().Requester, b.self), s.Sealed, &body); err != nil {
+			return refuseBecause(CodeJobCommitment, "the body of the job does not open", err)
+		}
+		commit, err := body.Commit()
+		if err != nil || commit != m.job.Body().Commitment {
+			return refuseBecause(CodeJobCommitment, "the body is not the one that the job commits to", err)
+		}
+		m.body = &body
+		return nil
+	}
+	return refuse(CodeJobCommitment, "the job has no body for this party")
+}
+
+// compile establishes the plan, from this party's own view of all offers.
+func (b *Broker) compile(ctx context.Context, m *matter) error {
+	q := catalog.Question{Contract: m.contract.Body(), Body: m.body, At: b.Now()}
+	if m.claims != nil {
+		q.Operator = m.claims.Operator
+	}
+	req, err := b.Catalog.Request(ctx, q)
+	if err != nil {
+		return b.unresolved(err)
+	}
+	plan, err := b.Compile(req)
+	if err != nil {
+		return planRefusal(err)
+	}
+	m.plan, m.salted = plan, statement.Digest(plan.SaltedDigest(m.body.Salt))
+	return b.concerned(m)
+}
+
+// concerned checks that the job names exactly the owners whose data the plan
+// reads, and pools as a whole, and that this party's offers are its own and in force.
+func (b *Broker) concerned(m *matter) error {
+	var owners []statement.Fingerprint
+	m.own = nil
+	for _, s := range m.plan.Sources {
+		owners = append(owners, statement.Fingerprint(s.Owner))
+		if s.Owner != string(b.self) {
+			continue
+		}
+		p, ok := b.Store.Get(statement.Digest(s.Offer))
+		if !ok || p.Retired {
+			return refuse(CodeOfferRetired, "the plan reads a version that is retired, or that this party did not publish")
+		}
+		if !p.Policy.Valid(b.Now()) {
+			return refuse(CodePolicy+"valid", "the policy is not in force")
+		}
+		m.own = append(m.own, p)
+	}
+	slices.Sort(owners)
+	if owners = slices.Compact(owners); !slices.Equal(owners, m.job.Body().Owners) {
+		return refuse(CodeJobOwners, "the job names other owners than its plan reads from")
+	}
+	for _, t := range m.contract.Body().Tables {
+		if t.Name == m.plan.Table && t.Pool != "" && (m.plan.Pool != string(t.Pool) || len(m.plan.Sources) != len(t.Members)) {
+			return refuse(CodePlanMismatch, "a pool answers as a whole only")
+		}
+	}
+	return nil
+}
+
+// granted establishes the grant in force for this contract.
+func (b *Broker) granted(ctx context.Context, m *matter) error {
+	var digest statement.Digest
+	var revoked bool
+	b.Ledger.View(func(a *ledger.Accounts) { digest, revoked = a.Grant(m.contract.Digest()) })
+	if revoked {
+		return refuse(CodeGrantRevoked, "the grant was revoked")
+	}
+	if digest == "" {
+		return refuse(CodeNoGrant, "this contract was not granted")
+	}
+	g, err := b.Catalog.Grant(ctx, digest)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return refuseBecause(CodeNoGrant, "the exchange does not show the grant", err)
+	}
+	if err != nil {
+		return b.unresolved(err)
+	}
+	if g.Body().Owner != b.self || g.Body().Contract != m.contract.Digest() {
+		return refuse(CodeNoGrant, "the grant is for another contract")
+	}
+	if b.Now().UnixMilli() >= g.Body().UntilMS {
+		return refuse(CodeGrantExpired, "the grant has expired")
+	}
+	m.grant = g
+	return nil
+}
+
+// coversPlan checks the grant against what the plan reads.
+func (m *matter) coversPlan() error {
+	for _, p := range m.own {
+		if !slices.Contains(m.grant.Body().Offers, p.Offer.Digest()) {
+			return refuse(CodeNoGrant, "the grant does not name an offer that the plan reads")
+		}
+	}
+	return nil
+}
+
+// quota refuses an analyst that has asked as often as one of the policies allows. A job that was charged is counted already.
+func (b *Broker) quota(m *matter, a *ledger.Accounts) error {
+	if a.Job(m.item.Job).ChargedMS != 0 || m.isRequester(b.self) {
+		return nil
+	}
+	for _, p := range m.own {
+		q := p.Policy.MaxQueries()
+		if a.QueriesSince(m.job.Body().Requester, b.Now().Add(-q.Period).UnixMilli()) >= q.PerAnalyst {
+			return refuse(CodeOverQuota, "the analyst has asked as often as the policy allows in its period")
+		}
+	}
+	return nil
+}
+
+// again refuses jobs that are over.
+func again(a *ledger.Accounts, job statement.Digest) error {
+	j := a.Job(job)
+	if j.Closed {
+		return refuse(CodeReplayed, "a receipt closed this job: it is not answered again")
+	}
+	if len(j.Exposures) >= statement.MaxReleases {
+		return refuse(CodeTooMany, "keys were released for this job as often as they may be")
+	}
+	return nil
+}
+
+func (b *Broker) price(m *matter) int64 {
+	var n int64
+	for _, p := range m.own {
+		n += p.Offer.Body().Price
+	}
+	return n
+}
+
+// attested establishes session and claims: genuine evidence, of what both the
+// contract and this party's policies accept, made for exactly this binding.
+func (b *Broker) attested(ctx context.Context, m *matter, s statement.Session, e *statement.Evidence, want evidence.ReportData) error {
+	if !s.Fingerprint().Valid() || !boxUsable(s.Box) {
+		return refuse(CodeMessage, "the session is malformed")
+	}
+	m.session = &s
+	if len(e.Raw) == 0 {
+		return evidenceRefusal(evidence.ErrMalformed)
+	}
+	c, err := b.Verifiers.Verify(ctx, e, b.Now())
+	if err != nil {
+		return evidenceRefusal(err)
+	}
+	if err := evidence.Appraise(c, b.accepts(m), want); err != nil {
+		return evidenceRefusal(err)
+	}
+	m.claims = c
+	return nil
+}
+
+func boxUsable(box []byte) bool {
+	_, err := seal.To(box, seal.Context{Purpose: seal.PurposeReply}, nil)
+	return err == nil
+}
+
+// accepts is what the contract and the policies of all of this party's offers in it accept.
+func (b *Broker) accepts(m *matter) evidence.Policy {
+	c := m.contract.Body()
+	p := evidence.Policy{Kinds: c.Evidence, Builds: c.Builds, Operators: c.Operators, Perimeters: c.Perimeters}
+	if !m.isOwner(b.self) {
+		return p
+	}
+	for _, t := range c.Tables {
+		for _, member := range t.Members {
+			if member.Owner != b.self {
+				continue
+			}
+			own, ok := b.Store.Get(member.Offer)
+			if !ok {
+				return evidence.Policy{}
+			}
+			p = p.Intersect(ownAccepts(own.Policy))
+		}
+	}
+	return p
+}
+
+func ownAccepts(p *policy.Policy) evidence.Policy {
+	e := p.Evidence()
+	out := evidence.Policy{Kinds: e.Accept, Perimeters: e.Perimeters}
+	for _, d := range e.Builds {
+		out.Builds = append(out.Builds, statement.Digest(d))
+	}
+	for _, f := range p.Operators() {
+		out.Operators = append(out.Operators, statement.Fingerprint(f))
+	}
+	return out
+}

@@ -1,0 +1,274 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/message"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// quote releases keys (DESIGN, 3.7): evidence over every owner's ready, the same
+// plan compiled again, charged before anything is signed.
+func (b *Broker) quote(ctx context.Context, m *matter) (*message.Reply, error) {
+	var q message.Quote
+	if err := b.open(m, message.QuoteContext(m.item.Job, b.self), &q); err != nil {
+		return nil, err
+	}
+	if err := b.openJob(ctx, m); err != nil {
+		m.session = sessionOf(q.Session)
+		return nil, err
+	}
+	if q.Job != m.item.Job || !m.isOwner(b.self) {
+		return nil, refuse(CodeMessage, "the message is for another job or party")
+	}
+	var readies []statement.Digest
+	for i := range q.Readies {
+		readies = append(readies, q.Readies[i].Digest())
+	}
+	want := evidence.QuoteBinding(m.item.Job, q.Session.Digest(), q.Plan, readies)
+	if err := b.attested(ctx, m, q.Session, &q.Evidence, want); err != nil {
+		return nil, err
+	}
+	ev, err := q.Evidence.Digest()
+	if err != nil {
+		return nil, evidenceRefusal(evidence.ErrMalformed)
+	}
+	if reply, ok := b.answered(m, ev); ok {
+		return reply, nil
+	}
+	if err := b.judge(ctx, m); err != nil {
+		return nil, err
+	}
+	if q.Plan != m.salted {
+		return nil, refuse(CodePlanMismatch, "the enclave has another plan than this party compiled")
+	}
+	own, err := b.readies(m, &q)
+	if err != nil {
+		return nil, err
+	}
+	return b.release(ctx, m, own, ev)
+}
+
+// readies checks that exactly the job's owners are ready, each under the
+// fingerprint that the contract pins, for this job, session and plan, over the
+// offers that the plan reads; and returns this party's own.
+func (b *Broker) readies(m *matter, q *message.Quote) (own *statement.Verified[statement.Ready], err error) {
+	owners := m.job.Body().Owners
+	if len(q.Readies) != len(owners) {
+		return nil, refuse(CodeReadies, "not one ready of each owner")
+	}
+	left := slices.Clone(owners)
+	for i := range q.Readies {
+		v, err := statement.VerifyAuthor[statement.Ready](&q.Readies[i])
+		if err != nil {
+			return nil, refuseBecause(CodeReadies, "a ready is not signed by its owner", err)
+		}
+		at := slices.Index(left, v.Body().Owner)
+		if at < 0 {
+			return nil, refuse(CodeReadies, "a ready of someone who is no owner of the job, or a second one")
+		}
+		left = slices.Delete(left, at, at+1)
+		if err := b.readyFits(m, v.Body()); err != nil {
+			return nil, err
+		}
+		if v.Body().Owner == b.self {
+			own = v
+		}
+	}
+	if own == nil || own.Body().Grant != m.grant.Digest() || own.Body().Price != b.price(m) {
+		return nil, refuse(CodeReadies, "this party's own ready is for another grant or price")
+	}
+	return own, nil
+}
+
+func (b *Broker) readyFits(m *matter, r *statement.Ready) error {
+	if r.Job != m.item.Job || r.Session != m.session.Digest() || r.Plan != m.salted {
+		return refuse(CodeReadies, "a ready is for another job, session or plan")
+	}
+	if b.Now().UnixMilli() >= r.ExpiresMS {
+		return refuse(CodeReadies, "a ready has expired")
+	}
+	var want []statement.Digest
+	for _, s := range m.plan.Sources {
+		if s.Owner == string(r.Owner) {
+			want = append(want, statement.Digest(s.Offer))
+		}
+	}
+	if !sameSet(r.Offers, want) {
+		return refuse(CodeReadies, "a ready is over other offers than the plan reads")
+	}
+	return nil
+}
+
+func sameSet[T ~string](a, b []T) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+// release charges, then unwraps, signs and records. What it returns may be sent:
+// the exposure is on the disk.
+func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verified[statement.Ready], ev statement.Digest) (*message.Reply, error) {
+	charged, err := b.charge(ctx, m, ready.Digest(), ev)
+	if err != nil {
+		return nil, err
+	}
+	var number int64
+	b.Ledger.View(func(a *ledger.Accounts) { number = int64(len(a.Job(m.item.Job).Exposures)) + 1 })
+	sealed, columns, err := b.sealKeys(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	rel := statement.Release{
+		Owner: b.self, Job: m.item.Job, Session: m.session.Digest(), Plan: m.salted, Evidence: ev, Ready: ready.Digest(),
+		Grant: m.grant.Digest(), Sealed: statement.Sum(sealed), Columns: columns, Number: number, Charged: charged,
+		ReleasedMS: b.Now().UnixMilli(),
+	}
+	e, err := statement.Sign(rel, b.Signer)
+	if err != nil {
+		return nil, err
+	}
+	reply := &message.Reply{Stage: message.KindQuote, Release: e, Keys: sealed}
+	if err := b.keepReply(m, ev, reply); err != nil {
+		return nil, unwritten(err)
+	}
+	_, err = b.Ledger.Append(ctx, ledger.Entry{
+		Kind: ledger.KindRelease, AtMS: rel.ReleasedMS, Job: rel.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
+		Session: rel.Session, Plan: rel.Plan, Evidence: ev, Ready: rel.Ready, Grant: rel.Grant, Release: e.Digest(),
+		Columns: columns, Number: number, Charged: charged,
+	}, func(a *ledger.Accounts) error { return fresh(a, m.item.Job, ready.Digest(), ev) })
+	if err != nil {
+		return nil, unwritten(err)
+	}
+	return reply, nil
+}
+
+// fresh refuses evidence and readies that keys were released on before.
+func fresh(a *ledger.Accounts, job, ready, ev statement.Digest) error {
+	if a.EvidenceSeen(ev) {
+		return refuse(CodeReplayed, "keys were released to this evidence before")
+	}
+	if a.ReadyUsed(ready) {
+		return refuse(CodeReplayed, "this party's ready was used before")
+	}
+	return again(a, job)
+}
+
+// charge makes the price durable before anything is signed. A job is charged
+// once: its re-releases cost nothing.
+func (b *Broker) charge(ctx context.Context, m *matter, ready, ev statement.Digest) (int64, error) {
+	errPaid := errors.New("charged before")
+	price := b.price(m)
+	_, err := b.Ledger.Append(ctx, ledger.Entry{
+		Kind: ledger.KindCharge, Job: m.item.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
+		Plan: m.salted, Grant: m.grant.Digest(), Charged: price,
+	}, func(a *ledger.Accounts) error {
+		if err := fresh(a, m.item.Job, ready, ev); err != nil {
+			return err
+		}
+		if a.Job(m.item.Job).ChargedMS != 0 {
+			return errPaid
+		}
+		return b.quota(m, a)
+	})
+	if errors.Is(err, errPaid) {
+		return b.unspent(m), nil
+	}
+	if err != nil {
+		return 0, unwritten(err)
+	}
+	return price, nil
+}
+
+// unspent is the charge of a job that was charged, but whose first release never
+// came to be (the agent was killed between the two); else 0.
+func (b *Broker) unspent(m *matter) (charge int64) {
+	b.Ledger.View(func(a *ledger.Accounts) {
+		if j := a.Job(m.item.Job); len(j.Exposures) == 0 {
+			charge = j.Charged
+		}
+	})
+	return charge
+}
+
+// unwritten turns a failure of the disk into a refusal: nothing was released.
+func unwritten(err error) error {
+	if fault.ExitCode(err) == int(fault.LocalStorage) {
+		return refuseBecause(CodeLedger, "this party's ledger can't be written", err)
+	}
+	return err
+}
+
+// sealKeys unwraps the keys of just the columns that the plan reads, and seals
+// them to the attested session.
+func (b *Broker) sealKeys(ctx context.Context, m *matter) ([]byte, []statement.Opening, error) {
+	var keys statement.ReleasedKeys
+	var columns []statement.Opening
+	defer func() {
+		for _, k := range keys.Offers {
+			clear(k.Footer)
+			for _, c := range k.Column {
+				clear(c.Key)
+			}
+		}
+	}()
+	for _, p := range m.own {
+		offer := p.Offer.Digest()
+		reads := m.plan.Columns(string(offer))
+		k, err := b.Store.Release(ctx, offer, reads)
+		if err != nil {
+			return nil, nil, refuseBecause(CodeKeys, "the keys of the version do not open here", err)
+		}
+		keys.Offers = append(keys.Offers, *k)
+		columns = append(columns, statement.Opening{Offer: offer, Columns: reads})
+	}
+	sealed, err := message.SealTo(m.session.Box, message.KeysContext(m.item.Job, b.self), keys)
+	return sealed, columns, err
+}
+
+// answered finds the reply to a quote that was answered before, for a message
+// that comes again: the same bytes, and no second exposure.
+func (b *Broker) answered(m *matter, ev statement.Digest) (*message.Reply, bool) {
+	var mine bool
+	b.Ledger.View(func(a *ledger.Accounts) {
+		for _, x := range a.Job(m.item.Job).Exposures {
+			mine = mine || x.Evidence == ev && x.Session == m.session.Digest() && x.Open()
+		}
+	})
+	if !mine {
+		return nil, false
+	}
+	src, err := os.ReadFile(b.replyFile(m.item.Job, ev))
+	var r message.Reply
+	if err != nil || statement.Unmarshal(src, &r) != nil {
+		return nil, false
+	}
+	return &r, true
+}
+
+// keepReply stores a reply durably. It holds keys only sealed to the session.
+func (b *Broker) keepReply(m *matter, ev statement.Digest, r *message.Reply) error {
+	src, err := statement.Marshal(r)
+	if err != nil {
+		return err
+	}
+	file := b.replyFile(m.item.Job, ev)
+	if err := home.MkdirAll(filepath.Dir(file)); err != nil {
+		return err
+	}
+	return home.WriteFile(file, src)
+}
+
+func (b *Broker) replyFile(job, ev statement.Digest) string {
+	return filepath.Join(b.Home.Job(job), "release-"+strings.TrimPrefix(string(ev), "sha256:")+".json")
+}
