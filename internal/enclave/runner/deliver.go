@@ -77,9 +77,6 @@ func (r *run) closeExposures(ctx context.Context, signed *statement.Envelope, wa
 }
 
 func (r *run) acceptAck(from statement.Fingerprint, reply *message.Reply, receipt statement.Digest) (*statement.Verified[statement.Ack], error) {
-	if reply.Ack == nil || reply.Ready != nil || reply.Body != nil || reply.Release != nil || reply.Keys != nil {
-		return nil, message.ErrMalformed
-	}
 	a, err := statement.Verify[statement.Ack](reply.Ack, from)
 	if err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func (r *run) patience() time.Duration { return time.Duration(r.limits.ReplyMS) 
 func (r *run) acceptReady(from statement.Fingerprint, reply *message.Reply) error {
 	bad := func(err error) error { return failure.Of(failure.BadReply, r.brief.Name(from), err) }
 	owner, requester := slices.Contains(r.brief.Job.Body().Owners, from), from == r.brief.Job.Body().Requester
-	if owner != (reply.Ready != nil) || requester != (reply.Body != nil) || reply.Release != nil || reply.Keys != nil || reply.Ack != nil {
+	if owner != (reply.Ready != nil) || requester != (reply.Body != nil) {
 		return bad(message.ErrMalformed)
 	}
 	if owner {

@@ -33,7 +33,8 @@ type round struct {
 	wait    time.Duration // required: how long to wait for all of them
 	// grace is how long others may still answer once one has failed or refused: what they have done must be accounted for.
 	grace time.Duration
-	// accept checks the answer of one broker, which is not a refusal. It is not called concurrently.
+	// accept checks the answer of one broker, which is not a refusal and has the fields of its stage (package message sees to
+	// that). It is not called concurrently.
 	accept func(from statement.Fingerprint, r *message.Reply) error
 }
 

@@ -50,9 +50,6 @@ func sameEnclave(a, b *evidence.Claims) bool {
 // contract pins; then each key against the owner's commitment: keys that a host or another owner made end here.
 func (r *run) acceptRelease(from statement.Fingerprint, reply *message.Reply) error {
 	name := r.brief.Name(from)
-	if reply.Release == nil || len(reply.Keys) == 0 || reply.Ready != nil || reply.Body != nil || reply.Ack != nil {
-		return failure.Of(failure.BadRelease, name, message.ErrMalformed)
-	}
 	v, err := statement.Verify[statement.Release](reply.Release, from)
 	if err != nil {
 		return failure.Of(failure.BadRelease, name, err)
