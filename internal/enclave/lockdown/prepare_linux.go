@@ -114,8 +114,11 @@ func swap(c claim, o *Observed) error {
 		return failed("no swap")
 	}
 	o.SwapBytes = uint64(info.Totalswap) * uint64(info.Unit)
-	if o.SwapBytes != 0 && !c.swap {
+	if !c.accepts(o.SwapBytes) {
 		return failed("no swap")
 	}
 	return nil
 }
+
+// accepts says whether the claim admits a machine with so much swap.
+func (c claim) accepts(swapBytes uint64) bool { return swapBytes == 0 || c.swap }

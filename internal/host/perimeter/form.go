@@ -61,16 +61,20 @@ const (
 	LandlockSignal         = "scope-signal"
 )
 
-// Limits on one enclave's resources.
+// Limits on one enclave's resources. Zero values other than MemoryBytes are filled in, and the Form shows with what.
 type Limits struct {
 	// MemoryBytes is required. It bounds private memory (RLIMIT_DATA) and the size of each memory file
-	// (RLIMIT_FSIZE); address space (RLIMIT_AS) gets VirtualOverhead on top, which holds no data.
+	// (RLIMIT_FSIZE). A single mapping can overshoot the former (the kernel doesn't count a mapping that replaces
+	// a reserved one), AddressBytes can not be overshot.
 	MemoryBytes uint64 `json:"memory_bytes"`
+	// AddressBytes bounds the address space (RLIMIT_AS); 0 means MemoryBytes and what the runtime and the
+	// allocators reserve without using it.
+	AddressBytes uint64 `json:"address_bytes"`
 	// Files is the number of open descriptors; 0 means DefaultFiles.
 	Files uint64 `json:"files"`
 	// Threads bounds threads and processes together, counted in the enclave's own user namespace; 0 means
 	// DefaultThreads. Without a user namespace the kernel would count the caller's other processes too, so
-	// it is not set there and reads 0 in the Form.
+	// it is not set there and reads 0 in the Form. The kernel exempts root, which matters where User is "caller".
 	Threads uint64 `json:"threads"`
 	// CPUSeconds is a bound on processor time; 0 means none.
 	CPUSeconds uint64 `json:"cpu_seconds"`
@@ -82,8 +86,10 @@ const (
 	DefaultThreads = 256
 	// MinMemoryBytes is the least that the Go runtime and the engine start with.
 	MinMemoryBytes = 256 << 20
-	// VirtualOverhead is address space that the runtime and the allocators reserve without using it.
-	VirtualOverhead = 8 << 30
-	// MaxMemoryBytes keeps the sum with VirtualOverhead in range.
+	// MaxMemoryBytes keeps sums in range.
 	MaxMemoryBytes = 1 << 46
+	// reservedBytes and reservedPerCPU are address space without data: measured at 2.5 GiB on 2 processors, of
+	// which 1.7 GiB at start (program, Go's tables), the rest allocator arenas, which grow with the threads.
+	reservedBytes  = 5 << 29
+	reservedPerCPU = 128 << 20
 )

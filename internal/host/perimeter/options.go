@@ -3,6 +3,7 @@ package perimeter
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -34,6 +35,12 @@ func (o Options) valid() (Options, error) {
 	if o.Limits.MemoryBytes < MinMemoryBytes || o.Limits.MemoryBytes > MaxMemoryBytes {
 		return Options{}, fmt.Errorf("perimeter: memory limit must lie between %d and %d bytes",
 			uint64(MinMemoryBytes), uint64(MaxMemoryBytes))
+	}
+	if o.Limits.AddressBytes == 0 {
+		o.Limits.AddressBytes = o.Limits.MemoryBytes + reservedBytes + reservedPerCPU*uint64(runtime.NumCPU())
+	}
+	if o.Limits.AddressBytes < o.Limits.MemoryBytes {
+		return Options{}, errors.New("perimeter: less address space than memory")
 	}
 	if o.Limits.Files == 0 {
 		o.Limits.Files = DefaultFiles

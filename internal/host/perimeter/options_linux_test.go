@@ -17,6 +17,7 @@ func TestOptionsRefused(t *testing.T) {
 		{"no memory limit", func(o *Options) { o.Limits.MemoryBytes = 0 }},
 		{"too little memory", func(o *Options) { o.Limits.MemoryBytes = MinMemoryBytes - 1 }},
 		{"memory out of range", func(o *Options) { o.Limits.MemoryBytes = MaxMemoryBytes + 1 }},
+		{"less address space than memory", func(o *Options) { o.Limits.AddressBytes = o.Limits.MemoryBytes - 1 }},
 		{"no image", func(o *Options) { o.Image = nil }},
 	}
 	for _, tt := range tests {

@@ -145,6 +145,9 @@ func checkIdentity(t *testing.T, pid int, f Form) {
 	if err != nil || string(cmdline) != "cordon-enclave\x00"+f.Request().String()+"\x00" {
 		t.Errorf("command line %q (%v)", cmdline, err)
 	}
+	if adj, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid)); err != nil || string(adj) != "1000\n" {
+		t.Errorf("out-of-memory score %q (%v)", adj, err)
+	}
 	// Not dumpable: the entry belongs to root, not to the user it runs as.
 	if f.Name == NoUserNS && f.User == UserUnprivileged {
 		var st unix.Stat_t

@@ -46,12 +46,12 @@ func TestFormJSON(t *testing.T) {
 		Name: Process, Swap: SwapNone, Kernel: "6.18.44", Namespaces: []string{"cgroup", "ipc"}, Root: RootEmpty,
 		Proc: ProcOwnNamespace, LandlockABI: 7, Landlock: []string{LandlockFS}, User: UserUnprivileged,
 		Capabilities: CapabilitiesNone, NoNewPrivs: true,
-		Limits: Limits{MemoryBytes: 1 << 30, Files: DefaultFiles, Threads: DefaultThreads},
+		Limits: Limits{MemoryBytes: 1 << 30, AddressBytes: 1 << 32, Files: DefaultFiles, Threads: DefaultThreads},
 	}
 	got, err := json.Marshal(f)
 	const want = `{"name":"process","swap":"none","kernel":"6.18.44","namespaces":["cgroup","ipc"],"root":"empty",` +
 		`"proc":"own-namespace","landlock_abi":7,"landlock":["fs"],"user":"unprivileged","capabilities":"none",` +
-		`"no_new_privs":true,"core_bytes":0,"limits":{"memory_bytes":1073741824,"files":1024,"threads":256,"cpu_seconds":0}}`
+		`"no_new_privs":true,"core_bytes":0,"limits":{"memory_bytes":1073741824,"address_bytes":4294967296,"files":1024,"threads":256,"cpu_seconds":0}}`
 	if err != nil || string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -70,27 +70,28 @@ func runStage(args []string, report io.Writer) error {
 		name string
 		do   func(stageConfig, *stageDone) error
 	}{
-		{stepNamespaces, checkNamespaces}, // 4.1
-		{"", buildRoot},                   // 4.2, names its own steps
-		{stepLimits, setLimits},           // 4.3
-		{stepUser, dropPrivileges},        // 4.4
-		{stepPrivs, noNewPrivs},           // 4.5
-		{stepLandlock, restrictByLandlock},
-		{stepParent, dieWithHost}, // 4.7
+		{stepNamespaces, checkNamespaces},  // 4.1
+		{stepLimits, sacrifice},            // 4.2
+		{stepRoot, buildRoot},              // 4.3, names its other steps
+		{stepLimits, setLimits},            // 4.4
+		{stepUser, dropPrivileges},         // 4.5
+		{stepPrivs, noNewPrivs},            // 4.6
+		{stepLandlock, restrictByLandlock}, // 4.7
+		{stepParent, dieWithHost},          // 4.8
 	}
 	for _, s := range steps {
 		if err := s.do(c, &done); err != nil {
 			return named(s.name, err)
 		}
 	}
-	// 4.8: a host that died before the tie above took effect has closed its end, and the write fails.
+	// 4.9: a host that died before the tie above took effect has closed its end, and the write fails.
 	if err := json.NewEncoder(report).Encode(stageReport{Done: &done}); err != nil {
 		return &stepError{stepReport, err}
 	}
 	if c.Probe {
 		return nil
 	}
-	return becomeEnclave(c) // 4.9
+	return becomeEnclave(c) // 4.10
 }
 
 func named(step string, err error) error {

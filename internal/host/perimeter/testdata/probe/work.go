@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"time"
+	"unsafe"
 
 	_ "github.com/duckdb/duckdb-go/v2" // the engine
 	"golang.org/x/sys/unix"
@@ -17,15 +18,20 @@ import (
 // work is what the enclave must still be able to do.
 func work(c *client) map[string]try {
 	return map[string]try{
-		"scan":             func(threads int) (string, error) { return scan(c, threads) },
-		"engine path":      func(int) (string, error) { return enginePath() },
-		"runtime":          func(int) (string, error) { return exerciseRuntime() },
-		"hang":             func(int) (string, error) { select {} },
-		"eat memory":       func(int) (string, error) { return eat() },
-		"eat engine":       func(int) (string, error) { return eatEngine() },
-		"eat memory file":  func(int) (string, error) { return eatFile() },
-		"eat descriptors":  func(int) (string, error) { return eatDescriptors() },
-		"lock a page":      func(int) (string, error) { return lockPage() },
+		"scan":            func(threads int) (string, error) { return scan(c, threads) },
+		"engine path":     func(int) (string, error) { return enginePath() },
+		"runtime":         func(int) (string, error) { return exerciseRuntime() },
+		"hang":            func(int) (string, error) { select {} },
+		"eat memory":      func(int) (string, error) { return eat() },
+		"eat engine":      func(int) (string, error) { return eatEngine() },
+		"eat memory file": func(int) (string, error) { return eatFile() },
+		"eat descriptors": func(int) (string, error) { return eatDescriptors() },
+		"lock a page":     func(int) (string, error) { return lockPage() },
+		"read the clock": func(int) (string, error) {
+			var ts unix.Timespec
+			_, err := raw(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&ts)))(0)
+			return fmt.Sprint(ts.Sec > 0), err
+		},
 		"abort":            func(int) (string, error) { panic("abort") },
 		"echo a megabyte":  func(int) (string, error) { return echo(c) },
 		"threads to limit": func(n int) (string, error) { return threads(n) },
