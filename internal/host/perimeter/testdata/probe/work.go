@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -117,7 +118,8 @@ func enginePath() (string, error) {
 	return "refused", nil
 }
 
-// exerciseRuntime makes threads, timers, garbage and preemption.
+// exerciseRuntime makes threads, timers and garbage, and then collects it while threads spin without a point at which
+// they would stop by themselves: that needs Go's preemption signal to arrive.
 func exerciseRuntime() (string, error) {
 	var wg sync.WaitGroup
 	stop := time.After(300 * time.Millisecond)
@@ -138,8 +140,20 @@ func exerciseRuntime() (string, error) {
 		}()
 	}
 	<-stop
-	runtime.GC()
 	close(done)
+	wg.Wait()
+	var end atomic.Bool
+	for range 4 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for !end.Load() {
+			}
+		}()
+	}
+	time.Sleep(10 * time.Millisecond)
+	runtime.GC()
+	end.Store(true)
 	wg.Wait()
 	return "fine", nil
 }
