@@ -272,7 +272,7 @@ func total(r *statement.Receipt) {
 	for _, e := range r.Exposures {
 		r.Clear.Bytes += e.Bytes
 	}
-	r.Clear.ByteMilliseconds, _ = statement.ByteMilliseconds(r.Clear.Bytes, r.Clear.Micros)
+	r.Clear.ByteMilliseconds = statement.ByteMilliseconds(r.Clear.Bytes, r.Clear.Micros)
 }
 
 // offerOf is deterministic: an offer depends on nothing but its owner's name.

@@ -20,8 +20,8 @@ func (c *check) that(ok bool, field string) {
 func (c *check) digest(d Digest, field string)           { c.that(d.Valid(), field) }
 func (c *check) fingerprint(f Fingerprint, field string) { c.that(f.Valid(), field) }
 func (c *check) name(s, field string)                    { c.that(ValidName(s), field) }
-func (c *check) time(ms int64, field string)             { c.that(ms > 0 && ms < 1<<53, field) }
-func (c *check) count(n int64, field string)             { c.that(n >= 0 && n < 1<<53, field) }
+func (c *check) time(ms int64, field string)             { c.that(ms > 0 && ms <= maxNumber, field) }
+func (c *check) count(n int64, field string)             { c.that(n >= 0 && n <= maxNumber, field) }
 func (c *check) nonce(b []byte, field string)            { c.that(len(b) == NonceSize, field) }
 
 // label is a short text that people read: nothing in it moves a cursor, breaks a

@@ -1,7 +1,6 @@
 package statement
 
 import (
-	"math"
 	"math/bits"
 	"strings"
 )
@@ -181,26 +180,20 @@ func (c *check) exposures(r *Receipt) {
 	}
 	c.that(total == r.Clear.Bytes, "clear bytes")
 	c.count(r.Clear.Micros, "clear micros")
-	want, ok := ByteMilliseconds(r.Clear.Bytes, r.Clear.Micros)
-	c.that(ok && want == r.Clear.ByteMilliseconds, "clear byte_milliseconds")
+	c.that(r.Clear.ByteMilliseconds == ByteMilliseconds(r.Clear.Bytes, r.Clear.Micros), "clear byte_milliseconds")
 	c.count(r.Clear.PeakMemory, "clear peak_memory")
 }
 
-// ByteMilliseconds is bytes times microseconds in milliseconds, rounded up, as
-// Clear states it. It is not ok for negative numbers and past the range of int64.
-func ByteMilliseconds(bytes, micros int64) (product int64, ok bool) {
-	if bytes < 0 || micros < 0 {
-		return 0, false
-	}
+// ByteMilliseconds is bytes × micros ÷ 1000, rounded up; what is more than the
+// largest number of a statement is that number.
+func ByteMilliseconds(bytes, micros int64) int64 {
 	hi, lo := bits.Mul64(uint64(bytes), uint64(micros))
-	if hi >= 1000 {
-		return 0, false
+	lo, carry := bits.Add64(lo, 999, 0)
+	if hi += carry; hi >= 1000 {
+		return maxNumber
 	}
-	q, rem := bits.Div64(hi, lo, 1000)
-	if rem > 0 {
-		q++
-	}
-	return int64(q), q <= math.MaxInt64 && (rem == 0 || q != 0)
+	q, _ := bits.Div64(hi, lo, 1000)
+	return int64(min(q, maxNumber))
 }
 
 // Ack closes an exposure in the owner's ledger: the broker saw the receipt. Its

@@ -104,22 +104,35 @@ func DecodeUnverified[T any, P statementOf[T]](payload []byte) (*T, error) {
 // (docs/spec/statement.md, section 6). An empty by is refused: nobody's word is
 // no word.
 func Verify[T any, P statementOf[T]](e *Envelope, by ...Fingerprint) (*Verified[T], error) {
-	if e == nil || len(by) == 0 {
-		return nil, fmt.Errorf("%w: no signer expected", ErrSignature)
-	}
-	got, err := e.Signers()
-	if err != nil {
+	if err := signedBy(e, by); err != nil {
 		return nil, err
-	}
-	if !sameSet(got, by) {
-		return nil, fmt.Errorf("%w: not signed by exactly the expected parties", ErrSignature)
 	}
 	body, err := DecodeUnverified[T, P](e.Payload)
 	if err != nil {
 		return nil, err
 	}
-	own := e.clone() // what was verified stays so, whatever the caller does with its copy
-	return &Verified[T]{body: *body, envelope: own, digest: own.Digest()}, nil
+	return verified(e, body), nil
+}
+
+// signedBy checks that exactly the parties in by signed e.
+func signedBy(e *Envelope, by []Fingerprint) error {
+	if e == nil || len(by) == 0 {
+		return fmt.Errorf("%w: no signer expected", ErrSignature)
+	}
+	got, err := e.Signers()
+	if err != nil {
+		return err
+	}
+	if !sameSet(got, by) {
+		return fmt.Errorf("%w: not signed by exactly the expected parties", ErrSignature)
+	}
+	return nil
+}
+
+// verified copies e: what was verified stays so, whatever the caller does with its own.
+func verified[T any](e *Envelope, body *T) *Verified[T] {
+	own := e.clone()
+	return &Verified[T]{body: *body, envelope: own, digest: own.Digest()}
 }
 
 func (e *Envelope) clone() Envelope {
@@ -158,5 +171,8 @@ func VerifyAuthor[T any, P interface {
 	if err != nil {
 		return nil, err
 	}
-	return Verify[T, P](e, P(body).Authors()...)
+	if err := signedBy(e, P(body).Authors()); err != nil {
+		return nil, err
+	}
+	return verified(e, body), nil
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"unicode/utf8"
 )
@@ -16,14 +15,15 @@ var ErrNotStrict = errors.New("statement: not strictly encoded")
 // Marshal returns the one encoding of v (docs/spec/statement.md, section 1):
 // struct order, no HTML escapes, no trailing newline. What Unmarshal would not
 // read back is refused here already: a nil that would print as null, and text
-// that is not UTF-8, which encoding/json would silently replace. v must hold no
-// maps and no floats.
+// that is not UTF-8, which encoding/json would silently replace. v is made of
+// structs, slices, strings, integers and booleans: no maps, no floats, nothing
+// that brings a codec of its own.
 func Marshal(v any) ([]byte, error) {
 	out, err := encode(v)
 	if err != nil {
 		return nil, err
 	}
-	if err := written(out); err != nil {
+	if err := scan(out); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -39,22 +39,31 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// written looks through what encode wrote. Outside strings only "null" has an
-// "n", and inside them only a replaced byte is spelled \ufffd: a true U+FFFD is
-// written as itself.
-func written(out []byte) error {
-	inString := false
-	for i := 0; i < len(out); i++ {
-		switch {
-		case out[i] == '"':
+// scan passes once over JSON and refuses what decoding and encoding again would
+// let through: null, which becomes a nil and then null again, nesting past the
+// limit, and \ufffd, which stands for a byte that is no UTF-8 (a true U+FFFD is
+// written as itself). Outside strings only null has an "n". Whether src is JSON
+// at all is for the decoder to say.
+func scan(src []byte) error {
+	depth, inString := 0, false
+	for i := 0; i < len(src); i++ {
+		switch c := src[i]; {
+		case c == '"':
 			inString = !inString
-		case out[i] == '\\':
-			if bytes.HasPrefix(out[i:], []byte(`\ufffd`)) {
+		case c == '\\':
+			if bytes.HasPrefix(src[i:], []byte(`\ufffd`)) {
 				return fmt.Errorf("%w: invalid UTF-8", ErrNotStrict)
 			}
-			i++ // the escaped character is no quote and no backslash
-		case out[i] == 'n' && !inString:
+			i++ // what is escaped is no quote and no backslash
+		case inString:
+		case c == 'n':
 			return fmt.Errorf("%w: null", ErrNotStrict)
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return fmt.Errorf("%w: nested deeper than %d", ErrNotStrict, maxDepth)
+			}
+		case c == '}' || c == ']':
+			depth--
 		}
 	}
 	return nil
@@ -90,6 +99,9 @@ func unmarshal(src []byte, limit int, v any) error {
 	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("%w: %s", ErrNotStrict, decodeReason(err))
 	}
+	// A key that is there twice or in other letters, bytes behind the value, another
+	// spelling of a string, number or base64 text, an empty field written out: all of
+	// them are gone or different now.
 	again, err := encode(v)
 	if err != nil || !bytes.Equal(again, src) {
 		return fmt.Errorf("%w: re-encoding gives other bytes", ErrNotStrict)
@@ -108,73 +120,4 @@ func decodeReason(err error) string {
 		return fmt.Sprintf("syntax error at byte %d", s.Offset)
 	}
 	return "unknown or unreadable field"
-}
-
-// scan walks the tokens once: depth, null, duplicate keys, trailing bytes.
-func scan(src []byte) error {
-	d := json.NewDecoder(bytes.NewReader(src))
-	d.UseNumber()
-	if err := scanValue(d, 0); err != nil {
-		return err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: trailing bytes", ErrNotStrict)
-	}
-	return nil
-}
-
-func scanValue(d *json.Decoder, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("%w: nested deeper than %d", ErrNotStrict, maxDepth)
-	}
-	t, err := d.Token()
-	if err != nil {
-		return fmt.Errorf("%w: %s", ErrNotStrict, decodeReason(err))
-	}
-	switch t {
-	case nil:
-		return fmt.Errorf("%w: null", ErrNotStrict)
-	case json.Delim('{'):
-		return scanObject(d, depth)
-	case json.Delim('['):
-		return scanArray(d, depth)
-	}
-	return nil
-}
-
-func scanObject(d *json.Decoder, depth int) error {
-	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return fmt.Errorf("%w: %s", ErrNotStrict, decodeReason(err))
-		}
-		key, ok := t.(string)
-		if !ok || seen[key] {
-			return fmt.Errorf("%w: duplicate key", ErrNotStrict)
-		}
-		seen[key] = true
-		if err := scanValue(d, depth+1); err != nil {
-			return err
-		}
-	}
-	_, err := d.Token()
-	return closing(err)
-}
-
-func scanArray(d *json.Decoder, depth int) error {
-	for d.More() {
-		if err := scanValue(d, depth+1); err != nil {
-			return err
-		}
-	}
-	_, err := d.Token()
-	return closing(err)
-}
-
-func closing(err error) error {
-	if err != nil {
-		return fmt.Errorf("%w: unclosed value", ErrNotStrict)
-	}
-	return nil
 }

@@ -227,7 +227,7 @@ func (a *Account) fill(r *statement.Receipt) {
 		}
 	}
 	r.Clear.Micros, r.Clear.PeakMemory = 187_331, 96<<20
-	r.Clear.ByteMilliseconds, _ = statement.ByteMilliseconds(r.Clear.Bytes, r.Clear.Micros)
+	r.Clear.ByteMilliseconds = statement.ByteMilliseconds(r.Clear.Bytes, r.Clear.Micros)
 	r.Responsibility = []statement.Responsibility{
 		{Layer: "data and policy", Who: "each owner", Basis: "its signed offer and grant"},
 		{Layer: "machine", Who: "cloudco", Basis: "operator named in the contract; SIMULATED evidence, signed by itself"},
