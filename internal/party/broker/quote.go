@@ -224,7 +224,7 @@ func (b *Broker) sealKeys(ctx context.Context, m *matter) ([]byte, []statement.O
 	}()
 	for _, p := range m.own {
 		offer := p.Offer.Digest()
-		reads := m.plan.Columns(string(offer))
+		reads := append([]string{}, m.plan.Columns(string(offer))...)
 		k, err := b.Store.Release(ctx, offer, reads)
 		if err != nil {
 			return nil, nil, refuseBecause(CodeKeys, "the keys of the version do not open here", err)

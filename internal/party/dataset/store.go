@@ -210,7 +210,7 @@ func (s *Store) Release(ctx context.Context, offer statement.Digest, columns []s
 	if err != nil {
 		return nil, err
 	}
-	out := &statement.OfferKeys{Offer: offer, Footer: keys[statement.FooterKey].BytesUnsafe()}
+	out := &statement.OfferKeys{Offer: offer, Footer: keys[statement.FooterKey].BytesUnsafe(), Column: []statement.ColumnKey{}}
 	for name, k := range keys {
 		commit, ok := o.Commitment(name)
 		if !ok || !seal.Committed(id.key(name), k, commit) {

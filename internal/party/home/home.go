@@ -1,9 +1,7 @@
 package home
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -97,7 +95,6 @@ func (d Dir) Grants() string { return filepath.Join(d.path, "grants") }
 func (d Dir) Pools() string { return filepath.Join(d.path, "pools") }
 
 func (d Dir) configFile() string { return filepath.Join(d.path, "config.json") }
-func (d Dir) cursorFile() string { return filepath.Join(d.path, "mailbox.json") }
 
 // WriteConfig stores the settings durably.
 func (d Dir) WriteConfig(c Config) error {
@@ -127,34 +124,4 @@ func (d Dir) Config() (Config, error) {
 
 func damaged(file string, err error) error {
 	return fault.New(fault.Input, file+" is damaged", "restore the home folder from a backup", err)
-}
-
-type cursor struct {
-	Through int64 `json:"through"`
-}
-
-// Cursor is how far the mailbox was read; 0 for a new home.
-func (d Dir) Cursor() (int64, error) {
-	b, err := os.ReadFile(d.cursorFile())
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, Storage("can't read mailbox.json", err)
-	}
-	var c cursor
-	if err := statement.Unmarshal(b, &c); err != nil || c.Through < 0 {
-		return 0, damaged("mailbox.json", err)
-	}
-	return c.Through, nil
-}
-
-// WriteCursor stores how far the mailbox was read. It is not synced: reading an
-// item twice is harmless, as every answer is idempotent.
-func (d Dir) WriteCursor(through int64) error {
-	b, err := statement.Marshal(cursor{Through: through})
-	if err != nil {
-		return err
-	}
-	return replace(d.cursorFile(), b, false)
 }

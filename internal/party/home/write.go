@@ -11,20 +11,20 @@ import (
 // WriteFile puts b in a file that is either the old one or the new one, whole,
 // whatever happens. When it returns, b is durable.
 func WriteFile(path string, b []byte) error {
-	if err := replace(path, b, true); err != nil {
+	if err := replace(path, b); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
 
-func replace(path string, b []byte, sync bool) error {
+func replace(path string, b []byte) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // 0600
 	if err != nil {
 		return Storage("can't write", err)
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(b)
-	if err == nil && sync {
+	if err == nil {
 		err = tmp.Sync()
 	}
 	if cerr := tmp.Close(); err == nil {

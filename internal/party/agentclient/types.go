@@ -1,0 +1,249 @@
+package agentclient
+
+import (
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/query"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Paths of the API.
+const (
+	PathStatus          = "/v1/status"
+	PathPublish         = "/v1/datasets/publish" // streams Progress
+	PathDatasets        = "/v1/datasets/list"
+	PathRetire          = "/v1/datasets/retire"
+	PathPoolPropose     = "/v1/pools/propose"
+	PathPoolSign        = "/v1/pools/sign"
+	PathPools           = "/v1/pools/list"
+	PathContractPropose = "/v1/contracts/propose"
+	PathContractGrant   = "/v1/contracts/grant"
+	PathContractRevoke  = "/v1/contracts/revoke"
+	PathContracts       = "/v1/contracts/list"
+	PathExplain         = "/v1/queries/explain"
+	PathRun             = "/v1/queries/run" // streams Progress
+	PathJob             = "/v1/queries/status"
+	PathResult          = "/v1/results/open"
+	PathReceipt         = "/v1/receipts/get"
+	PathLedger          = "/v1/ledger/show"
+)
+
+// Empty asks for something that needs no words.
+type Empty struct{}
+
+// Party is a fingerprint with the name that the party gives itself.
+type Party struct {
+	Name        string                `json:"name"`
+	Fingerprint statement.Fingerprint `json:"fingerprint"`
+}
+
+// Status of the agent.
+type Status struct {
+	Party
+	Exchange      string      `json:"exchange"`
+	Home          string      `json:"home"`
+	Ledger        ledger.Head `json:"ledger"`
+	Datasets      int         `json:"datasets"`
+	OpenExposures int         `json:"open_exposures"`
+}
+
+// Progress is one event of a stream.
+type Progress struct {
+	Stage string `json:"stage"`
+	Rows  int64  `json:"rows,omitempty"`
+	Bytes int64  `json:"bytes,omitempty"`
+	Total int64  `json:"total,omitempty"`
+	AtMS  int64  `json:"at_ms,omitempty"`
+	Note  string `json:"note,omitempty"`
+}
+
+// Publish asks to publish a file of the agent's machine.
+type Publish struct {
+	Path    string   `json:"path"` // absolute
+	Dataset string   `json:"dataset"`
+	Version string   `json:"version,omitempty"`
+	Policy  []byte   `json:"policy"`
+	Schema  string   `json:"schema,omitempty"`
+	Columns []string `json:"columns,omitempty"`
+	Where   []string `json:"where,omitempty"`
+	RowID   string   `json:"row_id,omitempty"`
+}
+
+// Dataset is one offered version.
+type Dataset struct {
+	Owner     Party              `json:"owner"`
+	Name      string             `json:"name"`
+	Version   string             `json:"version"`
+	Offer     statement.Digest   `json:"offer"`
+	Rows      int64              `json:"rows"`
+	Bytes     int64              `json:"bytes"`
+	Schema    []statement.Column `json:"schema"`
+	Price     int64              `json:"price"`
+	CreatedMS int64              `json:"created_ms"`
+	Retired   bool               `json:"retired"`
+}
+
+// List asks for the data sets of this party, or of another.
+type List struct {
+	Of string `json:"of,omitempty"`
+}
+
+// Datasets is a list of offered versions.
+type Datasets struct {
+	Datasets []Dataset `json:"datasets"`
+}
+
+// Retire asks to retire one version, or all of a data set.
+type Retire struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
+}
+
+// Digests names what was done.
+type Digests struct {
+	Digests []statement.Digest `json:"digests"`
+}
+
+// PoolPropose asks to propose the next epoch of a pool.
+type PoolPropose struct {
+	Name    string   `json:"name"`
+	Members []string `json:"members"`
+	Pins    []Party  `json:"pins,omitempty"`
+}
+
+// PoolSign asks to sign a proposed epoch: the only one of a name, or one by its digest.
+type PoolSign struct {
+	Name   string           `json:"name,omitempty"`
+	Digest statement.Digest `json:"digest,omitempty"`
+}
+
+// PoolList asks for the epochs of one name, or of all.
+type PoolList struct {
+	Name string `json:"name,omitempty"`
+}
+
+// Pool is one epoch.
+type Pool struct {
+	Name    string           `json:"name"`
+	Epoch   int64            `json:"epoch"`
+	Digest  statement.Digest `json:"digest"`
+	Members []Member         `json:"members"`
+	Missing []Party          `json:"missing"` // who has not signed yet
+}
+
+// Member of a pool or of a contract's table.
+type Member struct {
+	Party
+	Offer  statement.Digest `json:"offer"`
+	Signed bool             `json:"signed"`
+}
+
+// Pools is a list of epochs.
+type Pools struct {
+	Pools []Pool `json:"pools"`
+}
+
+// ContractPropose asks to propose a contract.
+type ContractPropose struct {
+	Data       []string           `json:"data"`
+	Purpose    string             `json:"purpose"`
+	Recipients []string           `json:"recipients,omitempty"`
+	Builds     []statement.Digest `json:"builds"`
+	Operators  []string           `json:"operators"`
+	Evidence   []string           `json:"evidence"`
+	Perimeters []string           `json:"perimeters"`
+	UntilMS    int64              `json:"until_ms"`
+	Pins       []Party            `json:"pins,omitempty"`
+	WaitMS     int64              `json:"wait_ms,omitempty"` // for grants
+}
+
+// About names a contract or another statement.
+type About struct {
+	Digest statement.Digest `json:"digest"`
+	Reason string           `json:"reason,omitempty"`
+}
+
+// Contract as this party sees it.
+type Contract struct {
+	Digest    statement.Digest    `json:"digest"`
+	Requester Party               `json:"requester"`
+	Purpose   string              `json:"purpose"`
+	Tables    []Table             `json:"tables"`
+	Terms     *statement.Contract `json:"terms"`
+	Granted   []Party             `json:"granted"`
+	Missing   []Party             `json:"missing"` // owners without a grant in force
+}
+
+// Table of a contract.
+type Table struct {
+	Name    string           `json:"name"`
+	Pool    statement.Digest `json:"pool,omitempty"`
+	Members []Member         `json:"members"`
+}
+
+// Contracts is a list of contracts.
+type Contracts struct {
+	Contracts []Contract `json:"contracts"`
+}
+
+// Query asks to explain or run a query.
+type Query struct {
+	Contract statement.Digest  `json:"contract,omitempty"`
+	Data     []string          `json:"data,omitempty"`    // explain only, instead of a contract
+	Purpose  string            `json:"purpose,omitempty"` // with data
+	Pins     []Party           `json:"pins,omitempty"`
+	SQL      string            `json:"sql"`
+	Params   []statement.Param `json:"params,omitempty"`
+	Class    string            `json:"class,omitempty"`
+	ExpireMS int64             `json:"expire_ms,omitempty"`
+	WaitMS   int64             `json:"wait_ms,omitempty"` // 0: submit only
+}
+
+// Explained is the verdict on a query that policy allows.
+type Explained struct {
+	Explanation policy.Explanation `json:"explanation"`
+	Text        string             `json:"text"`
+	Price       int64              `json:"price"`
+	Missing     []string           `json:"missing"` // owners concerned without a grant in force
+}
+
+// Job is the state of a job.
+type Job struct {
+	Digest   statement.Digest `json:"digest"`
+	State    string           `json:"state"`
+	Attempts int64            `json:"attempts"`
+	Code     string           `json:"code,omitempty"`
+	Stages   []Progress       `json:"stages"`
+	Refusals []query.Said     `json:"refusals"`
+}
+
+// JobRef names a job, and whom the reader relies on beyond its contract.
+type JobRef struct {
+	Job    statement.Digest        `json:"job"`
+	Pins   []statement.Fingerprint `json:"pins,omitempty"`
+	Beside statement.Digest        `json:"beside,omitempty"` // another job whose result stands beside
+	Prefix string                  `json:"prefix,omitempty"` // of the columns beside
+}
+
+// Result is an opened result.
+type Result struct {
+	Table     []byte           `json:"table"` // result/1
+	Receipt   statement.Digest `json:"receipt"`
+	Simulated bool             `json:"simulated"`
+}
+
+// Receipt is a verified account of a job.
+type Receipt struct {
+	Bundle []byte           `json:"bundle"`
+	Digest statement.Digest `json:"digest"`
+	Text   string           `json:"text"`
+	JSON   []byte           `json:"json"` // receipt.Summary
+}
+
+// LedgerView is the ledger: open exposures first.
+type LedgerView struct {
+	Head      ledger.Head       `json:"head"`
+	Exposures []ledger.Exposure `json:"exposures"`
+	Entries   []ledger.Entry    `json:"entries"`
+	Parties   []Party           `json:"parties"` // names of those in it
+}

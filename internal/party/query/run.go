@@ -1,0 +1,265 @@
+package query
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/broker"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/message"
+	"github.com/cordon-exchange/cordon/seal"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// DefaultClass is the resource class of a job that names none.
+const DefaultClass = "small"
+
+// Run says how to run a question.
+type Run struct {
+	Question
+	Class  string        // default DefaultClass
+	Expire time.Duration // after which nobody may start it; default 15 minutes
+}
+
+// Event is one step of a job, for people.
+type Event struct {
+	Stage string
+	AtMS  int64
+	Note  string
+}
+
+// Submit judges the question here first, signs the job, seals its body to each
+// broker concerned, and queues it. The job is stored here before it is sent.
+func (a *Asker) Submit(ctx context.Context, r Run) (statement.Digest, *Verdict, error) {
+	v, body, err := a.judge(ctx, r.Question)
+	if err != nil {
+		return "", nil, err
+	}
+	job, err := a.job(ctx, r, v, body)
+	if err != nil {
+		return "", nil, err
+	}
+	e, err := statement.Sign(*job, a.Signer)
+	if err != nil {
+		return "", nil, err
+	}
+	dir := a.Home.Job(e.Digest())
+	if err := home.MkdirAll(dir); err != nil {
+		return "", nil, err
+	}
+	if err := home.WriteFile(filepath.Join(dir, "job.json"), e.Bytes()); err != nil {
+		return "", nil, err
+	}
+	if _, err := a.Exchange.SubmitJob(ctx, e); err != nil {
+		return "", nil, exchangeFault(err)
+	}
+	return e.Digest(), v, nil
+}
+
+func (a *Asker) job(ctx context.Context, r Run, v *Verdict, body *statement.Body) (*statement.Job, error) {
+	now := a.Now()
+	if r.Class == "" {
+		r.Class = DefaultClass
+	}
+	if r.Expire <= 0 {
+		r.Expire = 15 * time.Minute
+	}
+	commit, err := body.Commit()
+	if err != nil {
+		return nil, err
+	}
+	j := &statement.Job{
+		Nonce: make([]byte, statement.NonceSize), Contract: r.Contract, Requester: a.self(), Class: r.Class, Commitment: commit,
+		CreatedMS: now.UnixMilli(), ExpiresMS: now.Add(r.Expire).UnixMilli(),
+	}
+	if _, err := rand.Read(j.Nonce); err != nil {
+		return nil, err
+	}
+	for _, s := range v.Plan.Sources {
+		j.Owners = append(j.Owners, statement.Fingerprint(s.Owner))
+	}
+	slices.Sort(j.Owners)
+	j.Owners = slices.Compact(j.Owners)
+	for _, to := range j.Brokers() {
+		b, err := a.sealBody(ctx, body, to)
+		if err != nil {
+			return nil, err
+		}
+		j.Bodies = append(j.Bodies, *b)
+	}
+	return j, nil
+}
+
+func (a *Asker) sealBody(ctx context.Context, body *statement.Body, to statement.Fingerprint) (*statement.SealedBody, error) {
+	p, err := a.Catalog.Party(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := statement.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := seal.To(p.Body().Box, message.BodyContext(a.self(), to), plain)
+	if err != nil {
+		return nil, fault.New(fault.Untrusted, "the key of "+p.Body().Name+" can't be sealed to", "ask it to register again", err)
+	}
+	return &statement.SealedBody{To: to, Sealed: sealed}, nil
+}
+
+// Wait follows a job until it ends, at most for the given time. The error of a
+// job that ended without a result names who refused, and why.
+func (a *Asker) Wait(ctx context.Context, job statement.Digest, atMost time.Duration, tell func(Event)) (*wire.JobStatus, error) {
+	deadline := time.Now().Add(atMost)
+	var told int
+	var version int64
+	for {
+		left := time.Until(deadline)
+		s, err := a.Exchange.WaitJob(ctx, job, version, min(max(left, 0), 20*time.Second))
+		if err != nil {
+			return nil, err
+		}
+		for ; told < len(s.Stages); told++ {
+			st := s.Stages[told]
+			e := Event{Stage: st.Name, AtMS: st.AtMS}
+			if st.Attempt > 1 {
+				e.Note = fmt.Sprintf("attempt %d", st.Attempt)
+			}
+			tell(e)
+		}
+		version = s.Version
+		switch {
+		case s.State == wire.StateDone:
+			return s, nil
+		case s.State == wire.StateFailed:
+			return s, a.failed(ctx, job, s)
+		case time.Until(deadline) <= 0:
+			return s, a.late(job, s)
+		}
+	}
+}
+
+// noticeTime is how long a refusal may take to reach the requester after its job has failed.
+const noticeTime = 2 * time.Second
+
+// failed waits a moment for the sealed refusals that say why.
+func (a *Asker) failed(ctx context.Context, job statement.Digest, s *wire.JobStatus) error {
+	code, party, _ := strings.Cut(s.Code, ":")
+	var refusals []statement.Refusal
+	for end := time.Now().Add(noticeTime); ; {
+		var err error
+		if refusals, err = broker.Refusals(a.Home, job); err != nil {
+			return err
+		}
+		if len(refusals) > 0 || code != "refused" && code != "no-grant" || time.Now().After(end) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return &Failed{Job: job, Code: code, Party: party, Refusals: a.named(ctx, refusals)}
+}
+
+func (a *Asker) late(job statement.Digest, s *wire.JobStatus) error {
+	refusals, err := broker.Refusals(a.Home, job)
+	if err != nil {
+		return err
+	}
+	code := "waiting-" + s.State
+	if n := len(s.Stages); n > 0 {
+		code += "-" + s.Stages[n-1].Name
+	}
+	return &Failed{Job: job, Code: code, Refusals: a.named(context.Background(), refusals), Late: true}
+}
+
+// Said is a refusal with the name of who refused.
+type Said struct {
+	Party string                `json:"party"`
+	Stage string                `json:"stage"`
+	Code  string                `json:"code"`
+	Why   string                `json:"reason"`
+	Who   statement.Fingerprint `json:"fingerprint"`
+}
+
+func (a *Asker) named(ctx context.Context, list []statement.Refusal) []Said {
+	var out []Said
+	for _, r := range list {
+		out = append(out, Said{Party: a.Catalog.Name(ctx, r.Party), Stage: r.Stage, Code: r.Code, Why: r.Reason, Who: r.Party})
+	}
+	return out
+}
+
+// Refusals of a job that reached this party.
+func (a *Asker) Refusals(ctx context.Context, job statement.Digest) ([]Said, error) {
+	list, err := broker.Refusals(a.Home, job)
+	return a.named(ctx, list), err
+}
+
+// Failed is a job that ended, or was waited for, without a result.
+type Failed struct {
+	Job      statement.Digest
+	Code     string // the exchange's or the enclave's
+	Party    string // whom the code names
+	Refusals []Said
+	Late     bool
+}
+
+func (f *Failed) Error() string {
+	var b strings.Builder
+	if f.Late {
+		fmt.Fprintf(&b, "no result in time (%s)", f.Code)
+	} else {
+		fmt.Fprintf(&b, "the job ended without a result: %s", f.Code)
+	}
+	if f.Party != "" {
+		fmt.Fprintf(&b, " of %s", f.Party)
+	}
+	for _, r := range f.Refusals {
+		fmt.Fprintf(&b, "\n  %s refused at %s: %s: %s", r.Party, r.Stage, r.Code, r.Why)
+	}
+	return b.String()
+}
+
+// ExitCode tells refusals from outages and tampering.
+func (f *Failed) ExitCode() int {
+	switch {
+	case len(f.Refusals) > 0 || f.Code == "refused" || f.Code == "no-grant" || f.Code == "revoked":
+		return int(fault.Refused)
+	case strings.HasPrefix(f.Code, "bad-") || f.Code == "other-plan":
+		return int(fault.Untrusted)
+	}
+	return int(fault.Unavailable)
+}
+
+// Hint says what to do next.
+func (f *Failed) Hint() string {
+	switch {
+	case len(f.Refusals) > 0 || f.Code == "refused":
+		return "ask the owners named; each has the reason in its ledger"
+	case f.Code == "no-grant":
+		return "ask " + f.Party + " to grant the contract: 'cordon contract show' lists who has"
+	case f.Code == "no-answer":
+		return "the agent of " + f.Party + " did not answer: is 'cordon party serve' running there?"
+	case f.Late:
+		return "the job goes on: 'cordon query status " + string(f.Job) + "' follows it"
+	case strings.HasPrefix(f.Code, "bad-"):
+		return "something between the parties is not genuine, and nothing of it was used; ask " + orSomeone(f.Party)
+	}
+	return "run the query again, or ask the operator of the host"
+}
+
+func orSomeone(party string) string {
+	if party == "" {
+		return "the operator of the host"
+	}
+	return party + " and the operator of the host"
+}
