@@ -24,7 +24,7 @@ const (
 // Store is an open store. Its methods may be called concurrently.
 type Store struct {
 	id    string
-	lock  *sql.Conn
+	lock  *fileLock
 	read  *sql.DB
 	write *sql.DB
 	w     *writer
@@ -84,9 +84,14 @@ func dsn(file string, pragmas ...string) string {
 	return u.String()
 }
 
-// takeLock holds an exclusive transaction on a file beside the store: the kernel
+// fileLock is an exclusive transaction on a file beside the store: the system
 // ends it with the process, and it works on every system.
-func takeLock(ctx context.Context, file string) (*sql.Conn, error) {
+type fileLock struct {
+	db   *sql.DB
+	conn *sql.Conn
+}
+
+func takeLock(ctx context.Context, file string) (*fileLock, error) {
 	db, err := sql.Open("sqlite", dsn(file, "busy_timeout(0)"))
 	if err != nil {
 		return nil, err
@@ -95,11 +100,14 @@ func takeLock(ctx context.Context, file string) (*sql.Conn, error) {
 	if err != nil {
 		return nil, errors.Join(classify(err), db.Close())
 	}
+	l := &fileLock{db: db, conn: conn}
 	if _, err := conn.ExecContext(ctx, "BEGIN EXCLUSIVE"); err != nil {
-		return nil, errors.Join(classify(err), conn.Close(), db.Close())
+		return nil, errors.Join(classify(err), l.Close())
 	}
-	return conn, nil
+	return l, nil
 }
+
+func (l *fileLock) Close() error { return errors.Join(l.conn.Close(), l.db.Close()) }
 
 func identify(ctx context.Context, db *sql.DB) (string, error) {
 	var b [32]byte

@@ -1,0 +1,245 @@
+// Package laketest is the conformance suite of the lake seam: every
+// implementation runs it.
+//
+// Sees in clear: made-up bytes. Never sees: anything real.
+// Trusts: nobody.
+// If it fails: an implementation is wrong. If it is wrong: an implementation's mistake goes unnoticed.
+// Spec: docs/spec/exchange-api.md, section 5.
+package laketest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/lake"
+)
+
+// Run runs the suite. open gives an empty lake.
+func Run(t *testing.T, open func(t *testing.T) lake.Lake) {
+	for name, f := range map[string]func(*testing.T, lake.Lake){
+		"round trip":           roundTrip,
+		"ranges":               ranges,
+		"written once":         writtenOnce,
+		"partial is invisible": partialIsInvisible,
+		"failed upload":        failedUpload,
+		"canceled upload":      canceledUpload,
+		"paths":                paths,
+		"delete":               deletes,
+		"concurrency":          concurrency,
+	} {
+		t.Run(name, func(t *testing.T) { f(t, open(t)) })
+	}
+}
+
+func put(t *testing.T, l lake.Lake, path, content string) {
+	t.Helper()
+	if err := l.Put(t.Context(), path, strings.NewReader(content)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func get(ctx context.Context, l lake.Lake, path string, from, length int64) (string, error) {
+	r, err := l.Read(ctx, path, from, length)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	return string(b), err
+}
+
+func roundTrip(t *testing.T, l lake.Lake) {
+	big := make([]byte, 3<<20+17)
+	for i := range big {
+		big[i] = byte(rand.Uint32())
+	}
+	for _, content := range []string{"x", string(big)} {
+		path := "a/b/" + strings.Repeat("f", min(len(content), 9)) + ".parquet"
+		put(t, l, path, content)
+		n, err := l.Size(t.Context(), path)
+		if err != nil || n != int64(len(content)) {
+			t.Fatalf("size: %d, %v", n, err)
+		}
+		got, err := get(t.Context(), l, path, 0, n)
+		if err != nil || got != content {
+			t.Fatalf("read %d bytes of %d: %v", len(got), n, err)
+		}
+		var to bytes.Buffer
+		r, err := l.Read(t.Context(), path, 0, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(&to, r); err != nil || to.String() != content {
+			t.Fatalf("copied %d bytes of %d: %v", to.Len(), n, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func ranges(t *testing.T, l lake.Lake) {
+	put(t, l, "a/b", "0123456789")
+	for _, c := range []struct {
+		from, length int64
+		want         string
+		err          error
+	}{
+		{0, 10, "0123456789", nil}, {3, 4, "3456", nil}, {9, 1, "9", nil}, {10, 0, "", nil}, {0, 0, "", nil},
+		{0, 11, "", lake.ErrRange}, {9, 2, "", lake.ErrRange}, {11, 0, "", lake.ErrRange}, {-1, 2, "", lake.ErrRange},
+		{2, -1, "", lake.ErrRange}, {5, 1<<63 - 1, "", lake.ErrRange},
+	} {
+		got, err := get(t.Context(), l, "a/b", c.from, c.length)
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%d+%d: got %q, %v", c.from, c.length, got, err)
+		}
+	}
+}
+
+func writtenOnce(t *testing.T, l lake.Lake) {
+	put(t, l, "a/b", "first")
+	if err := l.Put(t.Context(), "a/b", strings.NewReader("second")); !errors.Is(err, lake.ErrExists) {
+		t.Fatalf("second write: %v", err)
+	}
+	if got, err := get(t.Context(), l, "a/b", 0, 5); got != "first" || err != nil {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
+// gate gives some bytes, then waits before it gives its end.
+type gate struct {
+	reached, open chan struct{}
+	err           error
+	given         bool
+}
+
+func newGate(err error) *gate {
+	return &gate{reached: make(chan struct{}), open: make(chan struct{}), err: err}
+}
+
+func (g *gate) Read(p []byte) (int, error) {
+	if !g.given {
+		g.given = true
+		return copy(p, "partial"), nil
+	}
+	close(g.reached)
+	<-g.open
+	return 0, g.err
+}
+
+func partialIsInvisible(t *testing.T, l lake.Lake) {
+	g := newGate(io.EOF)
+	done := make(chan error, 1)
+	go func() { done <- l.Put(t.Context(), "a/b", g) }()
+	<-g.reached
+	if _, err := l.Size(t.Context(), "a/b"); !errors.Is(err, lake.ErrNotFound) {
+		t.Errorf("size while it is written: %v", err)
+	}
+	if _, err := l.Read(t.Context(), "a/b", 0, 1); !errors.Is(err, lake.ErrNotFound) {
+		t.Errorf("read while it is written: %v", err)
+	}
+	close(g.open)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got, err := get(t.Context(), l, "a/b", 0, 7); got != "partial" || err != nil {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
+func failedUpload(t *testing.T, l lake.Lake) {
+	broken := errors.New("broken")
+	g := newGate(broken)
+	close(g.open)
+	if err := l.Put(t.Context(), "a/b", g); !errors.Is(err, broken) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := l.Size(t.Context(), "a/b"); !errors.Is(err, lake.ErrNotFound) {
+		t.Fatalf("size after a failed write: %v", err)
+	}
+	put(t, l, "a/b", "whole")
+}
+
+func canceledUpload(t *testing.T, l lake.Lake) {
+	ctx, cancel := context.WithCancel(t.Context())
+	g := newGate(io.EOF)
+	done := make(chan error, 1)
+	go func() { done <- l.Put(ctx, "a/b", g) }()
+	<-g.reached
+	cancel()
+	close(g.open)
+	if err := <-done; err == nil {
+		t.Fatal("canceled write succeeded")
+	}
+	if _, err := l.Size(t.Context(), "a/b"); !errors.Is(err, lake.ErrNotFound) {
+		t.Fatalf("size after a canceled write: %v", err)
+	}
+}
+
+func paths(t *testing.T, l lake.Lake) {
+	put(t, l, "a/b", "x")
+	for _, p := range []string{"", "a", "/a/b", "a//b", "a/../a/b", "../a", "a/.b", "a/b/", "a/B", "a\\b", "a/b\x00", strings.Repeat("a/", 300) + "a"} {
+		if err := l.Put(t.Context(), p, strings.NewReader("y")); err == nil {
+			t.Errorf("wrote to %q", p)
+		}
+		if _, err := l.Size(t.Context(), p); !errors.Is(err, lake.ErrNotFound) {
+			t.Errorf("size of %q: %v", p, err)
+		}
+		if _, err := l.Read(t.Context(), p, 0, 1); !errors.Is(err, lake.ErrNotFound) {
+			t.Errorf("read of %q: %v", p, err)
+		}
+		if err := l.Delete(t.Context(), p); !errors.Is(err, lake.ErrNotFound) {
+			t.Errorf("delete of %q: %v", p, err)
+		}
+	}
+}
+
+func deletes(t *testing.T, l lake.Lake) {
+	put(t, l, "a/b", "0123456789")
+	r, err := l.Read(t.Context(), "a/b", 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := l.Delete(t.Context(), "a/b"); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(r); string(b) != "0123456789" || err != nil {
+		t.Errorf("reader of a removed object: %q, %v", b, err)
+	}
+	if err := l.Delete(t.Context(), "a/b"); !errors.Is(err, lake.ErrNotFound) {
+		t.Errorf("second delete: %v", err)
+	}
+	put(t, l, "a/b", "new")
+}
+
+func concurrency(t *testing.T, l lake.Lake) {
+	var wg sync.WaitGroup
+	var won atomic.Int32
+	for n := range 16 {
+		content := strings.Repeat(string(rune('a'+n)), 1000)
+		wg.Go(func() {
+			switch err := l.Put(t.Context(), "a/b", strings.NewReader(content)); {
+			case err == nil:
+				won.Add(1)
+			case !errors.Is(err, lake.ErrExists):
+				t.Error(err)
+			}
+			got, err := get(t.Context(), l, "a/b", 0, 1000)
+			if err != nil || strings.Count(got, got[:1]) != 1000 {
+				t.Errorf("read %d bytes: %v", len(got), err)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d of 16 writes of one path succeeded", won.Load())
+	}
+}
