@@ -31,7 +31,13 @@ func (c *compiler) chooseSet(where *Expr) *Refusal {
 		c.dimIndex[name] = i
 		c.dims = append(c.dims, Dim{Column: col.Name, Type: col.Type, Nullable: col.Nullable, Values: c.domain(col)})
 	}
-	return c.number(where)
+	for i := range c.keys {
+		c.keys[i] = c.numbered(c.keys[i])
+	}
+	if where != nil {
+		*where = c.numbered(*where)
+	}
+	return nil
 }
 
 // columnsOf collects the folded names of the dims in an expression.
@@ -44,17 +50,7 @@ func columnsOf(x Expr, used map[string]bool) {
 	}
 }
 
-// number replaces names of dims by their indices.
-func (c *compiler) number(where *Expr) *Refusal {
-	for i := range c.keys {
-		c.keys[i] = c.numbered(c.keys[i])
-	}
-	if where != nil {
-		*where = c.numbered(*where)
-	}
-	return nil
-}
-
+// numbered replaces names of dims by their indices.
 func (c *compiler) numbered(x Expr) Expr {
 	if x.Op == OpDim && x.Value != "" {
 		x.Index, x.Value = c.dimIndex[fold(x.Value)], ""
@@ -74,11 +70,7 @@ func (c *compiler) numbered(x Expr) Expr {
 func (c *compiler) allowedSet(used []string) ([]string, *Refusal) {
 	var best []string
 	for _, set := range c.table.Members[0].Policy.lattice {
-		fits := holds(set, used) && (best == nil || len(set) < len(best))
-		for _, s := range c.table.Members {
-			fits = fits && slices.ContainsFunc(s.Policy.lattice, func(o []string) bool { return slices.Equal(o, set) })
-		}
-		if fits {
+		if holds(set, used) && (best == nil || len(set) < len(best)) && c.everyPolicyLists(set) {
 			best = set
 		}
 	}
@@ -102,17 +94,32 @@ func (c *compiler) noSet(used []string) *Refusal {
 	if whose == nil {
 		whose = c.names()
 	}
-	r := ruled("lattice", "no-set", c.placeOf(used), "no allowed GROUP BY set holds "+strings.Join(used, " and ")+" together", "allowed sets: "+c.allSets()).of(whose)
+	r := ruled("lattice", "no-set", c.placeOf(used), "no allowed GROUP BY set holds "+strings.Join(used, " and "), "allowed sets: "+c.allSets()).of(whose)
 	r.Nearest = c.nearestInLattice()
 	return r
 }
 
+// allSets lists the sets that every policy allows.
 func (c *compiler) allSets() string {
 	var out []string
 	for _, set := range c.table.Members[0].Policy.lattice {
-		out = append(out, "{"+strings.Join(set, ", ")+"}")
+		if c.everyPolicyLists(set) {
+			out = append(out, "{"+strings.Join(set, ", ")+"}")
+		}
+	}
+	if out == nil {
+		return "none, as the policies share none"
 	}
 	return strings.Join(out, ", ")
+}
+
+func (c *compiler) everyPolicyLists(set []string) bool {
+	for _, s := range c.table.Members {
+		if !slices.ContainsFunc(s.Policy.lattice, func(o []string) bool { return slices.Equal(o, set) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // placeOf is where the query names the dimension with which the set no longer fits.
@@ -135,7 +142,7 @@ func (c *compiler) placeOf(used []string) query.Pos {
 	for _, e := range found {
 		col, _ := c.column(e)
 		sofar = sortedSet(append(sofar, fold(col.Name)))
-		if !slices.ContainsFunc(c.table.Members[0].Policy.lattice, func(set []string) bool { return holds(set, sofar) }) {
+		if !slices.ContainsFunc(c.table.Members[0].Policy.lattice, func(set []string) bool { return holds(set, sofar) && c.everyPolicyLists(set) }) {
 			return e.Pos
 		}
 	}

@@ -3,7 +3,7 @@ package query
 // construct is SQL that is recognised to be refused by name.
 type construct struct{ msg, hint string }
 
-const later = "it is not in this version of the grammar"
+const later = "not in this version of the grammar"
 
 // The tables below are read, never written.
 var constructs = map[string]construct{
