@@ -116,6 +116,9 @@ func (c *chunk) locatePages() error {
 	// values may have a dictionary and no data page.
 	if dict > 0 && (data == 0 || dict < data) {
 		c.pages.Off, c.dict = dict, true
+		if data-dict > n {
+			return malformed("offset of the data pages")
+		}
 	}
 	return nil
 }

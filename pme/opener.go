@@ -1,11 +1,13 @@
 package pme
 
 import (
+	"bytes"
 	"context"
 	"io"
 )
 
-// placed is what became of a chunk: where its parts lie in the output, by offsets into the whole file.
+// placed is what became of a chunk: where its parts lie in the output, by offsets into the whole file. Its page indexes
+// are kept until all chunks are done: there are readers that want those of all chunks in one piece.
 type placed struct {
 	used         int64 // of the chunk's area
 	dict, data   int64 // offsets of dictionary page (0: none) and first data page
@@ -14,6 +16,8 @@ type placed struct {
 	bloom        Range
 	columnIndex  Range
 	offsetIndex  Range
+	columnBytes  []byte
+	offsetBytes  []byte
 }
 
 // opener opens chunks one after the other and keeps its buffers between them.
@@ -176,45 +180,46 @@ func (o *opener) pageAAD(t moduleType, ordinal int) []byte {
 	return o.aad
 }
 
-// part opens one module that is alone of its type and appends it to the area after change, if any.
-func (o *opener) part(r Range, t moduleType, change func([]byte) ([]byte, error)) (Range, error) {
+// index opens one module that is alone of its type; nil where there is none.
+func (o *opener) index(r Range, t moduleType) ([]byte, error) {
 	if r.Len == 0 {
-		return Range{}, nil
+		return nil, nil
 	}
 	if err := o.win.over(o.src, r); err != nil {
-		return Range{}, err
+		return nil, err
 	}
 	b, err := o.win.peek(int(r.Len))
 	if err != nil {
-		return Range{}, err
+		return nil, err
 	}
-	if o.c.key != nil {
-		o.aad = o.plan.aad.module(o.aad, t, o.c.at)
-		if b, err = o.c.key.openModule(b, o.aad); err != nil {
-			return Range{}, tampered("index")
-		}
+	if o.c.key == nil {
+		return bytes.Clone(b), nil
 	}
-	if b, err = change(b); err != nil {
-		return Range{}, err
+	o.aad = o.plan.aad.module(o.aad, t, o.c.at)
+	if b, err = o.c.key.openModule(b, o.aad); err != nil {
+		return nil, tampered("index")
 	}
-	at := Range{o.out.at(), int64(len(b))}
-	return at, o.out.put(b)
+	return b, nil
 }
 
 func (o *opener) columnIndex() (err error) {
-	o.done.columnIndex, err = o.part(o.c.columnIndex, columnIndexModule, func(b []byte) ([]byte, error) {
-		if _, err := wholeRecord(b); err != nil {
-			return nil, malformed("column index")
-		}
-		return b, nil
-	})
-	return err
+	b, err := o.index(o.c.columnIndex, columnIndexModule)
+	if err != nil || b == nil {
+		return err
+	}
+	if _, err := wholeRecord(b); err != nil {
+		return malformed("column index")
+	}
+	o.done.columnBytes = b
+	return nil
 }
 
 func (o *opener) offsetIndex() (err error) {
-	o.done.offsetIndex, err = o.part(o.c.offsetIndex, offsetIndexModule, func(b []byte) ([]byte, error) {
-		return rewriteOffsetIndex(b, o.pages)
-	})
+	b, err := o.index(o.c.offsetIndex, offsetIndexModule)
+	if err != nil || b == nil {
+		return err
+	}
+	o.done.offsetBytes, err = rewriteOffsetIndex(b, o.pages)
 	return err
 }
 

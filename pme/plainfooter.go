@@ -2,9 +2,9 @@ package pme
 
 import "encoding/binary"
 
-// plainFooter writes the footer of the opened file, with length and tail magic: the schema and the chunks of the opened
+// plainFooter appends the footer of the opened file, with length and tail magic: the schema and the chunks of the opened
 // columns only, at their new places, and nothing of encryption.
-func (p *Plan) plainFooter(done []placed) ([]byte, error) {
+func (p *Plan) plainFooter(dst []byte, done []placed) ([]byte, error) {
 	meta, err := p.plainMeta()
 	if err != nil {
 		return nil, err
@@ -22,9 +22,10 @@ func (p *Plan) plainFooter(done []placed) ([]byte, error) {
 		groups[g] = appendRecord(nil, rec)
 	}
 	meta = meta.with(listField(fmRowGroups, wireStruct, groups))
-	b := appendRecord(nil, meta)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(b)))
-	return append(b, magicPlain...), nil
+	from := len(dst)
+	dst = appendRecord(dst, meta)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(dst)-from))
+	return append(dst, magicPlain...), nil
 }
 
 // plainMeta is the FileMetaData but for its row groups. Key-value metadata is written about the whole file: where only

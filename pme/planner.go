@@ -245,20 +245,21 @@ func rangesOf(chunks []chunk) ([]Range, error) {
 	return slices.Clip(out), nil
 }
 
-// layOut gives every chunk an area of the output that it cannot outgrow. Pages shrink when opened: each loses its nonce
-// and tag, and its header a checksum and perhaps a byte of its size. Only offset indexes may grow: a location takes at
-// least 7 bytes and gains at most 13.
+// layOut gives every chunk an area of the output that it cannot outgrow. Pages and bloom filters shrink when opened: each
+// module loses its nonce and tag, and page headers a checksum and perhaps a byte of their size. Page indexes and footer
+// follow behind; of them offset indexes may grow: a location takes at least 7 bytes and gains at most 13.
 func (b *planner) layOut() error {
 	pos := int64(magicSize)
-	footer := int64(len(b.tail.footer)) + trailerSize
+	behind := int64(len(b.tail.footer)) + trailerSize
 	for i := range b.p.chunks {
 		c := &b.p.chunks[i]
 		c.out = pos
-		c.room = c.pages.Len + c.bloom.Len + c.columnIndex.Len + 3*c.offsetIndex.Len
+		c.room = c.pages.Len + c.bloom.Len
 		pos += c.room
-		footer += int64(len(appendRecord(nil, c.meta))) + chunkFooterGrowth
+		behind += c.columnIndex.Len + 3*c.offsetIndex.Len
+		behind += int64(len(appendRecord(nil, c.meta))) + chunkFooterGrowth
 	}
-	footer += int64(len(b.p.groups)) * chunkFooterGrowth
-	b.p.max = pos + footer
+	behind += int64(len(b.p.groups)) * chunkFooterGrowth
+	b.p.max = pos + behind
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// run opens every chunk, then writes the footer, then the head magic.
+// run opens every chunk, then writes indexes and footer, then the head magic.
 func (p *Plan) run(ctx context.Context, src io.ReaderAt, out output) (*Opened, error) {
 	if err := p.checkHead(src); err != nil {
 		return nil, err
@@ -21,17 +21,33 @@ func (p *Plan) run(ctx context.Context, src io.ReaderAt, out output) (*Opened, e
 	if n := len(p.chunks); n > 0 {
 		at = p.chunks[n-1].out + done[n-1].used
 	}
-	footer, err := p.plainFooter(done)
-	if err != nil {
+	end := placeIndexes(done, at)
+	if end, err = p.plainFooter(end, done); err != nil {
 		return nil, err
 	}
-	if err := out.put(footer, at); err != nil {
+	if err := out.put(end, at); err != nil {
 		return nil, err
 	}
 	if err := out.put([]byte(magicPlain), 0); err != nil {
 		return nil, err
 	}
-	return p.opened(done, at+int64(len(footer))), nil
+	return p.opened(done, at+int64(len(end))), nil
+}
+
+// placeIndexes joins the column indexes of all chunks, then their offset indexes, to lie at an offset.
+func placeIndexes(done []placed, at int64) []byte {
+	var b []byte
+	add := func(index []byte) Range {
+		b = append(b, index...)
+		return Range{at + int64(len(b)-len(index)), int64(len(index))}
+	}
+	for i := range done {
+		done[i].columnIndex = add(done[i].columnBytes)
+	}
+	for i := range done {
+		done[i].offsetIndex = add(done[i].offsetBytes)
+	}
+	return b
 }
 
 // checkHead: the head magic is the one part of a file that neither footer nor modules cover.
@@ -84,7 +100,7 @@ func (p *Plan) opened(done []placed, size int64) *Opened {
 		}
 	}
 	for i := range p.chunks {
-		res.Columns[at[p.chunks[i].leaf]].Bytes += done[i].used
+		res.Columns[at[p.chunks[i].leaf]].Bytes += done[i].used + done[i].columnIndex.Len + done[i].offsetIndex.Len
 	}
 	return res
 }

@@ -76,7 +76,7 @@ func parseRecord(dst record, b []byte) (record, int, error) {
 func wholeRecord(b []byte) (record, error) {
 	r, n, err := parseRecord(nil, b)
 	if err == nil && n != len(b) {
-		err = errThrift
+		return nil, errThrift
 	}
 	return r, err
 }
