@@ -14,7 +14,7 @@ import (
 )
 
 // SubmitJob queues a signed job. It is durable when the call returns.
-// CodeAlreadySubmitted: this very job is known.
+// CodeAlreadySubmitted: this very job is known, perhaps from a call whose answer got lost.
 func (c *Client) SubmitJob(ctx context.Context, e *statement.Envelope) (statement.Digest, error) {
 	var out wire.Posted
 	if err := c.json(ctx, call{method: http.MethodPost, path: "/v1/jobs"}, e, &out); err != nil {
@@ -65,12 +65,31 @@ func (c *Client) Renew(ctx context.Context, job statement.Digest, lease string) 
 	return c.json(ctx, call{method: http.MethodPost, path: jobPath(job) + "/lease"}, &wire.Heartbeat{Lease: lease}, nil)
 }
 
-// SendMessages puts messages into the mailboxes of the job's brokers, all or none.
+// SendMessages puts messages into the mailboxes of the job's brokers. What does
+// not fit into one request goes in several, each of them all or none.
 func (c *Client) SendMessages(ctx context.Context, job statement.Digest, lease string, m []wire.Outgoing) error {
-	var id [16]byte
-	rand.Read(id[:]) // never fails: crypto/rand aborts the process instead
-	in := wire.Messages{Lease: lease, ID: hex.EncodeToString(id[:]), Messages: m}
-	return c.json(ctx, call{method: http.MethodPost, path: jobPath(job) + "/messages"}, &in, nil)
+	for len(m) > 0 {
+		n := fitting(m)
+		var id [16]byte
+		rand.Read(id[:]) // never fails: crypto/rand aborts the process instead
+		in := wire.Messages{Lease: lease, ID: hex.EncodeToString(id[:]), Messages: m[:n]}
+		if err := c.json(ctx, call{method: http.MethodPost, path: jobPath(job) + "/messages"}, &in, nil); err != nil {
+			return err
+		}
+		m = m[n:]
+	}
+	return nil
+}
+
+// fitting is how many of the first messages fit into one request: at least one.
+func fitting(m []wire.Outgoing) int {
+	size := 0
+	for i := range m {
+		if size += len(m[i].Body); i > 0 && (size > wire.MaxMessage || i >= wire.MaxOutgoing) {
+			return i
+		}
+	}
+	return len(m)
 }
 
 // Replies returns the answers of this attempt behind seq after, waiting as Mailbox does.
