@@ -97,7 +97,7 @@ func TestConfigurationIsLocked(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"temp_directory": "", "enable_external_access": "false", "lock_configuration": "true", "autoload_known_extensions": "false",
-		"autoinstall_known_extensions": "false", "allow_community_extensions": "false", "threads": "2",
+		"autoinstall_known_extensions": "false", "allow_community_extensions": "false", "threads": "2", "disabled_optimizers": "statistics_propagation",
 	} {
 		got, err := e.text(ctx, "SELECT CAST(current_setting('"+name+"') AS VARCHAR)")
 		if err != nil || got != want {

@@ -109,6 +109,9 @@ func (m *market) compile(t testing.TB, sql string) *policy.Plan {
 	t.Helper()
 	p := m.parsed(t)
 	table := policy.Table{Name: "pool.strikes", Pool: "sha256:" + strings.Repeat("0", 64), Epoch: 1}
+	if strings.Contains(sql, "owner0.strikes") {
+		table = policy.Table{Name: "owner0.strikes"}
+	}
 	for o := range m.rows {
 		table.Members = append(table.Members, policy.Source{Owner: fingerprint(o), OwnerName: fmt.Sprintf("owner%d", o), Dataset: "strikes", Version: "v1",
 			Offer: fmt.Sprintf("sha256:%064x", o+1), Schema: m.schema, Policy: p})

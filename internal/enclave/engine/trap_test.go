@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
@@ -274,5 +276,29 @@ func TestTimeRunsOut(t *testing.T) {
 	table, err := e.Run(ctx, plan)
 	if err == nil || table != nil {
 		t.Error("ran without time")
+	}
+}
+
+// An owner writes the statistics in its files, so they are its word, not its data. DuckDB would answer min and max, count,
+// and the choice of an unchecked sum from them.
+func TestStatisticsAreNotBelieved(t *testing.T) {
+	const secret, honest = 7_777_777_777_777, 1 // over the clamp, and what the statistics say in its place
+	m := newMarket(9, 1)
+	m.rows[0][0].pax = ptr(int64(secret))
+	for _, sql := range []string{"SELECT sum(pax) AS p FROM pool.strikes", "SELECT size, sum(pax) AS p FROM pool.strikes GROUP BY size"} {
+		plan := m.compile(t, sql)
+		paths := m.files(t, plan)
+		content := parquetBytes(t, columnsOf(m.rows[0], plan.Sources[0].Columns)...)
+		old, lie := make([]byte, 8), make([]byte, 8)
+		binary.LittleEndian.PutUint64(old, secret)
+		binary.LittleEndian.PutUint64(lie, honest)
+		footer := len(content) - 8 - int(binary.LittleEndian.Uint32(content[len(content)-8:]))
+		if !bytes.Contains(content[footer:], old) {
+			t.Fatal("no statistics to change")
+		}
+		copy(content[footer:], bytes.ReplaceAll(content[footer:], old, lie))
+		paths[0] = memFile(t, content)
+		_, err := bind(t, paths...).Run(context.Background(), plan)
+		wantCode(t, err, CodeInput)
 	}
 }
