@@ -157,9 +157,9 @@ type ContractPropose struct {
 	WaitMS     int64              `json:"wait_ms,omitempty"` // for grants
 }
 
-// About names a contract or another statement.
+// About names a contract or another statement; none lists all, where a call lists.
 type About struct {
-	Digest statement.Digest `json:"digest"`
+	Digest statement.Digest `json:"digest,omitempty"`
 	Reason string           `json:"reason,omitempty"`
 }
 

@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// NewContractCommand makes `cordon contract` with its verbs.
+func NewContractCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "contract", Short: "Propose, grant and revoke contracts"}
+	cmd.AddCommand(newContractPropose(), newContractGrant(), newContractRevoke(), newContractList(), newContractShow())
+	return cmd
+}
+
+type proposeFlags struct {
+	agentFlags
+	in     api.ContractPropose
+	builds []string
+	until  string
+	pins   []string
+	wait   time.Duration
+}
+
+func newContractPropose() *cobra.Command {
+	var f proposeFlags
+	cmd := &cobra.Command{
+		Use:   "propose --data NAME --purpose TEXT --build DIGEST --operator PARTY --evidence KIND --perimeter FORM --until TIME",
+		Short: "Propose a contract: which data, for what, for whom, where, until when",
+		Long: `Propose a contract. It pins every party by fingerprint: owners, recipients, operators.
+Owners grant it by hand or by a standing rule of their policy; a grant names the
+contract's digest and is good for nothing else. Own data in it is granted at once.
+
+Names are resolved by the exchange, and their fingerprints printed; --pin fixes them.
+
+Exit codes: 0 done, 2 usage, 3 no such data or party, 4 something does not verify,
+7 agent or exchange do not answer, or --wait ended before all owners had granted.`,
+		Example: `  cordon contract propose --data pool.strikes --purpose benchmarking --build sha256:… \
+    --operator hangar --evidence simulated --perimeter strict --until 30d --wait 10s`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return contractPropose(cmd, f) },
+	}
+	f.add(cmd)
+	fl := cmd.Flags()
+	fl.StringArrayVar(&f.in.Data, "data", nil, "pool.NAME or PARTY.DATASET, with an optional @DIGEST (repeatable, required)")
+	fl.StringVar(&f.in.Purpose, "purpose", "", "what the results are for (required)")
+	fl.StringArrayVar(&f.in.Recipients, "recipient", nil, "who receives results; default this party alone (repeatable)")
+	fl.StringArrayVar(&f.builds, "build", nil, "digest of an enclave build to accept (repeatable, required)")
+	fl.StringArrayVar(&f.in.Operators, "operator", nil, "operator of hosts to accept (repeatable, required)")
+	fl.StringArrayVar(&f.in.Evidence, "evidence", nil, "kind of evidence to accept; simulated only by name (repeatable, required)")
+	fl.StringArrayVar(&f.in.Perimeters, "perimeter", nil, "form of the perimeter to accept (repeatable, required)")
+	fl.StringVar(&f.until, "until", "", "end: a date, or a time from now such as 30d (required)")
+	fl.StringArrayVar(&f.pins, "pin", nil, "NAME=FINGERPRINT of a party (repeatable)")
+	fl.DurationVar(&f.wait, "wait", 0, "wait until all owners have granted, at most this long")
+	return cmd
+}
+
+func contractPropose(cmd *cobra.Command, f proposeFlags) error {
+	for _, b := range f.builds {
+		d, err := parseDigest(b)
+		if err != nil {
+			return err
+		}
+		f.in.Builds = append(f.in.Builds, d)
+	}
+	var err error
+	if f.in.Pins, err = parsePins(f.pins); err != nil {
+		return err
+	}
+	if f.until == "" {
+		return fault.New(fault.Usage, "no end given", "give --until, as in --until 30d", nil)
+	}
+	until, err := parseUntil(f.until, time.Now())
+	if err != nil {
+		return err
+	}
+	for _, need := range []struct {
+		flag    string
+		missing bool
+	}{
+		{"--data", len(f.in.Data) == 0}, {"--purpose", f.in.Purpose == ""}, {"--build", len(f.in.Builds) == 0},
+		{"--operator", len(f.in.Operators) == 0}, {"--evidence", len(f.in.Evidence) == 0}, {"--perimeter", len(f.in.Perimeters) == 0},
+	} {
+		if need.missing {
+			return fault.New(fault.Usage, "missing "+need.flag, "a contract says all of it; see --help", nil)
+		}
+	}
+	f.in.UntilMS, f.in.WaitMS = until.UnixMilli(), f.wait.Milliseconds()
+	var missing []api.Party
+	err = call(cmd, &f.agentFlags, api.PathContractPropose, f.in, func(w io.Writer, c *api.Contract) error {
+		missing = c.Missing
+		return contractText(w, c)
+	})
+	if err == nil && f.wait > 0 && len(missing) > 0 {
+		return fault.New(fault.Unavailable, "not granted yet by "+names(missing), "ask them, then see 'cordon contract show DIGEST'", nil)
+	}
+	return err
+}
+
+func contractText(w io.Writer, c *api.Contract) error {
+	t := newTable(w)
+	t.row("contract", string(c.Digest))
+	t.row("requester", c.Requester.Name, string(c.Requester.Fingerprint))
+	t.row("purpose", c.Purpose)
+	for _, table := range c.Tables {
+		t.row("data", table.Name, number(int64(len(table.Members)))+" owners")
+	}
+	t.row("evidence", strings.Join(c.Terms.Evidence, ", "))
+	t.row("perimeters", strings.Join(c.Terms.Perimeters, ", "))
+	for _, b := range c.Terms.Builds {
+		t.row("build", string(b))
+	}
+	for _, o := range c.Terms.Operators {
+		t.row("operator", string(o))
+	}
+	for _, r := range c.Terms.Recipients {
+		t.row("recipient", string(r))
+	}
+	t.row("until", at(c.Terms.UntilMS))
+	t.row("granted", fmt.Sprintf("by %d of %d owners", len(c.Granted), len(c.Granted)+len(c.Missing)))
+	if len(c.Missing) > 0 {
+		t.row("not granted", "by "+names(c.Missing))
+	}
+	if err := t.end(); err != nil {
+		return err
+	}
+	t = newTable(w, "OWNER", "GRANTED", "FINGERPRINT", "OFFER")
+	for _, table := range c.Tables {
+		for _, m := range table.Members {
+			granted := "no"
+			if m.Signed {
+				granted = "yes"
+			}
+			t.row(m.Name, granted, string(m.Fingerprint), m.Offer.Short())
+		}
+	}
+	return t.end()
+}
+
+func newContractGrant() *cobra.Command {
+	return contractVerb("grant CONTRACT", "Grant a contract, by hand",
+		`Grant a contract for all of this party's data in it. The policy of the data still
+decides about every job; what it could never allow is refused here at once.
+
+Exit codes: 0 done, 2 usage, 3 no such contract, 4 something does not verify, 6 the
+policy refuses, 7 agent or exchange do not answer.`,
+		"cordon contract grant sha256:…",
+		func(cmd *cobra.Command, f *agentFlags, d statement.Digest) error {
+			return call(cmd, f, api.PathContractGrant, api.About{Digest: d}, contractText)
+		})
+}
+
+func contractVerb(use, short, long, example string, run func(*cobra.Command, *agentFlags, statement.Digest) error) *cobra.Command {
+	var f agentFlags
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long, Example: "  " + example, Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := parseDigest(args[0])
+			if err != nil {
+				return err
+			}
+			return run(cmd, &f, d)
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func newContractRevoke() *cobra.Command {
+	var reason string
+	cmd := contractVerb("revoke DIGEST", "Take back a grant, or a contract of one's own",
+		`Take back a grant, or a contract that this party proposed. DIGEST is the contract's.
+From the moment this returns, no key is released under it.
+
+Exit codes: 0 done, 2 usage, 3 nothing of this party's to revoke, 7 agent or exchange
+do not answer.`,
+		"cordon contract revoke sha256:… --reason \"end of study\"",
+		func(cmd *cobra.Command, f *agentFlags, d statement.Digest) error {
+			return call(cmd, f, api.PathContractRevoke, api.About{Digest: d, Reason: reason}, func(w io.Writer, r *api.Digests) error {
+				_, err := fmt.Fprintf(w, "revoked %s\n", r.Digests[0])
+				return err
+			})
+		})
+	cmd.Flags().StringVar(&reason, "reason", "", "text for those who read the revocation")
+	return cmd
+}
+
+func newContractList() *cobra.Command {
+	var f agentFlags
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the contracts that name this party",
+		Long: `List the contracts that name this party.
+
+Exit codes: 0 done, 2 usage, 7 agent or exchange do not answer.`,
+		Example: `  cordon contract list`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return call(cmd, &f, api.PathContracts, api.About{}, func(w io.Writer, l *api.Contracts) error {
+				t := newTable(w, "CONTRACT", "REQUESTER", "PURPOSE", "GRANTED", "UNTIL")
+				for _, c := range l.Contracts {
+					t.row(string(c.Digest), c.Requester.Name, c.Purpose, fmt.Sprintf("%d/%d", len(c.Granted), len(c.Granted)+len(c.Missing)), at(c.Terms.UntilMS))
+				}
+				return t.end()
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func newContractShow() *cobra.Command {
+	return contractVerb("show CONTRACT", "Show a contract, and who has granted it",
+		`Show a contract, and who has granted it.
+
+Exit codes: 0 done, 2 usage, 3 no such contract, 4 it does not verify, 7 agent or
+exchange do not answer.`,
+		"cordon contract show sha256:…",
+		func(cmd *cobra.Command, f *agentFlags, d statement.Digest) error {
+			return call(cmd, f, api.PathContracts, api.About{Digest: d}, func(w io.Writer, l *api.Contracts) error {
+				return contractText(w, &l.Contracts[0])
+			})
+		})
+}

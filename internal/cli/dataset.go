@@ -1,0 +1,212 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+)
+
+const maxPolicy = 1 << 20
+
+// NewDatasetCommand makes `cordon dataset` with its verbs.
+func NewDatasetCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "dataset", Short: "Publish data sets, sealed, and retire them"}
+	cmd.AddCommand(newDatasetPublish(), newDatasetList(), newDatasetRetire())
+	return cmd
+}
+
+type publishFlags struct {
+	agentFlags
+	policy string
+	call   api.Publish
+	quiet  bool
+}
+
+func newDatasetPublish() *cobra.Command {
+	var f publishFlags
+	cmd := &cobra.Command{
+		Use:   "publish FILE --name NAME --policy FILE",
+		Short: "Seal a table and offer it",
+		Long: `Seal a table and offer it. FILE is CSV (UTF-8, a header line, an empty field is NULL),
+Parquet or Arrow IPC. Every value is checked against the policy: measures are exact and
+within their clamp, dimensions within their declared values, rows that are units occur
+once. The table becomes Parquet in the agent's memory, each column is encrypted under a
+fresh key, and only ciphertext leaves; the wrapped keys stay in the home folder.
+
+Types: a measure has the type that the policy's scale needs; other columns of a CSV have
+the narrowest type that all values fit. --schema overrides both; "!" behind a type means
+never NULL.
+
+Exit codes: 0 done, 2 usage, 3 the file or the policy is malformed or a value is not
+allowed (with line and column), 7 agent or exchange do not answer, 8 disk full.`,
+		Example: `  cordon dataset publish strikes.csv --name strikes --policy policy.yaml
+  cordon dataset publish all.csv --name strikes --policy policy.yaml --row-id report_id \
+    --column "Wildlife Size=size" --column "Phase of flight=phase" --column "Cost Total $=cost" \
+    --where-equals "Aircraft Airline Operator=DELTA AIR LINES" --schema "size:varchar!,phase:varchar!"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return datasetPublish(cmd, args[0], f) },
+	}
+	f.add(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.call.Dataset, "name", "", "name of the data set (required)")
+	fl.StringVar(&f.policy, "policy", "", "policy file (required)")
+	fl.StringVar(&f.call.Version, "version", "", "version; default the next number")
+	fl.StringVar(&f.call.Schema, "schema", "", "types that override inference: column:type,…")
+	fl.StringArrayVar(&f.call.Columns, "column", nil, "publish this column, as \"Name in the file=name\" (repeatable; default all)")
+	fl.StringArrayVar(&f.call.Where, "where-equals", nil, "publish only rows with \"Column=Text\" (repeatable)")
+	fl.StringVar(&f.call.RowID, "row-id", "", "add a column of this name that numbers the rows")
+	fl.BoolVar(&f.quiet, "quiet", false, "show no progress")
+	return cmd
+}
+
+func datasetPublish(cmd *cobra.Command, file string, f publishFlags) error {
+	if f.call.Dataset == "" || f.policy == "" {
+		return fault.New(fault.Usage, "name or policy missing", "give --name and --policy", nil)
+	}
+	var err error
+	if f.call.Policy, err = readBounded(f.policy, maxPolicy); err != nil {
+		return fault.New(fault.Input, "can't read the policy", "check --policy", err)
+	}
+	if f.call.Path, err = filepath.Abs(file); err != nil {
+		return err
+	}
+	if _, err := os.Stat(f.call.Path); err != nil {
+		return fault.New(fault.Input, "can't read the file", "check its path", err)
+	}
+	p := &progress{w: cmd.ErrOrStderr(), quiet: f.quiet}
+	d, err := stream[api.Dataset](cmd.Context(), &f.agentFlags, api.PathPublish, f.call, p.publishing)
+	p.end()
+	if err != nil {
+		return err
+	}
+	return show(cmd, &f.agentFlags, d, func(w io.Writer, d *api.Dataset) error {
+		_, err := fmt.Fprintf(w, "published %s.%s version %s\n  rows    %d\n  sealed  %d bytes\n  offer   %s\n",
+			d.Owner.Name, d.Name, d.Version, d.Rows, d.Bytes, d.Offer)
+		return err
+	})
+}
+
+// progress prints what happens, a line a stage; on a terminal the line moves.
+type progress struct {
+	w     io.Writer
+	quiet bool
+	last  string
+}
+
+func (p *progress) publishing(e api.Progress) {
+	bytes := humanize.Bytes(uint64(max(e.Bytes, 0)))
+	if e.Total > 0 {
+		bytes += " of " + humanize.Bytes(uint64(e.Total))
+	}
+	p.stage(e.Stage, fmt.Sprintf("%-8s %d rows, %s", e.Stage, e.Rows, bytes))
+}
+
+func (p *progress) job(e api.Progress) {
+	line := e.Stage
+	if e.Note != "" {
+		line += "  " + e.Note
+	}
+	p.stage("", line)
+}
+
+func (p *progress) stage(name, line string) {
+	if p.quiet {
+		return
+	}
+	same := name != "" && name == p.last
+	switch {
+	case terminal(p.w) && same:
+		fmt.Fprintf(p.w, "\r\033[K%s", line)
+	case terminal(p.w):
+		if p.last != "" {
+			fmt.Fprintln(p.w)
+		}
+		fmt.Fprint(p.w, line)
+	case same:
+		return // files and pipes get a line a stage
+	default:
+		fmt.Fprintln(p.w, line)
+	}
+	p.last = line
+	if name != "" {
+		p.last = name
+	}
+}
+
+func (p *progress) end() {
+	if !p.quiet && p.last != "" && terminal(p.w) {
+		fmt.Fprintln(p.w)
+	}
+}
+
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}
+
+func newDatasetList() *cobra.Command {
+	var f agentFlags
+	var in api.List
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the party's data sets, or another's",
+		Long: `List the party's data sets with all versions, or those that another party offers.
+
+Exit codes: 0 done, 2 usage, 3 no such party, 7 agent or exchange do not answer.`,
+		Example: `  cordon dataset list
+  cordon dataset list --of delta --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return call(cmd, &f, api.PathDatasets, in, func(w io.Writer, l *api.Datasets) error {
+				t := newTable(w, "DATA SET", "VERSION", "ROWS", "BYTES", "STATE", "OFFER")
+				for _, d := range l.Datasets {
+					state := "offered"
+					if d.Retired {
+						state = "retired"
+					}
+					t.row(d.Owner.Name+"."+d.Name, d.Version, number(d.Rows), number(d.Bytes), state, string(d.Offer))
+				}
+				return t.end()
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&in.Of, "of", "", "name or fingerprint of another party")
+	return cmd
+}
+
+func newDatasetRetire() *cobra.Command {
+	var f agentFlags
+	var in api.Retire
+	cmd := &cobra.Command{
+		Use:   "retire NAME",
+		Short: "Withdraw a data set: no key of it is released from now on",
+		Long: `Withdraw a data set, or one version of it. From the moment this returns, no key of it
+is released, and the exchange refuses new contracts over it.
+
+Exit codes: 0 done, 2 usage, 3 no such version, 7 agent or exchange do not answer.`,
+		Example: `  cordon dataset retire strikes --version 1`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Name = args[0]
+			return call(cmd, &f, api.PathRetire, in, func(w io.Writer, d *api.Digests) error {
+				_, err := fmt.Fprintf(w, "retired %d versions\n", len(d.Digests))
+				return err
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&in.Version, "version", "", "one version; default all")
+	return cmd
+}

@@ -1,0 +1,214 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// NewLedgerCommand makes `cordon ledger` with its verbs.
+func NewLedgerCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "ledger", Short: "Read the account of what left this party's hands"}
+	cmd.AddCommand(newLedgerShow(), newLedgerVerify())
+	return cmd
+}
+
+func newLedgerShow() *cobra.Command {
+	var f agentFlags
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show exposures, open ones first, then charges, grants and refusals",
+		Long: `Show what left this party's hands: every release of keys, open ones (without a receipt)
+first; then charges, grants and refusals, each with its reason.
+
+Exit codes: 0 done, 2 usage, 7 the agent does not answer.`,
+		Example: `  cordon ledger show
+  cordon ledger show --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return call(cmd, &f, api.PathLedger, api.Empty{}, func(w io.Writer, v *api.LedgerView) error {
+				return (&ledgerText{w: w, v: v, names: namesOf(v)}).print()
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func namesOf(v *api.LedgerView) map[statement.Fingerprint]string {
+	out := map[statement.Fingerprint]string{}
+	for _, p := range v.Parties {
+		out[p.Fingerprint] = p.Name
+	}
+	return out
+}
+
+type ledgerText struct {
+	w     io.Writer
+	v     *api.LedgerView
+	names map[statement.Fingerprint]string
+}
+
+func (l *ledgerText) who(f statement.Fingerprint) string {
+	if n := l.names[f]; n != "" {
+		return n
+	}
+	return f.Short()
+}
+
+func (l *ledgerText) print() error {
+	for _, section := range []func() error{l.exposures, l.charges, l.agreements, l.refusals} {
+		if err := section(); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(l.w, "%d entries, head %s\n", l.v.Head.Seq, l.v.Head.Digest)
+	return err
+}
+
+func (l *ledgerText) exposures() error {
+	t := newTable(l.w, "EXPOSURE", "JOB", "REQUESTER", "NO", "COLUMNS", "RELEASED", "CLOSED AFTER", "BYTES", "OUTCOME")
+	for _, x := range l.v.Exposures {
+		state, after, outcome := "closed", (time.Duration(x.ClosedMS-x.ReleasedMS) * time.Millisecond).String(), x.Outcome
+		if x.Open() {
+			state, after, outcome = "OPEN", "-", "no receipt"
+		}
+		columns := 0
+		for _, o := range x.Columns {
+			columns += len(o.Columns)
+		}
+		t.row(state, x.Job.Short(), l.who(x.Requester), number(x.Number), number(int64(columns)), at(x.ReleasedMS), after, number(x.Bytes), outcome)
+	}
+	return l.section(t, len(l.v.Exposures))
+}
+
+func (l *ledgerText) section(t *table, rows int) error {
+	if rows == 0 {
+		return nil
+	}
+	if err := t.end(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(l.w)
+	return err
+}
+
+// list prints the entries of some kinds.
+func (l *ledgerText) list(t *table, row func(e *ledger.Entry) bool) error {
+	n := 0
+	for i := range l.v.Entries {
+		if row(&l.v.Entries[i]) {
+			n++
+		}
+	}
+	return l.section(t, n)
+}
+
+func (l *ledgerText) charges() error {
+	t := newTable(l.w, "CHARGE", "JOB", "REQUESTER", "CREDITS")
+	return l.list(t, func(e *ledger.Entry) bool {
+		if e.Kind != ledger.KindCharge {
+			return false
+		}
+		t.row(at(e.AtMS), e.Job.Short(), l.who(e.Requester), number(e.Charged))
+		return true
+	})
+}
+
+func (l *ledgerText) agreements() error {
+	t := newTable(l.w, "AGREEMENT", "WHAT", "ABOUT", "BY", "REQUESTER")
+	return l.list(t, func(e *ledger.Entry) bool {
+		about, by := e.About.Short(), e.Authority
+		switch e.Kind {
+		case ledger.KindGrant:
+			about = "contract " + e.Contract.Short()
+		case ledger.KindPool:
+			about = fmt.Sprintf("pool.%s epoch %d", e.Name, e.Epoch)
+		case ledger.KindPublish, ledger.KindRetire:
+			about = e.Name + " version " + e.Version
+		case ledger.KindRevoke:
+		default:
+			return false
+		}
+		requester := ""
+		if e.Requester != "" {
+			requester = l.who(e.Requester)
+		}
+		t.row(at(e.AtMS), e.Kind, about, by, requester)
+		return true
+	})
+}
+
+func (l *ledgerText) refusals() error {
+	t := newTable(l.w, "REFUSAL", "STAGE", "ABOUT", "REQUESTER", "CODE", "REASON")
+	return l.list(t, func(e *ledger.Entry) bool {
+		if e.Kind != ledger.KindRefusal {
+			return false
+		}
+		about := "job " + e.Job.Short()
+		if e.Job == "" {
+			about = e.About.Short()
+		}
+		requester := ""
+		if e.Requester != "" {
+			requester = l.who(e.Requester)
+		}
+		t.row(at(e.AtMS), e.Stage, about, requester, e.Code, e.Reason)
+		return true
+	})
+}
+
+func newLedgerVerify() *cobra.Command {
+	var f agentFlags
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Verify the whole chain of the ledger, from its file",
+		Long: `Verify the whole chain of the ledger, from its file: no agent is needed, and one that
+runs is not disturbed. Note the head elsewhere: a folder restored from an older copy
+verifies too, but has another head.
+
+Exit codes: 0 whole, 2 usage, 3 no party in the folder, 4 damaged (the entry is named),
+8 the file can't be read.`,
+		Example: `  cordon ledger verify --home ./delta`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := home.Open(f.home)
+			if err != nil {
+				return err
+			}
+			c, err := dir.Config()
+			if err != nil {
+				return err
+			}
+			entries, head, err := ledger.VerifyFile(dir.Ledger(), c.Fingerprint)
+			if err != nil {
+				return err
+			}
+			open := 0
+			for _, x := range ledger.Exposures(entries) {
+				if x.Open() {
+					open++
+				}
+			}
+			out := &struct {
+				Entries       int         `json:"entries"`
+				OpenExposures int         `json:"open_exposures"`
+				Head          ledger.Head `json:"head"`
+			}{len(entries), open, head}
+			if f.json {
+				return printJSON(cmd.OutOrStdout(), out)
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "ledger is whole: %d entries, %d open exposures, head %s\n", out.Entries, open, head.Digest)
+			return err
+		},
+	}
+	f.add(cmd)
+	return cmd
+}

@@ -1,0 +1,311 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/agent"
+	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// NewPartyCommand makes `cordon party` with its verbs.
+func NewPartyCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "party", Short: "Make a party and run its agent"}
+	cmd.AddCommand(newPartyInit(), newPartyShow(), newPartyServe(), newPartyStatus())
+	return cmd
+}
+
+type initFlags struct {
+	home, name         string
+	passphraseFile     string
+	generatePassphrase string
+	json               bool
+}
+
+func newPartyInit() *cobra.Command {
+	var f initFlags
+	cmd := &cobra.Command{
+		Use:   "init --home DIR --name NAME",
+		Short: "Make a party: its keys, in a new home folder",
+		Long: `Make a party: a signing key, a key that others seal to, and a key encryption key,
+in a keyring that a passphrase protects. Whoever loses the passphrase or the folder
+loses the data sets published with it: keep a copy of both, apart.
+
+Exit codes: 0 done, 2 usage, 5 unusable passphrase, 8 the folder can't be written.`,
+		Example: `  cordon party init --home ./delta --name delta
+  cordon party init --home ./delta --name delta --generate-passphrase ./delta.pass --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return partyInit(cmd, f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.home, "home", os.Getenv("CORDON_HOME"), "new folder for the party; default $CORDON_HOME")
+	fl.StringVar(&f.name, "name", "", "name of the party: lower-case letters, digits and _ (required)")
+	fl.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from a file instead of the terminal")
+	fl.StringVar(&f.generatePassphrase, "generate-passphrase", "", "make a random passphrase and write it to a new file")
+	fl.BoolVar(&f.json, "json", false, "print JSON")
+	return cmd
+}
+
+type partyInfo struct {
+	Name        string                `json:"name"`
+	Fingerprint statement.Fingerprint `json:"fingerprint"`
+	Key         string                `json:"key"`
+	Home        string                `json:"home"`
+}
+
+func (p *partyInfo) text(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "party        %s\nfingerprint  %s\nhome         %s\n", p.Name, p.Fingerprint, p.Home)
+	return err
+}
+
+func partyInit(cmd *cobra.Command, f initFlags) error {
+	if !statement.ValidName(f.name) {
+		return fault.New(fault.Usage, "not a name for a party: "+f.name, "give --name with lower-case letters, digits and _, at most 32", nil)
+	}
+	if f.passphraseFile != "" && f.generatePassphrase != "" {
+		return fault.New(fault.Usage, "both --passphrase-file and --generate-passphrase", "give one of them", nil)
+	}
+	dir, err := home.Create(f.home)
+	if err != nil {
+		return err
+	}
+	pass, err := newPassphrase(f)
+	if err != nil {
+		return err
+	}
+	ring, err := keyring.New(f.name)
+	if err != nil {
+		return err
+	}
+	file, err := ring.Encrypt(pass)
+	if err != nil {
+		return err
+	}
+	key := ring.Signer().Public().String()
+	// The settings first: a folder without keyring.age is no party yet, and init can be run again.
+	if err := dir.WriteConfig(home.Config{Name: f.name, Fingerprint: ring.Fingerprint(), Key: key, CreatedMS: time.Now().UnixMilli()}); err != nil {
+		return err
+	}
+	if err := home.WriteFile(dir.Keyring(), file); err != nil {
+		return err
+	}
+	info := &partyInfo{Name: f.name, Fingerprint: ring.Fingerprint(), Key: key, Home: dir.Path()}
+	if f.json {
+		return printJSON(cmd.OutOrStdout(), info)
+	}
+	return info.text(cmd.OutOrStdout())
+}
+
+func newPassphrase(f initFlags) (keyring.Passphrase, error) {
+	switch {
+	case f.generatePassphrase != "":
+		p, err := keyring.GeneratePassphrase()
+		if err != nil {
+			return p, err
+		}
+		return p, p.WriteTo(f.generatePassphrase)
+	case f.passphraseFile != "":
+		return keyring.ReadPassphrase(f.passphraseFile)
+	}
+	first, err := askPassphrase("new passphrase: ")
+	if err != nil {
+		return keyring.Passphrase{}, err
+	}
+	again, err := askPassphrase("again: ")
+	if err != nil {
+		return keyring.Passphrase{}, err
+	}
+	if string(first) != string(again) {
+		return keyring.Passphrase{}, fault.New(fault.NoKey, "the two passphrases differ", "run the command again", nil)
+	}
+	return keyring.NewPassphrase(first)
+}
+
+func askPassphrase(prompt string) ([]byte, error) {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return nil, fault.New(fault.NoKey, "no passphrase, and no terminal to ask for one", "give --passphrase-file", nil)
+	}
+	fmt.Fprint(os.Stderr, prompt)
+	b, err := term.ReadPassword(int(os.Stdin.Fd()))
+	fmt.Fprintln(os.Stderr)
+	return b, err
+}
+
+func newPartyShow() *cobra.Command {
+	var f agentFlags
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "Show name and fingerprint of the party",
+		Long: `Show name and fingerprint of the party. It needs no passphrase and no agent. Tell
+others your fingerprint on a way that they trust: it is what they pin.
+
+Exit codes: 0 done, 2 usage, 3 no party in the folder.`,
+		Example: `  cordon party show --home ./delta`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := home.Open(f.home)
+			if err != nil {
+				return err
+			}
+			c, err := dir.Config()
+			if err != nil {
+				return err
+			}
+			info := &partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path()}
+			return show(cmd, &f, info, func(w io.Writer, p *partyInfo) error { return p.text(w) })
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func newPartyStatus() *cobra.Command {
+	var f agentFlags
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Ask the agent how it is",
+		Long: `Ask the agent how it is: exchange, data sets, open exposures, head of the ledger.
+
+Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answer.`,
+		Example: `  cordon party status --home ./delta`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return call(cmd, &f, api.PathStatus, api.Empty{}, func(w io.Writer, s *api.Status) error {
+				t := newTable(w)
+				t.row("party", s.Name, string(s.Fingerprint))
+				t.row("exchange", s.Exchange)
+				t.row("data sets", fmt.Sprint(s.Datasets))
+				t.row("open exposures", fmt.Sprint(s.OpenExposures))
+				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))
+				return t.end()
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+type serveFlags struct {
+	home, exchange, passphraseFile string
+	joinPools                      []string
+	json, debug                    bool
+}
+
+func newPartyServe() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve --home DIR --exchange URL",
+		Short: "Run the party's agent",
+		Long: `Run the party's agent: it unlocks the keyring once, answers jobs that concern the
+party, and serves the other commands over a socket in the home folder. It opens no
+port. It waits for an exchange that is away, and stops on SIGINT or SIGTERM after
+what is under way. One line on standard output says that it is ready; logs go to
+standard error and hold no values, keys or SQL.
+
+Exit codes: 0 stopped, 2 usage or another agent serves this home, 3 damaged keyring or
+settings, 4 the ledger or an offer was tampered with, 5 wrong passphrase or missing key,
+6 the exchange refuses the party, 8 home can't be written.`,
+		Example: `  cordon party serve --home ./delta --exchange http://127.0.0.1:7400
+  cordon party serve --home ./delta --exchange http://127.0.0.1:7400 --passphrase-file ./delta.pass --join-pools strikes`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return partyServe(cmd, f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.home, "home", os.Getenv("CORDON_HOME"), "home folder of the party; default $CORDON_HOME")
+	fl.StringVar(&f.exchange, "exchange", "", "URL of the exchange (required)")
+	fl.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from a file instead of the terminal")
+	fl.StringSliceVar(&f.joinPools, "join-pools", nil, "sign proposals of pools with these names without asking, if all checks pass")
+	fl.BoolVar(&f.json, "json", false, "print the ready line as JSON, and log in JSON")
+	fl.BoolVar(&f.debug, "debug", false, "log more")
+	return cmd
+}
+
+func partyServe(cmd *cobra.Command, f serveFlags) error {
+	if f.exchange == "" {
+		return fault.New(fault.Usage, "no exchange given", "add --exchange URL", nil)
+	}
+	dir, ring, err := unlock(f.home, f.passphraseFile)
+	if err != nil {
+		return err
+	}
+	a, err := agent.Open(agent.Options{
+		Home: dir, Keyring: ring, Exchange: f.exchange, Verifiers: verifiers(), JoinPools: f.joinPools, Log: slog.New(f.logs(cmd.ErrOrStderr())),
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var printErr error
+	err = a.Serve(ctx, func() { printErr = f.ready(cmd.OutOrStdout(), ring, dir) })
+	return errors.Join(err, printErr, a.Close())
+}
+
+func unlock(path, passphraseFile string) (home.Dir, *keyring.Keyring, error) {
+	dir, err := home.Open(path)
+	if err != nil {
+		return dir, nil, err
+	}
+	file, err := os.ReadFile(dir.Keyring())
+	if err != nil {
+		return dir, nil, fault.New(fault.NoKey, "the keyring is missing", "restore keyring.age from a backup", err)
+	}
+	var pass keyring.Passphrase
+	if passphraseFile != "" {
+		pass, err = keyring.ReadPassphrase(passphraseFile)
+	} else {
+		var typed []byte
+		if typed, err = askPassphrase("passphrase: "); err == nil {
+			pass, err = keyring.NewPassphrase(typed)
+		}
+	}
+	if err != nil {
+		return dir, nil, err
+	}
+	ring, err := keyring.Decrypt(file, pass)
+	return dir, ring, err
+}
+
+func (f *serveFlags) logs(w io.Writer) slog.Handler {
+	o := &slog.HandlerOptions{Level: slog.LevelInfo}
+	if f.debug {
+		o.Level = slog.LevelDebug
+	}
+	if f.json {
+		return slog.NewJSONHandler(w, o)
+	}
+	return slog.NewTextHandler(w, o)
+}
+
+func (f *serveFlags) ready(w io.Writer, ring *keyring.Keyring, dir home.Dir) error {
+	if !f.json {
+		_, err := fmt.Fprintf(w, "agent of %s ready\n  fingerprint  %s\n  exchange     %s\n", ring.Name(), ring.Fingerprint(), f.exchange)
+		return err
+	}
+	b, err := statement.Marshal(struct {
+		Ready       bool                  `json:"ready"`
+		Name        string                `json:"name"`
+		Fingerprint statement.Fingerprint `json:"fingerprint"`
+		Home        string                `json:"home"`
+		Exchange    string                `json:"exchange"`
+		PID         int                   `json:"pid"`
+	}{true, ring.Name(), ring.Fingerprint(), dir.Path(), f.exchange, os.Getpid()})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
+}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+)
+
+// NewRootCommand makes `cordon` with all its verbs.
+func NewRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cordon",
+		Short: "Compute on data of many owners that none of them shows",
+		Long: `Cordon is a confidential data exchange: owners seal their data, keep the keys,
+and release them only to an attested enclave, for one agreed query at a time.
+
+Exit codes: 0 done, 1 a bug, 2 usage, 3 malformed input, 4 not genuine or tampered with,
+5 key missing or passphrase wrong, 6 refused by a policy or an owner, 7 no answer in time,
+8 local disk full or not writable. Every error has a line "error:" and, where one can
+do something about it, a line "hint:".`,
+		Example: `  cordon party init --home ./delta --name delta --generate-passphrase ./delta.pass
+  cordon party serve --home ./delta --passphrase-file ./delta.pass --exchange http://127.0.0.1:7400`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageFault(cmd, err) })
+	root.AddCommand(
+		NewPartyCommand(), NewDatasetCommand(), NewPoolCommand(), NewContractCommand(), NewQueryCommand(), NewResultCommand(),
+		NewReceiptCommand(newReceiptShow(), newReceiptExport()), NewLedgerCommand(),
+		NewParquetCommand(), NewExchangeCommand(), NewHostCommand(),
+	)
+	return root
+}
+
+func usageFault(cmd *cobra.Command, err error) error {
+	return fault.New(fault.Usage, err.Error(), "see '"+cmd.CommandPath()+" --help'", nil)
+}
+
+// Run executes one command line and returns the exit code of the process.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := NewRootCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	return report(stderr, asUsage(root, args, err))
+}
+
+// asUsage gives cobra's own errors (unknown command, wrong number of arguments) the code for usage.
+func asUsage(root *cobra.Command, args []string, err error) error {
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	text := err.Error()
+	for _, start := range []string{"unknown command", "accepts ", "requires ", "required flag", "invalid argument"} {
+		if strings.HasPrefix(text, start) {
+			cmd, _, ferr := root.Find(args)
+			if ferr != nil {
+				cmd = root
+			}
+			return usageFault(cmd, err)
+		}
+	}
+	return err
+}
+
+// report prints an error as people and scripts want it.
+func report(w io.Writer, err error) int {
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(w, "error: interrupted")
+		return int(fault.Unavailable)
+	}
+	fmt.Fprintf(w, "error: %s\n", err)
+	if hint := fault.Hint(err); hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+	return fault.ExitCode(err)
+}

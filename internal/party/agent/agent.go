@@ -1,0 +1,142 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/approval"
+	"github.com/cordon-exchange/cordon/internal/party/broker"
+	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/publish"
+	"github.com/cordon-exchange/cordon/internal/party/query"
+	"github.com/cordon-exchange/cordon/internal/party/results"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Options of an agent.
+type Options struct {
+	Home      home.Dir           // required
+	Keyring   *keyring.Keyring   // required: unlocked
+	Exchange  string             // required: URL
+	Verifiers evidence.Verifiers // required
+	Log       *slog.Logger       // required
+	JoinPools []string           // names of pools whose proposals are signed without asking
+	Now       func() time.Time   // default time.Now
+}
+
+// Agent of one party.
+type Agent struct {
+	opt      Options
+	self     statement.Fingerprint
+	config   home.Config
+	exchange *client.Client
+	catalog  *catalog.Catalog
+	store    *dataset.Store
+	ledger   *ledger.Ledger
+	desk     *approval.Desk
+	asker    *query.Asker
+	opener   *results.Opener
+	publish  *publish.Publisher
+	broker   *broker.Broker
+	unlock   func()
+}
+
+// Open takes the home folder for this process and verifies all that is in it.
+func Open(o Options) (*Agent, error) {
+	if o.Keyring == nil || o.Exchange == "" || len(o.Verifiers) == 0 || o.Log == nil {
+		return nil, errors.New("agent: an option is missing")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	unlock, err := o.Home.Lock()
+	if err != nil {
+		return nil, err
+	}
+	a := &Agent{opt: o, self: o.Keyring.Fingerprint(), unlock: unlock}
+	if err := a.open(); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *Agent) open() error {
+	o := &a.opt
+	var err error
+	if a.config, err = o.Home.Config(); err != nil {
+		return err
+	}
+	if a.config.Fingerprint != a.self || a.config.Name != o.Keyring.Name() {
+		return fault.New(fault.Untrusted, "the keyring is another party's than config.json says", "restore the home folder from one backup", nil)
+	}
+	if a.exchange, err = client.New(client.Options{URL: o.Exchange, Signer: o.Keyring.Signer(), Now: o.Now}); err != nil {
+		return err
+	}
+	if a.ledger, err = ledger.Open(o.Home.Ledger(), a.self, o.Now); err != nil {
+		return err
+	}
+	if a.store, err = dataset.Open(o.Home, a.self, o.Keyring); err != nil {
+		return err
+	}
+	return a.wire()
+}
+
+// wire makes the parts, each with just what it needs.
+func (a *Agent) wire() error {
+	o, signer := &a.opt, a.opt.Keyring.Signer()
+	a.catalog = catalog.New(a.exchange)
+	a.desk = &approval.Desk{
+		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Signer: signer, Home: o.Home, Now: o.Now,
+		JoinPools: o.JoinPools,
+	}
+	a.asker = &query.Asker{Exchange: a.exchange, Catalog: a.catalog, Home: o.Home, Signer: signer, Compile: policy.Compile, Now: o.Now}
+	a.opener = &results.Opener{
+		Exchange: a.exchange, Catalog: a.catalog, Ledger: a.ledger, Box: o.Keyring.Box(), Self: a.self, Verifiers: o.Verifiers,
+	}
+	a.publish = &publish.Publisher{Exchange: a.exchange, Store: a.store, Ledger: a.ledger, Signer: signer, Now: o.Now}
+	var err error
+	a.broker, err = broker.New(broker.Options{
+		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Home: o.Home, Signer: signer, Box: o.Keyring.Box(),
+		Verifiers: o.Verifiers, Compile: policy.Compile, Now: o.Now, Log: o.Log,
+	})
+	return err
+}
+
+// Close lets go of the home folder.
+func (a *Agent) Close() error {
+	var err error
+	if a.ledger != nil {
+		err = a.ledger.Close()
+	}
+	if a.exchange != nil {
+		a.exchange.Close()
+	}
+	a.unlock()
+	return err
+}
+
+// register introduces the party to the exchange, and heals what a crash left out.
+func (a *Agent) register(ctx context.Context) error {
+	k := a.opt.Keyring
+	e, err := statement.Sign(statement.Party{
+		Name: k.Name(), Key: k.Signer().Public().String(), Box: k.Box().Public(), CreatedMS: a.config.CreatedMS,
+	}, k.Signer())
+	if err != nil {
+		return err
+	}
+	if _, err := a.exchange.PostStatement(ctx, e); err != nil {
+		return err
+	}
+	return a.desk.Heal(ctx)
+}
