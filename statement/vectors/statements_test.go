@@ -1,0 +1,241 @@
+package vectors_test
+
+import (
+	"errors"
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/cordon-exchange/cordon/receipt/receipttest"
+	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/statement/vectors"
+)
+
+// book collects statements by name.
+type book struct {
+	t    *testing.T
+	file vectors.Accepted[vectors.Statement]
+	by   map[string]vectors.Statement
+}
+
+func (b *book) add(name string, e statement.Envelope) {
+	b.t.Helper()
+	signers, err := e.Signers()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	kind, err := statement.PeekType(e.Payload)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	s := vectors.Statement{
+		Name: name, Kind: path.Base(path.Dir(kind)), Payload: string(e.Payload), Digest: string(e.Digest()),
+		Signers: names(signers), Envelope: string(e.Bytes()),
+	}
+	b.by[name] = s
+	b.file.Success = append(b.file.Success, s)
+}
+
+func (b *book) refuse(of, name, class, field string, payload []byte) {
+	b.t.Helper()
+	c := change(b.t, []byte(b.by[of].Payload), payload)
+	b.file.Failure = append(b.file.Failure, vectors.Refusal{Name: of + ": " + name, Of: of, Change: c, Error: class, Field: field})
+}
+
+// bad is one field out of range.
+type bad[T any] struct {
+	name, field string
+	edit        func(*T)
+}
+
+// refuseFields adds a failure for each edit.
+func refuseFields[T any, P interface {
+	*T
+	statement.Statement
+}](b *book, of string, list []bad[T]) {
+	b.t.Helper()
+	for _, x := range list {
+		s, err := statement.DecodeUnverified[T, P]([]byte(b.by[of].Payload))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		x.edit(s)
+		payload, err := statement.Marshal(s)
+		if err != nil {
+			b.t.Fatalf("%s: %s: %v", of, x.name, err)
+		}
+		b.refuse(of, x.name, "invalid", x.field, payload)
+	}
+}
+
+func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accepted[vectors.Statement] {
+	b := &book{t: t, by: map[string]vectors.Statement{}, file: vectors.Accepted[vectors.Statement]{Comment: comment}}
+	x := a.Bundle
+	alpha := a.Owners[0]
+	b.add("party", x.Parties[0])
+	b.add("offer", x.Offers[0])
+	b.add("offer with awkward text", awkwardOffer(t, x.Offers[0], alpha))
+	b.add("pool", x.Pools[0])
+	b.add("pool, second epoch", secondEpoch(t, x.Pools[0], a.Owners))
+	b.add("contract", x.Contract)
+	b.add("contract over one data set", oneDataSet(t, x.Contract, a.Requester))
+	b.add("grant", x.Grants[0])
+	b.add("job", x.Job)
+	b.add("ready", x.Readies[0])
+	b.add("refusal", receipttest.Sign(t, statement.Refusal{
+		Party: alpha.Fingerprint(), Job: x.Job.Digest(), Stage: "hello", Code: "row-level",
+		Reason: "1:8: rows can't leave\nask for an aggregate over a declared group", AtMS: receipttest.Start.UnixMilli(),
+	}, alpha))
+	b.add("release", x.Releases[0])
+	b.add("release of a footer alone", footerAlone(t, x.Releases[0], alpha))
+	b.add("receipt", x.Receipt)
+	b.add("receipt of a failed job", failed.Bundle.Receipt)
+	b.add("ack", x.Acks[0])
+	b.add("revocation", receipttest.Sign(t, statement.Revocation{
+		Author: alpha.Fingerprint(), Revokes: x.Grants[0].Digest(), Reason: "the study is over", AtMS: receipttest.Start.UnixMilli(),
+	}, alpha))
+	b.add("revocation without a reason", receipttest.Sign(t, statement.Revocation{
+		Author: alpha.Fingerprint(), Revokes: x.Offers[0].Digest(), AtMS: receipttest.Start.UnixMilli(),
+	}, alpha))
+	refuseEncodings(b)
+	refuseTypes(b)
+	refuseParty(b)
+	refuseOffer(b)
+	refusePool(b)
+	refuseContract(b)
+	refuseGrant(b)
+	refuseJob(b)
+	refuseReady(b)
+	refuseRefusal(b)
+	refuseRelease(b)
+	refuseReceipt(b)
+	refuseAck(b)
+	refuseRevocation(b)
+	return b.file
+}
+
+func body[T any, P interface {
+	*T
+	statement.Statement
+}](t *testing.T, e statement.Envelope) T {
+	t.Helper()
+	s, err := statement.DecodeUnverified[T, P](e.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *s
+}
+
+// awkward text has one spelling, however odd: <, > and & as they are; U+2028
+// and controls escaped; U+FFFD and U+007F as they are.
+const awkward = "# <a> & \"b\" \\ / \u2028\u2029 \b\f\n\r\t\x01 \ufffd \x7f é e\u0301 \U0001f99c\n"
+
+func awkwardOffer(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	o := body[statement.Offer](t, e)
+	o.Policy = awkward + o.Policy
+	o.Replaces = e.Digest()
+	o.Version = "2026-01.fix_2"
+	o.Files = append(o.Files, statement.File{Object: o.Files[0].Object[:65] + "strikes/b", Bytes: 1, Rows: 0, AADPrefix: "b"})
+	return receipttest.Sign(t, o, by)
+}
+
+func secondEpoch(t *testing.T, e statement.Envelope, by []*receipttest.Party) statement.Envelope {
+	p := body[statement.Pool](t, e)
+	p.Epoch, p.Previous, p.Members = 2, e.Digest(), p.Members[:2]
+	return receipttest.Sign(t, p, by[:2]...)
+}
+
+func oneDataSet(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	c := body[statement.Contract](t, e)
+	c.Tables = append(c.Tables, statement.Table{Name: "alpha.strikes", Members: c.Tables[0].Members[:1]})
+	return receipttest.Sign(t, c, by)
+}
+
+func footerAlone(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	r := body[statement.Release](t, e)
+	r.Columns[0].Columns, r.Number, r.Charged = []string{}, 2, 0
+	return receipttest.Sign(t, r, by)
+}
+
+// decoders by kind: what reads a payload of it.
+func decoders() map[string]func([]byte) (any, error) {
+	return map[string]func([]byte) (any, error){
+		"party": decoder[statement.Party], "offer": decoder[statement.Offer], "pool": decoder[statement.Pool],
+		"contract": decoder[statement.Contract], "grant": decoder[statement.Grant], "job": decoder[statement.Job],
+		"ready": decoder[statement.Ready], "refusal": decoder[statement.Refusal], "release": decoder[statement.Release],
+		"receipt": decoder[statement.Receipt], "ack": decoder[statement.Ack], "revocation": decoder[statement.Revocation],
+	}
+}
+
+func decoder[T any, P interface {
+	*T
+	statement.Statement
+}](payload []byte) (any, error) {
+	s, err := statement.DecodeUnverified[T, P](payload)
+	if s == nil {
+		return nil, err
+	}
+	return s, err
+}
+
+// class names an error as the vectors do.
+func class(err error) string {
+	for _, c := range []struct {
+		is   error
+		name string
+	}{
+		{statement.ErrEnvelope, "envelope"}, {statement.ErrSignature, "signature"}, {statement.ErrType, "type"},
+		{statement.ErrInvalid, "invalid"}, {statement.ErrNotStrict, "not strict"},
+	} {
+		if errors.Is(err, c.is) {
+			return c.name
+		}
+	}
+	return "unknown"
+}
+
+func TestStatements(t *testing.T) {
+	file, decode := vectors.Statements(), decoders()
+	by, kinds, kindOf := map[string]string{}, map[string]bool{}, map[string]string{}
+	for _, s := range file.Success {
+		by[s.Name], kinds[s.Kind] = s.Payload, true
+		kindOf[s.Name] = s.Kind
+		t.Run(s.Name, func(t *testing.T) {
+			v, err := decode[s.Kind]([]byte(s.Payload))
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := statement.Marshal(v)
+			if err != nil || string(again) != s.Payload {
+				t.Fatalf("encodes differently: %v", err)
+			}
+			e, err := statement.ParseEnvelope([]byte(s.Envelope))
+			if err != nil || string(e.Payload) != s.Payload || string(e.Digest()) != s.Digest {
+				t.Fatalf("envelope, payload and digest disagree: %v", err)
+			}
+			signers, err := e.Signers()
+			if err != nil || strings.Join(names(signers), " ") != strings.Join(s.Signers, " ") {
+				t.Fatalf("signed by %v: %v", signers, err)
+			}
+		})
+	}
+	if len(kinds) != len(decode) || len(file.Failure) < 200 {
+		t.Fatalf("%d kinds, %d failures: vectors are missing", len(kinds), len(file.Failure))
+	}
+	for _, f := range file.Failure {
+		t.Run(f.Name, func(t *testing.T) { refusedPayload(t, f, f.Change.Apply([]byte(by[f.Of])), decode[kindOf[f.Of]]) })
+	}
+}
+
+func refusedPayload(t *testing.T, f vectors.Refusal, payload []byte, decode func([]byte) (any, error)) {
+	v, err := decode(payload)
+	if v != nil || err == nil {
+		t.Fatal("accepted")
+	}
+	if got := class(err); got != f.Error {
+		t.Fatalf("%s: %v, want %s", got, err, f.Error)
+	}
+	if f.Field != "" && !strings.HasSuffix(err.Error(), ": "+f.Field) {
+		t.Fatalf("%v, want field %s", err, f.Field)
+	}
+}
