@@ -241,7 +241,7 @@ func ValidName(s string) bool { return plain(s, "-") }
 func ValidCode(s string) bool { return plain(s, "-:_") }
 
 func plain(s, others string) bool {
-	if s == "" || len(s) > MaxText {
+	if s == "" || len(s) > MaxText || s[0] < 'a' || s[0] > 'z' {
 		return false
 	}
 	for _, r := range s {

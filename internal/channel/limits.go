@@ -16,7 +16,7 @@ const (
 	FrameSize     = 1 << 20          // bytes of an HTTP/2 frame that either side accepts
 	StreamWindow  = 4<<20 - 1        // bytes under way in one direction of one request
 	MaxMS         = 24 * 3600 * 1000 // of a time limit
-	MaxText       = 96               // bytes of a code or the name of a stage
+	MaxText       = 64               // bytes of a code or the name of a stage
 
 	// What one enclave may do in all.
 

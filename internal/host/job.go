@@ -19,6 +19,13 @@ var errLeaseLost = errors.New("host: lease lost")
 // givingUp bounds what is said to the exchange about a job that has ended.
 const givingUp = 5 * time.Second
 
+// Codes of attempts that ended without a word of the enclave.
+const (
+	codeLost     = "enclave-lost"  // given back, for another attempt
+	codeNoStart  = "enclave-start" // the same
+	codeTimedOut = "timed-out"     // another attempt would take as long
+)
+
 // runJob takes one claimed job to its end. If no outcome reached the exchange, the job is given back, for another attempt.
 func runJob(ctx context.Context, o Options, claim *wire.Claim) {
 	log := o.Log.With("job", claim.Digest.Short(), "attempt", claim.Attempt)
@@ -31,16 +38,29 @@ func runJob(ctx context.Context, o Options, claim *wire.Claim) {
 			return
 		}
 	}
-	log.Warn("job given back", "error", err, "took", took)
+	log.Warn("job lost", "error", err, "took", took)
 	if errors.Is(err, errLeaseLost) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), givingUp)
 	defer cancel()
-	if err := o.Exchange.Finish(ctx, claim.Digest, wire.Finish{Lease: claim.Lease, State: wire.StateRetry}); err != nil {
+	if err := o.Exchange.Finish(ctx, claim.Digest, withoutAWord(claim.Lease, err)); err != nil {
 		log.Warn("job not given back: its lease will run out", "error", err)
 	}
 }
+
+func withoutAWord(lease string, why error) wire.Finish {
+	switch {
+	case errors.Is(why, context.DeadlineExceeded):
+		return wire.Finish{Lease: lease, State: wire.StateFailed, Code: codeTimedOut}
+	case errors.Is(why, errStart):
+		return wire.Finish{Lease: lease, State: wire.StateRetry, Code: codeNoStart}
+	}
+	return wire.Finish{Lease: lease, State: wire.StateRetry, Code: codeLost}
+}
+
+// errStart stands for an enclave that could not be started.
+var errStart = errors.New("host: enclave not started")
 
 var errClass = errors.New("host: job of a class that was not asked for")
 
@@ -71,14 +91,14 @@ func attempt(ctx context.Context, o Options, claim *wire.Claim, log *slog.Logger
 	})
 	e, err := o.Perimeter.Start(ctx, class)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(errStart, err)
 	}
 	log.Info("enclave started", "class", class.Name, "form", e.Form().Form)
 	r := &relay{o: o, claim: claim, class: class, enclave: e}
 	return r, live(ctx, e, r)
 }
 
-// lastBreath is how long an enclave may take to end after its channel has closed, or after it said its last word.
+// lastBreath is how long an enclave may take to end after its channel has closed.
 const lastBreath = 2 * time.Second
 
 // live serves the enclave until it ends, and makes sure that it does.

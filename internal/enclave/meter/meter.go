@@ -7,7 +7,6 @@
 package meter
 
 import (
-	"math/bits"
 	"sync"
 	"time"
 
@@ -81,7 +80,7 @@ func (m *Meter) Clear(exposures []statement.Exposure, peak int64) statement.Clea
 		}
 		c.Micros = micros(end.Sub(m.held))
 	}
-	c.ByteMilliseconds = product(c.Bytes, c.Micros)
+	c.ByteMilliseconds = statement.ByteMilliseconds(c.Bytes, c.Micros)
 	return c
 }
 
@@ -94,16 +93,4 @@ func micros(d time.Duration) int64 {
 		return 0
 	}
 	return min((d.Nanoseconds()+999)/1000, most)
-}
-
-// product is bytes × micros ÷ 1000, rounded up, and the largest number where it is more than that.
-func product(bytes, micros int64) int64 {
-	hi, lo := bits.Mul64(uint64(bytes), uint64(micros))
-	lo, carry := bits.Add64(lo, 999, 0)
-	hi += carry
-	if hi >= 1000 {
-		return most
-	}
-	q, _ := bits.Div64(hi, lo, 1000)
-	return int64(min(q, most))
 }

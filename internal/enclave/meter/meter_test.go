@@ -1,7 +1,6 @@
 package meter
 
 import (
-	"math"
 	"testing"
 	"time"
 
@@ -53,22 +52,6 @@ func TestNeverClosedCountsUntilNow(t *testing.T) {
 	c.pass(5 * time.Second)
 	if got := m.Clear(nil, 0).Micros; got != 5e6 {
 		t.Errorf("got %d", got)
-	}
-}
-
-func TestProduct(t *testing.T) {
-	for _, c := range []struct{ bytes, micros, want int64 }{
-		{0, 1 << 40, 0},
-		{1, 1, 1}, // rounded up
-		{1000, 1, 1},
-		{1001, 1, 2},
-		{7, 1000, 7},
-		{1 << 40, 1 << 40, most},
-		{math.MaxInt64, math.MaxInt64, most},
-	} {
-		if got := product(c.bytes, c.micros); got != c.want {
-			t.Errorf("product(%d, %d) = %d, want %d", c.bytes, c.micros, got, c.want)
-		}
 	}
 }
 

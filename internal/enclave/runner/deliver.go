@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
 	"github.com/cordon-exchange/cordon/message"
@@ -153,17 +155,25 @@ func (r *run) handOver(ctx context.Context, key *seal.DataKey, b *receipt.Bundle
 	if err != nil {
 		return failure.New(failure.Internal, err)
 	}
+	var all errgroup.Group
+	all.SetLimit(maxPuts)
 	for _, to := range r.concerned() {
-		name, sealed, err := r.sealTo(to, key, account)
-		if err != nil {
-			return failure.New(failure.Internal, err)
-		}
-		if err := r.host.Put(ctx, name, sealed); err != nil {
-			return failure.New(failure.Unstored, err)
-		}
+		all.Go(func() error {
+			name, sealed, err := r.sealTo(to, key, account)
+			if err != nil {
+				return failure.New(failure.Internal, err)
+			}
+			if err := r.host.Put(ctx, name, sealed); err != nil {
+				return failure.New(failure.Unstored, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return all.Wait()
 }
+
+// maxPuts bounds how many artifacts are under way at once.
+const maxPuts = 8
 
 func (r *run) sealTo(to statement.Fingerprint, key *seal.DataKey, account []byte) (name string, sealed []byte, err error) {
 	job := r.brief.Job.Digest()
