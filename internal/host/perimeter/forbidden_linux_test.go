@@ -22,6 +22,7 @@ func TestRefused(t *testing.T) {
 		host   []unix.Errno // in the host's root, where Landlock answers; nil means the same
 	}{
 		{name: "read /etc/passwd", errnos: nowhere, host: []unix.Errno{unix.EACCES}},
+		{name: "read /../etc/passwd", errnos: nowhere, host: []unix.Errno{unix.EACCES}},
 		{name: "read /", errnos: []unix.Errno{unix.EACCES}},
 		{name: "read another's memory", errnos: nowhere, host: []unix.Errno{unix.EACCES}},
 		{name: "read another's environment", errnos: nowhere, host: []unix.Errno{unix.EACCES}},

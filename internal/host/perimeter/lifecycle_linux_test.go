@@ -100,6 +100,18 @@ func TestOrdinaryUser(t *testing.T) {
 	}
 }
 
+// TestGroupsDropped: what the host's user may read through its groups, the enclave may not.
+func TestGroupsDropped(t *testing.T) {
+	t.Parallel()
+	if may, err := mayBecomeNobody(); err != nil || !may {
+		missing(t, "the caller can't change users")
+	}
+	h := startHost(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Groups: []uint32{4242}}})
+	if groups, err := statusField(h.report.Pid, "Groups"); err != nil || groups != "" {
+		t.Errorf("groups %q (%v)", groups, err)
+	}
+}
+
 type host struct {
 	cmd    *exec.Cmd
 	report helperReport

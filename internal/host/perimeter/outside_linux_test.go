@@ -29,6 +29,7 @@ func TestFormMatchesReality(t *testing.T) {
 			t.Errorf("form %v for request %v", f.Request(), r)
 		}
 		checkNamespacesOutside(t, s.Pid(), f)
+		checkMounts(t, s.Pid(), f)
 		checkThreads(t, s.Pid(), f)
 		checkDescriptors(t, s.Pid())
 		checkIdentity(t, s.Pid(), f)
@@ -59,6 +60,30 @@ func checkNamespacesOutside(t *testing.T, pid int, f Form) {
 	want := map[Name]int{Process: 7, SharedPID: 6, NoUserNS: 0}[f.Name]
 	if len(own) != want {
 		t.Errorf("%d own namespaces, want %d", len(own), want)
+	}
+}
+
+// checkMounts: the empty root and its proc, nothing underneath or on top, both read-only or without anything to write.
+func checkMounts(t *testing.T, pid int, f Form) {
+	t.Helper()
+	if f.Root != RootEmpty {
+		return
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mounts []string
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line) // id, parent, device, root, where, options …
+		mounts = append(mounts, fields[4]+" "+strings.Split(fields[5], ",")[0])
+	}
+	want := []string{"/ ro", "/proc ro"}
+	if f.Proc == ProcOwnEntry {
+		want[1] = "/proc/self ro"
+	}
+	if !reflect.DeepEqual(mounts, want) {
+		t.Errorf("mounts %q, want %q", mounts, want)
 	}
 }
 

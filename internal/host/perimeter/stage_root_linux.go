@@ -55,13 +55,17 @@ func mountProc(c stageConfig, done *stageDone) error {
 	}
 	if c.Name == Process {
 		done.Proc = ProcOwnNamespace
-		return unix.Mount("proc", proc, "proc", mountFlags, "subset=pid")
+		return unix.Mount("proc", proc, "proc", mountFlags|unix.MS_RDONLY, "subset=pid")
 	}
 	done.Proc = ProcOwnEntry
-	if err := os.Mkdir(proc+"/self", 0o555); err != nil {
+	entry := proc + "/self"
+	if err := os.Mkdir(entry, 0o555); err != nil {
 		return err
 	}
-	return unix.Mount(".", proc+"/self", "", unix.MS_BIND, "")
+	if err := unix.Mount(".", entry, "", unix.MS_BIND, ""); err != nil {
+		return err
+	}
+	return unix.Mount("", entry, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY|mountFlags, "")
 }
 
 // enterRoot makes the new root the root, lets go of the old one, and makes everything read-only.

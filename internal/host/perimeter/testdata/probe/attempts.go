@@ -78,6 +78,7 @@ func attempts(c *client) map[string]try {
 func files() map[string]try {
 	return map[string]try{
 		"read /etc/passwd":             open("/etc/passwd", unix.O_RDONLY),
+		"read /../etc/passwd":          open("/../etc/passwd", unix.O_RDONLY),
 		"read /":                       open("/", unix.O_RDONLY),
 		"read another's memory":        open("/proc/PID/mem", unix.O_RDONLY),
 		"read another's environment":   open("/proc/PID/environ", unix.O_RDONLY),
