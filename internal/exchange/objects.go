@@ -159,9 +159,12 @@ func (s *Server) stream(c *call, path string, from, length int64, status int) er
 	}
 	defer r.Close()
 	c.w.WriteHeader(status)
-	n, err := io.Copy(&download{ResponseWriter: c.w, ctl: http.NewResponseController(c.w)}, r)
+	ctl := http.NewResponseController(c.w)
+	n, err := io.Copy(&download{ResponseWriter: c.w, ctl: ctl}, r)
 	if err != nil || n != length {
-		// The status is sent: only a broken connection can say that bytes are missing.
+		// The status is sent: only a broken connection can say that bytes are missing,
+		// and this is net/http's way to break it. What is there goes out before.
+		_ = ctl.Flush()
 		s.log.Warn("object not sent to its end", "bytes", n, "of", length, "err", err)
 		panic(http.ErrAbortHandler)
 	}

@@ -35,7 +35,7 @@ const (
 	maxPause   = 2 * time.Second       // between two tries
 	firstPause = 10 * time.Millisecond // doubles
 	maxAnswer  = statement.MaxPayload  // bytes of a JSON answer
-	maxRestart = 4                     // restarts of the exchange in a row, while one call is made
+	maxAnew    = 4                     // restarts of the exchange in a row, while one call is made
 	stall      = 60 * time.Second      // without a byte, while streaming
 )
 
@@ -82,11 +82,13 @@ func (c *Client) json(ctx context.Context, k call, in, out any) error {
 		}
 		k.bytes(b)
 	}
-	resp, err := c.do(ctx, k)
-	if err != nil {
-		return err
-	}
-	return readAnswer(resp, out)
+	return c.retry(ctx, func(ctx context.Context) error {
+		resp, err := c.once(ctx, k)
+		if err != nil {
+			return err
+		}
+		return readAnswer(resp, out)
+	})
 }
 
 // bytes sets the body.
@@ -110,16 +112,16 @@ func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
 func (c *Client) retry(ctx context.Context, f func(context.Context) error) error {
 	deadline := time.Now().Add(c.patience)
 	pause := firstPause
-	for restarts := 0; ; {
+	for anew := 0; ; {
 		err := f(ctx)
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case HasCode(err, wire.CodeWrongInstance) && restarts < maxRestart:
+		case signAnew(err) && anew < maxAnew:
 			c.known.Store(nil)
-			restarts++
+			anew++
 			continue
 		case !passing(err):
 			return err
@@ -131,6 +133,13 @@ func (c *Client) retry(ctx context.Context, f func(context.Context) error) error
 		}
 		pause = min(2*pause, maxPause)
 	}
+}
+
+// signAnew reports whether the same call can succeed under a new signature: the
+// exchange has restarted, or net/http has sent the request again after its answer
+// got lost, and the exchange refused the second one. All calls can be made twice.
+func signAnew(err error) bool {
+	return HasCode(err, wire.CodeWrongInstance) || HasCode(err, wire.CodeReplayed)
 }
 
 // passing reports whether err may pass by itself: no answer, or not now.

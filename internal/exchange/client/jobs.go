@@ -14,13 +14,28 @@ import (
 )
 
 // SubmitJob queues a signed job. It is durable when the call returns.
-// CodeAlreadySubmitted: this very job is known, perhaps from a call whose answer got lost.
+// CodeAlreadySubmitted: this very job was known before.
 func (c *Client) SubmitJob(ctx context.Context, e *statement.Envelope) (statement.Digest, error) {
-	var out wire.Posted
-	if err := c.json(ctx, call{method: http.MethodPost, path: "/v1/jobs"}, e, &out); err != nil {
+	b, err := statement.Marshal(e)
+	if err != nil {
 		return "", err
 	}
-	return out.Digest, nil
+	k := call{method: http.MethodPost, path: "/v1/jobs"}
+	k.bytes(b)
+	var out wire.Posted
+	lost := false // an answer to this call got lost: then the job that is known is this one
+	err = c.retry(ctx, func(ctx context.Context) error {
+		resp, err := c.once(ctx, k)
+		if err == nil {
+			err = readAnswer(resp, &out)
+		}
+		if lost && HasCode(err, wire.CodeAlreadySubmitted) {
+			out.Digest, err = e.Digest(), nil
+		}
+		lost = lost || passing(err) || HasCode(err, wire.CodeReplayed)
+		return err
+	})
+	return out.Digest, err
 }
 
 // Job tells the state of a job that concerns the caller.
