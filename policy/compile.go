@@ -53,6 +53,9 @@ func (c *compiler) split() (Post, *Refusal) {
 			c.aliases[fold(it.Alias)] = it.Expr
 		}
 	}
+	if r := c.tooHeavy(); r != nil {
+		return post, r
+	}
 	if r := c.groupBy(); r != nil {
 		return post, r
 	}
@@ -214,8 +217,8 @@ func (c *compiler) plan(g Guard, post Post) (*Plan, *Refusal) {
 	for _, s := range c.table.Members {
 		p.Sources = append(p.Sources, PlanSource{Owner: s.Owner, Dataset: s.Dataset, Version: s.Version, Offer: s.Offer, Columns: p.reads()})
 	}
-	if !p.wellFormed() {
-		return nil, &Refusal{Rule: "request", Code: "malformed", Msg: "a name, digest or text of the request is not of its form"}
+	if !p.wellFormed() || len(p.Encode()) > maxPlanBytes {
+		return nil, &Refusal{Rule: "request", Code: "malformed", Msg: "a name, digest or text of the request is not of its form, or the plan is too large"}
 	}
 	return p, nil
 }

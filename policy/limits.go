@@ -11,7 +11,8 @@ const (
 	maxTextBytes   = 4096
 	maxSources     = 256
 	maxParams      = 64
-	maxPlanBytes   = 1 << 20
+	maxPlanBytes   = 4 << 20
+	maxWeight      = 512 << 10
 	maxPlanDepth   = 200
 	maxClampAbs    = 1 << 60
 )

@@ -11,7 +11,7 @@ import (
 // plan is as good as a compiled one.
 func (p *Plan) wellFormed() bool {
 	return p.Encoding == Encoding && shortText(p.Purpose) && p.Purpose != "" && sortedTexts(p.Asker) && len(p.Asker) > 0 &&
-		p.rowsFormed() && p.releaseFormed() && p.guardFormed() && p.postFormed()
+		p.rowsFormed() && p.releaseFormed() && p.guardFormed() && p.postFormed() && p.light()
 }
 
 func shortText(s string) bool {
