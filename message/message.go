@@ -127,7 +127,13 @@ func OpenWith(k *seal.BoxKey, c seal.Context, sealed []byte, m any) error {
 	if err != nil {
 		return err
 	}
-	if err := statement.Unmarshal(b, m); err != nil {
+	return Read(b, m)
+}
+
+// Read decodes the clear text of a message strictly and checks that exactly the
+// fields it must have are there.
+func Read(text []byte, m any) error {
+	if err := statement.Unmarshal(text, m); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if v, ok := m.(validated); ok && !v.valid() {
