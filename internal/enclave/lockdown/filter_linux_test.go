@@ -2,7 +2,9 @@ package lockdown
 
 import (
 	"encoding/binary"
+	"os"
 	"sort"
+	"strings"
 	"testing"
 
 	"golang.org/x/net/bpf"
@@ -223,6 +225,29 @@ func TestFilterHash(t *testing.T) {
 	}
 	if len(raw) > 4096 || len(encode(raw)) != 8*len(raw) {
 		t.Errorf("%d instructions", len(raw))
+	}
+}
+
+// TestSpecAgrees: the page says what the code does.
+func TestSpecAgrees(t *testing.T) {
+	t.Parallel()
+	if auditArch != unix.AUDIT_ARCH_X86_64 {
+		t.Skip("the page lists x86-64")
+	}
+	page, err := os.ReadFile("../../../docs/spec/perimeter-process.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, err := FilterHash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), hash) {
+		t.Error("the page has another filter hash")
+	}
+	words := strings.Join(strings.Fields(string(page)), " ")
+	if !strings.Contains(words, "`"+strings.Join(allowedNames(), " ")+"`") {
+		t.Error("the page has another list of calls")
 	}
 }
 
