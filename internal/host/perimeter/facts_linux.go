@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -83,4 +84,14 @@ func seccompOffered() error {
 		return errno
 	}
 	return killOffered()
+}
+
+// killOffered asks whether the kernel can end a whole process from a filter.
+func killOffered() error {
+	action := uint32(unix.SECCOMP_RET_KILL_PROCESS)
+	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }

@@ -88,13 +88,3 @@ func allowReading(ruleset uintptr, path string) error {
 	}
 	return nil
 }
-
-// killOffered asks whether the kernel can end a whole process from a filter.
-func killOffered() error {
-	action := uint32(unix.SECCOMP_RET_KILL_PROCESS)
-	_, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&action)))
-	if errno != 0 {
-		return errno
-	}
-	return nil
-}

@@ -60,8 +60,6 @@ func (o Options) valid() (Options, error) {
 	return o, nil
 }
 
-var errNoImage = errors.New("perimeter: no enclave image given")
-
 // ExitState says how an enclave ended.
 type ExitState struct {
 	// Code is the exit code, or -1 when a signal ended it.

@@ -8,12 +8,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+var errNoImage = errors.New("perimeter: no enclave image given")
 
 // Enclave is one running enclave process. Its methods may be called from any goroutine.
 type Enclave struct {
@@ -204,125 +204,4 @@ func (p *pipes) closeChildEnds() {
 func (p *pipes) closeHostEnds() {
 	p.conn.Close()
 	p.report.Close()
-}
-
-// child is a started process with the one goroutine that waits for it.
-type child struct {
-	pid   int
-	proc  *os.Process
-	ended chan struct{}
-	state ExitState // valid once ended is closed
-}
-
-// startChild starts cmd on an OS thread that lives until the process has ended. The kernel sends the parent-death
-// signal when the *thread* that forked ends, so it must be a thread that nothing else uses.
-func startChild(ctx context.Context, cmd *exec.Cmd, start func(*exec.Cmd) error) (*child, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	c := &child{ended: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := start(cmd)
-		if err == nil {
-			c.proc, c.pid = cmd.Process, cmd.Process.Pid
-		}
-		started <- err
-		if err != nil {
-			return
-		}
-		_ = cmd.Wait() // the state below says how it ended
-		c.state = exitState(cmd.ProcessState)
-		close(c.ended)
-	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, c.kill)
-	go func() {
-		<-c.ended
-		stop()
-	}()
-	return c, nil
-}
-
-// kill is safe after the end: the process handle knows that it is gone.
-func (c *child) kill() { _ = c.proc.Kill() }
-
-func (c *child) wait() ExitState {
-	<-c.ended
-	return c.state
-}
-
-func exitState(p *os.ProcessState) ExitState {
-	s := ExitState{Code: p.ExitCode(), CPU: p.UserTime() + p.SystemTime()}
-	if ws, ok := p.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		s.Signal = ws.Signal()
-	}
-	if ru, ok := p.SysUsage().(*syscall.Rusage); ok {
-		s.MaxRSS = ru.Maxrss << 10
-	}
-	return s
-}
-
-// probeTimeout bounds a probe: it takes milliseconds.
-const probeTimeout = 10 * time.Second
-
-// Check finds out, by running a first stage that stops short of an enclave, whether the machine offers the perimeter
-// that o asks for. The Form is what Start would give.
-func Check(ctx context.Context, o Options) (Form, error) {
-	o, err := o.valid()
-	if err != nil {
-		return Form{}, err
-	}
-	o.Image = nil
-	if err := memfdExecOffered(); err != nil {
-		return Form{}, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	l, err := launch(ctx, o, true)
-	if err != nil {
-		return Form{}, err
-	}
-	defer l.conn.Close()
-	if s := l.proc.wait(); !s.Clean() {
-		return Form{}, fmt.Errorf("%w: %s", ErrStage, s)
-	}
-	return l.form, nil
-}
-
-func memfdExecOffered() error {
-	f, err := execMemfd()
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
-// Strongest finds the strongest perimeter that this machine offers. It never starts anything in it: the caller asks
-// for what it found by name, with Form.Request, so that a weaker form is always a choice that someone can see.
-func Strongest(ctx context.Context) (Form, error) {
-	return strongest(ctx, Options{Limits: Limits{MemoryBytes: MinMemoryBytes}})
-}
-
-func strongest(ctx context.Context, o Options) (Form, error) {
-	var refused []error
-	for _, swap := range []bool{false, true} {
-		for _, n := range Names() {
-			o.Request = Request{Name: n, AllowSwap: swap}
-			f, err := Check(ctx, o)
-			if err == nil {
-				return f, nil
-			}
-			var missing *MissingError
-			if !errors.As(err, &missing) {
-				return Form{}, err
-			}
-			refused = append(refused, err)
-		}
-	}
-	return Form{}, errors.Join(refused...)
 }
