@@ -73,8 +73,8 @@ func (h *fakeHost) Job(context.Context) (*channel.Job, error) {
 }
 
 func (h *fakeHost) Evidence(_ context.Context, data evidence.ReportData) (*statement.Evidence, error) {
-	build := testBuild
-	p := statement.Perimeter{Form: testForm, Details: []statement.Property{}}
+	build := h.w.build
+	p := statement.Perimeter{Form: h.w.form, Details: []statement.Property{}}
 	h.mu.Lock()
 	h.attested++
 	n := h.attested
@@ -206,7 +206,7 @@ func (h *fakeHost) run() error {
 	served := make(chan error, 1)
 	go func() { served <- hostchannel.Serve(ctx, host, h) }()
 	err := Run(context.Background(), Options{
-		Conn: enclave, Form: testForm, PeakMemory: h.peak,
+		Conn: enclave, Form: h.w.form, PeakMemory: h.peak,
 		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
 	})
 	if serveErr := <-served; serveErr != nil {

@@ -72,6 +72,9 @@ func (r *run) grantOf(owner statement.Fingerprint, grant statement.Digest) bool 
 	return g != nil && g.Body().Owner == owner
 }
 
+// errNoColumns: the engine counts the rows of an opened column, and there is none.
+var errNoColumns = errors.New("runner: the plan opens no column")
+
 // errCompile stands for the compiler's reason, which quotes the query.
 var errCompile = errors.New("runner: the query does not compile")
 
@@ -85,6 +88,9 @@ func (r *run) compile() error {
 		o := r.brief.Offers[statement.Digest(s.Offer)]
 		if o == nil || string(o.Body().Owner) != s.Owner {
 			return failure.New(failure.BadPlan, errForeign)
+		}
+		if len(s.Columns) == 0 {
+			return failure.New(failure.NotSupported, errNoColumns)
 		}
 	}
 	var owners []statement.Fingerprint

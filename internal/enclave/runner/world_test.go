@@ -58,6 +58,9 @@ type world struct {
 	job       *statement.Envelope
 	body      statement.Body
 	now       int64
+	build     statement.Digest // of the enclave that will run
+	form      string           // of its perimeter
+	lattice   string           // of the policies; default [[size]]
 }
 
 func must[T any](t testing.TB) func(T, error) T {
@@ -91,8 +94,15 @@ func sign[T any, P interface {
 func nonce(b byte) []byte { return bytes.Repeat([]byte{b}, statement.NonceSize) }
 
 // newWorld: three owners with 40 rows each in one pool, an institute that owns nothing.
-func newWorld(t testing.TB) *world {
-	w := &world{t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli()}
+func newWorld(t testing.TB) *world { return newWorldOf(t, testBuild, testForm) }
+
+func newWorldOf(t testing.TB, build statement.Digest, form string) *world {
+	w := &world{t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: build, form: form, lattice: "[[size]]"}
+	return w.populate()
+}
+
+func (w *world) populate() *world {
+	t := w.t
 	for i, name := range []string{"alpha", "beta", "gamma"} {
 		w.owners = append(w.owners, newParty(t, name, w.now+int64(i)))
 	}
@@ -122,7 +132,7 @@ columns:
   report_id: {roles: [unit]}
   size: {roles: [dimension, filter], values: [Large, Small]}
   cost: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000000], scale: 0}
-output: {lattice: [[size]]}
+output: {lattice: %s}
 guard:
   min_units: 3
   contributors: {min: 2, max_share_pct: 80, p_percent: 5, from: [%s]}
@@ -134,7 +144,7 @@ operators: [%s]
 evidence: {accept: [simulated], builds: ["%s"], perimeters: [%s]}
 valid: {from: %s, until: %s}
 max_queries: {per_analyst: 200, period: 30d}
-`, joined(from), testPurpose, w.institute.fp(), w.owners[0].fp(), w.operator.fp(), testBuild, testForm, day(-2), day(30))
+`, w.lattice, joined(from), testPurpose, w.institute.fp(), w.owners[0].fp(), w.operator.fp(), w.build, w.form, day(-2), day(30))
 }
 
 func joined(list []string) string {
@@ -244,8 +254,8 @@ func (w *world) contractBody(members []statement.Member) statement.Contract {
 	return statement.Contract{
 		Nonce: nonce(1), Requester: w.institute.fp(), Recipients: []statement.Fingerprint{w.institute.fp()}, Purpose: testPurpose,
 		Tables: []statement.Table{{Name: "pool.strikes", Pool: w.pool.Digest(), Members: members}},
-		Builds: []statement.Digest{testBuild}, Operators: []statement.Fingerprint{w.operator.fp()},
-		Evidence: []string{"simulated"}, Perimeters: []string{testForm}, PlanEncoding: policy.Encoding,
+		Builds: []statement.Digest{w.build}, Operators: []statement.Fingerprint{w.operator.fp()},
+		Evidence: []string{"simulated"}, Perimeters: []string{w.form}, PlanEncoding: policy.Encoding,
 		FromMS: w.now - 1000, UntilMS: w.now + 3600_000, CreatedMS: w.now,
 	}
 }
