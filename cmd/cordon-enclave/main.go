@@ -1,5 +1,3 @@
-// Command cordon-enclave is the one program that ever holds a value of another party. A host starts it inside a perimeter,
-// with one connected socket as descriptor 3 and the name of the perimeter as its only argument; by itself it does nothing.
 package main
 
 import (

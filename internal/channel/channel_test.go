@@ -3,6 +3,7 @@ package channel
 import (
 	"bytes"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 
@@ -170,4 +171,31 @@ func FuzzDecode(f *testing.F) {
 			t.Error("accepted bytes that are not the encoding of what they mean")
 		}
 	})
+}
+
+// Vectors are lines of: what, "ok" or "refused", bytes.
+func TestVectors(t *testing.T) {
+	src, err := os.ReadFile("testdata/vectors.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for line := range strings.Lines(string(src)) {
+		what, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		verdict, text, _ := strings.Cut(rest, " ")
+		decode, ok := decoders[what]
+		if !ok || verdict != "ok" && verdict != "refused" {
+			t.Fatalf("not a vector: %s", line)
+		}
+		got, err := decode([]byte(text))
+		if (err == nil) != (verdict == "ok") || (err != nil && got != nil) {
+			t.Errorf("%s %s: got %v", what, text, err)
+		}
+		seen[what+verdict]++
+	}
+	for what := range decoders {
+		if seen[what+"ok"] == 0 || seen[what+"refused"] == 0 {
+			t.Errorf("no vectors of %s", what)
+		}
+	}
 }

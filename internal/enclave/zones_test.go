@@ -12,7 +12,7 @@ import (
 const module = "github.com/cordon-exchange/cordon/"
 
 // The enclave speaks to its host through the channel alone; code of other zones would be code that nobody measured it for.
-func TestEnclaveImportsNoOtherZone(t *testing.T) {
+func TestZoneEnclaveImportsNoOther(t *testing.T) {
 	deps := dependencies(t, "./...", "../../cmd/cordon-enclave")
 	for _, banned := range []string{"internal/party", "internal/exchange", "internal/host", "internal/cli"} {
 		for _, d := range deps {
@@ -25,7 +25,7 @@ func TestEnclaveImportsNoOtherZone(t *testing.T) {
 
 // Everything outside of the standard library that is linked into the enclave is listed, so that a change of the list is seen
 // in review. Update: go list -deps ./cmd/cordon-enclave.
-func TestImportListIsReviewed(t *testing.T) {
+func TestZoneImportListIsReviewed(t *testing.T) {
 	var got []string
 	for _, d := range dependencies(t, "../../cmd/cordon-enclave") {
 		first, _, _ := strings.Cut(d, "/")

@@ -9,7 +9,7 @@ import (
 const module = "github.com/cordon-exchange/cordon/"
 
 // A host passes on what it cannot read: it must not even contain the code that could.
-func TestHostImportsNothingThatOpens(t *testing.T) {
+func TestZoneHostImportsNothingThatOpens(t *testing.T) {
 	deps := dependencies(t, "./...")
 	for _, banned := range []string{"seal", "message", "pme", "policy", "privacy", "result", "receipt", "internal/party", "internal/enclave"} {
 		for _, d := range deps {
