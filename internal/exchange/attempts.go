@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
@@ -30,7 +31,7 @@ func (s *Server) claim(c *call) error {
 			return malformed("a class is malformed")
 		}
 	}
-	var out *wire.Claim
+	var out *claimAnswer
 	err := s.poll(c, queueTopic, waitOf(in.WaitMS), func(ctx context.Context) (found bool, err error) {
 		out, err = s.tryClaim(ctx, c.party, in.Classes)
 		return out != nil, err
@@ -45,7 +46,7 @@ func (s *Server) claim(c *call) error {
 	return c.answer(out)
 }
 
-func (s *Server) tryClaim(ctx context.Context, operator statement.Fingerprint, classes []string) (*wire.Claim, error) {
+func (s *Server) tryClaim(ctx context.Context, operator statement.Fingerprint, classes []string) (*claimAnswer, error) {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
 	lease, now := hex.EncodeToString(b[:]), s.now()
@@ -79,13 +80,25 @@ func (s *Server) release(ctx context.Context, h store.Holder, why error) error {
 	return errors.Join(why, err)
 }
 
+// claimAnswer is a wire.Claim whose envelopes go out as the store holds them:
+// they were strictly encoded when they came.
+type claimAnswer struct {
+	Digest     statement.Digest  `json:"digest"`
+	Job        json.RawMessage   `json:"job"`
+	Contract   json.RawMessage   `json:"contract"`
+	Lease      string            `json:"lease"`
+	LeaseMS    int64             `json:"lease_ms"`
+	Attempt    int64             `json:"attempt"`
+	Statements []json.RawMessage `json:"statements,omitempty"`
+}
+
 // assemble gathers what an enclave needs to check a job from nothing.
-func (s *Server) assemble(ctx context.Context, j *store.Job, lease string) (*wire.Claim, error) {
+func (s *Server) assemble(ctx context.Context, j *store.Job, lease string) (*claimAnswer, error) {
 	st, t, err := s.contract(ctx, j.Contract)
 	if err != nil {
 		return nil, err
 	}
-	g := gather{s: s, about: []statement.Digest{j.Contract}}
+	g := gather{s: s, about: []statement.Digest{j.Contract}, seen: map[statement.Digest]bool{}}
 	g.tables(ctx, t)
 	g.introductions(ctx, append(contractParties(t), j.Host))
 	g.grants(ctx, j.Contract)
@@ -93,18 +106,10 @@ func (s *Server) assemble(ctx context.Context, j *store.Job, lease string) (*wir
 	if g.err != nil {
 		return nil, g.err
 	}
-	job, err := statement.ParseEnvelope(j.Envelope)
-	if err != nil {
-		return nil, errors.Join(store.ErrDamaged, err)
-	}
-	contract, err := statement.ParseEnvelope(st.Envelope)
-	if err != nil {
-		return nil, errors.Join(store.ErrDamaged, err)
-	}
 	if g.bytes+len(j.Envelope)+len(st.Envelope) > wire.MaxJSON {
 		return nil, errClaimTooLarge
 	}
-	return &wire.Claim{Digest: j.Digest, Job: *job, Contract: *contract, Lease: lease,
+	return &claimAnswer{Digest: j.Digest, Job: j.Envelope, Contract: st.Envelope, Lease: lease,
 		LeaseMS: s.lease.Milliseconds(), Attempt: j.Attempts, Statements: g.out}, nil
 }
 
@@ -112,7 +117,7 @@ func (s *Server) assemble(ctx context.Context, j *store.Job, lease string) (*wir
 type gather struct {
 	s     *Server
 	about []statement.Digest
-	out   []statement.Envelope
+	out   []json.RawMessage
 	bytes int
 	seen  map[statement.Digest]bool
 	err   error
@@ -122,17 +127,9 @@ func (g *gather) add(d statement.Digest, envelope []byte) {
 	if g.err != nil || g.seen[d] {
 		return
 	}
-	e, err := statement.ParseEnvelope(envelope)
-	if err != nil {
-		g.err = errors.Join(store.ErrDamaged, err)
-		return
-	}
-	if g.seen == nil {
-		g.seen = map[statement.Digest]bool{}
-	}
 	g.seen[d] = true
 	g.about = append(g.about, d)
-	g.out = append(g.out, *e)
+	g.out = append(g.out, envelope)
 	g.bytes += len(envelope)
 }
 

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -218,16 +219,25 @@ func (s *Server) listStatements(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := wire.StatementList{Next: q.After}
+	out := listAnswer{Next: q.After}
 	for i := range list {
-		e, err := statement.ParseEnvelope(list[i].Envelope)
-		if err != nil {
-			return errors.Join(store.ErrDamaged, err)
-		}
-		out.Items = append(out.Items, wire.StatementItem{Seq: list[i].Seq, Digest: list[i].Digest, Envelope: *e})
+		out.Items = append(out.Items, itemAnswer{Seq: list[i].Seq, Digest: list[i].Digest, Envelope: list[i].Envelope})
 		out.Next = list[i].Seq
 	}
 	return c.answer(out)
+}
+
+// listAnswer and itemAnswer are a wire.StatementList whose envelopes go out as
+// the store holds them.
+type listAnswer struct {
+	Items []itemAnswer `json:"items,omitempty"`
+	Next  int64        `json:"next"`
+}
+
+type itemAnswer struct {
+	Seq      int64            `json:"seq"`
+	Digest   statement.Digest `json:"digest"`
+	Envelope json.RawMessage  `json:"envelope"`
 }
 
 func (c *call) listing() (*store.Query, error) {

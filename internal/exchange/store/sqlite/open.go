@@ -34,6 +34,8 @@ type Store struct {
 
 	mu       sync.Mutex
 	prepared map[string]*sql.Stmt // for reading
+
+	parties registry
 }
 
 var _ store.Store = (*Store)(nil)

@@ -21,6 +21,9 @@ func (s *Store) AddStatement(ctx context.Context, st store.Statement, deliver []
 			return err
 		}
 		added = true
+		if st.Party != nil || st.Kind == store.KindRevocation {
+			t.after = append(t.after, s.parties.forget)
+		}
 		return addStatement(t, &st, deliver)
 	})
 	return added && err == nil, err
@@ -249,12 +252,17 @@ func (s *Store) Revocations(ctx context.Context, of []statement.Digest) ([]store
 
 // Party that is registered under f.
 func (s *Store) Party(ctx context.Context, f statement.Fingerprint) (*store.Party, error) {
+	known, since := s.parties.get(f)
+	if known != nil {
+		return known, nil
+	}
 	var p store.Party
 	err := s.one(ctx, "SELECT fingerprint, name, statement, created_ms, revoked FROM parties WHERE fingerprint = ?",
 		[]any{string(f)}, &p.Fingerprint, &p.Name, &p.Statement, &p.CreatedMS, &p.Revoked)
 	if err != nil {
 		return nil, err
 	}
+	s.parties.put(p, since)
 	return &p, nil
 }
 

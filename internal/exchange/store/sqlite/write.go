@@ -124,6 +124,10 @@ func (w *writer) commit(ops []op) {
 			results[i] = err
 		}
 	}
+	for _, f := range w.tx.after {
+		f()
+	}
+	w.tx.after = nil
 	for i, o := range ops {
 		o.result <- results[i]
 	}
@@ -177,6 +181,7 @@ type tx struct {
 	conn     *sql.Conn
 	ctx      context.Context // of the store's life, without an end
 	prepared map[string]*sql.Stmt
+	after    []func() // run once the transaction has ended, before callers learn how
 }
 
 func (t *tx) stmt(q string) (*sql.Stmt, error) {
