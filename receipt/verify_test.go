@@ -28,6 +28,11 @@ func TestGenuineAccountsVerify(t *testing.T) {
 				r.Recipients = append(r.Recipients, receipttest.NewParty(t, "bravo").Fingerprint())
 			},
 		}),
+		"a data set of its own beside the pool": receipttest.New(t, receipttest.Edit{
+			Contract: func(c *statement.Contract) {
+				c.Tables = append(c.Tables, statement.Table{Name: "alpha.strikes", Members: c.Tables[0].Members[:1]})
+			},
+		}),
 		"parties not introduced": receipttest.New(t, receipttest.Edit{
 			Bundle: func(b *receipt.Bundle) { b.Parties = b.Parties[:1] },
 		}),
@@ -435,6 +440,37 @@ func TestFailedJobsAccountForWhatWasReleased(t *testing.T) {
 	}
 	if _, err := verify(receipttest.NewFailed(t, part, "owner-silent")); err != nil {
 		t.Fatalf("a job can fail after a part of the releases: %v", err)
+	}
+}
+
+// TestUnknownPartiesShowInFull: the start of a fingerprint would be easy to imitate.
+func TestUnknownPartiesShowInFull(t *testing.T) {
+	a := receipttest.New(t, receipttest.Edit{Bundle: func(b *receipt.Bundle) { b.Parties = b.Parties[:1] }})
+	r, err := verify(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Who(a.Owners[0].Fingerprint()); got != "alpha" {
+		t.Errorf("alpha is shown as %s", got)
+	}
+	if got := r.Who(a.Owners[1].Fingerprint()); got != string(a.Owners[1].Fingerprint()) {
+		t.Errorf("a party not introduced is shown as %s", got)
+	}
+	opt := a.Options()
+	opt.Pins = opt.Pins[:1]
+	if _, err := receipt.Verify(context.Background(), a.Bytes, opt); err == nil || !strings.Contains(err.Error(), "(not introduced)") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	r, err := verify(receipttest.New(t, receipttest.Edit{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.Summary()
+	if s.Digest != r.Digest || !s.Simulated || s.Receipt != r.Receipt || len(s.Outside) != 3 || len(s.Checks) != len(r.Checks) || len(s.Notes) != 1 || len(s.Names) != 5 {
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -178,6 +178,28 @@ func decoder[T any, P interface {
 	return s, err
 }
 
+// authors by kind: who an envelope is by, as its author alone.
+func authors() map[string]func(*statement.Envelope) ([]statement.Fingerprint, error) {
+	return map[string]func(*statement.Envelope) ([]statement.Fingerprint, error){
+		"party": author[statement.Party], "offer": author[statement.Offer], "pool": author[statement.Pool],
+		"contract": author[statement.Contract], "grant": author[statement.Grant], "job": author[statement.Job],
+		"ready": author[statement.Ready], "refusal": author[statement.Refusal], "release": author[statement.Release],
+		"receipt": author[statement.Receipt], "ack": author[statement.Ack], "revocation": author[statement.Revocation],
+	}
+}
+
+func author[T any, P interface {
+	*T
+	statement.Statement
+	Authors() []statement.Fingerprint
+}](e *statement.Envelope) ([]statement.Fingerprint, error) {
+	v, err := statement.VerifyAuthor[T, P](e)
+	if err != nil {
+		return nil, err
+	}
+	return P(v.Body()).Authors(), nil
+}
+
 // class names an error as the vectors do.
 func class(err error) string {
 	for _, c := range []struct {
@@ -216,6 +238,10 @@ func TestStatements(t *testing.T) {
 			signers, err := e.Signers()
 			if err != nil || strings.Join(names(signers), " ") != strings.Join(s.Signers, " ") {
 				t.Fatalf("signed by %v: %v", signers, err)
+			}
+			by, err := authors()[s.Kind](e)
+			if err != nil || strings.Join(names(by), " ") != strings.Join(s.Signers, " ") {
+				t.Fatalf("its authors are %v: %v", by, err)
 			}
 		})
 	}

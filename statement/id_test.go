@@ -1,0 +1,63 @@
+package statement_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/cordon-exchange/cordon/receipt/receipttest"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+func TestDigestBytes(t *testing.T) {
+	d := statement.Sum([]byte("x"))
+	if b := d.Bytes(); len(b) != 32 || !bytes.HasPrefix(b, []byte{0x2d, 0x71, 0x16, 0x42}) {
+		t.Errorf("%x", b)
+	}
+	if d.Short() != "2d711642b726" || statement.Digest("").Short() != "" || statement.Digest("sha256:ab").Short() != "ab" {
+		t.Error("short forms of digests")
+	}
+	f := receipttest.NewParty(t, "alpha").Fingerprint()
+	if f.Short() != string(f[:15]) || statement.Fingerprint("c").Short() != "c" {
+		t.Error("short forms of fingerprints")
+	}
+	if (&statement.Session{Key: "x"}).Fingerprint() != "" || (&statement.Party{Key: "x"}).Authors() != nil {
+		t.Error("a malformed key has an owner")
+	}
+}
+
+func TestOfferCommitment(t *testing.T) {
+	o := statement.Offer{Commitments: []statement.Commitment{{Key: "a", Commit: "x"}, {Key: statement.FooterKey, Commit: "y"}}}
+	if d, ok := o.Commitment(statement.FooterKey); d != "y" || !ok {
+		t.Error("the footer's commitment")
+	}
+	if d, ok := o.Commitment("b"); d != "" || ok {
+		t.Error("a commitment to no key")
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, s := range []string{"2026-01", "v1", "_", "a.b-c_d"} {
+		if !statement.ValidVersion(s) {
+			t.Errorf("version %q refused", s)
+		}
+	}
+	for _, s := range []string{"", ".", "-a", "A", "a b", "a/b", "a\x00"} {
+		if statement.ValidVersion(s) {
+			t.Errorf("version %q accepted", s)
+		}
+	}
+	for _, s := range []string{"a", "_a", "a1"} {
+		if !statement.ValidColumn(s) {
+			t.Errorf("column %q refused", s)
+		}
+	}
+	for _, s := range []string{"", "1a", "a-b", "A", statement.FooterKey, "a\n"} {
+		if statement.ValidColumn(s) {
+			t.Errorf("column %q accepted", s)
+		}
+	}
+	commit := statement.Body{SQL: "select 1", Salt: make([]byte, 31)}
+	if d, err := commit.Commit(); d != "" || err == nil {
+		t.Error("committed with a short salt")
+	}
+}
