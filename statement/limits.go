@@ -11,6 +11,7 @@ const (
 	maxName       = 128       // bytes of a name
 	maxToken      = 64        // bytes of a word for machines
 	maxText       = 2000      // bytes of a free text
+	maxWho        = 64 << 10  // bytes of a list of names: every owner of a job may answer for one layer
 	boxSize       = 1216      // bytes of an HPKE public key, MLKEM768-X25519
 	maxTables     = 64        // of a contract
 	maxPolicy     = 1 << 20

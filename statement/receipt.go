@@ -115,7 +115,7 @@ func (r *Receipt) valid() error {
 	c.that(len(r.Responsibility) > 0 && len(r.Responsibility) <= maxRows, "responsibility")
 	for _, l := range r.Responsibility {
 		c.label(l.Layer, "responsibility layer")
-		c.label(l.Who, "responsibility who")
+		c.that(l.Who != "" && len(l.Who) <= maxWho && printable(l.Who), "responsibility who")
 		c.that(l.Basis != "" && len(l.Basis) <= maxText && printable(l.Basis), "responsibility basis")
 	}
 	c.that(len(r.Stages) <= maxRows, "stages")

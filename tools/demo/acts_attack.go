@@ -1,0 +1,430 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite" // the operator's way into the exchange's database
+
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// entry is one line of an owner's ledger.
+type entry struct {
+	Kind    string `json:"kind"`
+	Job     string `json:"job"`
+	Stage   string `json:"stage"`
+	Code    string `json:"code"`
+	Reason  string `json:"reason"`
+	Outcome string `json:"outcome"`
+	Number  int64  `json:"number"`
+}
+
+// exposure is a release, and what closed it.
+type exposure struct {
+	Job     string `json:"job"`
+	Number  int64  `json:"number"`
+	Receipt string `json:"receipt"`
+	Outcome string `json:"outcome"`
+}
+
+type ledgerView struct {
+	Entries   []entry    `json:"entries"`
+	Exposures []exposure `json:"exposures"`
+}
+
+func (d *demo) ledger(ctx context.Context, party string) (*ledgerView, error) {
+	var v ledgerView
+	return &v, d.cordonJSON(ctx, &v, "ledger", "show", "--home", d.home(party))
+}
+
+func (d *demo) ledgerLines(ctx context.Context, party string) (int, error) {
+	v, err := d.ledger(ctx, party)
+	if err != nil {
+		return 0, err
+	}
+	return len(v.Entries), nil
+}
+
+// patience bounds the wait for an attack to be noticed.
+const patience = 20 * time.Second
+
+// noticed waits for a line of the owner's ledger, behind the first skip ones, that fits.
+func (d *demo) noticed(ctx context.Context, owner string, skip int, fits func(entry) bool) (entry, error) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		v, err := d.ledger(ctx, owner)
+		if err != nil {
+			return entry{}, err
+		}
+		for _, e := range v.Entries[min(skip, len(v.Entries)):] {
+			if fits(e) {
+				return e, nil
+			}
+		}
+	}
+	return entry{}, fmt.Errorf("nothing of the kind in the ledger of %s", owner)
+}
+
+func refusalFor(job string, codes ...string) func(entry) bool {
+	return func(e entry) bool {
+		for _, c := range codes {
+			if e.Kind == "refusal" && e.Code == c && (job == "" || e.Job == job) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// victim is the owner in whose ledger the attacks are looked up, and whose
+// exchange is reached through the operator's front.
+const victim = "alaska_airlines"
+
+func (d *demo) attacks(ctx context.Context) error {
+	for _, a := range []struct {
+		name string
+		play func(context.Context, int) (entry, error)
+	}{
+		{"an analyst without a grant", d.attackNoGrant},
+		{"a job changed after signing", d.attackChangedJob},
+		{"a replayed job", d.attackReplay},
+		{"an enclave build nobody accepted", d.attackBuild},
+		{"a host that feeds the enclave keys of its own making for another airline", d.attackKeys},
+		{"a host that kills the enclave after release", d.attackKill},
+		{"a file in the lake with one bit flipped", d.attackFlip},
+	} {
+		skip, err := d.ledgerLines(ctx, victim)
+		if err != nil {
+			return err
+		}
+		e, err := a.play(ctx, skip)
+		if err != nil {
+			return fmt.Errorf("%s: %w", a.name, err)
+		}
+		said := "refused, " + e.Code + ": " + e.Reason
+		if e.Kind == "close" {
+			said = "no result; exposure closed by a receipt with outcome " + e.Outcome
+		}
+		if e.Kind != "" {
+			say("%-72s ledger of %s: %s", a.name, victim, said)
+		}
+	}
+	return nil
+}
+
+// submit sends a query without waiting for its end.
+func (d *demo) submit(ctx context.Context, who *analyst, sql string) (string, error) {
+	var ran struct {
+		Digest string `json:"digest"`
+	}
+	err := d.cordonJSON(ctx, &ran, "query", "run", "--detach", "--home", d.home(who.name), "--contract", who.contract, sql)
+	return ran.Digest, err
+}
+
+// attackNoGrant: the outsider is an analyst whom policies allow, but no owner granted its contract.
+func (d *demo) attackNoGrant(ctx context.Context, skip int) (entry, error) {
+	if err := d.propose(ctx, &d.outsider, 0, "pool.strikes"); err != nil {
+		return entry{}, err
+	}
+	job, err := d.submitRaw(ctx, &d.outsider, bySize)
+	if err != nil {
+		return entry{}, err
+	}
+	return d.noticed(ctx, victim, skip, refusalFor(job, "no-grant"))
+}
+
+// front is the exchange as its operator shows it to the victim.
+type front struct {
+	url   string
+	alter atomic.Bool
+}
+
+// startFront puts the operator between the victim and the exchange. It passes
+// everything on until it is told to alter jobs.
+func (d *demo) startFront() (*front, error) {
+	target, err := url.Parse(d.exchange.URL)
+	if err != nil {
+		return nil, err
+	}
+	f := &front{}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorLog = nil
+	proxy.ModifyResponse = func(r *http.Response) error {
+		if f.alter.Load() && strings.HasSuffix(r.Request.URL.Path, "/mailbox") {
+			return alterJobs(r)
+		}
+		return nil
+	}
+	f.url, err = d.listen(proxy)
+	return f, err
+}
+
+// alterJobs moves the expiry of every job on its way to the victim by a millisecond.
+func alterJobs(r *http.Response) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	var box wire.Mailbox
+	if json.Unmarshal(body, &box) == nil {
+		for i := range box.Items {
+			if box.Items[i].Kind == wire.KindJob {
+				box.Items[i].Body = alterJob(box.Items[i].Body)
+			}
+		}
+		if changed, err := statement.Marshal(box); err == nil {
+			body = changed
+		}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(len(body))
+	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+	return nil
+}
+
+func alterJob(src []byte) []byte {
+	e, err := statement.ParseEnvelope(src)
+	if err != nil {
+		return src
+	}
+	j, err := statement.DecodeUnverified[statement.Job](e.Payload)
+	if err != nil {
+		return src
+	}
+	j.ExpiresMS++
+	if e.Payload, err = statement.Marshal(j); err != nil {
+		return src
+	}
+	return e.Bytes()
+}
+
+func (d *demo) attackChangedJob(ctx context.Context, skip int) (entry, error) {
+	d.front.alter.Store(true)
+	defer d.front.alter.Store(false)
+	if _, err := d.submit(ctx, &d.institute, bySize); err != nil {
+		return entry{}, err
+	}
+	return d.noticed(ctx, victim, skip, refusalFor("", "job-signature"))
+}
+
+// attackReplay: the operator puts a finished job back into the queue of its own database.
+func (d *demo) attackReplay(ctx context.Context, skip int) (entry, error) {
+	job := d.jobs[0].Digest
+	d.host.stop()
+	db, err := sql.Open("sqlite", "file:"+d.exchangeDB()+"?_pragma=busy_timeout(5000)")
+	if err != nil {
+		return entry{}, err
+	}
+	defer db.Close()
+	res, err := db.ExecContext(ctx, "UPDATE jobs SET state = 'queued', lease = '', code = '', ended_ms = 0, attempts = 0 WHERE digest = ?", job)
+	if err != nil {
+		return entry{}, err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return entry{}, errors.New("the exchange's database has no such job")
+	}
+	if err := d.startHost(ctx); err != nil {
+		return entry{}, err
+	}
+	return d.noticed(ctx, victim, skip, refusalFor(job, "replayed"))
+}
+
+func (d *demo) exchangeDB() string {
+	var found string
+	_ = filepath.WalkDir(filepath.Join(d.out, "exchange"), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".db") {
+			found = path
+		}
+		return nil
+	})
+	return found
+}
+
+// attackBuild: the operator runs an enclave program that differs in one byte.
+func (d *demo) attackBuild(ctx context.Context, skip int) (entry, error) {
+	src, err := os.ReadFile(d.enclaveBin)
+	if err != nil {
+		return entry{}, err
+	}
+	patched := filepath.Join(d.out, "patched-enclave")
+	if err := os.WriteFile(patched, append(src, 0), 0o700); err != nil {
+		return entry{}, err
+	}
+	defer os.Remove(patched)
+	d.host.stop()
+	honest, build := d.enclaveBin, d.build
+	d.enclaveBin = patched
+	err = d.startHost(ctx)
+	d.enclaveBin, d.build = honest, build
+	if err != nil {
+		return entry{}, err
+	}
+	job, err := d.submit(ctx, &d.institute, bySize)
+	if err != nil {
+		return entry{}, err
+	}
+	e, err := d.noticed(ctx, victim, skip, refusalFor(job, "evidence-build"))
+	d.host.stop()
+	return e, err
+}
+
+// startEvilHost runs this program as a host of the same operator.
+func (d *demo) startEvilHost(ctx context.Context, mode string, more ...string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	args := append([]string{evilHostCommand, "-mode", mode, "-home", d.home(operatorName), "-passphrase-file", d.passphrase(operatorName),
+		"-exchange", d.exchange.URL, "-enclave", d.enclaveBin, "-perimeter", d.form}, more...)
+	var ready hostReady
+	return d.start(ctx, "evil-host-"+mode, &ready, self, args...)
+}
+
+func (d *demo) attackKeys(ctx context.Context, skip int) (entry, error) {
+	colluder := "horizon_air"
+	evil, err := d.startEvilHost(ctx, "keys", "-colluder", d.home(colluder), "-colluder-passphrase-file", d.passphrase(colluder),
+		"-victim", d.airline("american_airlines").Fingerprint)
+	if err != nil {
+		return entry{}, err
+	}
+	defer evil.stop()
+	job, err := d.submit(ctx, &d.institute, bySize)
+	if err != nil {
+		return entry{}, err
+	}
+	return d.noticed(ctx, victim, skip, func(e entry) bool { return e.Kind == "close" && e.Job == job })
+}
+
+// attackKill: the exposure stays open; the retry by an honest host charges nothing.
+func (d *demo) attackKill(ctx context.Context, skip int) (entry, error) {
+	evil, err := d.startEvilHost(ctx, "kill")
+	if err != nil {
+		return entry{}, err
+	}
+	job, err := d.submit(ctx, &d.institute, bySize)
+	if err != nil {
+		return entry{}, err
+	}
+	if _, err := d.noticed(ctx, victim, skip, func(e entry) bool { return e.Kind == "release" && e.Job == job }); err != nil {
+		return entry{}, err
+	}
+	open, err := d.openExposure(ctx, job)
+	if err != nil {
+		return entry{}, err
+	}
+	say("%-72s ledger of %s: release %d of the job, OPEN", "a host that kills the enclave after release", victim, open.Number)
+	evil.stop()
+	if err := d.startHost(ctx); err != nil {
+		return entry{}, err
+	}
+	if _, err := d.noticed(ctx, victim, skip, func(e entry) bool { return e.Kind == "close" && e.Job == job && e.Outcome == "result" }); err != nil {
+		return entry{}, err
+	}
+	return entry{}, d.chargedOnce(ctx, job)
+}
+
+func (d *demo) openExposure(ctx context.Context, job string) (*exposure, error) {
+	v, err := d.ledger(ctx, victim)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range v.Exposures {
+		if e.Job == job && e.Receipt == "" {
+			return &e, nil
+		}
+	}
+	return nil, errors.New("no open exposure")
+}
+
+func (d *demo) chargedOnce(ctx context.Context, job string) error {
+	v, err := d.ledger(ctx, victim)
+	if err != nil {
+		return err
+	}
+	charges, releases, open := 0, 0, 0
+	for _, e := range v.Entries {
+		if e.Job == job && e.Kind == "charge" {
+			charges++
+		}
+		if e.Job == job && e.Kind == "release" {
+			releases++
+		}
+	}
+	for _, e := range v.Exposures {
+		if e.Job == job && e.Receipt == "" {
+			open++
+		}
+	}
+	say("%-72s retried by an honest host: %d releases, %d charge, result delivered; the first exposure stays open", "", releases, charges)
+	if charges != 1 || releases != 2 || open != 1 {
+		return fmt.Errorf("%d charges, %d releases, %d open", charges, releases, open)
+	}
+	return nil
+}
+
+// attackFlip turns one bit in one airline's sealed file.
+func (d *demo) attackFlip(ctx context.Context, skip int) (entry, error) {
+	path, err := d.sealedFile(d.airline("american_airlines").Fingerprint)
+	if err != nil {
+		return entry{}, err
+	}
+	if err := flipBit(path); err != nil {
+		return entry{}, err
+	}
+	job, err := d.submit(ctx, &d.institute, bySize)
+	if err != nil {
+		return entry{}, err
+	}
+	e, err := d.noticed(ctx, victim, skip, func(e entry) bool { return e.Kind == "close" && e.Job == job })
+	return e, errors.Join(err, flipBit(path))
+}
+
+func (d *demo) sealedFile(owner string) (string, error) {
+	var found string
+	err := filepath.WalkDir(filepath.Join(d.out, "exchange"), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() && strings.Contains(path, strings.TrimPrefix(owner, "cordon1")) && strings.Contains(path, "strikes") && strings.HasSuffix(path, ".parquet") {
+			found = path
+		}
+		return err
+	})
+	if err == nil && found == "" {
+		err = errors.New("no sealed file found")
+	}
+	return found, err
+}
+
+// flipBit changes a bit of the sealed footer, 64 bytes before the end. Calling it twice changes nothing.
+func flipBit(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	var b [1]byte
+	at := info.Size() - 64
+	if _, err := f.ReadAt(b[:], at); err != nil {
+		return err
+	}
+	b[0] ^= 4
+	_, err = f.WriteAt(b[:], at)
+	return err
+}
