@@ -20,6 +20,7 @@ type Brief struct {
 	Pools    []*statement.Verified[statement.Pool]                     // all of the contract's
 	Grants   map[statement.Digest]*statement.Verified[statement.Grant] // of the job's owners, for this contract
 	tables   []policy.Table
+	policies map[string]*policy.Policy // parsed, by text: members of a pool often have the same
 }
 
 // Errors that say which check refused, below the code that leaves the enclave.
@@ -36,6 +37,8 @@ func Check(in *channel.Job, now time.Time) (*Brief, error) {
 		Parties: map[statement.Fingerprint]*statement.Verified[statement.Party]{},
 		Offers:  map[statement.Digest]*statement.Verified[statement.Offer]{},
 		Grants:  map[statement.Digest]*statement.Verified[statement.Grant]{},
+
+		policies: map[string]*policy.Policy{},
 	}
 	given := sortOut(in.Statements)
 	for _, step := range []func(*channel.Job, *handed, time.Time) error{
@@ -181,7 +184,7 @@ func (b *Brief) pool(t statement.Table, given *handed) (*statement.Pool, error) 
 
 func (b *Brief) source(v *statement.Verified[statement.Offer]) (policy.Source, error) {
 	o := v.Body()
-	p, err := policy.Parse([]byte(o.Policy))
+	p, err := b.policy(o.Policy)
 	if err != nil {
 		return policy.Source{}, err
 	}
@@ -193,6 +196,17 @@ func (b *Brief) source(v *statement.Verified[statement.Offer]) (policy.Source, e
 		s.Schema = append(s.Schema, policy.Column{Name: c.Name, Type: policy.Type(c.Type), Nullable: c.Nullable})
 	}
 	return s, nil
+}
+
+func (b *Brief) policy(text string) (*policy.Policy, error) {
+	if p := b.policies[text]; p != nil {
+		return p, nil
+	}
+	p, err := policy.Parse([]byte(text))
+	if err == nil {
+		b.policies[text] = p
+	}
+	return p, err
 }
 
 func (b *Brief) checkGrants(_ *channel.Job, given *handed, now time.Time) error {

@@ -551,7 +551,7 @@ func TestTooLargeForItsClass(t *testing.T) {
 
 // A total over rows that are units reads no column; the enclave says so before it asks for a key.
 func TestPlanWithoutColumns(t *testing.T) {
-	w := (&world{t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[]]"}).populate()
+	w := (&world{t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[]]", rows: 40}).populate()
 	w.ask(w.institute, "SELECT count(*) AS n FROM pool.strikes")
 	h := newFakeHost(w)
 	h.wantFailure("not-supported")

@@ -2,7 +2,9 @@ package runner
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/statement"
@@ -51,4 +53,77 @@ func TestJob(t *testing.T) {
 	if !report.Simulated() {
 		t.Error("not marked as simulated")
 	}
+}
+
+// Objects larger than what is fetched ahead, of several row groups: all row groups of the columns read are fetched, and
+// nothing else.
+func TestLargeObjects(t *testing.T) {
+	w := (&world{
+		t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[size]]",
+		rows: 150_000, scatter: true,
+	}).populate()
+	h := newFakeHost(w)
+	if err := h.run(); err != nil {
+		t.Fatal(err)
+	}
+	table, _ := h.open(w.institute)
+	var got bytes.Buffer
+	if err := table.WriteCSV(&got); err != nil {
+		t.Fatal(err)
+	}
+	if want := w.expected(); got.String() != want {
+		t.Errorf("got %s, want %s", got.String(), want)
+	}
+	for _, o := range w.owners {
+		object := objectOf(o)
+		read, size := h.bytesRead[object], int64(len(w.lake[object]))
+		if size < 1<<20 || read > size*2/3 {
+			t.Errorf("%s: read %d of %d bytes", o.name, read, size)
+		}
+	}
+}
+
+// The same with so little room that memory files are made only when it is known what the columns need.
+func TestLargeObjectsInLittleRoom(t *testing.T) {
+	w := (&world{
+		t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[size]]",
+		rows: 150_000, scatter: true,
+	}).populate()
+	sealed := int64(0)
+	for _, b := range w.lake {
+		sealed += int64(len(b)) + slack
+	}
+	h := newFakeHost(w)
+	h.limits.MemoryBytes = sealed * 10 / dataShare * 95 / 100 // everything would not fit, the columns read do
+	if err := h.run(); err != nil {
+		t.Fatalf("%v: %v", err, cause(nil))
+	}
+	if table, _ := h.open(w.institute); len(table.Rows) != 2 {
+		t.Errorf("%d rows", len(table.Rows))
+	}
+	h = newFakeHost(w)
+	w.ask(w.institute, testSQL)
+	h.limits.MemoryBytes = sealed
+	h.wantFailure("too-large")
+}
+
+// expected recomputes the answer without any code of the exchange.
+func (w *world) expected() string {
+	count, sum := map[int]int64{}, map[int]int64{}
+	for n := range w.owners {
+		for i := range w.rows {
+			count[i%2]++
+			if i%10 != 0 {
+				sum[i%2] += scattered(n, i)
+			}
+		}
+	}
+	four := func(v int64) int64 {
+		unit := int64(1)
+		for v/unit >= 10_000 {
+			unit *= 10
+		}
+		return (v + unit/2) / unit * unit
+	}
+	return fmt.Sprintf("\"size\",\"n\",\"c\"\r\n\"Large\",%d,%d\r\n\"Small\",%d,%d\r\n", count[0], four(sum[0]), count[1], four(sum[1]))
 }

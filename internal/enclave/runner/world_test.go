@@ -3,6 +3,8 @@ package runner
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strconv"
@@ -60,7 +62,9 @@ type world struct {
 	now       int64
 	build     statement.Digest // of the enclave that will run
 	form      string           // of its perimeter
-	lattice   string           // of the policies; default [[size]]
+	lattice   string           // of the policies
+	rows      int              // of each owner
+	scatter   bool             // costs are spread, so that files are large
 }
 
 func must[T any](t testing.TB) func(T, error) T {
@@ -97,7 +101,7 @@ func nonce(b byte) []byte { return bytes.Repeat([]byte{b}, statement.NonceSize) 
 func newWorld(t testing.TB) *world { return newWorldOf(t, testBuild, testForm) }
 
 func newWorldOf(t testing.TB, build statement.Digest, form string) *world {
-	w := &world{t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: build, form: form, lattice: "[[size]]"}
+	w := &world{t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: build, form: form, lattice: "[[size]]", rows: 40}
 	return w.populate()
 }
 
@@ -161,7 +165,7 @@ func joined(list []string) string {
 // publish seals an owner's rows into the lake and signs the offer.
 func (w *world) publish(o *party, n int) {
 	t := w.t
-	plain := table(t, n)
+	plain := w.table(n)
 	prefix := "strikes/v1/" + strconv.Itoa(n)
 	o.keys = map[string]*seal.DataKey{}
 	keys := pme.Keys{Columns: map[string][]byte{}}
@@ -184,7 +188,7 @@ func (w *world) publish(o *party, n int) {
 	}
 	object := string(o.fp())[len("cordon1"):] + "/strikes/v1/0.parquet"
 	w.lake[object] = sealed.Bytes()
-	offer.Files = []statement.File{{Object: object, Bytes: int64(sealed.Len()), Rows: 40, AADPrefix: prefix}}
+	offer.Files = []statement.File{{Object: object, Bytes: int64(sealed.Len()), Rows: int64(w.rows), AADPrefix: prefix}}
 	o.offer = sign(t, offer, o)
 }
 
@@ -200,18 +204,22 @@ func columnNames() []string {
 	return out
 }
 
-// table: 20 Large and 20 Small rows; Large costs 1000+n each, Small 10+n, every tenth cost unknown.
-func table(t testing.TB, n int) []byte {
+// table: half the rows Large, half Small; Large costs 1000+n each, Small 10+n, every tenth cost unknown.
+func (w *world) table(n int) []byte {
+	t := w.t
 	schema := arrow.NewSchema([]arrow.Field{
 		{Name: "cost", Type: arrow.PrimitiveTypes.Int64, Nullable: true}, {Name: "report_id", Type: arrow.BinaryTypes.String},
 		{Name: "size", Type: arrow.BinaryTypes.String}, {Name: "weight", Type: arrow.PrimitiveTypes.Int64},
 	}, nil)
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	defer b.Release()
-	for i := range 40 {
+	for i := range w.rows {
 		size, cost := "Large", int64(1000+n)
 		if i%2 == 1 {
 			size, cost = "Small", int64(10+n)
+		}
+		if w.scatter {
+			cost = scattered(n, i)
 		}
 		if i%10 == 0 {
 			b.Field(0).AppendNull()
@@ -220,12 +228,12 @@ func table(t testing.TB, n int) []byte {
 		}
 		b.Field(1).(*array.StringBuilder).Append(fmt.Sprintf("r%d-%d", n, i))
 		b.Field(2).(*array.StringBuilder).Append(size)
-		b.Field(3).(*array.Int64Builder).Append(int64(i))
+		b.Field(3).(*array.Int64Builder).Append(scattered(n+100, i))
 	}
 	record := b.NewRecordBatch()
 	defer record.Release()
 	var buf bytes.Buffer
-	f, err := pqarrow.NewFileWriter(schema, &buf, parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd)), pqarrow.NewArrowWriterProperties())
+	f, err := pqarrow.NewFileWriter(schema, &buf, parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(50_000)), pqarrow.NewArrowWriterProperties())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,6 +244,12 @@ func table(t testing.TB, n int) []byte {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
+}
+
+// scattered is a cost that does not compress.
+func scattered(n, i int) int64 {
+	h := sha256.Sum256([]byte(fmt.Sprint(n, i)))
+	return int64(binary.BigEndian.Uint32(h[:]) % 1000000)
 }
 
 // agree makes pool, contract and grants.
