@@ -29,6 +29,9 @@ func newJob(e *Engine, plan *policy.Plan) (*job, error) {
 	if plan.Mode != policy.ModeLattice && plan.Mode != policy.ModeOwn {
 		return nil, Error{CodePlan}
 	}
+	if slices.ContainsFunc(plan.Sources, func(s policy.PlanSource) bool { return len(s.Columns) == 0 }) {
+		return nil, Error{CodePlan} // a Parquet file without columns can't be read, not even to count its rows
+	}
 	cols, err := columns(plan)
 	if err != nil {
 		return nil, err

@@ -18,24 +18,33 @@ func (e *Engine) Run(ctx context.Context, plan *policy.Plan) (*result.Table, err
 	if err != nil {
 		return nil, err
 	}
-	for _, step := range []struct {
-		code Code
-		do   func(context.Context) error
-	}{
-		{CodeCheck, j.checkText},
-		{CodeInput, j.checkSchemas},
-		{CodeCheck, j.checkScan},
-		{CodeRun, j.scan},
-		{CodeRun, j.protect},
-		{CodeRun, j.makeReleased},
-		{CodeCheck, j.checkPost},
-		{CodeRun, j.post},
-	} {
-		if err := step.do(ctx); err != nil {
-			return nil, stage(step.code, err)
+	for _, s := range j.steps() {
+		if err := s.do(ctx); err != nil {
+			return nil, stage(s.code, err)
 		}
 	}
 	return j.result, nil
+}
+
+// step is a part of a job, and the stage that its failure belongs to.
+type step struct {
+	name string
+	code Code
+	do   func(context.Context) error
+}
+
+// steps: no row is read before the first three, nothing is computed from the released table before checkPost.
+func (j *job) steps() []step {
+	return []step{
+		{"check text", CodeCheck, j.checkText},
+		{"check schemas", CodeInput, j.checkSchemas},
+		{"check scan", CodeCheck, j.checkScan},
+		{"scan", CodeRun, j.scan},
+		{"protect", CodeRun, j.protect},
+		{"make released", CodeRun, j.makeReleased},
+		{"check post", CodeCheck, j.checkPost},
+		{"post", CodeRun, j.post},
+	}
 }
 
 // stage keeps the code of an Error that knows better, and drops everything else.

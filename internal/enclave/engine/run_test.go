@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/big"
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -235,6 +236,73 @@ func TestUnitsAreCounted(t *testing.T) {
 	r := cellRow(t, got, privacy.Value{Text: "Small"})
 	expect(t, r[1], privacy.RoundCount(big.NewInt(rows), 5), 0)
 	expect(t, r[2], big.NewInt(20), 0) // 18 customers
+}
+
+// All rows without a cost are one owner's: count minus the count behind the mean would show them.
+func TestRowsWithoutAValueAreGuarded(t *testing.T) {
+	m := newMarket(9, 4)
+	for o := range m.rows {
+		for i := range m.rows[o] {
+			m.rows[o][i].cost = ptr(int64(1000 + i))
+		}
+	}
+	const sql = "SELECT count(*) AS n, sum(cost) AS c, avg(cost) AS mean FROM pool.strikes"
+	if got := m.run(t, sql); got.Rows[0][2].IsSuppressed() {
+		t.Fatal("the mean is hidden although every row has a cost")
+	}
+	for i := range 20 {
+		m.rows[0][i].cost = nil
+	}
+	got := m.run(t, sql)
+	if got.Rows[0][0].IsSuppressed() || got.Rows[0][1].IsSuppressed() || !got.Rows[0][2].IsSuppressed() {
+		t.Errorf("%+v", got.Rows[0])
+	}
+}
+
+func TestAffiliatesAreOneContributor(t *testing.T) {
+	m := newMarket(6, 4)
+	for o := range m.rows {
+		n := 100
+		if o < 2 {
+			n = 300 // 30 % each, 60 % together
+		}
+		m.rows[o] = slices.Repeat([]row{{size: ptr("Small")}}, n)
+	}
+	const sql = "SELECT size, count(*) AS n FROM pool.strikes WHERE size = 'Small' GROUP BY size"
+	if got := m.run(t, sql); got.Rows[0][1].IsSuppressed() {
+		t.Fatal("hidden although nobody has more than 30 %")
+	}
+	m.policy = replaced(t, m.policy, "coalition: 1,", "coalition: 1, affiliates: [["+fingerprint(0)+", "+fingerprint(1)+"]],")
+	if got := m.run(t, sql); !got.Rows[0][1].IsSuppressed() {
+		t.Error("shown although two affiliates have 60 %")
+	}
+}
+
+// A key that nobody declared says by being there that such rows exist, so it goes with its last base.
+func TestKeysWithoutAShownBaseAreNotReleased(t *testing.T) {
+	m := newMarket(9, 1)
+	plan := m.compile(t, "SELECT phase, count(*) AS n FROM pool.strikes GROUP BY phase")
+	j, err := newJob(bind(t, m.files(t, plan)...), plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := 0
+	err = runSteps(j, func(done step) {
+		if done.name == "scan" {
+			all = len(j.cells.keys)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, bases := range j.released.bases {
+		if !bases[0].shown {
+			t.Errorf("key %v is released with nothing shown", j.released.keys[i])
+		}
+	}
+	if len(j.released.keys) == 0 || len(j.released.keys) == all {
+		t.Fatalf("%d of %d keys released: the test can't fail", len(j.released.keys), all)
+	}
 }
 
 func TestOwnDataIsExact(t *testing.T) {
