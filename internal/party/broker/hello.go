@@ -59,8 +59,8 @@ func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 	if err := b.open(m, message.HelloContext(m.item.Job, b.self), &h); err != nil {
 		return nil, err
 	}
+	m.session = sessionOf(h.Session) // where a refusal goes
 	if err := b.openJob(ctx, m); err != nil {
-		m.session = sessionOf(h.Session)
 		return nil, err
 	}
 	if h.Job != m.item.Job {
@@ -89,7 +89,8 @@ func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 	return reply, nil
 }
 
-// sessionOf is where a refusal can be sealed to, when all else is refused.
+// sessionOf is a session that can be sealed to, or nil. Nothing but a refusal is
+// sealed to it before it is attested.
 func sessionOf(s statement.Session) *statement.Session {
 	if !s.Fingerprint().Valid() || !boxUsable(s.Box) {
 		return nil

@@ -241,10 +241,9 @@ func (b *Broker) price(m *matter) int64 {
 // attested establishes session and claims: genuine evidence, of what both the
 // contract and this party's policies accept, made for exactly this binding.
 func (b *Broker) attested(ctx context.Context, m *matter, s statement.Session, e *statement.Evidence, want evidence.ReportData) error {
-	if !s.Fingerprint().Valid() || !boxUsable(s.Box) {
+	if m.session = sessionOf(s); m.session == nil {
 		return refuse(CodeMessage, "the session is malformed")
 	}
-	m.session = &s
 	if len(e.Raw) == 0 {
 		return evidenceRefusal(evidence.ErrMalformed)
 	}

@@ -23,8 +23,8 @@ func (b *Broker) quote(ctx context.Context, m *matter) (*message.Reply, error) {
 	if err := b.open(m, message.QuoteContext(m.item.Job, b.self), &q); err != nil {
 		return nil, err
 	}
+	m.session = sessionOf(q.Session) // where a refusal goes
 	if err := b.openJob(ctx, m); err != nil {
-		m.session = sessionOf(q.Session)
 		return nil, err
 	}
 	if q.Job != m.item.Job || !m.isOwner(b.self) {
