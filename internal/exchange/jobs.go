@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -104,7 +105,7 @@ func (s *Server) jobContract(c *call, j *statement.Job) (*statement.Contract, er
 	}
 	owners := t.Owners()
 	for _, o := range j.Owners {
-		if !has1(owners, o) {
+		if !slices.Contains(owners, o) {
 			return nil, badStatement("job concerns an owner whom its contract does not name")
 		}
 	}

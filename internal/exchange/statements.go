@@ -4,7 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
+	"net/http"
+	"slices"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
@@ -26,7 +27,7 @@ func (s *Server) postStatement(c *call) error {
 		return err
 	}
 	if !c.registered && uri != statement.TypeParty {
-		return refuse(403, wire.CodeUnregistered, "this key belongs to no party of the exchange", "introduce the party first: cordon party init")
+		return refuse(http.StatusForbidden, wire.CodeUnregistered, "this key belongs to no party of the exchange", "introduce the party first: cordon party init")
 	}
 	switch uri {
 	case statement.TypeParty:
@@ -52,19 +53,10 @@ func (s *Server) postStatement(c *call) error {
 
 // byAuthor refuses statements that another than one of their authors hands in.
 func (c *call) byAuthor(authors []statement.Fingerprint) error {
-	if !has1(authors, c.party) {
+	if !slices.Contains(authors, c.party) {
 		return forbidden("statements are posted by their authors")
 	}
 	return nil
-}
-
-func has1(list []statement.Fingerprint, f statement.Fingerprint) bool {
-	for _, g := range list {
-		if g == f {
-			return true
-		}
-	}
-	return false
 }
 
 // add stores a statement and wakes those whom it was delivered to.
@@ -153,7 +145,7 @@ func (s *Server) addOffer(c *call, e *statement.Envelope) error {
 
 // missing tells a reference that is not there from a failure to look.
 func missing(err error, what string) error {
-	if err == nil || answerTo(err).status == 404 {
+	if err == nil || answerTo(err).status == http.StatusNotFound {
 		return unknownReference(what)
 	}
 	return err
@@ -176,7 +168,7 @@ func (s *Server) offer(ctx context.Context, d statement.Digest, owner statement.
 	if err != nil {
 		return nil, err
 	}
-	if !has1(st.Authors, owner) {
+	if !slices.Contains(st.Authors, owner) {
 		return nil, unknownReference("an offer")
 	}
 	return st, nil
@@ -206,7 +198,7 @@ func (s *Server) getStatement(c *call) error {
 	if !st.VisibleTo(c.party) {
 		return notFound()
 	}
-	send(c.w, 200, st.Envelope)
+	send(c.w, http.StatusOK, st.Envelope)
 	return nil
 }
 
@@ -247,7 +239,7 @@ func (c *call) listing() (*store.Query, error) {
 	}
 	q := store.Query{Kind: p["type"], Author: statement.Fingerprint(p["owner"]), Ref: statement.Digest(p["about"]),
 		Name: p["name"], Reader: c.party, Pending: p["pending"] == "true"}
-	if !strings.Contains(" party offer pool contract grant revocation ", " "+q.Kind+" ") || q.Kind == "" {
+	if !slices.Contains(kinds(), q.Kind) {
 		return nil, malformed("parameter type names no type of statement")
 	}
 	if p["owner"] != "" && !q.Author.Valid() || p["about"] != "" && !q.Ref.Valid() ||
@@ -266,6 +258,10 @@ func (c *call) listing() (*store.Query, error) {
 		q.Page.Items = int(min(limit, wire.MaxPage))
 	}
 	return &q, nil
+}
+
+func kinds() []string {
+	return []string{store.KindParty, store.KindOffer, store.KindPool, store.KindContract, store.KindGrant, store.KindRevocation}
 }
 
 func page() store.Page { return store.Page{Items: wire.MaxPage, Bytes: wire.MaxPageBytes} }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"syscall"
 
 	driver "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -24,7 +23,7 @@ func classify(err error) error {
 	case lib.SQLITE_FULL:
 		return fmt.Errorf("%w: %w", store.ErrFull, err)
 	case lib.SQLITE_IOERR:
-		if errors.Is(err, syscall.ENOSPC) || e.Code() == lib.SQLITE_IOERR_WRITE || e.Code() == lib.SQLITE_IOERR_SHMSIZE {
+		if e.Code() == lib.SQLITE_IOERR_SHMSIZE { // the index of the log can't grow
 			return fmt.Errorf("%w: %w", store.ErrFull, err)
 		}
 	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
