@@ -169,7 +169,7 @@ func randomBytes(n int) []byte {
 func (k *parquetKeys) write(path string) error {
 	b, err := json.MarshalIndent(struct {
 		Footer    []byte            `json:"footer"`
-		Columns   map[string][]byte `json:"columns"`
+		Columns   map[string][]byte `json:"columns,omitempty"`
 		AADPrefix string            `json:"aad_prefix"`
 	}{k.keys.Footer, k.keys.Columns, string(k.aadPrefix)}, "", "  ")
 	if err != nil {
