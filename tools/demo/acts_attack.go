@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -20,7 +20,6 @@ import (
 
 	_ "modernc.org/sqlite" // the operator's way into the exchange's database
 
-	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -163,10 +162,10 @@ func (d *demo) startFront() (*front, error) {
 	}
 	f := &front{}
 	proxy := httputil.NewSingleHostReverseProxy(target)
-	proxy.ErrorLog = nil
+	proxy.ErrorLog = log.New(io.Discard, "", 0) // the end of the demo cancels long polls
 	proxy.ModifyResponse = func(r *http.Response) error {
-		if f.alter.Load() && strings.HasSuffix(r.Request.URL.Path, "/mailbox") {
-			return alterJobs(r)
+		if f.alter.Load() && strings.HasSuffix(r.Request.URL.Path, "/envelope") {
+			return alter(r)
 		}
 		return nil
 	}
@@ -174,23 +173,13 @@ func (d *demo) startFront() (*front, error) {
 	return f, err
 }
 
-// alterJobs moves the expiry of every job on its way to the victim by a millisecond.
-func alterJobs(r *http.Response) error {
+// alter moves the expiry of a job on its way to the victim by a millisecond.
+func alter(r *http.Response) error {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return err
 	}
-	var box wire.Mailbox
-	if json.Unmarshal(body, &box) == nil {
-		for i := range box.Items {
-			if box.Items[i].Kind == wire.KindJob {
-				box.Items[i].Body = alterJob(box.Items[i].Body)
-			}
-		}
-		if changed, err := statement.Marshal(box); err == nil {
-			body = changed
-		}
-	}
+	body = alterJob(body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength = int64(len(body))
 	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
@@ -226,17 +215,8 @@ func (d *demo) attackChangedJob(ctx context.Context, skip int) (entry, error) {
 func (d *demo) attackReplay(ctx context.Context, skip int) (entry, error) {
 	job := d.jobs[0].Digest
 	d.host.stop()
-	db, err := sql.Open("sqlite", "file:"+d.exchangeDB()+"?_pragma=busy_timeout(5000)")
-	if err != nil {
+	if err := d.requeue(ctx, job); err != nil {
 		return entry{}, err
-	}
-	defer db.Close()
-	res, err := db.ExecContext(ctx, "UPDATE jobs SET state = 'queued', lease = '', code = '', ended_ms = 0, attempts = 0 WHERE digest = ?", job)
-	if err != nil {
-		return entry{}, err
-	}
-	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		return entry{}, errors.New("the exchange's database has no such job")
 	}
 	if err := d.startHost(ctx); err != nil {
 		return entry{}, err
@@ -244,43 +224,39 @@ func (d *demo) attackReplay(ctx context.Context, skip int) (entry, error) {
 	return d.noticed(ctx, victim, skip, refusalFor(job, "replayed"))
 }
 
-func (d *demo) exchangeDB() string {
-	var found string
-	_ = filepath.WalkDir(filepath.Join(d.out, "exchange"), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".db") {
-			found = path
-		}
-		return nil
-	})
-	return found
+func (d *demo) requeue(ctx context.Context, job string) error {
+	db, err := sql.Open("sqlite", d.exchangeDB())
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	res, err := db.ExecContext(ctx, "UPDATE jobs SET state = 'queued', lease = '', code = '', ended_ms = 0, attempts = 0 WHERE digest = ?", job)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return errors.New("the exchange's database has no such job")
+	}
+	return nil
 }
 
-// attackBuild: the operator runs an enclave program that differs in one byte.
+func (d *demo) exchangeDB() string {
+	return "file:" + filepath.Join(d.out, "exchange", "store", "exchange.db") + "?_pragma=busy_timeout(5000)"
+}
+
+// attackBuild: the operator runs a program of its own in the enclave's place.
 func (d *demo) attackBuild(ctx context.Context, skip int) (entry, error) {
-	src, err := os.ReadFile(d.enclaveBin)
-	if err != nil {
-		return entry{}, err
-	}
-	patched := filepath.Join(d.out, "patched-enclave")
-	if err := os.WriteFile(patched, append(src, 0), 0o700); err != nil {
-		return entry{}, err
-	}
-	defer os.Remove(patched)
 	d.host.stop()
-	honest, build := d.enclaveBin, d.build
-	d.enclaveBin = patched
-	err = d.startHost(ctx)
-	d.enclaveBin, d.build = honest, build
+	evil, err := d.startEvilHost(ctx, "build")
 	if err != nil {
 		return entry{}, err
 	}
+	defer evil.stop()
 	job, err := d.submit(ctx, &d.institute, bySize)
 	if err != nil {
 		return entry{}, err
 	}
-	e, err := d.noticed(ctx, victim, skip, refusalFor(job, "evidence-build"))
-	d.host.stop()
-	return e, err
+	return d.noticed(ctx, victim, skip, refusalFor(job, "evidence-build"))
 }
 
 // startEvilHost runs this program as a host of the same operator.

@@ -184,7 +184,8 @@ func (d *demo) publish(ctx context.Context) error {
 	if err := d.each(func(a *airline) error {
 		for dataset, policy := range map[string]string{"strikes": "policy", "times": "policy-times"} {
 			args := []string{"dataset", "publish", a.csvPath(filepath.Join(d.out, "premises")), "--home", d.home(a.Name),
-				"--name", dataset, "--policy", d.policy(policy), "--row-id", "report_id"}
+				"--name", dataset, "--policy", d.policy(policy), "--row-id", "report_id",
+				"--schema", "phase:varchar!,size:varchar!,time_of_day:varchar!,cost_total:int64!"}
 			for _, c := range columns {
 				args = append(args, "--column", c)
 			}

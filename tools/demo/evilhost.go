@@ -34,7 +34,7 @@ type evilFlags struct {
 func evilHost(args []string) int {
 	var f evilFlags
 	fs := flag.NewFlagSet(evilHostCommand, flag.ContinueOnError)
-	fs.StringVar(&f.mode, "mode", "", "keys: answer for an owner with keys of its own making; kill: kill the enclave after the releases")
+	fs.StringVar(&f.mode, "mode", "", "build: run a program of its own instead of the enclave; keys: answer for an owner with keys of its own making; kill: kill the enclave after the releases")
 	fs.StringVar(&f.home, "home", "", "the operator's home")
 	fs.StringVar(&f.passphrase, "passphrase-file", "", "its passphrase")
 	fs.StringVar(&f.exchange, "exchange", "", "URL of the exchange")
@@ -81,6 +81,12 @@ func (f evilFlags) run(ctx context.Context) error {
 		return err
 	}
 	defer exchange.Close()
+	if f.mode == "build" {
+		if err := json.NewEncoder(os.Stdout).Encode(hostReady{Operator: string(ring.Fingerprint()), Form: f.form}); err != nil {
+			return err
+		}
+		return (&stranger{exchange: exchange, operator: ring, form: f.form}).run(ctx)
+	}
 	classes := host.DefaultClasses()
 	processes, err := host.NewProcesses(ctx, f.enclave, f.form, classes[0])
 	if err != nil {

@@ -12,9 +12,14 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/cordon-exchange/cordon/internal/host/perimeter"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == perimeter.StageCommand {
+		os.Exit(perimeter.StageMain(os.Args[2:])) // the first stage of an evil host's enclaves
+	}
 	if len(os.Args) > 1 && os.Args[1] == evilHostCommand {
 		os.Exit(evilHost(os.Args[2:]))
 	}

@@ -30,7 +30,7 @@ const readyTimeout = 30 * time.Second
 // start runs a server and waits for its first line of output, a JSON object that
 // it prints once it is ready.
 func (d *demo) start(ctx context.Context, name string, ready any, bin string, args ...string) (*process, error) {
-	log, err := os.Create(filepath.Join(d.out, "logs", name+".log"))
+	log, err := os.OpenFile(filepath.Join(d.out, "logs", name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
