@@ -119,5 +119,6 @@ func (r *run) names(list []statement.Fingerprint) string {
 			out = append(out, string(f))
 		}
 	}
+	slices.Sort(out)
 	return strings.Join(slices.Compact(out), ", ")
 }

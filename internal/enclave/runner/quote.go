@@ -17,6 +17,7 @@ const grace = 2 * time.Second
 // quote asks every owner for its keys, with evidence over what all of them said they are ready for.
 func (r *run) quote(ctx context.Context) (err error) {
 	r.stage("quote")
+	r.engine.bindEarly(ctx, r)
 	job := r.brief.Job.Digest()
 	r.releases = map[statement.Fingerprint]*statement.Verified[statement.Release]{}
 	var envelopes []statement.Envelope
@@ -31,7 +32,6 @@ func (r *run) quote(ctx context.Context) (err error) {
 	if !sameEnclave(r.first.claims, r.second.claims) {
 		return failure.New(failure.BadEvidence, evidence.ErrBinding)
 	}
-	r.engine.bindEarly(ctx, r)
 	return r.post.ask(ctx, round{
 		kind: message.KindQuote, to: r.brief.Job.Body().Owners, context: message.QuoteContext,
 		letter: message.Quote{
