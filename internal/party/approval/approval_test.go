@@ -1,0 +1,507 @@
+package approval
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/partytest"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+var start = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+type world struct {
+	t      *testing.T
+	now    time.Time
+	ex     *partytest.Exchange
+	asker  *keyring.Keyring
+	other  *keyring.Keyring
+	owners []*owner
+}
+
+// owner is a party with a desk and one published version.
+type owner struct {
+	*Desk
+	ring  *keyring.Keyring
+	dir   home.Dir
+	offer *statement.Verified[statement.Offer]
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+const (
+	minimum = 3
+	build   = statement.Digest("sha256:0000000000000000000000000000000000000000000000000000000000000000")
+)
+
+func newWorld(t *testing.T, owners int) *world {
+	t.Helper()
+	w := &world{t: t, now: start, ex: partytest.New(), asker: must(keyring.New("institute")), other: must(keyring.New("other"))}
+	w.introduce(w.asker)
+	w.introduce(w.other)
+	for i := range owners {
+		w.addOwner(fmt.Sprintf("owner%d", i))
+	}
+	return w
+}
+
+func (w *world) introduce(k *keyring.Keyring) {
+	must(w.ex.PostStatement(w.t.Context(), must(statement.Sign(statement.Party{
+		Name: k.Name(), Key: k.Signer().Public().String(), Box: k.Box().Public(), CreatedMS: start.UnixMilli(),
+	}, k.Signer()))))
+}
+
+func (w *world) addOwner(name string) *owner {
+	w.t.Helper()
+	o := &owner{ring: must(keyring.New(name)), dir: must(home.Create(filepath.Join(w.t.TempDir(), name)))}
+	w.introduce(o.ring)
+	store := must(dataset.Open(o.dir, o.ring.Fingerprint(), o.ring))
+	l := must(ledger.Open(o.dir.Ledger(), o.ring.Fingerprint(), func() time.Time { return w.now }))
+	w.t.Cleanup(func() { l.Close() })
+	o.Desk = &Desk{
+		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: store, Ledger: l, Signer: o.ring.Signer(), Home: o.dir,
+		Now: func() time.Time { return w.now }, JoinPools: []string{"strikes"},
+	}
+	w.owners = append(w.owners, o)
+	o.offer = w.publish(o, "1", "varchar")
+	return o
+}
+
+func (w *world) policyText() string {
+	return fmt.Sprintf(`policy: 1
+dataset: strikes
+unit: {column: report_id, rows_are_units: true}
+columns:
+  report_id: {roles: [unit]}
+  size: {roles: [dimension, filter]}
+output: {lattice: [[size]]}
+guard:
+  min_units: 10
+  contributors: {min: %d, max_share_pct: 50, p_percent: 10, from: [%s]}
+  coalition: 1
+  rounding: {count: 5, value_digits: 4}
+purposes: [research, safety]
+analysts: [%s]
+operators: [%s]
+evidence: {accept: [simulated], builds: ["%s"], perimeters: [process]}
+valid: {from: 2026-01-01, until: 2027-01-01}
+max_queries: {per_analyst: 200, period: 30d}
+standing:
+  - {analysts: [%s], purposes: [research], until: 2026-12-01, max_contracts: 2}
+`, minimum, w.asker.Fingerprint(), w.asker.Fingerprint(), w.asker.Fingerprint(), build, w.asker.Fingerprint())
+}
+
+func (w *world) publish(o *owner, version, sizeType string) *statement.Verified[statement.Offer] {
+	w.t.Helper()
+	id := dataset.ID{Owner: o.ring.Fingerprint(), Dataset: "strikes", Version: version}
+	keys := must(dataset.NewKeys(id, []string{"report_id", "size"}))
+	e := must(statement.Sign(statement.Offer{
+		Owner: id.Owner, Dataset: "strikes", Version: version, Commitments: keys.Commitments(), Policy: w.policyText(),
+		Schema:    []statement.Column{{Name: "report_id", Type: "int64"}, {Name: "size", Type: sizeType}},
+		Files:     []statement.File{{Object: "a/b/1/0.parquet", Bytes: 1, Rows: 1, AADPrefix: "x"}},
+		CreatedMS: w.now.UnixMilli(),
+	}, o.ring.Signer()))
+	if err := errors.Join(o.Store.Begin(w.t.Context(), keys), o.Store.Finish(e)); err != nil {
+		w.t.Fatal(err)
+	}
+	must(w.ex.PostStatement(w.t.Context(), e))
+	return must(statement.Verify[statement.Offer](e, id.Owner))
+}
+
+func (w *world) names() []string {
+	var out []string
+	for _, o := range w.owners {
+		out = append(out, o.ring.Name()+".strikes")
+	}
+	return out
+}
+
+// pool is formed by all owners, by their rules.
+func (w *world) pool(members []string) *statement.Verified[statement.Pool] {
+	w.t.Helper()
+	e, err := w.owners[0].ProposePool(w.t.Context(), "strikes", members, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, o := range w.owners[1:] {
+		if err := o.Consider(w.t.Context(), must(w.ex.Statement(w.t.Context(), e.Digest()))); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return must(statement.VerifyAuthor[statement.Pool](must(w.ex.Statement(w.t.Context(), e.Digest()))))
+}
+
+func (w *world) contract(change func(*statement.Contract)) *statement.Verified[statement.Contract] {
+	w.t.Helper()
+	o := w.owners[0]
+	c := statement.Contract{
+		Nonce: []byte(strings.Repeat("n", 31) + fmt.Sprint(time.Now().UnixNano()%10)), Requester: w.asker.Fingerprint(),
+		Recipients: []statement.Fingerprint{w.asker.Fingerprint()}, Purpose: "research",
+		Tables: []statement.Table{{Name: "owner0.strikes", Members: []statement.Member{{Owner: o.ring.Fingerprint(), Offer: o.offer.Digest()}}}},
+		Builds: []statement.Digest{build}, Operators: []statement.Fingerprint{w.asker.Fingerprint()}, Evidence: []string{"simulated"},
+		Perimeters: []string{"process"}, PlanEncoding: policy.Encoding,
+		FromMS: start.Add(-time.Hour).UnixMilli(), UntilMS: start.AddDate(0, 1, 0).UnixMilli(), CreatedMS: start.UnixMilli(),
+	}
+	if change != nil {
+		change(&c)
+	}
+	signer := w.asker
+	if c.Requester == w.other.Fingerprint() {
+		signer = w.other
+	}
+	if c.Requester == o.ring.Fingerprint() {
+		signer = o.ring
+	}
+	e := must(statement.Sign(c, signer.Signer()))
+	must(w.ex.PostStatement(w.t.Context(), e))
+	return must(statement.VerifyAuthor[statement.Contract](e))
+}
+
+func (o *owner) lastRefusal() ledger.Entry {
+	var last ledger.Entry
+	for _, e := range o.Ledger.Entries() {
+		if e.Kind == ledger.KindRefusal {
+			last = e
+		}
+	}
+	return last
+}
+
+func (o *owner) count(kind string) int {
+	n := 0
+	for _, e := range o.Ledger.Entries() {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+func TestRuleGrants(t *testing.T) {
+	w := newWorld(t, 1)
+	o, c := w.owners[0], w.contract(nil)
+	for range 2 { // the second time it is known
+		if err := o.Consider(t.Context(), c.Envelope()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	grants := must(o.Catalog.Grants(t.Context(), c.Digest()))
+	g := grants[o.ring.Fingerprint()]
+	if g == nil || g.Body().Authority != statement.ByRule || !slices.Equal(g.Body().Offers, []statement.Digest{o.offer.Digest()}) || g.Body().UntilMS != c.Body().UntilMS {
+		t.Fatalf("grant %+v", g)
+	}
+	if o.count(ledger.KindGrant) != 1 {
+		t.Fatal("recorded twice")
+	}
+	if s := must(o.Contract(t.Context(), c.Digest())); len(s.Missing) != 0 || len(s.Granted) != 1 {
+		t.Fatalf("state %+v", s)
+	}
+}
+
+// TestRuleRefuses: one thing about the contract that the rule does not accept, per case.
+func TestRuleRefuses(t *testing.T) {
+	cases := []struct {
+		name   string
+		change func(*world, *statement.Contract)
+		code   string
+		byHand bool // a person may still grant it
+	}{
+		{"another analyst", func(w *world, c *statement.Contract) { c.Requester = w.other.Fingerprint() }, "policy:analysts", false},
+		{"a purpose that the policy forbids", func(w *world, c *statement.Contract) { c.Purpose = "pricing" }, "policy:purposes", false},
+		{"a purpose that only the policy allows", func(w *world, c *statement.Contract) { c.Purpose = "safety" }, "no-rule", true},
+		{"a build too many", func(w *world, c *statement.Contract) { c.Builds = append(c.Builds, statement.Sum(nil)) }, "evidence-build", true},
+		{"other builds only", func(w *world, c *statement.Contract) { c.Builds = []statement.Digest{statement.Sum(nil)} }, "evidence-build", false},
+		{"an operator too many", func(w *world, c *statement.Contract) { c.Operators = append(c.Operators, w.other.Fingerprint()) }, "operator", true},
+		{"a kind of evidence too many", func(w *world, c *statement.Contract) { c.Evidence = append(c.Evidence, "sgx") }, "evidence-kind", true},
+		{"other evidence only", func(w *world, c *statement.Contract) { c.Evidence = []string{"sgx"} }, "evidence-kind", false},
+		{"a perimeter too many", func(w *world, c *statement.Contract) { c.Perimeters = append(c.Perimeters, "weak") }, "perimeter", true},
+		{"expired", func(w *world, c *statement.Contract) { c.UntilMS = start.UnixMilli() }, "contract-expired", false},
+		{"another encoding of plans", func(w *world, c *statement.Contract) { c.PlanEncoding = "plan/9" }, "plan-encoding", false},
+		{"an offer that was never made", func(w *world, c *statement.Contract) { c.Tables[0].Members[0].Offer = statement.Sum(nil) }, "offer-unknown", false},
+		{"somebody else's data only", func(w *world, c *statement.Contract) { c.Tables[0].Members[0].Owner = w.other.Fingerprint() }, "not-concerned", false},
+		{"data under another name", func(w *world, c *statement.Contract) { c.Tables[0].Name = "other.strikes" }, "untrusted", false},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 1)
+			o := w.owners[0]
+			con := w.contract(func(k *statement.Contract) { c.change(w, k) })
+			for range 2 {
+				if err := o.Consider(t.Context(), con.Envelope()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := o.lastRefusal(); got.Code != c.code || got.Contract != con.Digest() || got.Reason == "" {
+				t.Fatalf("ledger says %+v", got)
+			}
+			if o.count(ledger.KindRefusal) != 1 || o.count(ledger.KindGrant) != 0 {
+				t.Fatal("not refused exactly once")
+			}
+			_, err := o.Grant(t.Context(), con.Digest(), statement.ByHand)
+			if (err == nil) != c.byHand {
+				t.Fatalf("by hand: %v", err)
+			}
+		})
+	}
+}
+
+func TestRuleEnds(t *testing.T) {
+	w := newWorld(t, 1)
+	o := w.owners[0]
+	long := w.contract(func(c *statement.Contract) { c.UntilMS = start.AddDate(2, 0, 0).UnixMilli() })
+	g := must(o.Grant(t.Context(), long.Digest(), statement.ByRule))
+	if until := time.UnixMilli(g.Body().UntilMS).UTC(); !until.Equal(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Fatalf("grant outlives its rule: %s", until)
+	}
+	must(o.Grant(t.Context(), w.contract(func(c *statement.Contract) { c.Nonce[0] = 'a' }).Digest(), statement.ByRule))
+	_, err := o.Grant(t.Context(), w.contract(func(c *statement.Contract) { c.Nonce[0] = 'b' }).Digest(), statement.ByRule)
+	if r := (*Refusal)(nil); !errors.As(err, &r) || r.Code != "rule-contracts" {
+		t.Fatalf("a third contract by a rule for two: %v", err)
+	}
+	w.now = time.Date(2026, 12, 2, 0, 0, 0, 0, time.UTC)
+	_, err = o.Grant(t.Context(), w.contract(func(c *statement.Contract) { c.Nonce[0] = 'c'; c.UntilMS = w.now.AddDate(0, 1, 0).UnixMilli() }).Digest(), statement.ByRule)
+	if r := (*Refusal)(nil); !errors.As(err, &r) || r.Code != "no-rule" {
+		t.Fatalf("a rule that has ended: %v", err)
+	}
+}
+
+func TestOwnDataIsOnesOwn(t *testing.T) {
+	w := newWorld(t, 1)
+	o := w.owners[0]
+	c := w.contract(func(c *statement.Contract) {
+		c.Requester, c.Recipients = o.ring.Fingerprint(), []statement.Fingerprint{o.ring.Fingerprint()}
+	})
+	if _, err := o.Grant(t.Context(), c.Digest(), statement.ByHand); err != nil {
+		t.Fatalf("an owner may not ask for its own data: %v", err)
+	}
+}
+
+func TestRevoke(t *testing.T) {
+	w := newWorld(t, 1)
+	o, c := w.owners[0], w.contract(nil)
+	g := must(o.Grant(t.Context(), c.Digest(), statement.ByHand))
+	r := must(o.Revoke(t.Context(), c.Digest(), "enough"))
+	if r.Body().Revokes != g.Digest() {
+		t.Fatal("not the grant was revoked")
+	}
+	o.Ledger.View(func(a *ledger.Accounts) {
+		if in, revoked := a.Grant(c.Digest()); in != "" || !revoked {
+			t.Fatal("still in force")
+		}
+	})
+	if s := must(o.Contract(t.Context(), c.Digest())); len(s.Missing) != 1 {
+		t.Fatal("shown as granted")
+	}
+	if _, err := o.Revoke(t.Context(), statement.Sum(nil), ""); fault.ExitCode(err) != int(fault.Input) {
+		t.Fatalf("revoked nothing: %v", err)
+	}
+	// By hand, it may be granted anew.
+	if _, err := o.Grant(t.Context(), c.Digest(), statement.ByHand); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRetire(t *testing.T) {
+	w := newWorld(t, 1)
+	o := w.owners[0]
+	if got := must(o.Retire(t.Context(), "strikes", "")); len(got) != 1 {
+		t.Fatalf("retired %v", got)
+	}
+	if _, err := o.Store.Release(t.Context(), o.offer.Digest(), []string{"size"}); fault.ExitCode(err) != int(fault.NoKey) {
+		t.Fatalf("keys of a retired version: %v", err)
+	}
+	if again := must(dataset.Open(o.dir, o.ring.Fingerprint(), o.ring)); !again.List()[0].Retired {
+		t.Fatal("forgotten after a restart")
+	}
+	_, err := o.Grant(t.Context(), w.contract(nil).Digest(), statement.ByHand)
+	if r := (*Refusal)(nil); !errors.As(err, &r) || r.Code != "offer-retired" {
+		t.Fatalf("granted: %v", err)
+	}
+	if _, err := o.Retire(t.Context(), "strikes", ""); fault.ExitCode(err) != int(fault.Input) {
+		t.Fatalf("retired twice: %v", err)
+	}
+}
+
+func TestPoolForms(t *testing.T) {
+	w := newWorld(t, 4)
+	p := w.pool(w.names())
+	if p.Body().Epoch != 1 || len(p.Body().Members) != 4 {
+		t.Fatalf("%+v", p.Body())
+	}
+	for _, o := range w.owners {
+		if o.count(ledger.KindPool) != 1 {
+			t.Fatal("not recorded by every member")
+		}
+	}
+	if s := must(w.owners[1].Pools(t.Context(), "strikes")); len(s) != 1 || len(s[0].Missing) != 0 {
+		t.Fatalf("%+v", s)
+	}
+	// As after a crash between recording and posting: posting again changes nothing.
+	if err := w.owners[1].Heal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tables, err := w.owners[0].Catalog.Table(t.Context(), "pool.strikes", nil)
+	if err != nil || tables.Pool != p.Digest() {
+		t.Fatalf("%+v %v", tables, err)
+	}
+}
+
+// TestEpochs: the difference of two pools must never show one member.
+func TestEpochs(t *testing.T) {
+	next := func(w *world, members []string, name string) error {
+		_, err := w.owners[0].ProposePool(w.t.Context(), name, members, nil)
+		return err
+	}
+	refused := func(t *testing.T, err error, code string) {
+		t.Helper()
+		if r := (*Refusal)(nil); !errors.As(err, &r) || r.Code != code {
+			t.Fatalf("want refusal %s, got %v", code, err)
+		}
+	}
+	t.Run("one member left", func(t *testing.T) {
+		w := newWorld(t, 5)
+		w.pool(w.names())
+		refused(t, next(w, w.names()[:4], "strikes"), "pool-epoch")
+	})
+	t.Run("one member left, under another name", func(t *testing.T) {
+		w := newWorld(t, 5)
+		w.pool(w.names())
+		refused(t, next(w, w.names()[:4], "hits"), "pool-epoch")
+	})
+	t.Run("one new version", func(t *testing.T) {
+		w := newWorld(t, 4)
+		w.pool(w.names())
+		w.now = w.now.Add(time.Hour)
+		w.publish(w.owners[2], "2", "varchar")
+		refused(t, next(w, w.names(), "strikes"), "pool-epoch")
+	})
+	t.Run("two proposals that were never complete", func(t *testing.T) {
+		w := newWorld(t, 5)
+		if err := next(w, w.names(), "strikes"); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, next(w, w.names()[:4], "strikes"), "pool-epoch")
+	})
+	t.Run("enough new versions", func(t *testing.T) {
+		w := newWorld(t, 4)
+		first := w.pool(w.names())
+		w.now = w.now.Add(time.Hour)
+		for _, o := range w.owners[:minimum] {
+			w.publish(o, "2", "varchar")
+		}
+		p := w.pool(w.names())
+		if p.Body().Epoch != 2 || p.Body().Previous != first.Digest() || Changed(first.Body(), p.Body()) != minimum {
+			t.Fatalf("%+v", p.Body())
+		}
+	})
+	t.Run("too few members", func(t *testing.T) {
+		w := newWorld(t, 2)
+		refused(t, next(w, w.names(), "strikes"), "pool-small")
+	})
+	t.Run("not a member", func(t *testing.T) {
+		w := newWorld(t, 4)
+		refused(t, next(w, w.names()[1:], "strikes"), "not-concerned")
+	})
+	t.Run("another schema", func(t *testing.T) {
+		w := newWorld(t, 4)
+		w.now = w.now.Add(time.Hour)
+		w.publish(w.owners[3], "2", "int64")
+		refused(t, next(w, w.names(), "strikes"), "pool-schema")
+	})
+	t.Run("retired version", func(t *testing.T) {
+		w := newWorld(t, 4)
+		member := "owner0.strikes@" + string(w.owners[0].offer.Digest())
+		must(w.owners[0].Retire(t.Context(), "strikes", ""))
+		refused(t, next(w, append([]string{member}, w.names()[1:]...), "strikes"), "offer-retired")
+	})
+	t.Run("epoch that does not follow", func(t *testing.T) {
+		w := newWorld(t, 4)
+		first := w.pool(w.names())
+		p := *first.Body()
+		p.Epoch, p.Previous = 3, first.Digest()
+		refused(t, w.owners[1].SignPool(t.Context(), must(statement.Sign(p, w.owners[0].ring.Signer()))), "pool-epoch")
+	})
+}
+
+func TestPoolSignatures(t *testing.T) {
+	w := newWorld(t, 3)
+	p := statement.Pool{Name: "strikes", Epoch: 1, CreatedMS: start.UnixMilli()}
+	for _, o := range w.owners {
+		p.Members = append(p.Members, statement.Member{Owner: o.ring.Fingerprint(), Offer: o.offer.Digest()})
+	}
+	stranger := must(statement.Sign(p, w.other.Signer()))
+	if err := w.owners[1].SignPool(t.Context(), stranger); fault.ExitCode(err) != int(fault.Untrusted) {
+		t.Fatalf("signed what a stranger signed: %v", err)
+	}
+	forged := must(statement.Sign(p, w.owners[0].ring.Signer()))
+	forged.Signatures[0].Sig[0] ^= 1
+	if err := w.owners[1].SignPool(t.Context(), forged); fault.ExitCode(err) != int(fault.Untrusted) {
+		t.Fatalf("signed a forged proposal: %v", err)
+	}
+	w.owners[1].JoinPools = nil
+	if err := w.owners[1].Consider(t.Context(), must(statement.Sign(p, w.owners[0].ring.Signer()))); err != nil || w.owners[1].count(ledger.KindPool) != 0 {
+		t.Fatalf("joined without being told to: %v", err)
+	}
+}
+
+func TestPropose(t *testing.T) {
+	w := newWorld(t, 3)
+	pool := w.pool(w.names())
+	asker := &Desk{
+		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: w.owners[0].Store, Ledger: w.owners[0].Ledger, Signer: w.asker.Signer(),
+		Home: w.owners[0].dir, Now: func() time.Time { return w.now },
+	}
+	good := Proposal{
+		Data: []string{"pool.strikes"}, Purpose: "research", Builds: []statement.Digest{build}, Operators: []string{"institute"},
+		Evidence: []string{"simulated"}, Perimeters: []string{"process"}, Until: start.AddDate(0, 1, 0),
+	}
+	c := must(asker.Propose(t.Context(), good))
+	if b := c.Body(); b.Tables[0].Pool != pool.Digest() || b.Recipients[0] != w.asker.Fingerprint() || b.Operators[0] != w.asker.Fingerprint() {
+		t.Fatalf("%+v", b)
+	}
+	for _, o := range w.owners {
+		if err := o.Consider(t.Context(), c.Envelope()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := must(asker.WaitGrants(t.Context(), c.Digest(), time.Second)); len(s.Missing) != 0 {
+		t.Fatalf("missing %v", s.Missing)
+	}
+	for name, change := range map[string]func(*Proposal){
+		"no data": func(p *Proposal) { p.Data = nil }, "no purpose": func(p *Proposal) { p.Purpose = "" },
+		"no build": func(p *Proposal) { p.Builds = nil }, "no operator": func(p *Proposal) { p.Operators = nil },
+		"no evidence": func(p *Proposal) { p.Evidence = nil }, "no perimeter": func(p *Proposal) { p.Perimeters = nil },
+		"ends before it begins": func(p *Proposal) { p.Until = start }, "unknown pool": func(p *Proposal) { p.Data = []string{"pool.none"} },
+		"unknown party": func(p *Proposal) { p.Data = []string{"nobody.strikes"} }, "unknown operator": func(p *Proposal) { p.Operators = []string{"nobody"} },
+		"not a name": func(p *Proposal) { p.Data = []string{"strikes"} },
+		"pin of another key": func(p *Proposal) {
+			p.Data = []string{"owner0.strikes"}
+			p.Pins = map[string]statement.Fingerprint{"owner0": w.other.Fingerprint()}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := good
+			change(&p)
+			if c, err := asker.Propose(t.Context(), p); err == nil || c != nil || fault.Hint(err) == "" {
+				t.Fatalf("proposed; %v", err)
+			}
+		})
+	}
+}
