@@ -81,7 +81,8 @@ func (p *Plan) Run(ctx context.Context, src io.ReaderAt, dst []byte) (*Opened, e
 	return res, nil
 }
 
-// RunTo is Run with a destination that is not memory, empty at the start. The footer and then the head magic are written
+// RunTo is Run with a destination that is not mapped memory, empty at the start. WriteAt is called concurrently, as
+// io.WriterAt has it, for parts that do not overlap; a memfile.File is filled faster this way than as memory. The footer and then the head magic are written
 // last; on failure the destination holds neither and must be discarded.
 func (p *Plan) RunTo(ctx context.Context, src io.ReaderAt, dst io.WriterAt) (*Opened, error) {
 	return p.run(ctx, src, output{dst: dst})

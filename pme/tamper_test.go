@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -252,20 +253,25 @@ func TestFailureLeavesNothing(t *testing.T) {
 		if _, err := p.RunTo(ctx, pme.Bytes(b), &w); err == nil {
 			t.Error("written file opened")
 		}
-		if bytes.Contains(w, []byte("PAR1")) {
+		if bytes.Contains(w.b, []byte("PAR1")) {
 			t.Error("written file has a magic")
 		}
 	}
 }
 
-// memoryWriter is an io.WriterAt in memory.
-type memoryWriter []byte
+// memoryWriter is an io.WriterAt in memory, for parallel calls as io.WriterAt has it.
+type memoryWriter struct {
+	mu sync.Mutex
+	b  []byte
+}
 
 func (w *memoryWriter) WriteAt(b []byte, off int64) (int, error) {
-	if end := off + int64(len(b)); end > int64(len(*w)) {
-		*w = append(*w, make([]byte, end-int64(len(*w)))...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if end := off + int64(len(b)); end > int64(len(w.b)) {
+		w.b = append(w.b, make([]byte, end-int64(len(w.b)))...)
 	}
-	return copy((*w)[off:], b), nil
+	return copy(w.b[off:], b), nil
 }
 
 // TestRunTo: the same file, whether decrypted in place or written.
@@ -277,13 +283,12 @@ func TestRunTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var w memoryWriter
 	for _, src := range []io.ReaderAt{pme.Bytes(s.file), bytes.NewReader(s.file)} {
-		w = nil
+		var w memoryWriter
 		if _, err := p.RunTo(ctx, src, &w); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(w, mustOpen(t, s.file, opt)) {
+		if !bytes.Equal(w.b, mustOpen(t, s.file, opt)) {
 			t.Error("written file differs")
 		}
 	}
