@@ -372,3 +372,31 @@ func TestRevocations(t *testing.T) {
 	_, err = w.other.PostStatement(ctx, w.other.introduction(9))
 	w.code(err, wire.CodeRevoked)
 }
+
+// TestRecipient: who only receives the result sees the job, and has no word in it.
+func TestRecipient(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	ct := w.contractOf()
+	ct.Recipients = []statement.Fingerprint{w.other.fp}
+	var err error
+	w.contract, err = w.asker.PostStatement(ctx, sign(w.env, ct, w.asker))
+	w.ok(err)
+	job := w.submit()
+	c := w.claim()
+	if got := w.other.kinds(); got != "statement" { // the contract; the job is for brokers
+		t.Errorf("recipient's mailbox: %s", got)
+	}
+	w.code(w.other.Reply(ctx, job, wire.Answer{Attempt: 1, Kind: "reply", Body: []byte("x"), Ref: 1}), wire.CodeForbidden)
+	w.code(w.host.SendMessages(ctx, job, c.Lease, []wire.Outgoing{{To: w.other.fp, Kind: wire.KindHello, Body: []byte("x")}}), wire.CodeForbidden)
+	w.ok(w.a.SendNotice(ctx, w.other.fp, wire.Notice{Job: job, Body: []byte("x")}))
+	w.ok(w.host.PutArtifact(ctx, job, c.Lease, "result", []byte("r")))
+	w.ok(w.host.PutArtifact(ctx, job, c.Lease, "key-"+string(w.other.fp), []byte("k")))
+	w.ok(w.host.Finish(ctx, job, wire.Finish{Lease: c.Lease, State: wire.StateDone}))
+	for _, name := range []string{"result", "key-" + string(w.other.fp)} {
+		_, err := w.other.Artifact(ctx, job, name)
+		w.ok(err)
+	}
+	_, err = w.asker.Artifact(ctx, job, "key-"+string(w.other.fp))
+	w.code(err, wire.CodeNotFound)
+}
