@@ -35,7 +35,7 @@ test: build
 bench: build
 	$(GO) run ./tools/bench -bin $(BIN)
 
-check: deps
+check: build
 	@scripts/check "$(GO)" "$(STATICCHECK)"
 
 fuzz: deps
