@@ -123,8 +123,8 @@ func checkApacheColumn(t *testing.T, name string, col file.ColumnChunkReader) {
 				fail(i, x)
 			}
 		}
-		if values != 100 {
-			t.Errorf("%s: %d values, want 100: two in each row", name, values)
+		if err != nil || values != 100 {
+			t.Errorf("%s: %d values, error %v, want 100: two in each row", name, values, err)
 		}
 		return
 	case *file.Float32ColumnChunkReader:
@@ -151,8 +151,8 @@ func checkApacheColumn(t *testing.T, name string, col file.ColumnChunkReader) {
 				fail(i, x)
 			}
 		}
-		if values != 25 {
-			t.Errorf("%s: %d values, want 25: every second row", name, values)
+		if err != nil || values != 25 {
+			t.Errorf("%s: %d values, error %v, want 25: every second row", name, values, err)
 		}
 		return
 	case *file.FixedLenByteArrayColumnChunkReader:

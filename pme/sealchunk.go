@@ -27,7 +27,6 @@ type chunkSealer struct {
 	src    io.ReaderAt
 	aad    fileAAD
 	win    window
-	module []byte // AAD
 	header []byte
 	fields record
 	out    sealedChunk

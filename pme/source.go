@@ -105,9 +105,6 @@ func (w *window) fill(n int) ([]byte, error) {
 // skip takes n bytes that were peeked.
 func (w *window) skip(n int) { w.data = w.data[n:] }
 
-// offset is where in the source the next byte lies.
-func (w *window) offset() int64 { return w.next - int64(len(w.data)) }
-
 // module returns the next module: its box and its full size. The box is valid until the next call.
 func (w *window) module() (box []byte, n int, err error) {
 	if w.remaining() < lengthSize {

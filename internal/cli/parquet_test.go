@@ -54,8 +54,6 @@ func copyParquetFiles(dir string) error {
 	return nil
 }
 
-type lastExit struct{}
-
 // runParquetScriptCommand runs cordon parquet in this process, as the root command would.
 func runParquetScriptCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 || args[0] != "parquet" {

@@ -13,7 +13,7 @@ type rule struct {
 	reason string
 	// anyOf allows the call if one of these holds; empty allows it always.
 	anyOf []condition
-	// otherwise happens when none holds: refuse (the zero value) or kill.
+	// otherwise happens when none holds: refused by EPERM (the zero value) or kill.
 	otherwise outcome
 }
 
@@ -21,8 +21,8 @@ type rule struct {
 type outcome int
 
 const (
-	// refuse answers EPERM: libraries try such calls in good faith.
-	refuse outcome = iota
+	// The zero value answers EPERM: libraries try such calls in good faith.
+	_ outcome = iota
 	// kill ends the process: nothing in the enclave has a reason to try it.
 	kill
 )
