@@ -1,0 +1,207 @@
+package catalog
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/internal/party/partytest"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+type world struct {
+	t    *testing.T
+	ex   *partytest.Exchange
+	a, b *keyring.Keyring
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, ex: partytest.New(), a: must(keyring.New("alpha")), b: must(keyring.New("bravo"))}
+	w.introduce(w.a, "alpha", 1)
+	w.introduce(w.b, "bravo", 1)
+	return w
+}
+
+func (w *world) post(e *statement.Envelope) statement.Digest {
+	return must(w.ex.PostStatement(w.t.Context(), e))
+}
+
+func (w *world) introduce(k *keyring.Keyring, name string, at int64) *statement.Envelope {
+	e := must(statement.Sign(statement.Party{Name: name, Key: k.Signer().Public().String(), Box: k.Box().Public(), CreatedMS: at}, k.Signer()))
+	w.post(e)
+	return e
+}
+
+func (w *world) offer(k *keyring.Keyring, version string, at int64) *statement.Envelope {
+	o := statement.Offer{
+		Owner: k.Fingerprint(), Dataset: "strikes", Version: version, Policy: "p", CreatedMS: at,
+		Schema:      []statement.Column{{Name: "size", Type: "varchar"}},
+		Files:       []statement.File{{Object: "a/b/1/0.parquet", Bytes: 1, Rows: 1, AADPrefix: "x"}},
+		Commitments: []statement.Commitment{{Key: "size", Commit: statement.Sum(nil)}, {Key: statement.FooterKey, Commit: statement.Sum(nil)}},
+	}
+	return must(statement.Sign(o, k.Signer()))
+}
+
+func (w *world) revoke(k *keyring.Keyring, author statement.Fingerprint, d statement.Digest) {
+	reason := "signed by " + k.Name()
+	w.post(must(statement.Sign(statement.Revocation{Author: author, Revokes: d, Reason: reason, AtMS: 1}, k.Signer())))
+}
+
+// TestLies: an exchange can withhold, but not make anyone believe what nobody signed.
+func TestLies(t *testing.T) {
+	t.Run("another statement for the digest", func(t *testing.T) {
+		w := newWorld(t)
+		d := w.post(w.offer(w.a, "1", 1))
+		w.ex.Replace(d, w.offer(w.a, "2", 2))
+		if _, err := New(w.ex).Offer(t.Context(), w.a.Fingerprint(), d); fault.ExitCode(err) != int(fault.Untrusted) {
+			t.Fatalf("got %v", err)
+		}
+	})
+	t.Run("an offer that its owner did not sign", func(t *testing.T) {
+		w := newWorld(t)
+		e := w.offer(w.a, "1", 1)
+		e.Signatures = w.offer(w.b, "1", 1).Signatures
+		d := w.post(e)
+		if _, err := New(w.ex).Offer(t.Context(), w.a.Fingerprint(), d); !errors.Is(err, statement.ErrSignature) {
+			t.Fatalf("got %v", err)
+		}
+	})
+	t.Run("an offer of another owner", func(t *testing.T) {
+		w := newWorld(t)
+		d := w.post(w.offer(w.b, "1", 1))
+		if _, err := New(w.ex).Offer(t.Context(), w.a.Fingerprint(), d); fault.ExitCode(err) != int(fault.Untrusted) {
+			t.Fatalf("got %v", err)
+		}
+	})
+	t.Run("a statement of another kind", func(t *testing.T) {
+		w := newWorld(t)
+		d := w.post(w.offer(w.a, "1", 1))
+		if _, err := New(w.ex).Contract(t.Context(), d); !errors.Is(err, statement.ErrType) {
+			t.Fatalf("got %v", err)
+		}
+	})
+	t.Run("a box key for another's fingerprint", func(t *testing.T) {
+		w := newWorld(t)
+		p := statement.Party{Name: "alpha", Key: w.a.Signer().Public().String(), Box: w.b.Box().Public(), CreatedMS: 99}
+		w.post(must(statement.Sign(p, w.b.Signer())))
+		got := must(New(w.ex).Party(t.Context(), w.a.Fingerprint()))
+		if !slices.Equal(got.Body().Box, w.a.Box().Public()) {
+			t.Fatal("took a box key that the party did not sign")
+		}
+	})
+	t.Run("two parties of one name", func(t *testing.T) {
+		w := newWorld(t)
+		w.introduce(must(keyring.New("alpha")), "alpha", 1)
+		if _, err := New(w.ex).ByName(t.Context(), "alpha"); fault.ExitCode(err) != int(fault.Untrusted) {
+			t.Fatalf("got %v", err)
+		}
+		pinned := must(New(w.ex).Resolve(t.Context(), "alpha", map[string]statement.Fingerprint{"alpha": w.a.Fingerprint()}))
+		if pinned != w.a.Fingerprint() {
+			t.Fatal("a pin was not used")
+		}
+	})
+	t.Run("a revocation by someone else", func(t *testing.T) {
+		w := newWorld(t)
+		d := w.post(w.offer(w.a, "1", 1))
+		w.revoke(w.b, w.b.Fingerprint(), d)
+		w.revoke(w.b, w.a.Fingerprint(), d)
+		if must(New(w.ex).Revoked(t.Context(), w.a.Fingerprint(), d)) {
+			t.Fatal("someone else revoked it")
+		}
+		w.revoke(w.a, w.a.Fingerprint(), d)
+		if !must(New(w.ex).Revoked(t.Context(), w.a.Fingerprint(), d)) {
+			t.Fatal("its author revoked it")
+		}
+	})
+}
+
+func TestNewest(t *testing.T) {
+	w := newWorld(t)
+	w.post(w.offer(w.a, "1", 1))
+	second := w.post(w.offer(w.a, "2", 2))
+	third := w.post(w.offer(w.a, "3", 3))
+	c := New(w.ex)
+	if got := must(c.LatestOffer(t.Context(), w.a.Fingerprint(), "strikes")); got.Digest() != third {
+		t.Fatal("not the newest")
+	}
+	w.revoke(w.a, w.a.Fingerprint(), third)
+	if got := must(c.LatestOffer(t.Context(), w.a.Fingerprint(), "strikes")); got.Digest() != second {
+		t.Fatal("not the newest that is not revoked")
+	}
+	if _, err := c.LatestOffer(t.Context(), w.b.Fingerprint(), "strikes"); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("got %v", err)
+	}
+	w.introduce(w.a, "alpha", 7)
+	if got := must(New(w.ex).Party(t.Context(), w.a.Fingerprint())); got.Body().CreatedMS != 7 {
+		t.Fatal("not the newest introduction")
+	}
+}
+
+func TestPools(t *testing.T) {
+	w := newWorld(t)
+	pool := func(offer string, signers ...statement.Signer) *statement.Envelope {
+		return must(statement.Sign(statement.Pool{Name: "strikes", Epoch: 1, CreatedMS: 1, Members: []statement.Member{
+			{Owner: w.a.Fingerprint(), Offer: statement.Sum([]byte(offer))}, {Owner: w.b.Fingerprint(), Offer: statement.Sum([]byte("b"))},
+		}}, signers...))
+	}
+	w.post(pool("a", w.a.Signer()))
+	if _, err := New(w.ex).LatestPool(t.Context(), "strikes"); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("a pool that a member did not sign: %v", err)
+	}
+	d := w.post(pool("a", w.b.Signer()))
+	if got := must(New(w.ex).LatestPool(t.Context(), "strikes")); got.Digest() != d {
+		t.Fatal("not found")
+	}
+	if _, err := New(w.ex).Pool(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	w.post(pool("other", w.a.Signer(), w.b.Signer()))
+	if _, err := New(w.ex).LatestPool(t.Context(), "strikes"); fault.ExitCode(err) != int(fault.Input) || errors.Is(err, ErrNotFound) {
+		t.Fatalf("two pools of one name and epoch: %v", err)
+	}
+	if got := must(New(w.ex).Table(t.Context(), "pool.strikes@"+string(d), nil)); got.Pool != d {
+		t.Fatal("the digest did not decide")
+	}
+}
+
+func TestGrants(t *testing.T) {
+	w := newWorld(t)
+	contract := statement.Sum([]byte("contract"))
+	grant := func(k *keyring.Keyring, at int64) *statement.Envelope {
+		return must(statement.Sign(statement.Grant{
+			Owner: k.Fingerprint(), Contract: contract, Offers: []statement.Digest{statement.Sum(nil)}, Authority: statement.ByHand, UntilMS: 100, CreatedMS: at,
+		}, k.Signer()))
+	}
+	w.post(grant(w.a, 1))
+	newer := w.post(grant(w.a, 2))
+	forged := grant(w.b, 1)
+	forged.Signatures = grant(w.a, 3).Signatures
+	w.post(forged)
+	got := must(New(w.ex).Grants(t.Context(), contract))
+	if len(got) != 1 || got[w.a.Fingerprint()].Digest() != newer {
+		t.Fatalf("%v", got)
+	}
+}
+
+func TestTableNames(t *testing.T) {
+	w := newWorld(t)
+	w.post(w.offer(w.a, "1", 1))
+	for _, bad := range []string{"", "strikes", "alpha.", "alpha.Strikes", "alpha.strikes@x", "alpha.strikes@" + string(statement.Sum(nil)), "nobody.strikes", "bravo.strikes", "pool.none"} {
+		if got, err := New(w.ex).Table(t.Context(), bad, nil); err == nil {
+			t.Errorf("%q gave %+v", bad, got)
+		}
+	}
+	if got := must(New(w.ex).Table(t.Context(), "alpha.strikes", nil)); got.Name != "alpha.strikes" || got.Members[0].Owner != w.a.Fingerprint() {
+		t.Fatalf("%+v", got)
+	}
+}
