@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -277,5 +276,3 @@ func (s *Server) postReply(c *call) error {
 	s.hub.notify(repliesTopic(d))
 	return c.answer(wire.Empty{})
 }
-
-var errClaimTooLarge = errors.New("exchange: claim is larger than an answer may be")
