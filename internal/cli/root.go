@@ -36,7 +36,19 @@ do something about it, a line "hint:".`,
 		NewReceiptCommand(newReceiptShow(), newReceiptExport()), NewLedgerCommand(),
 		NewParquetCommand(), NewExchangeCommand(), NewHostCommand(),
 	)
+	for _, group := range root.Commands() {
+		requireVerb(group)
+	}
 	return root
+}
+
+// requireVerb makes a group of verbs refuse words that are none, and show its help without any.
+func requireVerb(group *cobra.Command) {
+	if !group.HasSubCommands() || group.Runnable() {
+		return
+	}
+	group.Args = cobra.NoArgs
+	group.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 func usageFault(cmd *cobra.Command, err error) error {

@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
@@ -57,7 +56,7 @@ func fetch[T any, P authored[T]](ctx context.Context, c *Catalog, d statement.Di
 	}
 	e, err := c.ex.Statement(ctx, d)
 	if client.HasCode(err, wire.CodeNotFound) {
-		return nil, fmt.Errorf("%w: %s", ErrNotFound, d.Short())
+		return nil, notFound("no statement " + string(d) + " that this party may see")
 	}
 	if err != nil {
 		return nil, err
@@ -80,6 +79,10 @@ func (c *Catalog) remember(d statement.Digest, v any) {
 		clear(c.known)
 	}
 	c.known[d] = v
+}
+
+func notFound(msg string) error {
+	return fault.New(fault.Input, msg, "check the digest or fingerprint, and that its author has posted it", ErrNotFound)
 }
 
 func untrusted(msg string, err error) error {
@@ -132,7 +135,7 @@ func (c *Catalog) Party(ctx context.Context, f statement.Fingerprint) (*statemen
 		}
 	}
 	if p == nil {
-		return nil, fmt.Errorf("%w: party %s", ErrNotFound, f.Short())
+		return nil, notFound("no party " + string(f) + " is registered")
 	}
 	c.mu.Lock()
 	c.parties[f] = p

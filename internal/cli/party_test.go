@@ -1,0 +1,208 @@
+//go:build !windows
+
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+
+	"github.com/cordon-exchange/cordon/internal/exchange"
+)
+
+// TestPartyScripts runs the scripts of all verbs that talk to an agent, each
+// with an exchange of its own: at $EXCHANGE.
+func TestPartyScripts(t *testing.T) {
+	var scripts []string
+	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon"} {
+		found, err := filepath.Glob("testdata/" + verb + "-*.txtar")
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no script of %s: %v", verb, err)
+		}
+		scripts = append(scripts, found...)
+	}
+	testscript.Run(t, testscript.Params{
+		Files: scripts,
+		Setup: startExchange,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "grab": grabField, "expand": expandFile, "damage": damageFile,
+		},
+	})
+}
+
+func startExchange(env *testscript.Env) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	h, err := exchange.OpenHome(ctx, filepath.Join(env.WorkDir, "exchange"))
+	if err != nil {
+		cancel()
+		return err
+	}
+	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err != nil {
+		cancel()
+		return err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		cancel()
+		return err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Run(ctx, l)
+		_ = h.Close()
+	}()
+	env.Defer(func() { cancel(); <-done })
+	env.Setenv("EXCHANGE", "http://"+l.Addr().String())
+	env.Setenv("CORDON_HOME", "")
+	return nil
+}
+
+// runCordon runs the whole command line in this process. Words that begin with ./ are files of the script.
+func runCordon(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	code := Run(ctx, absolute(ts, args), ts.Stdout(), ts.Stderr())
+	ts.Setenv("exit", strconv.Itoa(code))
+	if neg == (code == 0) {
+		ts.Fatalf("exit code is %d", code)
+	}
+}
+
+func absolute(ts *testscript.TestScript, args []string) []string {
+	out := slices.Clone(args)
+	for i, a := range out {
+		if strings.HasPrefix(a, "./") {
+			out[i] = ts.MkAbs(a)
+		}
+	}
+	return out
+}
+
+// startAgent makes a party and serves it until the script ends: agent NAME [flags of party serve]
+func startAgent(ts *testscript.TestScript, neg bool, args []string) {
+	home, pass := ts.MkAbs(args[0]), ts.MkAbs(args[0]+".pass")
+	if _, err := os.Stat(home); err != nil {
+		runCordon(ts, false, []string{"party", "init", "--home", home, "--name", args[0], "--generate-passphrase", pass})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	out, ready := &readySignal{seen: make(chan struct{})}, make(chan int, 1)
+	log := &bytes.Buffer{}
+	serve := append([]string{"party", "serve", "--home", home, "--passphrase-file", pass, "--exchange", ts.Getenv("EXCHANGE"), "--json"}, args[1:]...)
+	go func() { ready <- Run(ctx, serve, out, log) }()
+	ts.Defer(func() { cancel(); <-ready })
+	select {
+	case <-out.seen:
+	case code := <-ready:
+		ready <- code
+		ts.Fatalf("agent of %s ended with %d: %s", args[0], code, log)
+	case <-time.After(30 * time.Second):
+		ts.Fatalf("agent of %s is not ready: %s", args[0], log)
+	}
+}
+
+type readySignal struct {
+	once sync.Once
+	seen chan struct{}
+}
+
+func (r *readySignal) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(`"ready":true`)) {
+		r.once.Do(func() { close(r.seen) })
+	}
+	return len(p), nil
+}
+
+// grabField puts a field of the JSON on standard output into a variable: grab VAR field.0.field
+func grabField(ts *testscript.TestScript, neg bool, args []string) {
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &v))
+	for _, step := range strings.Split(args[1], ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(x) {
+				ts.Fatalf("no element %s", step)
+			}
+			v = x[i]
+		}
+	}
+	s, ok := v.(string)
+	if !ok {
+		ts.Fatalf("%s is %v", args[1], v)
+	}
+	ts.Setenv(args[0], s)
+}
+
+// expandFile replaces $VARIABLES in a file of the script.
+func expandFile(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args {
+		text := os.Expand(ts.ReadFile(name), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+}
+
+// damageFile changes one byte in the middle of a file.
+func damageFile(ts *testscript.TestScript, neg bool, args []string) {
+	b := []byte(ts.ReadFile(args[0]))
+	b[len(b)/2] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// TestHelp: every command says what it does, has an example if it can be run, and documents its exit codes.
+func TestHelp(t *testing.T) {
+	for _, cmd := range leaves(NewRootCommand()) {
+		if cmd.Short == "" || cmd.Long == "" || cmd.Example == "" || !strings.Contains(cmd.Long+cmd.Parent().Long, "xit codes:") {
+			t.Errorf("%s: help lacks a text, an example or the exit codes", cmd.CommandPath())
+		}
+		if cmd.Flags().Lookup("json") == nil && cmd.Parent().Name() != "parquet" {
+			t.Errorf("%s has no --json", cmd.CommandPath())
+		}
+	}
+}
+
+func leaves(cmd *cobra.Command) []*cobra.Command {
+	if !cmd.HasSubCommands() {
+		return []*cobra.Command{cmd}
+	}
+	var out []*cobra.Command
+	for _, sub := range cmd.Commands() {
+		out = append(out, leaves(sub)...)
+	}
+	return out
+}
+
+func TestUsageErrors(t *testing.T) {
+	for _, args := range [][]string{
+		{"nonsense"}, {"party", "nonsense"}, {"party", "init"}, {"party", "init", "--nonsense"}, {"dataset", "publish"}, {"dataset", "publish", "a", "b"},
+		{"query", "run"}, {"query", "run", "--home", t.TempDir(), "SELECT 1"}, {"result", "open", "x"}, {"contract", "grant", "x"}, {"pool", "propose", "x"},
+		{"contract", "propose"}, {"receipt", "show", "x"}, {"party", "serve", "--home", t.TempDir()}, {"contract", "propose", "--until", "tomorrow"},
+		{"query", "explain", " "}, {"query", "explain", "x", "--contract", "y"}, {"query", "explain", "x", "--pin", "y"}, {"query", "explain", "x", "--param", "y"},
+	} {
+		var out, errs bytes.Buffer
+		if code := Run(t.Context(), args, &out, &errs); code != 2 || !strings.HasPrefix(errs.String(), "error: ") || !strings.Contains(errs.String(), "\nhint: ") {
+			t.Errorf("%v: exit %d, %s", args, code, &errs)
+		}
+		if out.Len() > 0 && !strings.Contains(fmt.Sprint(args), "party nonsense") {
+			t.Errorf("%v wrote to standard output: %s", args, &out)
+		}
+	}
+}
