@@ -1,0 +1,137 @@
+package main
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// question is one aggregate, asked of every side.
+type question struct {
+	name  string
+	sql   string // with %s for the table
+	kinds []kind // of the columns behind the key; the first is the count that means divide by
+}
+
+type kind uint8
+
+const (
+	count kind = iota
+	sum
+	mean
+)
+
+func (q question) over(table string) string { return fmt.Sprintf(q.sql, table) }
+
+// answer is what a side said: numbers by key.
+type answer map[string][]float64
+
+func answerOfRows(rows *sql.Rows) (answer, error) {
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return nil, err
+	}
+	out := answer{}
+	for rows.Next() {
+		values := make([]any, len(names))
+		into := make([]any, len(names))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		var numbers []float64
+		for _, v := range values[1:] {
+			f, err := number(v)
+			if err != nil {
+				return nil, err
+			}
+			numbers = append(numbers, f)
+		}
+		out[fmt.Sprint(values[0])] = numbers
+	}
+	return out, rows.Err()
+}
+
+func number(v any) (float64, error) {
+	if d, ok := v.(interface{ Float64() float64 }); ok { // DuckDB's DECIMAL
+		return d.Float64(), nil
+	}
+	return strconv.ParseFloat(strings.Trim(fmt.Sprint(v), `"`), 64)
+}
+
+// answerOfJSON reads a result as the command prints it.
+func answerOfJSON(src []byte) (answer, error) {
+	var t struct {
+		Columns []struct {
+			Name string `json:"name"`
+		} `json:"columns"`
+		Rows []map[string]json.RawMessage `json:"rows"`
+	}
+	if err := json.Unmarshal(src, &t); err != nil {
+		return nil, err
+	}
+	out := answer{}
+	for _, row := range t.Rows {
+		var key string
+		if err := json.Unmarshal(row[t.Columns[0].Name], &key); err != nil {
+			return nil, err
+		}
+		for _, c := range t.Columns[1:] {
+			f, err := number(string(row[c.Name]))
+			if err != nil {
+				return nil, fmt.Errorf("column %s: %w", c.Name, err)
+			}
+			out[key] = append(out[key], f)
+		}
+	}
+	return out, nil
+}
+
+// roundCount and valueDigits are the rounding that the policies here ask for.
+const (
+	roundCount  = 5
+	valueDigits = 9
+)
+
+// agree reports where a released answer differs from the exact one by more than
+// the rounding that the policy states.
+func agree(q question, exact, released answer) error {
+	if len(exact) == 0 || len(exact) != len(released) {
+		return fmt.Errorf("%s: %d rows in plain, %d from the exchange", q.name, len(exact), len(released))
+	}
+	for key, want := range exact {
+		got := released[key]
+		if len(got) != len(want) || len(got) != len(q.kinds) {
+			return fmt.Errorf("%s: row %s differs in its columns", q.name, key)
+		}
+		for i := range want {
+			if math.Abs(got[i]-want[i]) > allowed(q.kinds[i], want[i], want[0]) {
+				return fmt.Errorf("%s: row %s, column %d: plain says %v, the exchange %v", q.name, key, i+1, want[i], got[i])
+			}
+		}
+	}
+	return nil
+}
+
+// allowed is half of the rounding's step, and what a double can't tell. A mean is
+// the quotient of a released sum and a released count: both are rounded, then it.
+func allowed(k kind, exact, rows float64) float64 {
+	const half = roundCount / 2.0
+	if k == count {
+		return half
+	}
+	if exact == 0 {
+		return 0
+	}
+	step := math.Pow(10, math.Floor(math.Log10(math.Abs(exact)))+1-valueDigits)
+	if k == mean {
+		return step + math.Abs(exact)*half/(rows-half)
+	}
+	return step/2 + math.Abs(exact)*1e-14
+}

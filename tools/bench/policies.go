@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// lineitemPolicy counts rows as units, or orders.
+func (w *world) lineitemPolicy(dataset string) string {
+	unit, unitColumn := "{column: line, rows_are_units: true}", "line"
+	if dataset == "lineitem_orders" {
+		unit, unitColumn = "{column: l_orderkey}", "l_orderkey"
+	}
+	return w.policy(dataset, unit, fmt.Sprintf(`
+  %s: {roles: [unit]}
+  l_returnflag: {roles: [dimension, filter], values: [A, "N", R]}
+  l_linestatus: {roles: [dimension, filter], values: [F, O]}
+  l_quantity: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000], scale: 2}
+  l_extendedprice: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000000], scale: 2}`, unitColumn),
+		"[[l_returnflag], [l_linestatus]]", "")
+}
+
+// tinyPolicy is that of a pool of three owners.
+func (w *world) tinyPolicy() string {
+	var from []string
+	for _, name := range owners() {
+		from = append(from, w.prints[name])
+	}
+	return w.policy("tiny", "{column: line, rows_are_units: true}", `
+  line: {roles: [unit]}
+  size: {roles: [dimension, filter], values: [Large, Medium, Small]}
+  cost: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000], scale: 0}`,
+		"[[size]]", "\n  contributors: {min: 3, max_share_pct: 60, p_percent: 5, from: ["+strings.Join(from, ", ")+"]}\n  coalition: 1")
+}
+
+func (w *world) policy(dataset, unit, columns, lattice, contributors string) string {
+	now := time.Now().UTC()
+	until := now.AddDate(0, 1, 0).Format(time.DateOnly)
+	return fmt.Sprintf(`policy: 1
+dataset: %s
+unit: %s
+columns:%s
+output: {lattice: %s}
+guard:
+  min_units: 10%s
+  rounding: {count: %d, value_digits: %d}
+purposes: [%s]
+analysts: [%s]
+operators: [%s]
+evidence: {accept: [simulated], builds: ["%s"], perimeters: [%s]}
+valid: {from: %s, until: %s}
+max_queries: {per_analyst: 1000, period: 30d}
+standing: [{analysts: [%s], purposes: [%s], until: %s, max_contracts: 9}]
+`, dataset, unit, columns, lattice, contributors, roundCount, valueDigits, purpose, w.prints[analyst], w.host.Operator, w.host.Build, w.host.Form,
+		now.AddDate(0, 0, -1).Format(time.DateOnly), until, w.prints[analyst], purpose, until)
+}

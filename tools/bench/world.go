@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// world is the exchange, its host and its parties, in one folder.
+type world struct {
+	dir                   string
+	cordonBin, enclaveBin string
+	running               []*process
+	out                   func(string, ...any)
+
+	exchange string // URL
+	host     struct {
+		Operator string `json:"operator"`
+		Build    string `json:"build"`
+		Form     string `json:"form"`
+	}
+	prints   map[string]string // fingerprint by party
+	contract map[string]string // digest by table
+}
+
+const (
+	analyst  = "analyst"
+	operator = "operator"
+	purpose  = "benchmarking"
+	bigRows  = "vendor_a.lineitem"
+	bigUnits = "vendor_a.lineitem_orders"
+	tinyPool = "pool.tiny"
+	patience = 30 * time.Second
+)
+
+func owners() []string { return []string{"vendor_a", "vendor_b", "vendor_c"} }
+
+func (w *world) prepare(ctx context.Context, o options) error {
+	w.prints, w.contract = map[string]string{}, map[string]string{}
+	if err := w.programs(o.bin); err != nil {
+		return err
+	}
+	steps := []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"start the exchange, the host and four agents", w.startAll},
+		{"make tables", func(ctx context.Context) error { return w.makeTables(ctx, o.rows) }},
+		{"publish small tables and form their pool", w.publishTiny},
+		{"publish the table, rows are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem") }},
+		{"publish the table, orders are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem_orders") }},
+		{"agree on contracts", w.agree},
+	}
+	for _, s := range steps {
+		began := time.Now()
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
+		}
+		w.out("%s: %.1f s", s.what, time.Since(began).Seconds())
+	}
+	return nil
+}
+
+func (w *world) programs(bin string) error {
+	for name, path := range map[string]*string{"cordon": &w.cordonBin, "cordon-enclave": &w.enclaveBin} {
+		abs, err := filepath.Abs(filepath.Join(bin, name))
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(abs); err != nil {
+			return fmt.Errorf("%s is missing: run 'make build', or name its folder with -bin", name)
+		}
+		*path = abs
+	}
+	return nil
+}
+
+func (w *world) home(party string) string       { return filepath.Join(w.dir, "homes", party) }
+func (w *world) passphrase(party string) string { return filepath.Join(w.dir, party+".pass") }
+func (w *world) file(name string) string        { return filepath.Join(w.dir, name) }
+
+func (w *world) startAll(ctx context.Context) error {
+	var exchange struct {
+		URL string `json:"url"`
+	}
+	if err := w.start(ctx, "exchange", &exchange, "exchange", "serve", "--home", w.file("exchange"), "--listen", "127.0.0.1:0", "--json"); err != nil {
+		return err
+	}
+	w.exchange = exchange.URL
+	for _, name := range append(owners(), analyst, operator) {
+		if err := w.party(ctx, name); err != nil {
+			return err
+		}
+	}
+	return w.start(ctx, "host", &w.host, "host", "serve", "--home", w.home(operator), "--exchange", w.exchange, "--enclave", w.enclaveBin,
+		"--perimeter", "strongest", "--passphrase-file", w.passphrase(operator), "--json")
+}
+
+// party makes a party's keys, and starts its agent unless it operates the host.
+func (w *world) party(ctx context.Context, name string) error {
+	var made struct {
+		Fingerprint string `json:"fingerprint"`
+	}
+	if err := w.cordonJSON(ctx, &made, "party", "init", "--home", w.home(name), "--name", name, "--generate-passphrase", w.passphrase(name)); err != nil {
+		return err
+	}
+	w.prints[name] = made.Fingerprint
+	if name == operator {
+		return nil
+	}
+	var ready json.RawMessage
+	return w.start(ctx, name, &ready, "party", "serve", "--home", w.home(name), "--exchange", w.exchange,
+		"--passphrase-file", w.passphrase(name), "--join-pools", "tiny", "--json")
+}
+
+func (w *world) makeTables(ctx context.Context, rows int) error {
+	for i, name := range owners() {
+		if err := makeTiny(ctx, w.file(name+".csv"), i); err != nil {
+			return err
+		}
+	}
+	return makeLineitem(ctx, w.file("lineitem.parquet"), rows)
+}
+
+func (w *world) publish(ctx context.Context, owner, dataset, policy, file string, more ...string) error {
+	path := w.file(owner + "." + dataset + ".yaml")
+	if err := os.WriteFile(path, []byte(policy), 0o600); err != nil {
+		return err
+	}
+	var offer json.RawMessage
+	return w.cordonJSON(ctx, &offer, append([]string{"dataset", "publish", w.file(file), "--home", w.home(owner),
+		"--name", dataset, "--policy", path, "--row-id", "line"}, more...)...)
+}
+
+func (w *world) publishBig(ctx context.Context, dataset string) error {
+	return w.publish(ctx, owners()[0], dataset, w.lineitemPolicy(dataset), "lineitem.parquet", "--schema",
+		"l_orderkey:int64!,l_quantity:decimal(15,2)!,l_extendedprice:decimal(15,2)!,l_discount:decimal(15,2)!,l_returnflag:varchar!,l_linestatus:varchar!")
+}
+
+func (w *world) publishTiny(ctx context.Context) error {
+	pins := []string{}
+	for _, name := range owners() {
+		if err := w.publish(ctx, name, "tiny", w.tinyPolicy(), name+".csv", "--schema", "size:varchar!,cost:int64!"); err != nil {
+			return err
+		}
+		pins = append(pins, "--member", name+".tiny", "--pin", name+"="+w.prints[name])
+	}
+	first := w.home(owners()[0])
+	var proposed json.RawMessage
+	if err := w.cordonJSON(ctx, &proposed, append([]string{"pool", "propose", "tiny", "--home", first}, pins...)...); err != nil {
+		return err
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		var seen struct {
+			Pools []struct {
+				Missing []json.RawMessage `json:"missing"`
+			} `json:"pools"`
+		}
+		if err := w.cordonJSON(ctx, &seen, "pool", "show", "tiny", "--home", first); err != nil {
+			return err
+		}
+		if len(seen.Pools) == 1 && len(seen.Pools[0].Missing) == 0 {
+			return nil
+		}
+	}
+	return errors.New("not all members signed the pool")
+}
+
+// agree makes one contract for each table; standing rules grant it.
+func (w *world) agree(ctx context.Context) error {
+	for _, table := range []string{bigRows, bigUnits, tinyPool} {
+		args := []string{"contract", "propose", "--home", w.home(analyst), "--purpose", purpose, "--wait", patience.String(), "--data", table,
+			"--build", w.host.Build, "--operator", w.host.Operator, "--evidence", "simulated", "--perimeter", w.host.Form, "--until", "2d"}
+		for _, name := range owners() {
+			if table == tinyPool || strings.HasPrefix(table, name+".") {
+				args = append(args, "--pin", name+"="+w.prints[name])
+			}
+		}
+		var made struct {
+			Digest string `json:"digest"`
+		}
+		if err := w.cordonJSON(ctx, &made, args...); err != nil {
+			return err
+		}
+		w.contract[table] = made.Digest
+	}
+	return nil
+}
