@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -93,11 +94,13 @@ func datasetPublish(cmd *cobra.Command, file string, f publishFlags) error {
 	})
 }
 
-// progress prints what happens, a line a stage; on a terminal the line moves.
+// progress prints what happens. On a terminal the line of a stage moves; files
+// and pipes get the last line of each stage.
 type progress struct {
 	w     io.Writer
 	quiet bool
-	last  string
+	stage string
+	line  string // of the stage, not printed yet or still moving
 }
 
 func (p *progress) publishing(e api.Progress) {
@@ -105,45 +108,39 @@ func (p *progress) publishing(e api.Progress) {
 	if e.Total > 0 {
 		bytes += " of " + humanize.Bytes(uint64(e.Total))
 	}
-	p.stage(e.Stage, fmt.Sprintf("%-8s %d rows, %s", e.Stage, e.Rows, bytes))
+	p.tell(e.Stage, fmt.Sprintf("%-8s %d rows, %s", e.Stage, e.Rows, bytes))
 }
 
 func (p *progress) job(e api.Progress) {
-	line := e.Stage
-	if e.Note != "" {
-		line += "  " + e.Note
+	p.tell(e.Stage+e.Note, strings.TrimRight(e.Stage+"  "+e.Note, " "))
+	if !terminal(p.w) {
+		p.end() // a stage of a job is a moment: it shows as it comes
 	}
-	p.stage("", line)
 }
 
-func (p *progress) stage(name, line string) {
+func (p *progress) tell(stage, line string) {
 	if p.quiet {
 		return
 	}
-	same := name != "" && name == p.last
-	switch {
-	case terminal(p.w) && same:
-		fmt.Fprintf(p.w, "\r\033[K%s", line)
-	case terminal(p.w):
-		if p.last != "" {
-			fmt.Fprintln(p.w)
-		}
-		fmt.Fprint(p.w, line)
-	case same:
-		return // files and pipes get a line a stage
-	default:
-		fmt.Fprintln(p.w, line)
+	if stage != p.stage {
+		p.end()
 	}
-	p.last = line
-	if name != "" {
-		p.last = name
+	p.stage, p.line = stage, line
+	if terminal(p.w) {
+		fmt.Fprintf(p.w, "\r\033[K%s", line)
 	}
 }
 
+// end finishes the line of the stage.
 func (p *progress) end() {
-	if !p.quiet && p.last != "" && terminal(p.w) {
+	switch {
+	case p.quiet || p.line == "":
+	case terminal(p.w):
 		fmt.Fprintln(p.w)
+	default:
+		fmt.Fprintln(p.w, p.line)
 	}
+	p.line = ""
 }
 
 func terminal(w io.Writer) bool {

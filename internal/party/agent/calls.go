@@ -142,12 +142,8 @@ func (a *Agent) explain(ctx context.Context, in *api.Query) (*api.Explained, err
 	if err != nil {
 		return nil, err
 	}
-	return explained(v), nil
-}
-
-func explained(v *query.Verdict) *api.Explained {
-	e := v.Plan.Explain()
-	return &api.Explained{Explanation: e, Text: e.Text(), Price: v.Price, Missing: append([]string{}, v.Missing...)}
+	e := v.Plan.Explain().Named(func(f string) string { return a.catalog.Name(ctx, statement.Fingerprint(f)) })
+	return &api.Explained{Explanation: e, Text: e.Text(), Price: v.Price, Missing: append([]string{}, v.Missing...)}, nil
 }
 
 // run submits a job and follows it. The job goes on if the caller goes away.
@@ -245,7 +241,12 @@ func (a *Agent) receipt(ctx context.Context, in *api.JobRef) (*api.Receipt, erro
 	return &api.Receipt{Bundle: acc.Bundle, Digest: acc.Report.Digest, Text: text.String(), JSON: summary}, nil
 }
 
+// namesTime bounds how long a ledger waits for names of parties: it can be read without the exchange.
+const namesTime = time.Second
+
 func (a *Agent) showLedger(ctx context.Context, _ *api.Empty) (*api.LedgerView, error) {
+	ctx, cancel := context.WithTimeout(ctx, namesTime)
+	defer cancel()
 	v := &api.LedgerView{Head: a.ledger.Head(), Exposures: a.ledger.Exposures(), Entries: a.ledger.Entries(), Parties: []api.Party{}}
 	seen := map[statement.Fingerprint]bool{"": true}
 	for _, e := range v.Entries {
@@ -254,8 +255,8 @@ func (a *Agent) showLedger(ctx context.Context, _ *api.Empty) (*api.LedgerView, 
 		}
 		seen[e.Requester] = true
 		p, err := a.catalog.Party(ctx, e.Requester)
-		if errors.Is(err, client.ErrUnavailable) {
-			break // the ledger can be read without the exchange
+		if ctx.Err() != nil || errors.Is(err, client.ErrUnavailable) {
+			break
 		}
 		if err == nil {
 			v.Parties = append(v.Parties, api.Party{Name: p.Body().Name, Fingerprint: e.Requester})

@@ -52,8 +52,9 @@ type Broker struct {
 	Options
 	self statement.Fingerprint
 
-	mu   sync.Mutex
-	jobs map[statement.Digest]*jobLock
+	mu      sync.Mutex
+	jobs    map[statement.Digest]*jobLock
+	genuine map[statement.Digest]*statement.Verified[statement.Job]
 }
 
 type jobLock struct {
@@ -67,7 +68,10 @@ func New(o Options) (*Broker, error) {
 		len(o.Verifiers) == 0 || o.Compile == nil || o.Now == nil || o.Log == nil || o.Home.Path() == "" {
 		return nil, errors.New("broker: an option is missing")
 	}
-	return &Broker{Options: o, self: o.Signer.Public().Fingerprint(), jobs: map[statement.Digest]*jobLock{}}, nil
+	return &Broker{
+		Options: o, self: o.Signer.Public().Fingerprint(), jobs: map[statement.Digest]*jobLock{},
+		genuine: map[statement.Digest]*statement.Verified[statement.Job]{},
+	}, nil
 }
 
 // lock makes the caller the only one that handles this job.

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/seal"
@@ -740,6 +742,32 @@ func TestNotice(t *testing.T) {
 	got := must(Refusals(w.home, j.digest))
 	if len(got) != 1 || got[0].Party != from.fp() || got[0].Code != "no-grant" {
 		t.Fatalf("kept %+v", got)
+	}
+}
+
+// TestKilledBetweenChargeAndRelease: the price was taken, and nothing left. The
+// first release afterwards carries that charge, and takes no other.
+func TestKilledBetweenChargeAndRelease(t *testing.T) {
+	w := newWorld(t, nil)
+	j := w.newJob(nil)
+	w.append(ledger.Entry{Kind: ledger.KindCharge, Job: j.digest, Contract: w.contract.Digest(), Requester: w.asker.Fingerprint(), Charged: 7})
+	if b := w.enclave(j).run().release.Body(); b.Number != 1 || b.Charged != 7 {
+		t.Fatalf("%+v", b)
+	}
+	if w.count(ledger.KindCharge, j.digest) != 1 {
+		t.Fatal("charged twice")
+	}
+}
+
+// TestFullDisk: what can't be recorded is refused, and says so.
+func TestFullDisk(t *testing.T) {
+	err := unwritten(home.Storage("can't write", syscall.ENOSPC))
+	var r *refusal
+	if !errors.As(err, &r) || r.code != CodeLedger || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v", err)
+	}
+	if other := errors.New("other"); !errors.Is(unwritten(other), other) || errors.As(unwritten(other), &r) && r.code != CodeLedger {
+		t.Fatal("another error is taken for a full disk")
 	}
 }
 

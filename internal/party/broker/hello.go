@@ -20,7 +20,7 @@ const readyTime = 2 * time.Minute
 // refusal reaches the requester at once, and the statements are at hand when the
 // enclave calls. It answers nothing else.
 func (b *Broker) preview(ctx context.Context, m *matter) (*message.Reply, error) {
-	if err := b.openJob(ctx, m); err != nil {
+	if err := b.openJobInForce(ctx, m); err != nil {
 		return nil, err
 	}
 	if !m.isOwner(b.self) {
@@ -60,7 +60,7 @@ func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 		return nil, err
 	}
 	m.session = sessionOf(h.Session) // where a refusal goes
-	if err := b.openJob(ctx, m); err != nil {
+	if err := b.openJobInForce(ctx, m); err != nil {
 		return nil, err
 	}
 	if h.Job != m.item.Job {

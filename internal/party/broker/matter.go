@@ -39,18 +39,12 @@ func (m *matter) isOwner(f statement.Fingerprint) bool {
 	return slices.Contains(m.job.Body().Owners, f)
 }
 
-// openJob establishes the job and the contract: who asks, under what, until when.
+// openJob establishes the job and its contract: who asks, under what. Whether
+// they are in force is another question.
 func (b *Broker) openJob(ctx context.Context, m *matter) error {
-	e, err := b.Exchange.JobEnvelope(ctx, m.item.Job)
-	if fault.ExitCode(err) == int(fault.Untrusted) || client.HasCode(err, wire.CodeNotFound) {
-		return refuseBecause(CodeJobSignature, "the exchange gives no such job", err)
-	}
+	job, err := b.genuineJob(ctx, m.item.Job)
 	if err != nil {
 		return err
-	}
-	job, err := statement.VerifyAuthor[statement.Job](e)
-	if err != nil || e.Digest() != m.item.Job {
-		return refuseBecause(CodeJobSignature, "the job is not signed by its requester", err)
 	}
 	contract, err := b.Catalog.Contract(ctx, job.Body().Contract)
 	if err != nil {
@@ -63,6 +57,44 @@ func (b *Broker) openJob(ctx context.Context, m *matter) error {
 	if !m.isOwner(b.self) && !m.isRequester(b.self) {
 		m.job = nil
 		return refuse(CodeJobOwners, "the job does not concern this party")
+	}
+	return nil
+}
+
+// maxJobs bounds the verified jobs at hand: each is asked for three times or more.
+const maxJobs = 256
+
+func (b *Broker) genuineJob(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Job], error) {
+	b.mu.Lock()
+	job := b.genuine[d]
+	b.mu.Unlock()
+	if job != nil {
+		return job, nil
+	}
+	e, err := b.Exchange.JobEnvelope(ctx, d)
+	if fault.ExitCode(err) == int(fault.Untrusted) || client.HasCode(err, wire.CodeNotFound) {
+		return nil, refuseBecause(CodeJobSignature, "the exchange gives no such job", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	job, err = statement.VerifyAuthor[statement.Job](e)
+	if err != nil || e.Digest() != d {
+		return nil, refuseBecause(CodeJobSignature, "the job is not signed by its requester", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.genuine) >= maxJobs {
+		clear(b.genuine)
+	}
+	b.genuine[d] = job
+	return job, nil
+}
+
+// openJobInForce is openJob for what may lead to a release.
+func (b *Broker) openJobInForce(ctx context.Context, m *matter) error {
+	if err := b.openJob(ctx, m); err != nil {
+		return err
 	}
 	return b.inForce(ctx, m)
 }

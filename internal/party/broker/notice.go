@@ -18,7 +18,7 @@ import (
 // requester. One that is not signed by a broker of the job is dropped.
 func (b *Broker) notice(ctx context.Context, item wire.Item) error {
 	m := &matter{item: item}
-	err := b.openAgreement(ctx, m)
+	err := b.openJob(ctx, m)
 	if r := (*refusal)(nil); errors.As(err, &r) {
 		return nil
 	}

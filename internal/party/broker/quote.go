@@ -24,7 +24,7 @@ func (b *Broker) quote(ctx context.Context, m *matter) (*message.Reply, error) {
 		return nil, err
 	}
 	m.session = sessionOf(q.Session) // where a refusal goes
-	if err := b.openJob(ctx, m); err != nil {
+	if err := b.openJobInForce(ctx, m); err != nil {
 		return nil, err
 	}
 	if q.Job != m.item.Job || !m.isOwner(b.self) {

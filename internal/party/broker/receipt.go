@@ -30,7 +30,7 @@ func (b *Broker) receipt(ctx context.Context, m *matter) (*message.Reply, error)
 		return nil, err
 	}
 	// The job may have expired or been revoked since: an exposure is closed all the same.
-	if err := b.openAgreement(ctx, m); err != nil {
+	if err := b.openJob(ctx, m); err != nil {
 		return nil, err
 	}
 	for _, check := range []func() error{
@@ -45,18 +45,6 @@ func (b *Broker) receipt(ctx context.Context, m *matter) (*message.Reply, error)
 		}
 	}
 	return b.close(ctx, m, v, x)
-}
-
-// openAgreement establishes job and contract without asking whether they are still in force.
-func (b *Broker) openAgreement(ctx context.Context, m *matter) error {
-	err := b.openJob(ctx, m)
-	if r, ok := err.(*refusal); ok && m.job != nil && m.contract != nil {
-		switch r.code {
-		case CodeContractExpired, CodeJobExpired, CodeContractRevoked:
-			return nil
-		}
-	}
-	return err
 }
 
 // exposureOf finds what this party released to the session that signed the receipt.

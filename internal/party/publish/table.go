@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -66,6 +67,9 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 		return nil, err
 	}
 	defer src.Close()
+	if st, err := os.Stat(r.Path); err == nil {
+		tell = withTotal(tell, st.Size())
+	}
 	w, err := newWriter(cols)
 	if err != nil {
 		return nil, err
@@ -77,6 +81,13 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 		return nil, input("no row is left to publish", "check the file and --where-equals")
 	}
 	return &Table{Policy: p, Schema: schemaOf(cols), Rows: w.rows, Parquet: w.out.Bytes()}, nil
+}
+
+func withTotal(tell func(Progress), total int64) func(Progress) {
+	return func(p Progress) {
+		p.Total = total
+		tell(p)
+	}
 }
 
 // decideColumns opens the file once to learn its columns, and reads all of it if types must be inferred.
