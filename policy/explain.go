@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -20,6 +21,7 @@ type Explanation struct {
 // Opening is what one owner's data set would open.
 type Opening struct {
 	Owner   string   `json:"owner"`
+	Name    string   `json:"name,omitempty"` // as the owner calls itself: see Named
 	Dataset string   `json:"dataset"`
 	Version string   `json:"version"`
 	Columns []string `json:"columns"`
@@ -136,21 +138,50 @@ func (e Explanation) Text() string {
 			fmt.Fprintf(&b, "  - %s\n", l)
 		}
 	}
-	var opens []string
-	for _, o := range e.Opens {
-		columns := strings.Join(o.Columns, ", ")
-		if columns == "" {
-			columns = "no column, only the number of rows"
-		}
-		opens = append(opens, fmt.Sprintf("%s of %s: %s", o.Dataset, shortFingerprint(o.Owner), columns))
-	}
-	section("opens", opens)
+	section("opens", e.openings())
 	set := "{" + strings.Join(e.Set, ", ") + "}"
 	section("protects as one table", []string{"all cells by " + set})
 	section("releases in each cell", e.Cells)
 	section("each cell must satisfy", e.Rules)
 	section("note", e.Notes)
 	return b.String()
+}
+
+// openings gives a line for all owners of whose data sets the same is opened.
+func (e Explanation) openings() []string {
+	var lines []string
+	owners := map[string][]string{}
+	for _, o := range e.Opens {
+		columns := strings.Join(o.Columns, ", ")
+		if columns == "" {
+			columns = "no column, only the number of rows"
+		}
+		line := o.Dataset + ": " + columns
+		if owners[line] == nil {
+			lines = append(lines, line)
+		}
+		owners[line] = append(owners[line], o.who())
+	}
+	for i, l := range lines {
+		lines[i] = l + "; of " + strings.Join(owners[l], ", ")
+	}
+	return lines
+}
+
+func (o Opening) who() string {
+	if o.Name != "" {
+		return o.Name
+	}
+	return shortFingerprint(o.Owner)
+}
+
+// Named returns e with the names that owners give themselves, for people to read.
+func (e Explanation) Named(name func(fingerprint string) string) Explanation {
+	e.Opens = slices.Clone(e.Opens)
+	for i := range e.Opens {
+		e.Opens[i].Name = name(e.Opens[i].Owner)
+	}
+	return e
 }
 
 func shortFingerprint(f string) string {
