@@ -4,5 +4,5 @@
 // Sees in clear: statements and policies. Never sees: keys, values, SQL.
 // Trusts: the owner's policy and its own ledger. Not the exchange, not who proposes.
 // If it fails: nothing is signed. If it is wrong: an owner is bound to what it did not mean to grant.
-// Spec: docs/spec/contract.md, docs/spec/pool.md.
+// Spec: docs/spec/statement.md (contract, grant, pool), docs/cli.md, section "Pools".
 package approval

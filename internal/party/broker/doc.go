@@ -5,5 +5,5 @@
 // Sees in clear: the SQL that asks for the owner's data; column keys, for the time of one release. Never sees: values, results.
 // Trusts: verified evidence, fingerprints that the contract pins, the party's own ledger. Not the exchange, the host, or the clock of either.
 // If it fails: no key leaves. If it is wrong: columns open that nobody granted, or an exposure goes unseen.
-// Spec: DESIGN.md sections 3.5 to 3.9; docs/spec/messages.md; docs/spec/ledger.md.
+// Spec: docs/spec/messages.md, docs/spec/ledger.md.
 package broker

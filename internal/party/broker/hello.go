@@ -53,7 +53,7 @@ func (b *Broker) judge(ctx context.Context, m *matter) error {
 }
 
 // hello answers an enclave that introduces itself: a ready from an owner, the
-// body from the requester, both from a party that is both (DESIGN, 3.5).
+// body from the requester, both from a party that is both.
 func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 	var h message.Hello
 	if err := b.open(m, message.HelloContext(m.item.Job, b.self), &h); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// quote releases keys (DESIGN, 3.7): evidence over every owner's ready, the same
+// quote releases keys: evidence over every owner's ready, the same
 // plan compiled again, charged before anything is signed.
 func (b *Broker) quote(ctx context.Context, m *matter) (*message.Reply, error) {
 	var q message.Quote

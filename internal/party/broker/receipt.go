@@ -10,7 +10,7 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// receipt closes an exposure (DESIGN, 3.9): the enclave that got the keys accounts for them.
+// receipt closes an exposure: the enclave that got the keys accounts for them.
 func (b *Broker) receipt(ctx context.Context, m *matter) (*message.Reply, error) {
 	var n message.ReceiptNotice
 	if err := b.open(m, message.ReceiptContext(m.item.Job, b.self), &n); err != nil {

@@ -4,5 +4,5 @@
 // Sees in clear: the requester's own SQL. Never sees: keys of owners, values, results.
 // Trusts: statements that it verified under the contract's fingerprints. Not the exchange.
 // If it fails: no job is submitted, or one ends without a result. If it is wrong: SQL reaches someone whom it does not concern.
-// Spec: docs/spec/job.md.
+// Spec: docs/spec/statement.md (job), docs/spec/messages.md, section 2.
 package query
