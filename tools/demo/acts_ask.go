@@ -127,13 +127,17 @@ func (d *demo) ask(ctx context.Context, name string, who *analyst, dimension, sq
 	if err := d.cordonJSON(ctx, &ran, "query", "run", "--quiet", "--home", d.home(who.name), "--contract", who.contract, sql); err != nil {
 		return nil, err
 	}
-	j := &job{Name: name, Digest: ran.Digest, Table: tableOf(sql), Dimension: dimension, Asker: who.name,
-		Bundle: filepath.Join("receipts", name+".json"), Result: filepath.Join("results", name+".json")}
-	if _, err := d.cordon(ctx, "result", "open", j.Digest, "--home", d.home(who.name), "--format", "json", "-o", filepath.Join(d.out, j.Result)); err != nil {
+	return d.collect(ctx, &job{Name: name, Digest: ran.Digest, Table: tableOf(sql), Dimension: dimension, Asker: who.name}, began)
+}
+
+// collect opens a finished job's result, exports its receipt bundle, and notes the job.
+func (d *demo) collect(ctx context.Context, j *job, began time.Time) (*job, error) {
+	j.Bundle, j.Result = filepath.Join("receipts", j.Name+".json"), filepath.Join("results", j.Name+".json")
+	if _, err := d.cordon(ctx, "result", "open", j.Digest, "--home", d.home(j.Asker), "--format", "json", "-o", filepath.Join(d.out, j.Result)); err != nil {
 		return nil, err
 	}
 	j.wall = time.Since(began)
-	if _, err := d.cordon(ctx, "receipt", "export", j.Digest, "--home", d.home(who.name), "-o", filepath.Join(d.out, j.Bundle)); err != nil {
+	if _, err := d.cordon(ctx, "receipt", "export", j.Digest, "--home", d.home(j.Asker), "-o", filepath.Join(d.out, j.Bundle)); err != nil {
 		return nil, err
 	}
 	d.jobs = append(d.jobs, j)
@@ -268,7 +272,7 @@ func (d *demo) rows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.cordon(ctx, "query", "run", "--home", d.home(instituteName), "--contract", d.institute.contract, ofRows)
+	_, err = d.cordon(ctx, "query", "run", "--quiet", "--home", d.home(instituteName), "--contract", d.institute.contract, ofRows)
 	var refused *failure
 	if !errors.As(err, &refused) || refused.exit != 6 {
 		return fmt.Errorf("the query for rows was not refused: %v", err)
