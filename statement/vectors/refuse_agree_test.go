@@ -66,6 +66,7 @@ func refuseGrant(b *book) {
 		{"end zero", "until_ms", func(s *T) { s.UntilMS = 0 }},
 		{"time zero", "created_ms", func(s *T) { s.CreatedMS = 0 }},
 		{"end before its begin", "until_ms", func(s *T) { s.UntilMS = s.CreatedMS - 1 }},
+		{"end too large", "until_ms", func(s *T) { s.UntilMS = tooLate }},
 	})
 }
 
@@ -93,5 +94,6 @@ func refuseJob(b *book) {
 		{"time zero", "created_ms", func(s *T) { s.CreatedMS = 0 }},
 		{"end zero", "expires_ms", func(s *T) { s.ExpiresMS = 0 }},
 		{"end at its begin", "expires_ms", func(s *T) { s.ExpiresMS = s.CreatedMS }},
+		{"end too large", "expires_ms", func(s *T) { s.ExpiresMS = tooLate }},
 	})
 }

@@ -77,6 +77,7 @@ func refuseReceipt(b *book) {
 		{"build", "build", func(s *T) { s.Build = badDigest }},
 		{"evidence without a kind", "evidence kind", func(s *T) { s.Evidence.Kind = "" }},
 		{"evidence empty", "evidence raw", func(s *T) { s.Evidence.Raw = []byte{} }},
+		{"too many endorsements", "evidence endorsements", func(s *T) { s.Evidence.Endorsements = slices.Repeat([][]byte{{1}}, 65) }},
 		{"endorsement empty", "evidence endorsements", func(s *T) { s.Evidence.Endorsements = [][]byte{{}} }},
 		{"no readies", "readies", func(s *T) { s.Readies = []statement.Digest{} }},
 		{"no releases", "releases", func(s *T) { s.Releases = []statement.Digest{} }},
