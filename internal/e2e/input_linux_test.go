@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestWrongPassphrase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.initParty("alpha", w.home("alpha"))
+	wrong := w.path("premises", "wrong")
+	w.must(os.WriteFile(wrong, []byte("not the passphrase of alpha\n"), 0o600))
+	before := w.read("homes", "alpha", "keyring.age")
+	for _, args := range [][]string{
+		{"party", "serve", "--home", w.home("alpha"), "--exchange", "http://127.0.0.1:1", "--passphrase-file", wrong},
+		{"host", "serve", "--home", w.home("alpha"), "--exchange", "http://127.0.0.1:1", "--passphrase-file", wrong,
+			"--enclave", w.enclave, "--perimeter", "strongest"},
+	} {
+		_, err := w.cordonRun(args...)
+		w.wantExit(err, 5, "the keyring does not open", "check the passphrase")
+	}
+	if w.read("homes", "alpha", "keyring.age") != before {
+		t.Error("the keyring was changed")
+	}
+	w.must(os.Remove(filepath.Join(w.home("alpha"), "keyring.age")))
+	_, err := w.cordonRun("party", "serve", "--home", w.home("alpha"), "--exchange", "http://127.0.0.1:1", "--passphrase-file", wrong)
+	w.wantExit(err, 5, "the keyring is missing", "restore keyring.age")
+}
+
+// tinyPolicy is for one owner alone.
+const tinyPolicy = `policy: 1
+dataset: strikes
+unit: {column: report_id, rows_are_units: true}
+columns:
+  report_id: {roles: [unit]}
+  size: {roles: [dimension, filter]}
+output: {lattice: [[size]]}
+guard: {min_units: 10, rounding: {count: 5, value_digits: 4}}
+purposes: [benchmarking]
+analysts: [any]
+operators: [%s]
+evidence: {accept: [simulated], builds: ["sha256:%s"], perimeters: [process]}
+valid: {from: 2020-01-01, until: 2999-01-01}
+max_queries: {per_analyst: 200, period: 30d}
+`
+
+// publishSmall publishes a few rows from a home.
+func (w *world) publishSmall(party, home, fingerprint string) error {
+	w.Helper()
+	csv, policy := w.path("premises", party+".csv"), w.path("premises", party+".yaml")
+	w.must(os.WriteFile(csv, []byte("size\n"+strings.Repeat("Large\nSmall\n", 20)), 0o600))
+	w.must(os.WriteFile(policy, fmt.Appendf(nil, tinyPolicy, fingerprint, strings.Repeat("0", 64)), 0o600))
+	_, err := w.cordonRun("dataset", "publish", csv, "--home", home, "--name", "strikes", "--policy", policy,
+		"--row-id", "report_id", "--schema", "size:varchar!", "--json")
+	return err
+}
+
+func (w *world) published(home string) int {
+	w.Helper()
+	var l struct{ Datasets []struct{ Name string } }
+	w.must(w.json(&l, "dataset", "list", "--home", home))
+	return len(l.Datasets)
+}
+
+func TestExchangeDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	exchange := w.startExchange()
+	fp := w.initParty("alpha", w.home("alpha"))
+	w.serve("alpha", w.home("alpha"), w.exchange)
+	w.must(w.publishSmall("alpha", w.home("alpha"), fp))
+	exchange.stop()
+	began := time.Now()
+	_, err := w.cordonRun("contract", "list", "--home", w.home("alpha"))
+	w.wantExit(err, 7, "exchange can't be reached", "cordon exchange serve")
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it took %s to give up", took)
+	}
+	if n := w.published(w.home("alpha")); n != 1 {
+		t.Errorf("%d data sets: an owner knows its own without the exchange", n)
+	}
+	var ready struct{ URL string }
+	w.start("exchange-again", &ready, "exchange", "serve", "--home", w.path("exchange"), "--listen", strings.TrimPrefix(w.exchange, "http://"), "--json")
+	w.must(w.publishSmall("alpha", w.home("alpha"), fp))
+	if n := w.published(w.home("alpha")); n != 2 {
+		t.Errorf("%d data sets after the exchange is back", n)
+	}
+}
+
+// TestFullDisk has a home on a disk that is full to the last byte, then makes room page by page: whatever write it is that
+// fails first, the command says so, and nothing that was there is lost.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	disk := w.path("homes", "tiny")
+	w.must(os.Mkdir(disk, 0o700))
+	need(t, os.Geteuid() == 0, "a small file system can't be mounted: needs root")
+	err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m")
+	need(t, err == nil, fmt.Sprintf("a small file system can't be mounted: %v", err))
+	t.Cleanup(func() {
+		w.stopAll()
+		if err := syscall.Unmount(disk, 0); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	w.startExchange()
+	home := filepath.Join(disk, "home")
+	fp := w.initParty("alpha", home)
+	agent := w.serve("alpha", home, w.exchange)
+	w.must(w.publishSmall("alpha", home, fp))
+
+	filler := filepath.Join(disk, "filler")
+	w.must(fill(filler))
+	failures := 0
+	for ; ; failures++ {
+		err := w.publishSmall("alpha", home, fp)
+		if err == nil {
+			break
+		}
+		w.wantExit(err, 8, "", "free")
+		if failures > 40 {
+			t.Fatal("there is room, and publishing fails still")
+		}
+		w.must(shrink(filler, 4096))
+	}
+	if failures == 0 {
+		t.Error("publishing worked on a full disk")
+	}
+	t.Logf("%d failures, then it worked", failures)
+	if n := w.published(home); n < 2 {
+		t.Errorf("%d data sets, want the one from before and the new one", n)
+	}
+	if _, err := w.cordonRun("ledger", "verify", "--home", home); err != nil {
+		t.Errorf("the ledger: %v", err)
+	}
+	// The home is whole: an agent starts from it, and has them all.
+	before := w.published(home)
+	agent.stop()
+	w.serve("alpha", home, w.exchange)
+	if n := w.published(home); n != before {
+		t.Errorf("%d data sets after a restart, %d before", n, before)
+	}
+}
+
+// fill writes until there is no room.
+func fill(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	page := make([]byte, 4096)
+	for err == nil {
+		_, err = f.Write(page)
+	}
+	return f.Close()
+}
+
+func shrink(path string, by int64) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return os.Truncate(path, max(0, info.Size()-by))
+}
