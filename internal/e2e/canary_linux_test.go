@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/cordon-exchange/cordon/internal/canary"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 // TestNoValueLeavesTheEnclave plants marked values in six owners' data, has jobs succeed, fail and be killed, and after each
@@ -75,7 +76,7 @@ func (m *market) opened(job string) {
 			columns[e.Column]++
 		}
 	}
-	if len(columns) != 2 || columns["species"] != len(owners) || columns["cost"] != len(owners) {
+	if len(columns) != 3 || columns[statement.FooterKey] != len(owners) || columns["species"] != len(owners) || columns["cost"] != len(owners) {
 		m.Fatalf("in clear were %v", columns)
 	}
 }

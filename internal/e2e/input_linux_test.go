@@ -125,7 +125,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		w.wantExit(err, 8, "", "free")
 		if failures > 40 {
-			t.Fatal("there is room, and publishing fails still")
+			t.Fatalf("there is room, and publishing fails still: %v\n%s", err, w.read("logs", "agent-alpha.log"))
 		}
 		w.must(shrink(filler, 4096))
 	}
