@@ -2,6 +2,7 @@ package statement_test
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/cordon-exchange/cordon/receipt/receipttest"
@@ -32,6 +33,30 @@ func TestOfferCommitment(t *testing.T) {
 	}
 	if d, ok := o.Commitment("b"); d != "" || ok {
 		t.Error("a commitment to no key")
+	}
+}
+
+func TestPartsAreValid(t *testing.T) {
+	p := statement.Perimeter{Kind: "sgx", Form: "f"}
+	if !p.Valid() {
+		t.Error("a perimeter refused")
+	}
+	p.Kind = ""
+	if p.Valid() {
+		t.Error("a perimeter of no kind accepted")
+	}
+	p.Kind = "sgx"
+	for i := range 257 {
+		p.Details = append(p.Details, statement.Property{Name: fmt.Sprintf("%03d", i), Value: "x"})
+	}
+	if p.Valid() {
+		t.Error("257 details accepted")
+	}
+	if p.Details = p.Details[:256]; !p.Valid() {
+		t.Error("256 details refused")
+	}
+	if (&statement.Session{}).Valid() || (&statement.Evidence{}).Valid() || (&statement.Body{}).Valid() {
+		t.Error("nothing is valid")
 	}
 }
 

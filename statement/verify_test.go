@@ -3,6 +3,7 @@ package statement_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -185,6 +186,24 @@ func TestListLimits(t *testing.T) {
 	}
 	if err := pool(1025); !errors.Is(err, statement.ErrInvalid) {
 		t.Errorf("1025 members: %v", err)
+	}
+	release := func(columns int) error {
+		r, err := statement.DecodeUnverified[statement.Release](a.Bundle.Releases[0].Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Columns[0].Columns = nil
+		for i := range columns {
+			r.Columns[0].Columns = append(r.Columns[0].Columns, fmt.Sprintf("c%d", i))
+		}
+		_, err = statement.Sign[statement.Release](*r, alpha.Key)
+		return err
+	}
+	if err := release(4096); err != nil {
+		t.Errorf("4096 columns: %v", err)
+	}
+	if err := release(4097); !errors.Is(err, statement.ErrInvalid) {
+		t.Errorf("4097 columns: %v", err)
 	}
 	offer := func(policy int) error {
 		o, err := statement.DecodeUnverified[statement.Offer](a.Bundle.Offers[0].Payload)

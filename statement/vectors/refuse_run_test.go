@@ -99,12 +99,17 @@ func refuseReceipt(b *book) {
 		{"result missing", "outcome", func(s *T) { s.Result = nil }},
 		{"result malformed", "result digest", func(s *T) { s.Result.Digest = badDigest }},
 		{"result of no bytes", "result bytes", func(s *T) { s.Result.Bytes = 0 }},
+		{"result too large", "result bytes", func(s *T) { s.Result.Bytes = tooLate }},
 		{"no exposures", "exposures", func(s *T) { s.Exposures = []statement.Exposure{} }},
 		{"exposure of nobody", "exposure owner", func(s *T) { s.Exposures[0].Owner = badFingerprint }},
 		{"exposure of no offer", "exposure offer", func(s *T) { s.Exposures[0].Offer = badDigest }},
 		{"exposure of no column", "exposure column", func(s *T) { s.Exposures[0].Column = "" }},
 		{"exposure of negative bytes", "exposure bytes", func(s *T) { s.Exposures[0].Bytes = -1 }},
-		{"bytes past the largest number", "clear bytes", func(s *T) { s.Exposures[0].Bytes = tooLate - 1 }},
+		{"bytes past the largest number", "clear bytes", func(s *T) {
+			s.Clear.Bytes += tooLate - 1 - s.Exposures[0].Bytes
+			s.Exposures[0].Bytes = tooLate - 1
+			s.Clear.ByteMilliseconds = tooLate - 1
+		}},
 		{"bytes left out of the sum", "clear bytes", func(s *T) { s.Exposures[0].Bytes++ }},
 		{"duration negative", "clear micros", func(s *T) { s.Clear.Micros = -1 }},
 		{"product rounded down", "clear byte_milliseconds", func(s *T) { s.Clear.ByteMilliseconds-- }},
@@ -113,6 +118,7 @@ func refuseReceipt(b *book) {
 		{"layer empty", "responsibility layer", func(s *T) { s.Responsibility[0].Layer = "" }},
 		{"who of two lines", "responsibility who", func(s *T) { s.Responsibility[0].Who = "a\nb" }},
 		{"basis empty", "responsibility basis", func(s *T) { s.Responsibility[0].Basis = "" }},
+		{"too many stages", "stages", func(s *T) { s.Stages = slices.Repeat(s.Stages[:1], 65) }},
 		{"stage without a name", "stage name", func(s *T) { s.Stages[0].Name = "" }},
 		{"stage of negative time", "stage micros", func(s *T) { s.Stages[0].Micros = -1 }},
 		{"clock empty", "clock_class", func(s *T) { s.ClockClass = "" }},
