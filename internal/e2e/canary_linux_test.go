@@ -227,7 +227,7 @@ func (m *market) leakInMemory(t *testing.T, value string) {
 	go func() { _, _ = io.WriteString(in, value+"\n") }()
 	var ready struct{}
 	p := m.run("holder", cmd, log, &ready)
-	found := m.inMemory(t)
+	found := m.memoryOf(t, p)
 	in.Close()
 	<-p.done
 	if len(found) == 0 || !strings.HasPrefix(found[0], "holder: alpha's species 2") {

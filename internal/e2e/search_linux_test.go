@@ -14,14 +14,18 @@ import (
 	"github.com/cordon-exchange/cordon/internal/canary"
 )
 
-// inMemory searches every process that runs but the enclaves: an owner's agent for what others planted, any other for all.
-func (m *market) inMemory(t *testing.T) []string {
+// inMemory searches every process that runs but the enclaves.
+func (m *market) inMemory(t *testing.T) []string { return m.memoryOf(t, m.running...) }
+
+// memoryOf searches an owner's agent for what others planted, any other process for all.
+func (m *market) memoryOf(t *testing.T, processes ...*process) []string {
 	t.Helper()
 	self, err := os.Open(fmt.Sprintf("/proc/%d/mem", m.host.pid()))
 	need(t, err == nil, "memory of other processes can't be read: needs root or the right to ptrace")
 	self.Close()
 	var found []string
-	for _, p := range m.running {
+	searched := 0
+	for _, p := range processes {
 		select {
 		case <-p.done:
 			continue
@@ -34,6 +38,10 @@ func (m *market) inMemory(t *testing.T) []string {
 		for _, h := range hits {
 			found = append(found, p.name+": "+h.Name)
 		}
+		searched++
+	}
+	if searched == 0 {
+		t.Error("no process was searched")
 	}
 	return found
 }
