@@ -8,6 +8,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -21,15 +22,16 @@ type Exchange interface {
 type Catalog struct {
 	ex Exchange
 
-	mu      sync.Mutex
-	known   map[statement.Digest]any
-	parties map[statement.Fingerprint]*statement.Verified[statement.Party]
+	mu       sync.Mutex
+	known    map[statement.Digest]any
+	policies map[statement.Digest]*policy.Policy // by offer
+	parties  map[statement.Fingerprint]*statement.Verified[statement.Party]
 }
 
 // New makes a catalog over an exchange.
 func New(ex Exchange) *Catalog {
 	return &Catalog{
-		ex: ex, known: map[statement.Digest]any{},
+		ex: ex, known: map[statement.Digest]any{}, policies: map[statement.Digest]*policy.Policy{},
 		parties: map[statement.Fingerprint]*statement.Verified[statement.Party]{},
 	}
 }

@@ -58,24 +58,40 @@ func (c *Catalog) source(ctx context.Context, m statement.Member) (policy.Source
 	if err != nil {
 		return policy.Source{}, err
 	}
-	return Source(o, party.Body().Name)
-}
-
-// Source is an offer as the compiler wants it.
-func Source(o *statement.Verified[statement.Offer], ownerName string) (policy.Source, error) {
-	b := o.Body()
-	p, err := policy.Parse([]byte(b.Policy))
+	p, err := c.policyOf(o)
 	if err != nil {
-		return policy.Source{}, fault.New(fault.Input, "the policy of "+ownerName+"."+b.Dataset+" can't be read", "ask its owner to publish it again", err)
+		return policy.Source{}, fault.New(fault.Input, "the policy of "+party.Body().Name+"."+o.Body().Dataset+" can't be read", "ask its owner to publish it again", err)
 	}
+	b := o.Body()
 	s := policy.Source{
-		Owner: string(b.Owner), OwnerName: ownerName, Dataset: b.Dataset, Version: b.Version,
+		Owner: string(b.Owner), OwnerName: party.Body().Name, Dataset: b.Dataset, Version: b.Version,
 		Offer: string(o.Digest()), Policy: p,
 	}
 	for _, col := range b.Schema {
 		s.Schema = append(s.Schema, policy.Column{Name: col.Name, Type: policy.Type(col.Type), Nullable: col.Nullable})
 	}
 	return s, nil
+}
+
+// policyOf parses an offer's policy once: a job of a large pool asks for each of its policies three times.
+func (c *Catalog) policyOf(o *statement.Verified[statement.Offer]) (*policy.Policy, error) {
+	c.mu.Lock()
+	p := c.policies[o.Digest()]
+	c.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	p, err := policy.Parse([]byte(o.Body().Policy))
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.policies) >= maxKnown {
+		clear(c.policies)
+	}
+	c.policies[o.Digest()] = p
+	return p, nil
 }
 
 // Question is what a body asks under a contract, for the compiler.
