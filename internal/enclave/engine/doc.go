@@ -9,6 +9,7 @@
 // Spec: docs/spec/release-rules.md, section 2.
 //
 // An Engine is for one job: New opens an empty database in memory, Bind names the memory files it may read and locks it,
-// Run answers one plan. Each can be called once, in that order, not concurrently. New and Bind need no data: memory files
-// can be made before their columns arrive, so both can run while keys are awaited (open 20 ms, assertion 30 ms).
+// Prepare checks the text of one plan's SQL, Run answers that plan. Each can be called once, in that order, not concurrently.
+// All but Run need no data: memory files can be made before their columns arrive, so they can run while keys are awaited
+// (open 20 ms, assertion 30 ms, check 3 ms).
 package engine

@@ -30,6 +30,7 @@ type Engine struct {
 	conn      driver.Conn
 	state     state
 	paths     []string // by source index
+	job       *job     // once prepared
 }
 
 type state uint8
@@ -38,6 +39,7 @@ const (
 	closed state = iota
 	opened
 	bound
+	prepared
 	used
 )
 

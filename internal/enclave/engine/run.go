@@ -7,23 +7,52 @@ import (
 	"github.com/cordon-exchange/cordon/result"
 )
 
+// Prepare checks the generated SQL's text for the plan that Run will answer: the part of Run that needs no data, so it can be
+// done while keys are awaited. Run does it itself where nobody has.
+func (e *Engine) Prepare(ctx context.Context, plan *policy.Plan) error {
+	if e.state != bound {
+		return Error{CodeSetup}
+	}
+	e.state = closed // until all of it is done
+	j, err := newJob(e, plan)
+	if err != nil {
+		return err
+	}
+	if err := j.do(ctx, j.early()); err != nil {
+		return err
+	}
+	e.job, e.state = j, prepared
+	return nil
+}
+
 // Run answers the plan: both checks of the generated SQL, the types of every source, the scan, the release rules, and what
 // the plan computes over released cells. The context bounds it in time; DuckDB is interrupted when it ends.
 func (e *Engine) Run(ctx context.Context, plan *policy.Plan) (*result.Table, error) {
-	if e.state != bound {
+	if e.state == bound {
+		if err := e.Prepare(ctx, plan); err != nil {
+			return nil, err
+		}
+	}
+	if e.state != prepared {
 		return nil, Error{CodeSetup}
 	}
 	e.state = used
-	j, err := newJob(e, plan)
-	if err != nil {
+	if e.job.plan != plan {
+		return nil, Error{CodePlan}
+	}
+	if err := e.job.do(ctx, e.job.late()); err != nil {
 		return nil, err
 	}
-	for _, s := range j.steps() {
+	return e.job.result, nil
+}
+
+func (j *job) do(ctx context.Context, steps []step) error {
+	for _, s := range steps {
 		if err := s.do(ctx); err != nil {
-			return nil, stage(s.code, err)
+			return stage(s.code, err)
 		}
 	}
-	return j.result, nil
+	return nil
 }
 
 // step is a part of a job, and the stage that its failure belongs to.
@@ -33,10 +62,17 @@ type step struct {
 	do   func(context.Context) error
 }
 
-// steps: no row is read before the first three, nothing is computed from the released table before checkPost.
-func (j *job) steps() []step {
+// early steps need the plan alone.
+func (j *job) early() []step {
 	return []step{
 		{"check text", CodeCheck, j.checkText},
+	}
+}
+
+// late steps follow them: no row is read before both checks of the scan and that of the schemas, nothing is computed from
+// the released table before checkPost.
+func (j *job) late() []step {
+	return []step{
 		{"check schemas", CodeInput, j.checkSchemas},
 		{"check scan", CodeCheck, j.checkScan},
 		{"scan", CodeRun, j.scan},

@@ -356,3 +356,34 @@ func TestOneJobPerEngine(t *testing.T) {
 	_, err := e.Run(context.Background(), plan)
 	wantCode(t, err, CodeSetup)
 }
+
+// Who prepares one plan must not get another one answered, whose text nobody checked.
+func TestRunAnswersThePlanThatWasPrepared(t *testing.T) {
+	ctx := context.Background()
+	m := newMarket(9, 1)
+	plan := m.compile(t, byCost)
+	e := bind(t, m.files(t, plan)...)
+	if err := e.Prepare(ctx, plan); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, e.Prepare(ctx, plan), CodeSetup)
+	other := *plan
+	_, err := e.Run(ctx, &other)
+	wantCode(t, err, CodePlan)
+	_, err = e.Run(ctx, plan)
+	wantCode(t, err, CodeSetup)
+}
+
+func TestPreparedRunAnswers(t *testing.T) {
+	ctx := context.Background()
+	m := newMarket(9, 1)
+	plan := m.compile(t, byCost)
+	e := bind(t, m.files(t, plan)...)
+	if err := e.Prepare(ctx, plan); err != nil {
+		t.Fatal(err)
+	}
+	got, err := e.Run(ctx, plan)
+	if err != nil || len(got.Rows) == 0 {
+		t.Fatal(got, err)
+	}
+}

@@ -207,7 +207,7 @@ func TestChecksDisagree(t *testing.T) {
 }
 
 func runSteps(j *job, after func(step)) error {
-	for _, s := range j.steps() {
+	for _, s := range append(j.early(), j.late()...) {
 		if err := s.do(context.Background()); err != nil {
 			return stage(s.code, err)
 		}

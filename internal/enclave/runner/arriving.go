@@ -97,27 +97,43 @@ func (a *arriving) failed() bool {
 
 // ReadAt implements io.ReaderAt.
 func (a *arriving) ReadAt(b []byte, off int64) (int, error) {
-	p := a.pieceOf(off, len(b))
-	if p == nil {
-		return 0, io.EOF
-	}
-	at := int(off - p.off)
-	a.mu.Lock()
-	for p.have < at+len(b) && a.err == nil {
-		a.came.Wait()
-	}
-	err := a.err
-	whole := p.have >= at+len(b)
-	a.mu.Unlock()
-	if !whole {
+	lent, err := a.lend(off, int64(len(b)))
+	if err != nil {
 		return 0, err
 	}
-	return copy(b, p.buf[at:]), nil
+	return copy(b, lent), nil
 }
 
-func (a *arriving) pieceOf(off int64, n int) *piece {
+// Slice lends bytes for package pme to decrypt from: what has come does not change any more. It is nil where they did not come.
+func (a *arriving) Slice(off, n int64) []byte {
+	lent, err := a.lend(off, n)
+	if err != nil {
+		return nil
+	}
+	return lent
+}
+
+// lend waits for bytes.
+func (a *arriving) lend(off, n int64) ([]byte, error) {
+	p := a.pieceOf(off, n)
+	if p == nil {
+		return nil, io.EOF
+	}
+	from, to := int(off-p.off), int(off-p.off+n)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for p.have < to && a.err == nil {
+		a.came.Wait()
+	}
+	if p.have < to {
+		return nil, a.err
+	}
+	return p.buf[from:to:to], nil
+}
+
+func (a *arriving) pieceOf(off, n int64) *piece {
 	for _, p := range a.pieces {
-		if off >= p.off && off+int64(n) <= p.off+int64(len(p.buf)) {
+		if off >= p.off && n >= 0 && off+n <= p.off+int64(len(p.buf)) {
 			return p
 		}
 	}

@@ -63,14 +63,19 @@ func (p *pendingEngine) ready() error {
 	return p.err
 }
 
-// bind begins to lock the engine to the memory files.
-func (p *pendingEngine) bind(ctx context.Context, files []*memoryFile) {
+// bind begins to lock the engine to the memory files, and to check what the plan makes of them.
+func (p *pendingEngine) bind(ctx context.Context, files []*memoryFile, plan *policy.Plan) {
 	var sources []engine.Source
 	for i, f := range files {
 		sources = append(sources, engine.Source{Index: i, Path: f.Path()})
 	}
 	if p.err == nil {
-		p.begin(func() error { return p.engine.Bind(ctx, sources) })
+		p.begin(func() error {
+			if err := p.engine.Bind(ctx, sources); err != nil {
+				return err
+			}
+			return p.engine.Prepare(ctx, plan)
+		})
 	}
 }
 

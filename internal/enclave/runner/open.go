@@ -19,6 +19,7 @@ type memoryFile = memfile.File
 // opened is all data that is in clear, or will be, by source of the plan.
 type opened struct {
 	files []*memoryFile
+	room  []int64 // of each
 
 	mu      sync.Mutex
 	columns map[exposed]int64 // decrypted bytes
@@ -94,12 +95,12 @@ func (e *pendingEngine) bindEarly(ctx context.Context, r *run) {
 		return
 	}
 	if r.makeFiles(sizes) == nil {
-		e.bind(ctx, r.opened.files)
+		e.bind(ctx, r.opened.files, r.plan)
 	}
 }
 
 func (r *run) makeFiles(sizes []int64) error {
-	o := &opened{columns: map[exposed]int64{}}
+	o := &opened{room: sizes, columns: map[exposed]int64{}}
 	for _, n := range sizes {
 		f, err := memfile.Create("cordon", n)
 		if err != nil {
@@ -132,7 +133,7 @@ func (r *run) open(ctx context.Context) error {
 		if err := r.makeFiles(sizes); err != nil {
 			return err
 		}
-		r.engine.bind(ctx, r.opened.files)
+		r.engine.bind(ctx, r.opened.files, r.plan)
 	}
 	return r.decrypt(ctx, sources)
 }
@@ -185,7 +186,7 @@ func (r *run) fits(sources []*source) error {
 	var total int64
 	for _, s := range sources {
 		n := s.plan.MaxOutput()
-		if r.opened != nil && n > int64(len(r.opened.files[s.index].Bytes())) {
+		if r.opened != nil && n > r.opened.room[s.index] {
 			return failure.Of(failure.TooLarge, s.owner, nil)
 		}
 		total += n
@@ -219,7 +220,7 @@ func (r *run) decrypt(ctx context.Context, sources []*source) error {
 
 func (r *run) decryptOne(ctx context.Context, s *source) error {
 	f := r.opened.files[s.index]
-	got, err := s.plan.Run(ctx, s.data, f.Bytes())
+	got, err := s.plan.RunTo(ctx, s.data, f)
 	if err != nil {
 		if s.data.failed() {
 			return failure.New(failure.Link, err)
