@@ -16,9 +16,9 @@ import (
 // readyTime is how long a ready may wait for its quote.
 const readyTime = 2 * time.Minute
 
-// preview judges a job as soon as it is known, before any enclave exists: a
-// refusal reaches the requester at once, and the statements are at hand when the
-// enclave calls. It answers nothing else.
+// preview looks at a job as soon as it is known, before any enclave exists: what
+// is not agreed to is refused, and the requester told, at once. The query is
+// judged when an enclave asks: its start should not compete with the compilers.
 func (b *Broker) preview(ctx context.Context, m *matter) (*message.Reply, error) {
 	if err := b.openJobInForce(ctx, m); err != nil {
 		return nil, err
@@ -26,7 +26,10 @@ func (b *Broker) preview(ctx context.Context, m *matter) (*message.Reply, error)
 	if !m.isOwner(b.self) {
 		return nil, nil
 	}
-	return nil, b.judge(ctx, m)
+	if err := b.granted(ctx, m); err != nil {
+		return nil, err
+	}
+	return nil, b.openBody(m)
 }
 
 // judge decides, for an owner, whether the job could get keys.
