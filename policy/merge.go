@@ -65,6 +65,9 @@ func (c *compiler) contributors(g Guard) *Refusal {
 	if r := c.recognised(); r != nil {
 		return r
 	}
+	if r := c.ownWord(g); r != nil {
+		return r
+	}
 	asker, own := c.asker(g), false
 	groups := map[string]bool{}
 	for _, s := range c.table.Members {
@@ -101,6 +104,28 @@ func (c *compiler) recognised() *Refusal {
 		}
 	}
 	return nil
+}
+
+// ownWord refuses to count an owner to the asker's side unless it asks itself or its own policy says that it belongs to the
+// requester. What counts to that side is not protected from who asks, so neither a requester that names the owner as a
+// recipient nor a policy of somebody else that calls the two affiliates may put it there.
+func (c *compiler) ownWord(g Guard) *Refusal {
+	asker, whose := c.asker(g), []string(nil)
+	for _, s := range c.table.Members {
+		if contains(asker, s.Owner) && s.Owner != c.req.Requester && !s.Policy.belongsTo(s.Owner, c.req.Requester) {
+			whose = append(whose, s.name())
+		}
+	}
+	if whose == nil {
+		return nil
+	}
+	return ruled("contributors", "not-its-word", c.ast.From.Pos, "an owner of the data is a recipient, or called the asker's affiliate, and neither asks itself nor says so in its own policy",
+		"leave it out of the recipients: it can ask itself; an affiliate lists itself and the requester under guard.affiliates").of(whose)
+}
+
+// belongsTo reports whether the policy calls the two affiliates.
+func (p *Policy) belongsTo(owner, requester string) bool {
+	return slices.ContainsFunc(p.guard.affiliates, func(group []string) bool { return contains(group, owner) && contains(group, requester) })
 }
 
 func (c *compiler) whoseContributors() (whose []string) {
