@@ -9,7 +9,6 @@ import (
 type Statement interface {
 	typeURI() string
 	setType(string)
-	gotType() string
 	valid() error
 }
 
@@ -19,7 +18,6 @@ type Header struct {
 }
 
 func (h *Header) setType(t string) { h.Type = t }
-func (h *Header) gotType() string  { return h.Type }
 
 type statementOf[T any] interface {
 	*T
@@ -85,14 +83,12 @@ func (e *Envelope) AddSignature(k Signer) error {
 func DecodeUnverified[T any, P statementOf[T]](payload []byte) (*T, error) {
 	var body T
 	p := P(&body)
+	// The strict decoder lets no second "type" pass: this one is the statement's.
 	if err := peekType(payload, p.typeURI()); err != nil {
 		return nil, err
 	}
 	if err := Unmarshal(payload, p); err != nil {
 		return nil, err
-	}
-	if p.gotType() != p.typeURI() {
-		return nil, ErrType
 	}
 	if err := p.valid(); err != nil {
 		return nil, err
