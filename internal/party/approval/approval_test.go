@@ -1,11 +1,13 @@
 package approval
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -226,6 +228,9 @@ func TestRuleRefuses(t *testing.T) {
 		{"another analyst", func(w *world, c *statement.Contract) { c.Requester = w.other.Fingerprint() }, "policy:analysts", false},
 		{"a purpose that the policy forbids", func(w *world, c *statement.Contract) { c.Purpose = "pricing" }, "policy:purposes", false},
 		{"a purpose that only the policy allows", func(w *world, c *statement.Contract) { c.Purpose = "safety" }, "no-rule", true},
+		{"a recipient too many", func(w *world, c *statement.Contract) {
+			c.Recipients = append(c.Recipients, w.other.Fingerprint())
+		}, "no-rule", true},
 		{"a build too many", func(w *world, c *statement.Contract) { c.Builds = append(c.Builds, statement.Sum(nil)) }, "evidence-build", true},
 		{"other builds only", func(w *world, c *statement.Contract) { c.Builds = []statement.Digest{statement.Sum(nil)} }, "evidence-build", false},
 		{"an operator too many", func(w *world, c *statement.Contract) { c.Operators = append(c.Operators, w.other.Fingerprint()) }, "operator", true},
@@ -360,6 +365,49 @@ func TestPoolForms(t *testing.T) {
 	tables, err := w.owners[0].Catalog.Table(t.Context(), "pool.strikes", nil)
 	if err != nil || tables.Pool != p.Digest() {
 		t.Fatalf("%+v %v", tables, err)
+	}
+}
+
+// meeting is an exchange at which those who ask for one statement wait for one
+// another, so that what they do next they do at once.
+type meeting struct {
+	*partytest.Exchange
+	about statement.Digest
+	all   sync.WaitGroup
+}
+
+func (m *meeting) Statement(ctx context.Context, d statement.Digest) (*statement.Envelope, error) {
+	if d == m.about {
+		m.all.Done()
+		m.all.Wait()
+	}
+	return m.Exchange.Statement(ctx, d)
+}
+
+// TestEpochsAtOnce: two proposals that differ in one member and arrive together are not both signed.
+func TestEpochsAtOnce(t *testing.T) {
+	w := newWorld(t, 5)
+	var proposals []*statement.Envelope
+	for i, members := range [][]string{w.names()[1:], w.names()[1:4]} {
+		p := statement.Pool{Name: "strikes", Epoch: 1, CreatedMS: start.UnixMilli() + int64(i)}
+		for _, m := range members {
+			p.Members = append(p.Members, must(w.owners[0].Catalog.Table(t.Context(), m, nil)).Members[0])
+		}
+		proposals = append(proposals, must(statement.Sign(p, w.owners[1].ring.Signer())))
+	}
+	o := w.owners[2]
+	at := &meeting{Exchange: w.ex, about: w.owners[1].offer.Digest()} // which both proposals name first
+	at.all.Add(len(proposals))
+	o.Catalog = catalog.New(at)
+	errs := make([]error, len(proposals))
+	var g sync.WaitGroup
+	for i, e := range proposals {
+		g.Go(func() { errs[i] = o.SignPool(t.Context(), e) })
+	}
+	g.Wait()
+	var r *Refusal
+	if !errors.As(errors.Join(errs...), &r) || r.Code != "pool-epoch" || errs[0] != nil && errs[1] != nil || o.count(ledger.KindPool) != 1 {
+		t.Fatalf("both signed: %v", errs)
 	}
 }
 

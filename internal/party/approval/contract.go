@@ -196,7 +196,7 @@ func (d *Desk) admits(c *statement.Contract, p *policy.Policy, authority string)
 		return until, nil, nil
 	}
 	for _, r := range p.Standing() {
-		if r.Grants(string(c.Requester), []string{c.Purpose}, now) {
+		if r.Grants(string(c.Requester), []string{c.Purpose}, now) && d.ruleCovers(&r, c) {
 			if r.Until.Before(until) {
 				until = r.Until
 			}
@@ -204,6 +204,16 @@ func (d *Desk) admits(c *statement.Contract, p *policy.Policy, authority string)
 		}
 	}
 	return until, nil, refuse("no-rule", "no standing rule grants this contract: grant it by hand if you mean to")
+}
+
+// ruleCovers reports whether all who receive results are analysts of the rule, or this party itself.
+func (d *Desk) ruleCovers(r *policy.StandingRule, c *statement.Contract) bool {
+	for _, f := range c.Recipients {
+		if f != d.self() && !r.Grants(string(f), []string{c.Purpose}, d.Now()) {
+			return false
+		}
+	}
+	return true
 }
 
 type acceptance struct {

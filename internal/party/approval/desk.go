@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
@@ -31,6 +32,8 @@ type Desk struct {
 	Home      home.Dir         // required: remembers the pool epochs that were signed
 	Now       func() time.Time // required
 	JoinPools []string         // names of pools whose proposals are signed without asking; none: by hand only
+
+	pools sync.Mutex // from comparing with the epochs that were signed to remembering one more
 }
 
 func (d *Desk) self() statement.Fingerprint { return d.Signer.Public().Fingerprint() }

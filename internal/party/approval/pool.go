@@ -79,7 +79,7 @@ func (d *Desk) SignPool(ctx context.Context, e *statement.Envelope) error {
 
 // signed remembers what was signed, durably, before anyone else sees the signature.
 func (d *Desk) signed(ctx context.Context, e *statement.Envelope, p *statement.Pool) error {
-	if err := d.rememberPool(e); err != nil {
+	if err := d.rememberFar(e, p); err != nil {
 		return err
 	}
 	entry := ledger.Entry{Kind: ledger.KindPool, About: e.Digest(), Name: p.Name, Epoch: p.Epoch}
@@ -88,6 +88,21 @@ func (d *Desk) signed(ctx context.Context, e *statement.Envelope, p *statement.P
 	}
 	_, err := d.Exchange.PostStatement(ctx, e)
 	return err
+}
+
+// rememberFar compares with all that was signed and remembers, in one step: of
+// two proposals that arrive together, the second is compared with the first.
+func (d *Desk) rememberFar(e *statement.Envelope, p *statement.Pool) error {
+	d.pools.Lock()
+	defer d.pools.Unlock()
+	least, err := d.ownMembership(p)
+	if err != nil {
+		return err
+	}
+	if err := d.farFromSigned(p, least); err != nil {
+		return err
+	}
+	return d.rememberPool(e)
 }
 
 func (d *Desk) rememberPool(e *statement.Envelope) error {
@@ -151,7 +166,7 @@ func (d *Desk) join(ctx context.Context, e *statement.Envelope) error {
 	return d.SignPool(ctx, e)
 }
 
-// checkPool decides whether this party may sign an epoch.
+// checkPool decides whether this party may sign an epoch, but for what it signed before: rememberFar.
 func (d *Desk) checkPool(ctx context.Context, p *statement.Pool) error {
 	least, err := d.ownMembership(p)
 	if err != nil {
@@ -168,11 +183,9 @@ func (d *Desk) checkPool(ctx context.Context, p *statement.Pool) error {
 		if before.Body().Name != p.Name || before.Body().Epoch != p.Epoch-1 {
 			return refuse("pool-epoch", "the epoch does not follow the one that it names")
 		}
-		if err := far(before.Body(), p, least); err != nil {
-			return err
-		}
+		return far(before.Body(), p, least)
 	}
-	return d.farFromSigned(p, least)
+	return nil
 }
 
 // farFromSigned compares with every pool ever signed, complete or not and under
