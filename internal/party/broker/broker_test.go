@@ -594,6 +594,11 @@ func TestReceiptRefused(t *testing.T) {
 			r.Exposures = r.Exposures[1:]
 			r.Clear.Bytes -= 10
 		}, CodeReceiptColumns},
+		{"released column not accounted for, after a failure", func(e *enclave, r *statement.Receipt, n *message.ReceiptNotice) {
+			r.Outcome, r.Result = statement.OutcomeFailed+"bad-data", nil
+			r.Exposures = r.Exposures[1:]
+			r.Clear.Bytes -= 10
+		}, CodeReceiptColumns},
 		{"one column twice", func(e *enclave, r *statement.Receipt, n *message.ReceiptNotice) {
 			r.Exposures = append(r.Exposures, r.Exposures[1])
 			r.Clear.Bytes += 10

@@ -70,7 +70,7 @@ func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 		return nil, refuse(CodeMessage, "the message is for another job")
 	}
 	want := evidence.HelloBinding(m.item.Job, h.Session.Digest())
-	if err := b.attested(ctx, m, h.Session, &h.Evidence, want); err != nil {
+	if err := b.attested(ctx, m, &h.Evidence, want); err != nil {
 		return nil, err
 	}
 	reply := &message.Reply{}

@@ -270,10 +270,10 @@ func (b *Broker) price(m *matter) int64 {
 	return n
 }
 
-// attested establishes session and claims: genuine evidence, of what both the
+// attested establishes the claims about m.session: genuine evidence, of what both the
 // contract and this party's policies accept, made for exactly this binding.
-func (b *Broker) attested(ctx context.Context, m *matter, s statement.Session, e *statement.Evidence, want evidence.ReportData) error {
-	if m.session = sessionOf(s); m.session == nil {
+func (b *Broker) attested(ctx context.Context, m *matter, e *statement.Evidence, want evidence.ReportData) error {
+	if m.session == nil { // not one that can be sealed to: sessionOf
 		return refuse(CodeMessage, "the session is malformed")
 	}
 	if len(e.Raw) == 0 {

@@ -35,7 +35,7 @@ func (b *Broker) quote(ctx context.Context, m *matter) (*message.Reply, error) {
 		readies = append(readies, q.Readies[i].Digest())
 	}
 	want := evidence.QuoteBinding(m.item.Job, q.Session.Digest(), q.Plan, readies)
-	if err := b.attested(ctx, m, q.Session, &q.Evidence, want); err != nil {
+	if err := b.attested(ctx, m, &q.Evidence, want); err != nil {
 		return nil, err
 	}
 	ev, err := q.Evidence.Digest()
@@ -256,17 +256,15 @@ func (b *Broker) answered(m *matter, ev statement.Digest) (*message.Reply, bool)
 	return &r, true
 }
 
-// keepReply stores a reply durably. It holds keys only sealed to the session.
+// keepReply stores a reply for the case that its message comes again. It holds
+// keys only sealed to the session. If a crash loses it, the message is refused as
+// a replay, and the job's next attempt gets a release of its own.
 func (b *Broker) keepReply(m *matter, ev statement.Digest, r *message.Reply) error {
 	src, err := statement.Marshal(r)
 	if err != nil {
 		return err
 	}
-	file := b.replyFile(m.item.Job, ev)
-	if err := home.MkdirAll(filepath.Dir(file)); err != nil {
-		return err
-	}
-	return home.WriteFile(file, src)
+	return home.WriteCache(b.replyFile(m.item.Job, ev), src)
 }
 
 func (b *Broker) replyFile(job, ev statement.Digest) string {

@@ -98,7 +98,7 @@ func (b *Broker) perimeterHolds(ctx context.Context, r *statement.Receipt, x *le
 }
 
 // columnsHold: nothing of this party was in clear that it did not release, and
-// a result names every column that it did.
+// every column that it did is accounted for, whatever the outcome.
 func (b *Broker) columnsHold(r *statement.Receipt, x *ledger.Exposure) error {
 	type key struct {
 		offer  statement.Digest
@@ -120,7 +120,7 @@ func (b *Broker) columnsHold(r *statement.Receipt, x *ledger.Exposure) error {
 		}
 		delete(released, key{e.Offer, e.Column})
 	}
-	if r.Outcome == statement.OutcomeResult && len(released) > 0 {
+	if len(released) > 0 {
 		return refuse(CodeReceiptColumns, "the receipt does not account for every column that was released")
 	}
 	if total == 0 {

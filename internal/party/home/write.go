@@ -11,20 +11,29 @@ import (
 // WriteFile puts b in a file that is either the old one or the new one, whole,
 // whatever happens. When it returns, b is durable.
 func WriteFile(path string, b []byte) error {
-	if err := replace(path, b); err != nil {
+	if err := replace(path, b, true); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(path))
 }
 
-func replace(path string, b []byte) error {
+// WriteCache is WriteFile for what may be lost: whole or not there, but not
+// durable. Its folder is made where there is none.
+func WriteCache(path string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return Storage("can't make folder", err)
+	}
+	return replace(path, b, false)
+}
+
+func replace(path string, b []byte, sync bool) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // 0600
 	if err != nil {
 		return Storage("can't write", err)
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(b)
-	if err == nil {
+	if err == nil && sync {
 		err = tmp.Sync()
 	}
 	if cerr := tmp.Close(); err == nil {
