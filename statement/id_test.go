@@ -86,3 +86,22 @@ func TestNames(t *testing.T) {
 		t.Error("committed with a short salt")
 	}
 }
+
+// TestOnlyUnreducedKeysAreRefused: a key next to those that are refused is one like any other.
+func TestOnlyUnreducedKeysAreRefused(t *testing.T) {
+	p := statement.PublicKey{0: 0xed, 31: 0x7f}
+	for i := 1; i < 31; i++ {
+		p[i] = 0xff
+	}
+	if _, err := statement.ParsePublicKey(p.String()); err == nil {
+		t.Error("the prime itself accepted")
+	}
+	for _, i := range []int{0, 1, 15, 30, 31} {
+		k := p
+		k[i] -= 2 // 0: below the prime, and not -1
+		got, err := statement.ParsePublicKey(k.String())
+		if err != nil || got != k {
+			t.Errorf("byte %d less: %v", i, err)
+		}
+	}
+}
