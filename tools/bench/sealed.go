@@ -126,7 +126,8 @@ func (s *sealed) compile(w *world, sql, table string) (*policy.Plan, error) {
 const engineMemory = 2 << 30
 
 // local is one opening and query in this process. What happens while keys are
-// awaited is not measured, as it is not waited for: the engine is open and locked.
+// awaited is not measured, as it is not waited for: the engine is open and locked,
+// and has checked the SQL.
 func (s *sealed) local(ctx context.Context, plan *policy.Plan, threads int) (t *result.Table, openMS, runMS float64, err error) {
 	file, err := os.Open(s.path)
 	if err != nil {
@@ -147,6 +148,9 @@ func (s *sealed) local(ctx context.Context, plan *policy.Plan, threads int) (t *
 	if err := e.Bind(ctx, []engine.Source{{Index: 0, Path: memory.Path()}}); err != nil {
 		return nil, 0, 0, err
 	}
+	if err := e.Prepare(ctx, plan); err != nil {
+		return nil, 0, 0, err
+	}
 	openMS, err = timed(func() error { return s.openInto(ctx, memory, file, size, plan.Sources[0].Columns) })
 	if err != nil {
 		return nil, 0, 0, err
@@ -163,7 +167,7 @@ func (s *sealed) openInto(ctx context.Context, memory *memfile.File, src *os.Fil
 	if err != nil {
 		return err
 	}
-	done, err := p.Run(ctx, src, memory.Bytes())
+	done, err := p.RunTo(ctx, src, memory)
 	if err != nil {
 		return err
 	}
