@@ -15,9 +15,12 @@ import (
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/keystore"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/message"
+	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -215,6 +218,25 @@ func TestHelloRefused(t *testing.T) {
 	}
 }
 
+// revoking is a key store during whose work the owner revokes its grant.
+type revoking struct {
+	keystore.KeyStore
+	w *world
+}
+
+func (r revoking) Unwrap(ctx context.Context, name seal.KeyName, wrapped []byte) (*seal.DataKey, error) {
+	r.w.append(ledger.Entry{Kind: ledger.KindRevoke, About: r.w.grant.Digest(), Contract: r.w.contract.Digest()})
+	return r.KeyStore.Unwrap(ctx, name, wrapped)
+}
+
+func TestRevokedWhileKeysAreUnwrapped(t *testing.T) {
+	w := newWorld(t, nil)
+	w.broker.Store = must(dataset.Open(w.home, w.self(), revoking{w.owners[0].ring, w}))
+	j := w.newJob(nil)
+	e := w.enclave(j)
+	w.refusedWith(j, e, e.quote(e.readies(e.hello(nil).Ready, nil), func(*message.Quote) {}), CodeGrantRevoked, 0)
+}
+
 // TestRefusalReachesRequester: sealed to it, signed, and kept by its own broker.
 func TestRefusalReachesRequester(t *testing.T) {
 	w := newWorld(t, nil)
@@ -368,6 +390,12 @@ func TestQuoteRefused(t *testing.T) {
 		{name: "quote names another job", quote: func(e *enclave, q *message.Quote) { q.Job = statement.Sum([]byte("x")) }, code: CodeMessage},
 		{name: "grant revoked between the rounds", before: func(e *enclave) {
 			e.w.append(ledger.Entry{Kind: ledger.KindRevoke, About: e.w.grant.Digest(), Contract: e.w.contract.Digest()})
+		}, code: CodeGrantRevoked},
+		{name: "grant revoked while the query compiles", before: func(e *enclave) {
+			e.w.broker.Compile = func(r policy.Request) (*policy.Plan, error) {
+				e.w.append(ledger.Entry{Kind: ledger.KindRevoke, About: e.w.grant.Digest(), Contract: e.w.contract.Digest()})
+				return policy.Compile(r)
+			}
 		}, code: CodeGrantRevoked},
 		{name: "keys are gone", before: func(e *enclave) {
 			if err := os.Remove(filepath.Join(e.w.home.Datasets(), "strikes", "1", "keys.json")); err != nil {

@@ -146,11 +146,20 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 		Kind: ledger.KindRelease, AtMS: rel.ReleasedMS, Job: rel.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
 		Session: rel.Session, Plan: rel.Plan, Evidence: ev, Ready: rel.Ready, Grant: rel.Grant, Release: e.Digest(),
 		Columns: columns, Number: number, Charged: charged,
-	}, func(a *ledger.Accounts) error { return fresh(a, m.item.Job, ready.Digest(), ev) })
+	}, func(a *ledger.Accounts) error { return releasable(a, m, ready.Digest(), ev) })
 	if err != nil {
 		return nil, unwritten(err)
 	}
 	return reply, nil
+}
+
+// releasable is fresh, under a grant that is still in force: a person may revoke
+// it while the query compiles or the key store works, and then no key leaves.
+func releasable(a *ledger.Accounts, m *matter, ready, ev statement.Digest) error {
+	if grant, _ := a.Grant(m.contract.Digest()); grant != m.grant.Digest() {
+		return refuse(CodeGrantRevoked, "the grant was revoked")
+	}
+	return fresh(a, m.item.Job, ready, ev)
 }
 
 // fresh refuses evidence and readies that keys were released on before.
@@ -173,7 +182,7 @@ func (b *Broker) charge(ctx context.Context, m *matter, ready, ev statement.Dige
 		Kind: ledger.KindCharge, Job: m.item.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
 		Plan: m.salted, Grant: m.grant.Digest(), Charged: price,
 	}, func(a *ledger.Accounts) error {
-		if err := fresh(a, m.item.Job, ready, ev); err != nil {
+		if err := releasable(a, m, ready, ev); err != nil {
 			return err
 		}
 		if a.Job(m.item.Job).ChargedMS != 0 {
