@@ -5,5 +5,5 @@
 // Sees in clear: everything, since all parties live in one process. Never sees: data of anyone; tests make all of it.
 // Trusts: nothing. Used by tests only, which TestNobodyElseImportsIt checks.
 // If it fails: a test fails. If it is wrong: a test proves less than it says.
-// Spec: none of its own; docs/spec as a whole.
+// Spec: none of its own; docs/spec/README.md lists what it puts together.
 package testenv

@@ -61,7 +61,7 @@ func (d *demo) ledgerLines(ctx context.Context, party string) (int, error) {
 }
 
 // patience bounds the wait for an attack to be noticed.
-const patience = 20 * time.Second
+const patience = 45 * time.Second
 
 // noticed waits for a line of the owner's ledger, behind the first skip ones, that fits.
 func (d *demo) noticed(ctx context.Context, owner string, skip int, fits func(entry) bool) (entry, error) {
