@@ -121,6 +121,8 @@ func TestHolds(t *testing.T) {
 		{name: "a coalition of all but nobody", rules: func(r *Rules) { r.Coalition = 5; r.MinUnits = 1 }, parts: five, failing: []string{"others", "p%", "units"}},
 		{name: "n of two asks for one other, a coalition may be that one", rules: func(r *Rules) { r.MinContributors = 2; r.MaxSharePct = 100 }, lists: []func(*Lists){asks(1)},
 			parts: []Part{part(0, 40, 10), part(1, 4, 10), part(2, 40, 0)}, failing: []string{"others", "p%"}},
+		{name: "the same without a margin over the largest", rules: func(r *Rules) { r.MinContributors, r.MaxSharePct, r.PPercent = 2, 100, 0 }, lists: []func(*Lists){asks(1)},
+			parts: []Part{part(0, 40, 10), part(1, 4, 10), part(2, 40, 0)}, failing: []string{"others"}},
 		{name: "a stranger over the cap is protected", lists: []func(*Lists){unknown(5)}, parts: with(six, part(5, 4, 51)), failing: []string{"strangers cap"}},
 		{name: "a stranger without cover", rules: func(r *Rules) { r.PPercent = 100 }, lists: []func(*Lists){unknown(5)}, parts: with(six, part(5, 4, 41)), failing: []string{"strangers p%"}},
 		{name: "a stranger just covered", rules: func(r *Rules) { r.PPercent = 100 }, lists: []func(*Lists){unknown(5)}, parts: with(six, part(5, 4, 40))},

@@ -86,6 +86,9 @@ func TestTornAnywhere(t *testing.T) {
 		if err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
+		if left, err := os.ReadFile(path(dir)); err != nil || len(left) > 0 && left[len(left)-1] != '\n' {
+			t.Fatalf("cut at %d: the torn rest is still in the file (%v)", cut, err)
+		}
 		whole := bytes.Count(src[:cut], []byte("\n"))
 		if len(l.Entries()) != whole {
 			t.Fatalf("cut at %d: %d entries, want %d", cut, len(l.Entries()), whole)
