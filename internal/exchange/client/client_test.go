@@ -90,7 +90,9 @@ func TestRetries(t *testing.T) {
 		"always away":   {func(_ int, w http.ResponseWriter, _ *http.Request) { refuseWith(w, 503, wire.CodeUnavailable) }, 0, func(err error) bool { return errors.Is(err, ErrUnavailable) }},
 		"malformed":     {func(_ int, w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"next": 3}`) }, 1, func(err error) bool { return fault.ExitCode(err) == int(fault.Untrusted) }},
 		"unknown field": {func(_ int, w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"next":3,"x":1}`) }, 1, func(err error) bool { return fault.ExitCode(err) == int(fault.Untrusted) }},
-		"redirect":      {func(_ int, w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect) }, 1, func(err error) bool { var e *Error; return errors.As(err, &e) && e.Status == 307 }},
+		"redirect": {func(_ int, w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, 1, func(err error) bool { var e *Error; return errors.As(err, &e) && e.Status == 307 }},
 		"endless answer": {func(_ int, w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.Copy(w, io.LimitReader(zeros{}, 20<<20))
 		}, 1, func(err error) bool { return err != nil }},
