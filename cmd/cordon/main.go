@@ -1,4 +1,3 @@
-// Command cordon is the tool of parties, operators, hosts and auditors. It never holds a value of another party.
 package main
 
 import (
