@@ -99,7 +99,7 @@ func (r *report) write(w io.Writer, asJSON bool) error {
 	fmt.Fprintf(w, "bench: machine %s, %d processors, %s, %s, duckdb-go %s; %d rows; load %.2f at the start, others used %.0f %% of the processors\n",
 		m.CPU, m.Processors, m.OS, m.Go, m.DuckDB, m.Rows, m.Load, m.Others)
 	if m.Busy {
-		fmt.Fprintf(w, "bench: BUSY MACHINE: plain DuckDB's own times vary by %.0f %%; run again when nothing else runs\n", 100*worst)
+		fmt.Fprintf(w, "bench: BUSY MACHINE: others used %.0f %% of the processors, plain DuckDB's own times vary by %.0f %%; run again when nothing else runs\n", m.Others, 100*worst)
 	}
 	for i := range r.Figures {
 		fmt.Fprintln(w, r.Figures[i].line())
