@@ -217,6 +217,29 @@ func TestRuleGrants(t *testing.T) {
 	}
 }
 
+// TestGrantsAtOnce: who grants by hand while a rule grants too gets the same grant, not one that nobody can see yet.
+func TestGrantsAtOnce(t *testing.T) {
+	for range 20 {
+		w := newWorld(t, 1)
+		o, c := w.owners[0], w.contract(nil)
+		authorities := []string{statement.ByRule, statement.ByHand, statement.ByRule, statement.ByHand}
+		got, errs := make([]statement.Digest, len(authorities)), make([]error, len(authorities))
+		var g sync.WaitGroup
+		for i, by := range authorities {
+			g.Go(func() {
+				v, err := o.Grant(t.Context(), c.Digest(), by)
+				if errs[i] = err; err == nil {
+					got[i] = v.Digest()
+				}
+			})
+		}
+		g.Wait()
+		if err := errors.Join(errs...); err != nil || len(slices.Compact(got)) != 1 || o.count(ledger.KindGrant) != 1 {
+			t.Fatalf("grants %v, error %v", got, err)
+		}
+	}
+}
+
 // TestRuleRefuses: one thing about the contract that the rule does not accept, per case.
 func TestRuleRefuses(t *testing.T) {
 	cases := []struct {

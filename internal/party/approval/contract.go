@@ -86,6 +86,9 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 	if err != nil {
 		return nil, err
 	}
+	// By hand and by rule at once: the second waits until the first one's grant is recorded and posted.
+	d.granting.Lock()
+	defer d.granting.Unlock()
 	var have statement.Digest
 	d.Ledger.View(func(a *ledger.Accounts) { have, _ = a.Grant(contract) })
 	if have != "" {

@@ -33,7 +33,8 @@ type Desk struct {
 	Now       func() time.Time // required
 	JoinPools []string         // names of pools whose proposals are signed without asking; none: by hand only
 
-	pools sync.Mutex // from comparing with the epochs that were signed to remembering one more
+	pools    sync.Mutex // from comparing with the epochs that were signed to remembering one more
+	granting sync.Mutex // one grant is decided, recorded and posted at a time
 }
 
 func (d *Desk) self() statement.Fingerprint { return d.Signer.Public().Fingerprint() }
