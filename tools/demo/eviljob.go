@@ -25,6 +25,7 @@ type stranger struct {
 	form     string
 }
 
+// run takes every job that it can get: one that an honest host gave back may come first.
 func (s *stranger) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		claim, err := s.exchange.Claim(ctx, []string{"small"}, 5*time.Second)
@@ -34,7 +35,9 @@ func (s *stranger) run(ctx context.Context) error {
 		if err := s.hello(ctx, claim); err != nil {
 			return err
 		}
-		return s.exchange.Finish(ctx, claim.Digest, wire.Finish{Lease: claim.Lease, State: wire.StateFailed, Code: "refused"})
+		if err := s.exchange.Finish(ctx, claim.Digest, wire.Finish{Lease: claim.Lease, State: wire.StateFailed, Code: "refused"}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
