@@ -1,10 +1,54 @@
 package policy
 
-// MinContributors is how many contributors a cell needs, 0 for a policy without contributor rules. A new epoch of a
-// pool must change at least as many members, else the difference of two epochs shows one of them.
+// MinContributors is how many contributors a cell needs, 0 for a policy without contributor rules.
 func (p *Policy) MinContributors() int64 {
 	if !p.guard.hasContributors {
 		return 0
 	}
 	return p.guard.minContributors
+}
+
+// Contributors counts owners as all of some policies do together. The zero value counts nobody.
+type Contributors struct {
+	least      int64
+	recognised map[string]bool
+	affiliates [][]string
+}
+
+// CountContributors merges policies for one owner: recognised are the owner itself and those whom one of its own policies
+// recognises; numbers and affiliates are the strictest of its own policies and those of others.
+func CountContributors(owner string, own, others []*Policy) Contributors {
+	c := Contributors{recognised: map[string]bool{owner: true}}
+	for _, p := range own {
+		for _, f := range p.guard.from {
+			c.recognised[f] = true
+		}
+		c.strictest(p)
+	}
+	for _, p := range others {
+		c.strictest(p)
+	}
+	c.affiliates = disjoint(c.affiliates)
+	return c
+}
+
+// strictest takes the number of contributors of a policy, but two more than its coalition at least: nothing judges whether
+// one dominates the difference of two answers, so the coalition must never be left with a single other.
+func (c *Contributors) strictest(p *Policy) {
+	c.least = max(c.least, p.guard.minContributors, p.guard.coalition+2)
+	c.affiliates = append(c.affiliates, p.guard.affiliates...)
+}
+
+// Least is how many contributors must stand behind whatever two or more answers of pools show together.
+func (c *Contributors) Least() int64 { return c.least }
+
+// Count is how many recognised contributors the owners are. Affiliates are one.
+func (c *Contributors) Count(owners []string) int64 {
+	g, seen := Guard{Affiliates: c.affiliates}, map[string]bool{}
+	for _, o := range owners {
+		if c.recognised[o] {
+			seen[g.representative(o)] = true
+		}
+	}
+	return int64(len(seen))
 }

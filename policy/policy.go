@@ -170,6 +170,12 @@ func (p *Policy) RowsAreUnits() bool { return p.unit.rowsAreUnits }
 // UnitColumn is the column that identifies units.
 func (p *Policy) UnitColumn() string { return p.unit.column }
 
+// HasRole reports whether queries may name the column.
+func (p *Policy) HasRole(column string) bool {
+	c := p.columns[fold(column)]
+	return c.unit || c.dimension || c.measure
+}
+
 // Recognised returns the fingerprints of the owners that count as contributors beside this one.
 func (p *Policy) Recognised() []string { return slices.Clone(p.guard.from) }
 

@@ -101,6 +101,9 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 	if _, err := d.Catalog.Tables(ctx, c.Body()); err != nil {
 		return nil, err
 	}
+	if err := d.poolsApart(ctx, c.Body()); err != nil {
+		return nil, err
+	}
 	g := statement.Grant{
 		Owner: d.self(), Contract: contract, Authority: authority,
 		UntilMS: c.Body().UntilMS, CreatedMS: d.Now().UnixMilli(),
@@ -117,6 +120,30 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 		}
 	}
 	return d.sign(ctx, c, g, limit)
+}
+
+// poolsApart looks once more at the epochs of the contract's pools: others may have formed since, or at the same time.
+func (d *Desk) poolsApart(ctx context.Context, c *statement.Contract) error {
+	for _, t := range c.Tables {
+		if t.Pool == "" || !slices.ContainsFunc(t.Members, func(m statement.Member) bool { return m.Owner == d.self() }) {
+			continue
+		}
+		p, err := d.Catalog.Pool(ctx, t.Pool)
+		if err != nil {
+			return err
+		}
+		others, err := d.policiesOf(ctx, p.Body())
+		if err != nil {
+			return err
+		}
+		d.pools.Lock()
+		err = d.apart(ctx, p.Body(), others)
+		d.pools.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sign records the grant before it leaves. limit bounds grants by rule; it is 0 for grants by hand.

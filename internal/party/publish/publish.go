@@ -41,6 +41,13 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		return nil, err
 	}
 	defer t.Wipe()
+	newest, same, err := p.Store.Unchanged(ctx, r.Dataset, t.contents)
+	if err != nil {
+		return nil, err
+	}
+	if same && !r.EvenIfUnchanged {
+		return nil, unchanged(newest.Offer.Body().Version)
+	}
 	id := dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: r.Dataset, Version: r.Version}
 	var names []string
 	for _, c := range t.Schema {
@@ -51,7 +58,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		return nil, err
 	}
 	defer keys.Wipe()
-	if err := p.Store.Begin(ctx, keys); err != nil {
+	if err := p.Store.Begin(ctx, keys, t.contents); err != nil {
 		return nil, err
 	}
 	file, err := p.seal(ctx, id, t, keys, tell)
@@ -125,6 +132,11 @@ func (p *Publisher) offer(ctx context.Context, id dataset.ID, t *Table, keys *da
 	o := statement.Offer{
 		Owner: id.Owner, Dataset: id.Dataset, Version: id.Version, Files: []statement.File{f},
 		Commitments: keys.Commitments(), Policy: string(t.Policy.Text()), Price: t.Policy.Price(), CreatedMS: p.Now().UnixMilli(),
+	}
+	for _, v := range p.Store.List() { // a clock that was set back makes no version older than the one that it replaces
+		if v.Offer.Body().Dataset == id.Dataset {
+			o.CreatedMS = max(o.CreatedMS, v.Offer.Body().CreatedMS+1)
+		}
 	}
 	for _, c := range t.Schema {
 		o.Schema = append(o.Schema, statement.Column{Name: c.Name, Type: string(c.Type), Nullable: c.Nullable})
