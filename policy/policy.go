@@ -82,6 +82,8 @@ type StandingRule struct {
 	Purposes     []string
 	Until        time.Time // the first moment at which it no longer grants
 	MaxContracts int64
+	// EvenIfReplaced lets the rule grant contracts over a version that a newer one of the data set has replaced.
+	EvenIfReplaced bool
 }
 
 // Quota bounds how often one analyst may query within a period.

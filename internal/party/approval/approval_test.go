@@ -36,7 +36,8 @@ type world struct {
 
 	affiliates string // of the policies, in YAML
 	coalition  int
-	same       bool // the next version has the contents of the owner's first
+	rule       string // more about the standing rule
+	same       bool   // the next version has the contents of the owner's first
 }
 
 // owner is a party with a desk and one published version.
@@ -121,8 +122,8 @@ evidence: {accept: [simulated], builds: ["%s"], perimeters: [process]}
 valid: {from: 2026-01-01, until: 2027-01-01}
 max_queries: {per_analyst: 200, period: 30d}
 standing:
-  - {analysts: [%s], purposes: [research], until: 2026-12-01, max_contracts: 2}
-`, minimum, strings.Join(w.from, ", "), w.coalition, affiliates, w.asker.Fingerprint(), w.asker.Fingerprint(), build, w.asker.Fingerprint())
+  - {analysts: [%s], purposes: [research], until: 2026-12-01, max_contracts: 2%s}
+`, minimum, strings.Join(w.from, ", "), w.coalition, affiliates, w.asker.Fingerprint(), w.asker.Fingerprint(), build, w.asker.Fingerprint(), w.rule)
 }
 
 func (w *world) publish(o *owner, version, sizeType string) *statement.Verified[statement.Offer] {
@@ -594,4 +595,63 @@ func TestPropose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStaleRule: a version with a rule that grants, then a newer one: no rule grants the older any more.
+func TestStaleRule(t *testing.T) {
+	newest := func(w *world, version string) {
+		w.now = w.now.Add(time.Hour)
+		w.publish(w.owners[0], version, "varchar")
+	}
+	t.Run("ended", func(t *testing.T) {
+		w := newWorld(t, 1)
+		o := w.owners[0]
+		before := w.contract(func(c *statement.Contract) { c.Nonce[0] = 'a' })
+		must(o.Grant(t.Context(), before.Digest(), statement.ByRule))
+		newest(w, "2")
+		late := w.contract(func(c *statement.Contract) { c.Nonce[0] = 'b' })
+		if err := o.Consider(t.Context(), late.Envelope()); err != nil {
+			t.Fatal(err)
+		}
+		if r := o.lastRefusal(); r.Code != "offer-replaced" || r.Contract != late.Digest() || !strings.Contains(r.Reason, "version 2") {
+			t.Fatalf("ledger says %+v", r)
+		}
+		notes := strings.Join(o.Notes(late.Body()), "\n")
+		if !strings.Contains(notes, "version 1 is replaced by version 2") || !strings.Contains(notes, "sees their difference") {
+			t.Errorf("notes: %s", notes)
+		}
+		must(o.Grant(t.Context(), late.Digest(), statement.ByHand))
+		o.Ledger.View(func(a *ledger.Accounts) {
+			if have, _ := a.Grant(before.Digest()); have == "" {
+				t.Error("what was granted before is no longer in force")
+			}
+		})
+	})
+	t.Run("ended although the newer one is retired", func(t *testing.T) {
+		w := newWorld(t, 1)
+		newest(w, "2")
+		must(w.owners[0].Retire(t.Context(), "strikes", "2"))
+		_, err := w.owners[0].Grant(t.Context(), w.contract(nil).Digest(), statement.ByRule)
+		if r := (*Refusal)(nil); !errors.As(err, &r) || r.Code != "offer-replaced" {
+			t.Fatal(err)
+		}
+	})
+	t.Run("the owner says otherwise", func(t *testing.T) {
+		w := newWorld(t, 1)
+		w.rule = ", even_if_replaced: true"
+		newest(w, "2")
+		w.owners[0].offer = must(w.owners[0].Catalog.LatestOffer(t.Context(), w.owners[0].ring.Fingerprint(), "strikes"))
+		newest(w, "3")
+		must(w.owners[0].Grant(t.Context(), w.contract(nil).Digest(), statement.ByRule))
+	})
+	t.Run("the newest", func(t *testing.T) {
+		w := newWorld(t, 1)
+		newest(w, "2")
+		w.owners[0].offer = must(w.owners[0].Catalog.LatestOffer(t.Context(), w.owners[0].ring.Fingerprint(), "strikes"))
+		c := w.contract(nil)
+		must(w.owners[0].Grant(t.Context(), c.Digest(), statement.ByRule))
+		if notes := w.owners[0].Notes(c.Body()); len(notes) != 1 || !strings.Contains(notes[0], "version 2 and another (1)") {
+			t.Errorf("notes %q", notes)
+		}
+	})
 }

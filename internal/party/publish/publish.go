@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
@@ -66,6 +67,24 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		return nil, err
 	}
 	return p.offer(ctx, id, t, keys, file, tell)
+}
+
+// Notes are what an owner should know after it published a version: what older ones are good for.
+func (p *Publisher) Notes(o *statement.Verified[statement.Offer]) []string {
+	var older []string
+	for _, v := range p.Store.List() {
+		if b := v.Offer.Body(); b.Dataset == o.Body().Dataset && !v.Retired && v.Offer.Digest() != o.Digest() {
+			older = append(older, b.Version)
+		}
+	}
+	if older == nil {
+		return nil
+	}
+	list := strings.Join(older, ", ")
+	return []string{
+		"replaced: version " + list + "; contracts granted over it stay until revoked; new ones are granted by hand, or by a rule that says even_if_replaced",
+		"outside a pool, who may ask two versions sees their difference; 'cordon dataset retire " + o.Body().Dataset + " --version …' ends an old one",
+	}
 }
 
 // AADPrefix binds a sealed file to its owner, data set, version and number.
