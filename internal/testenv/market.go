@@ -94,7 +94,7 @@ columns:
   report_id: {roles: [unit]}
   size: {roles: [dimension, filter], values: [Large, Medium, Small, Unknown]}
   cost: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000000], scale: 0}
-output: {lattice: [[size]]}
+output: {lattice: [[], [size]]}
 guard:
   min_units: 10
   contributors: {min: 4, max_share_pct: 50, p_percent: 10, from: [%[1]s]}

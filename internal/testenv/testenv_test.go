@@ -114,6 +114,27 @@ func TestQueryOverThePool(t *testing.T) {
 	}
 }
 
+// A query that names no column counts rows that somebody read, not rows that an owner claims.
+func TestCountOverThePool(t *testing.T) {
+	t.Parallel()
+	m := New(t).NewMarket()
+	m.Host(nil)
+	job, err := m.Institute.Ask(t.Context(), m.Contract, "SELECT count(*) AS n FROM pool.strikes", Patience)
+	m.Must(err)
+	table, err := m.Institute.Open(t.Context(), job.Digest)
+	m.Must(err)
+	if got := csvOf(t, table); got != "\"n\"\r\n360\r\n" {
+		t.Errorf("got %q", got)
+	}
+	for _, o := range m.Owners {
+		for _, x := range o.Ledger().Exposures {
+			if x.Job == job.Digest && !slices.Equal(x.Columns[0].Columns, []string{UnitColumn}) {
+				t.Errorf("%s released keys of %v", o.Name, x.Columns)
+			}
+		}
+	}
+}
+
 // verifies a bundle as somebody does who has nothing but pins.
 func (m *Market) verifies(t *testing.T, bundle []byte, job statement.Digest) {
 	t.Helper()
