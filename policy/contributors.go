@@ -32,10 +32,10 @@ func CountContributors(owner string, own, others []*Policy) Contributors {
 	return c
 }
 
-// strictest takes the number of contributors of a policy, but two more than its coalition at least: nothing judges whether
-// one dominates the difference of two answers, so the coalition must never be left with a single other.
+// strictest takes the number of contributors of a policy, but three more than its coalition at least: the asker may be one of
+// them, and what it and the coalition do not know themselves must never be a single other's.
 func (c *Contributors) strictest(p *Policy) {
-	c.least = max(c.least, p.guard.minContributors, p.guard.coalition+2)
+	c.least = max(c.least, p.guard.minContributors, p.guard.coalition+3)
 	c.affiliates = append(c.affiliates, p.guard.affiliates...)
 }
 

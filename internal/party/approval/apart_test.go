@@ -3,6 +3,7 @@ package approval
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,43 +59,49 @@ func refusedEpoch(t *testing.T, err error, words ...string) {
 	}
 }
 
+// Owners in groups of as many as the policy asks for.
+var groupA, groupB, groupC = []int{0, 1, 2, 3}, []int{4, 5, 6, 7}, []int{8, 9, 10, 11}
+
+func join(groups ...[]int) []int { return slices.Concat(groups...) }
+
 // TestThreeEpochs: any two differ in enough members, and the three show one.
 func TestThreeEpochs(t *testing.T) {
+	one := []int{12}
 	t.Run("a member that signs all of them", func(t *testing.T) {
-		w := newWorld(t, 10)
-		w.formed("strikes", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
-		w.formed("hits", 0, 1, 2, 3, 4, 5)
-		// Owner 9 is in the first alone: the first, less the second, less the third, plus what both have.
-		refusedEpoch(t, w.form("birds", 0, 1, 2, 6, 7, 8), "pool birds epoch 1", "only 1 contributors are in strikes epoch 1", "2 more")
+		w := newWorld(t, 13)
+		w.formed("strikes", join(groupA, groupB, groupC, one)...)
+		w.formed("hits", join(groupA, groupB)...)
+		// Owner 12 is in the first alone: the first, less the second, less the third, plus what both have.
+		refusedEpoch(t, w.form("birds", join(groupA, groupC)...), "pool birds epoch 1", "only 1 contributors are in strikes epoch 1", "3 more")
 	})
 	t.Run("all, one half and the other half, which nobody signs both of", func(t *testing.T) {
-		w := newWorld(t, 7)
-		w.formed("strikes", 0, 1, 2, 3, 4, 5, 6)
-		w.formed("west", 0, 1, 2)
-		refusedEpoch(t, w.form("east", 3, 4, 5), "pool east epoch 1", "strikes epoch 1, west epoch 1", "fewer than 3")
+		w := newWorld(t, 13)
+		w.formed("strikes", join(groupA, groupB, one)...)
+		w.formed("west", groupA...)
+		refusedEpoch(t, w.form("east", groupB...), "pool east epoch 1", "strikes epoch 1, west epoch 1", "fewer than 4")
 	})
 	t.Run("halves first", func(t *testing.T) {
-		w := newWorld(t, 7)
-		w.formed("west", 0, 1, 2)
-		w.formed("east", 3, 4, 5)
-		refusedEpoch(t, w.form("strikes", 6, 0, 1, 2, 3, 4, 5))
+		w := newWorld(t, 13)
+		w.formed("west", groupA...)
+		w.formed("east", groupB...)
+		refusedEpoch(t, w.form("strikes", join(one, groupA, groupB)...))
 	})
 	t.Run("halves that leave enough", func(t *testing.T) {
-		w := newWorld(t, 9)
-		w.formed("strikes", 0, 1, 2, 3, 4, 5, 6, 7, 8)
-		w.formed("west", 0, 1, 2)
-		w.formed("east", 3, 4, 5)
+		w := newWorld(t, 12)
+		w.formed("strikes", join(groupA, groupB, groupC)...)
+		w.formed("west", groupA...)
+		w.formed("east", groupB...)
 	})
 	t.Run("one of them never complete", func(t *testing.T) {
-		w := newWorld(t, 10)
-		w.formed("strikes", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
-		must(w.owners[0].ProposePool(t.Context(), "hits", w.names()[:6], nil))
-		refusedEpoch(t, w.form("birds", 0, 1, 2, 6, 7, 8))
+		w := newWorld(t, 13)
+		w.formed("strikes", join(groupA, groupB, groupC, one)...)
+		must(w.owners[0].ProposePool(t.Context(), "hits", w.names()[:8], nil))
+		refusedEpoch(t, w.form("birds", join(groupA, groupC)...))
 	})
 	t.Run("one member that stays", func(t *testing.T) {
-		w := newWorld(t, 7)
-		w.formed("strikes", 0, 1, 2, 3)
-		refusedEpoch(t, w.form("hits", 0, 4, 5, 6), "only 1 contributors are in hits epoch 1, strikes epoch 1")
+		w := newWorld(t, 9)
+		w.formed("strikes", join([]int{8}, groupA)...)
+		refusedEpoch(t, w.form("hits", join([]int{8}, groupB)...), "only 1 contributors are in hits epoch 1, strikes epoch 1")
 	})
 	t.Run("the same members again", func(t *testing.T) {
 		w := newWorld(t, 4)
@@ -106,10 +113,10 @@ func TestThreeEpochs(t *testing.T) {
 
 // TestEpochsBesideAtGrant: two halves that formed without seeing each other are seen when a contract is granted.
 func TestEpochsBesideAtGrant(t *testing.T) {
-	w := newWorld(t, 7)
-	w.formed("strikes", 0, 1, 2, 3, 4, 5, 6)
+	w := newWorld(t, 9)
+	w.formed("strikes", 0, 1, 2, 3, 4, 5, 6, 7, 8)
 	var halves []*statement.Envelope
-	for i, members := range [][]int{{0, 1, 2}, {3, 4, 5}} {
+	for i, members := range [][]int{groupA, groupB} {
 		p := statement.Pool{Name: []string{"west", "east"}[i], Epoch: 1, CreatedMS: w.now.UnixMilli()}
 		for _, m := range members {
 			p.Members = append(p.Members, statement.Member{Owner: w.owners[m].ring.Fingerprint(), Offer: w.owners[m].offer.Digest()})
@@ -118,13 +125,13 @@ func TestEpochsBesideAtGrant(t *testing.T) {
 		must(w.ex.PostStatement(t.Context(), halves[i]))
 	}
 	// The last member of one half signs last, as if it had looked before the other half was complete.
-	for i, o := range []int{1, 4, 5} {
-		if err := w.owners[o].SignPool(t.Context(), halves[min(i, 1)]); err != nil {
+	for _, o := range []int{1, 2, 5, 6, 7} {
+		if err := w.owners[o].SignPool(t.Context(), halves[o/4]); err != nil {
 			t.Fatal(err)
 		}
 	}
 	late := &statement.Envelope{PayloadType: halves[0].PayloadType, Payload: halves[0].Payload}
-	if err := late.AddSignature(w.owners[2].ring.Signer()); err != nil {
+	if err := late.AddSignature(w.owners[3].ring.Signer()); err != nil {
 		t.Fatal(err)
 	}
 	must(w.ex.PostStatement(t.Context(), late))
@@ -133,7 +140,7 @@ func TestEpochsBesideAtGrant(t *testing.T) {
 			c.Nonce[0] = byte('a' + i)
 			c.Tables = []statement.Table{must(w.owners[0].Catalog.Table(t.Context(), "pool."+name, nil))}
 		})
-		_, err := w.owners[[]int{6, 0, 3}[i]].Grant(t.Context(), c.Digest(), statement.ByHand)
+		_, err := w.owners[[]int{8, 0, 4}[i]].Grant(t.Context(), c.Digest(), statement.ByHand)
 		refusedEpoch(t, err, "pool "+name)
 	}
 }
@@ -141,53 +148,54 @@ func TestEpochsBesideAtGrant(t *testing.T) {
 // TestWhoCounts: affiliates are one contributor, and whom no policy recognises is none.
 func TestWhoCounts(t *testing.T) {
 	t.Run("affiliates", func(t *testing.T) {
-		w := newWorld(t, 6)
-		w.affiliates = fmt.Sprintf("[[%s]]", strings.Join(w.from[4:], ", "))
-		w.republished("2", 0, 1, 2, 3, 4, 5)
-		w.formed("strikes", 0, 1, 2, 3, 4, 5)
-		refusedEpoch(t, w.form("hits", 0, 1, 2), "only 2 contributors")
+		w := newWorld(t, 8)
+		w.affiliates = fmt.Sprintf("[[%s]]", strings.Join(w.from[6:], ", "))
+		w.republished("2", join(groupA, groupB)...)
+		w.formed("strikes", join(groupA, groupB)...)
+		refusedEpoch(t, w.form("hits", groupA...), "only 3 contributors")
 	})
 	t.Run("not recognised", func(t *testing.T) {
-		w := newWorld(t, 6)
-		w.from = w.from[:5]
-		w.republished("2", 0, 1, 2, 3, 4)
-		w.formed("strikes", 0, 1, 2, 3, 4, 5)
-		refusedEpoch(t, w.form("hits", 0, 1, 2), "only 2 contributors")
+		w := newWorld(t, 8)
+		w.from = w.from[:7]
+		w.republished("2", join(groupA, groupB[:3])...)
+		w.formed("strikes", join(groupA, groupB)...)
+		refusedEpoch(t, w.form("hits", groupA...), "only 3 contributors")
 	})
+	small := func(t *testing.T, err error) {
+		t.Helper()
+		var r *Refusal
+		if !errors.As(err, &r) || r.Code != "pool-small" {
+			t.Fatalf("want refusal pool-small, got %v", err)
+		}
+	}
 	t.Run("too few for a pool", func(t *testing.T) {
-		w := newWorld(t, 3)
-		w.from = w.from[:2]
-		w.republished("2", 0, 1, 2)
-		var r *Refusal
-		if err := w.form("strikes", 0, 1, 2); !errors.As(err, &r) || r.Code != "pool-small" {
-			t.Fatal(err)
-		}
-	})
-	t.Run("two more than the coalition", func(t *testing.T) {
 		w := newWorld(t, 4)
-		w.coalition = 2
+		w.from = w.from[:3]
 		w.republished("2", 0, 1, 2, 3)
-		var r *Refusal
-		if err := w.form("strikes", 0, 1, 2); !errors.As(err, &r) || r.Code != "pool-small" {
-			t.Fatal(err)
-		}
-		w.formed("strikes", 0, 1, 2, 3)
+		small(t, w.form("strikes", 0, 1, 2, 3))
+	})
+	t.Run("three more than the coalition", func(t *testing.T) {
+		w := newWorld(t, 5)
+		w.coalition = 2
+		w.republished("2", 0, 1, 2, 3, 4)
+		small(t, w.form("strikes", 0, 1, 2, 3))
+		w.formed("strikes", 0, 1, 2, 3, 4)
 	})
 }
 
 // TestSameContentsIsNoChange: an owner that published the same again knows that its part did not change.
 func TestSameContentsIsNoChange(t *testing.T) {
 	for _, same := range []bool{false, true} {
-		w := newWorld(t, 6)
-		w.formed("strikes", 0, 1, 2, 3, 4, 5)
+		w := newWorld(t, 8)
+		w.formed("strikes", join(groupA, groupB)...)
 		w.now = w.now.Add(time.Hour)
 		for _, o := range w.owners[:minimum] {
 			w.same = o == w.owners[0] && same
 			w.publish(o, "2", "varchar")
 		}
-		// For owner 0, two members left and two came.
-		if err := w.form("strikes", 0, 1, 2, 3, 4, 5); same {
-			refusedEpoch(t, err, "only 2 contributors")
+		// For owner 0, three members left and three came.
+		if err := w.form("strikes", join(groupA, groupB)...); same {
+			refusedEpoch(t, err, "only 3 contributors")
 		} else if err != nil {
 			t.Fatal(err)
 		}

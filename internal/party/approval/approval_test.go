@@ -56,7 +56,7 @@ func must[T any](v T, err error) T {
 }
 
 const (
-	minimum = 3
+	minimum = 4
 	build   = statement.Digest("sha256:0000000000000000000000000000000000000000000000000000000000000000")
 )
 
@@ -429,9 +429,9 @@ func (m *meeting) Statement(ctx context.Context, d statement.Digest) (*statement
 
 // TestEpochsAtOnce: two proposals that differ in one member and arrive together are not both signed.
 func TestEpochsAtOnce(t *testing.T) {
-	w := newWorld(t, 5)
+	w := newWorld(t, 6)
 	var proposals []*statement.Envelope
-	for i, members := range [][]string{w.names()[1:], w.names()[1:4]} {
+	for i, members := range [][]string{w.names()[1:], w.names()[1:5]} {
 		p := statement.Pool{Name: "strikes", Epoch: 1, CreatedMS: start.UnixMilli() + int64(i)}
 		for _, m := range members {
 			p.Members = append(p.Members, must(w.owners[0].Catalog.Table(t.Context(), m, nil)).Members[0])
@@ -553,7 +553,7 @@ func TestPoolSignatures(t *testing.T) {
 }
 
 func TestPropose(t *testing.T) {
-	w := newWorld(t, 3)
+	w := newWorld(t, minimum)
 	pool := w.pool(w.names())
 	asker := &Desk{
 		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: w.owners[0].Store, Ledger: w.owners[0].Ledger, Signer: w.asker.Signer(),
