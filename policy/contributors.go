@@ -11,6 +11,7 @@ func (p *Policy) MinContributors() int64 {
 // Contributors counts owners as all of some policies do together. The zero value counts nobody.
 type Contributors struct {
 	least      int64
+	apart      int64
 	recognised map[string]bool
 	affiliates [][]string
 }
@@ -32,15 +33,20 @@ func CountContributors(owner string, own, others []*Policy) Contributors {
 	return c
 }
 
-// strictest takes the number of contributors of a policy, but three more than its coalition at least: the asker may be one of
-// them, and what it and the coalition do not know themselves must never be a single other's.
+// strictest takes the number of contributors of a policy; for differences of answers, whose parts nobody weighs, three more
+// than its coalition at least: the asker may be one of them, and what it and the coalition do not know themselves must
+// never be a single other's.
 func (c *Contributors) strictest(p *Policy) {
-	c.least = max(c.least, p.guard.minContributors, p.guard.coalition+3)
+	c.least = max(c.least, p.guard.minContributors)
+	c.apart = max(c.apart, c.least, p.guard.coalition+3)
 	c.affiliates = append(c.affiliates, p.guard.affiliates...)
 }
 
-// Least is how many contributors must stand behind whatever two or more answers of pools show together.
+// Least is how many contributors a cell needs.
 func (c *Contributors) Least() int64 { return c.least }
+
+// Apart is how many contributors must stand behind whatever answers of different epochs show together.
+func (c *Contributors) Apart() int64 { return c.apart }
 
 // Count is how many recognised contributors the owners are. Affiliates are one.
 func (c *Contributors) Count(owners []string) int64 {

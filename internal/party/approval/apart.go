@@ -47,7 +47,7 @@ func (d *Desk) apart(ctx context.Context, p *statement.Pool, others []*policy.Po
 	}
 	count := policy.CountContributors(string(d.self()), mine, others)
 	if n := count.Count(ownersOf(p.Members)); n < count.Least() {
-		return refuse("pool-small", fmt.Sprintf("the pool has %d contributors, and at least %d are asked for", n, count.Least()))
+		return refuse("pool-small", fmt.Sprintf("the pool has %d contributors, and its policies ask for %d", n, count.Least()))
 	}
 	if err := d.classesHold(own, &count); err != nil {
 		return err
@@ -131,12 +131,12 @@ func ownersOf(members []statement.Member) []string {
 // the same epochs. Each must have contributors enough: those that left, those that came, and those that stayed.
 func (d *Desk) classesHold(epochs []*statement.Pool, count *policy.Contributors) error {
 	f, err := d.familyOf(epochs)
-	if err != nil {
-		return err
+	if err != nil || len(f.epochs) == 1 {
+		return err // alone, an epoch is judged cell by cell
 	}
 	for _, c := range f.classes {
-		if n := count.Count(c.owners); n < count.Least() {
-			return f.refuse(fmt.Sprintf("only %d contributors are in %s, and in no other epoch that was signed; %d more must be, or their difference shows them", n, f.names(c), count.Least()-n))
+		if n := count.Count(c.owners); n < count.Apart() {
+			return f.refuse(fmt.Sprintf("only %d contributors are in %s, and in no other epoch that was signed; %d more must be, or their difference shows them", n, f.names(c), count.Apart()-n))
 		}
 	}
 	return nil
@@ -147,7 +147,7 @@ func (d *Desk) classesHold(epochs []*statement.Pool, count *policy.Contributors)
 // from those that are left; the new one must be among them.
 func (d *Desk) standsOut(epochs []*statement.Pool, count *policy.Contributors) error {
 	f, err := d.familyOf(epochs)
-	if err != nil {
+	if err != nil || len(f.epochs) == 1 {
 		return err
 	}
 	left := slices.Repeat([]bool{true}, len(f.epochs))
@@ -163,7 +163,7 @@ func (d *Desk) standsOut(epochs []*statement.Pool, count *policy.Contributors) e
 			left[q], again = false, true
 		}
 	}
-	return f.refuse(fmt.Sprintf("together with pools that others signed (%s), answers could be computed that show fewer than %d contributors", f.list(1, len(f.epochs)), count.Least()))
+	return f.refuse(fmt.Sprintf("together with pools that others signed (%s), answers could be computed that show fewer than %d contributors", f.list(1, len(f.epochs)), count.Apart()))
 }
 
 // family is a set of epochs, no two of the same versions, the one in question first, and the classes into which they
@@ -250,7 +250,7 @@ func (f *family) outstanding(q int, left []bool, count *policy.Contributors) boo
 		part[string(key)] = append(part[string(key)], c.owners...)
 	}
 	for key, owners := range inside {
-		if count.Count(owners) >= count.Least() && (!strings.Contains(key, "1") || count.Count(outside[key]) >= count.Least()) {
+		if count.Count(owners) >= count.Apart() && (!strings.Contains(key, "1") || count.Count(outside[key]) >= count.Apart()) {
 			return true
 		}
 	}

@@ -174,12 +174,14 @@ func TestWhoCounts(t *testing.T) {
 		w.republished("2", 0, 1, 2, 3)
 		small(t, w.form("strikes", 0, 1, 2, 3))
 	})
-	t.Run("three more than the coalition", func(t *testing.T) {
-		w := newWorld(t, 5)
+	t.Run("never fewer than three more than the coalition", func(t *testing.T) {
+		w := newWorld(t, 9)
 		w.coalition = 2
-		w.republished("2", 0, 1, 2, 3, 4)
-		small(t, w.form("strikes", 0, 1, 2, 3))
-		w.formed("strikes", 0, 1, 2, 3, 4)
+		w.republished("2", 0, 1, 2, 3, 4, 5, 6, 7, 8)
+		w.formed("tiny", 0, 1, 2, 3) // alone, an epoch is judged by its cells
+		w.republished("3", 0, 1, 2, 3)
+		w.formed("strikes", 0, 1, 2, 3, 4, 5, 6, 7, 8)
+		refusedEpoch(t, w.form("hits", 0, 1, 2, 3, 4), "only 4 contributors are in strikes epoch 1")
 	})
 }
 

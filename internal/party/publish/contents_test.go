@@ -49,11 +49,11 @@ func TestUnchanged(t *testing.T) {
 			r.Policy = bytes.Replace(r.Policy, []byte("min_units: 10"), []byte("min_units: 11"), 1)
 		}, true},
 		"a column that has no role": {strings.Replace(goodCSV, "1990-01-09", "1990-02-09", 1), nil, true},
-		"a value":            {strings.Replace(goodCSV, "12.5", "12.6", 1), nil, false},
-		"NULL for a value":   {strings.Replace(goodCSV, "12.5", "", 1), nil, false},
-		"one row less":       {strings.Replace(goodCSV, lines[4]+"\n", "", 1), nil, false},
-		"values that swap":   {strings.NewReplacer("r1,Small", "r1,Large", "r2,Large", "r2,Small").Replace(goodCSV), nil, false},
-		"the owner means to": {goodCSV, func(r *Request) { r.EvenIfUnchanged = true }, false},
+		"a value":                   {strings.Replace(goodCSV, "12.5", "12.6", 1), nil, false},
+		"NULL for a value":          {strings.Replace(goodCSV, "12.5", "", 1), nil, false},
+		"one row less":              {strings.Replace(goodCSV, lines[4]+"\n", "", 1), nil, false},
+		"values that swap":          {strings.NewReplacer("r1,Small", "r1,Large", "r2,Large", "r2,Small").Replace(goodCSV), nil, false},
+		"the owner means to":        {goodCSV, func(r *Request) { r.EvenIfUnchanged = true }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPublisher(t)
