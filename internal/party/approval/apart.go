@@ -17,7 +17,7 @@ import (
 // maxEpochs bounds the epochs that are compared with one another, and maxMemberships the members of all of them.
 const (
 	maxEpochs      = 128
-	maxMemberships = 1 << 15
+	maxMemberships = 1 << 13
 )
 
 // apart refuses an epoch whose answers, added to and subtracted from those of other epochs, would show fewer contributors
