@@ -2,15 +2,21 @@ package publish
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/partytest"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 // contentsFiles are all marks of the owner's versions.
@@ -177,4 +183,79 @@ func TestClockSetBack(t *testing.T) {
 	if newest, ok := p.Store.ReplacedBy(list[0].Offer.Digest()); !ok || newest.Offer.Body().Version != "2" {
 		t.Errorf("version 1 is replaced by %v", newest.Offer)
 	}
+}
+
+// posting fails to post so many statements.
+type posting struct {
+	*partytest.Exchange
+	fails int
+}
+
+func (x *posting) PostStatement(ctx context.Context, e *statement.Envelope) (statement.Digest, error) {
+	if x.fails > 0 {
+		x.fails--
+		return "", errors.New("away")
+	}
+	return x.Exchange.PostStatement(ctx, e)
+}
+
+// TestInterrupted: who publishes again what was not recorded, or not posted, gets it done.
+func TestInterrupted(t *testing.T) {
+	offers := func(p *publisher) int {
+		items, err := p.ex.AllStatements(t.Context(), client.Query{Kind: client.Offers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(items)
+	}
+	t.Run("not recorded", func(t *testing.T) {
+		p := newPublisher(t)
+		r := request(write(t, "t.csv", []byte(goodCSV)))
+		if err := p.Ledger.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Publish(t.Context(), r, quiet); err == nil || offers(p) != 0 {
+			t.Fatal("published without a record")
+		}
+		l, err := ledger.Open(p.home.Ledger(), p.ring.Fingerprint(), p.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		p.Ledger = l
+		v, err := p.Publish(t.Context(), r, quiet)
+		if err != nil || v.Body().Version != "1" || len(l.Entries()) != 1 || offers(p) != 1 {
+			t.Fatalf("not made up for: %v", err)
+		}
+	})
+	t.Run("not posted", func(t *testing.T) {
+		p := newPublisher(t)
+		p.Exchange = &posting{p.ex, 1}
+		r := request(write(t, "t.csv", []byte(goodCSV)))
+		if _, err := p.Publish(t.Context(), r, quiet); err == nil || offers(p) != 0 {
+			t.Fatal("published to nobody")
+		}
+		if _, err := p.Publish(t.Context(), r, quiet); fault.ExitCode(err) != int(fault.Refused) || offers(p) != 1 || len(p.Ledger.Entries()) != 1 {
+			t.Fatalf("not made up for: %v", err)
+		}
+	})
+	t.Run("retired", func(t *testing.T) {
+		p := newPublisher(t)
+		r := request(write(t, "t.csv", []byte(goodCSV)))
+		v, err := p.Publish(t.Context(), r, quiet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := statement.Sign(statement.Revocation{Author: p.ring.Fingerprint(), Revokes: v.Digest(), AtMS: 1}, p.Signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Store.Retire(v.Digest(), e); err != nil {
+			t.Fatal(err)
+		}
+		p.Exchange = &posting{p.ex, 1} // which would be told otherwise
+		if _, err := p.Publish(t.Context(), r, quiet); fault.ExitCode(err) != int(fault.Refused) {
+			t.Fatalf("a retired version is offered again: %v", err)
+		}
+	})
 }

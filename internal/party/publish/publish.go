@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		return nil, err
 	}
 	if same && !r.EvenIfUnchanged {
-		return nil, unchanged(newest.Offer.Body().Version)
+		return p.finish(ctx, newest, t)
 	}
 	id := dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: r.Dataset, Version: r.Version}
 	var names []string
@@ -67,6 +68,35 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		return nil, err
 	}
 	return p.offer(ctx, id, t, keys, file, tell)
+}
+
+func (p *Publisher) record(ctx context.Context, offer statement.Digest, o *statement.Offer) error {
+	_, err := p.Ledger.Append(ctx, ledger.Entry{Kind: ledger.KindPublish, About: offer, Name: o.Dataset, Version: o.Version}, nil)
+	return err
+}
+
+// finish answers a request for rows that the newest version has. What a full disk or an exchange that went away left out of
+// its publication is made up for; a version that nobody had seen under the same policy is then the one that was asked for.
+func (p *Publisher) finish(ctx context.Context, newest *dataset.Published, t *Table) (*statement.Verified[statement.Offer], error) {
+	o := newest.Offer
+	recorded := slices.ContainsFunc(p.Ledger.Entries(), func(e ledger.Entry) bool {
+		return e.Kind == ledger.KindPublish && e.About == o.Digest()
+	})
+	if newest.Retired {
+		return nil, unchanged(o.Body().Version)
+	}
+	if !recorded {
+		if err := p.record(ctx, o.Digest(), o.Body()); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := p.Exchange.PostStatement(ctx, o.Envelope()); err != nil {
+		return nil, err
+	}
+	if !recorded && bytes.Equal(newest.Policy.Text(), t.Policy.Text()) {
+		return o, nil
+	}
+	return nil, unchanged(o.Body().Version)
 }
 
 // Notes are what an owner should know after it published a version: what older ones are good for.
@@ -170,8 +200,7 @@ func (p *Publisher) offer(ctx context.Context, id dataset.ID, t *Table, keys *da
 	if err := p.Store.Finish(e); err != nil {
 		return nil, err
 	}
-	_, err = p.Ledger.Append(ctx, ledger.Entry{Kind: ledger.KindPublish, About: e.Digest(), Name: id.Dataset, Version: id.Version}, nil)
-	if err != nil {
+	if err := p.record(ctx, e.Digest(), &o); err != nil {
 		return nil, err
 	}
 	tell(Progress{Stage: "offer", Rows: t.Rows, Bytes: f.Bytes, Total: f.Bytes})
