@@ -211,6 +211,7 @@ func (c *compiler) plan(g Guard, post Post) (*Plan, *Refusal) {
 	if p.Measures == nil {
 		p.Measures = []Measure{}
 	}
+	p.readSomething()
 	if r := c.unitsAddUp(p); r != nil {
 		return nil, r
 	}
@@ -221,6 +222,18 @@ func (c *compiler) plan(g Guard, post Post) (*Plan, *Refusal) {
 		return nil, &Refusal{Rule: "request", Code: "malformed", Msg: "a name, digest or text of the request is not of its form, or the plan is too large"}
 	}
 	return p, nil
+}
+
+// readSomething has a plan that would open no column, as of a bare count(*), open the unit: how many rows a file's footer
+// says there are is its owner's claim, and the unit's column is there under every policy.
+func (p *Plan) readSomething() {
+	if len(p.reads()) > 0 {
+		return
+	}
+	p.Unit.Unique = false
+	if units := (Base{Op: BaseCountUnits, Measure: -1}); !p.opensUnit() { // in own mode only for this base
+		p.Bases = append(p.Bases, units)
+	}
 }
 
 // unitsAddUp refuses to add up distinct counts of units over cells, where a unit may be in several.

@@ -80,6 +80,7 @@ func TestPolicyFaults(t *testing.T) {
 		"ends before it begins":  {"until: 2027-01-01", "until: 2026-01-01", "26:8", "ends before"},
 		"bad period":             {"period: 30d", "period: 1h", "27:41", "days"},
 		"standing past purposes": {"max_queries:", "standing: [{analysts: [any], purposes: [other], until: 2027-01-01, max_contracts: 3}]\nmax_queries:", "27:41", "not allowed"},
+		"standing if replaced":   {"max_queries:", "standing: [{analysts: [any], purposes: [research], until: 2027-01-01, max_contracts: 3, even_if_replaced: yes}]\nmax_queries:", "27:107", "even_if_replaced"},
 		"standing without end":   {"max_queries:", "standing: [{analysts: [any], purposes: [research], max_contracts: 3}]\nmax_queries:", "27:12", "until is missing"},
 		"negative price":         {"max_queries:", "price: -1\nmax_queries:", "27:8", "from 0"},
 		"pruning allowed":        {"max_queries:", "pruning: allowed\nmax_queries:", "27:10", "must be refused"},

@@ -82,6 +82,8 @@ type StandingRule struct {
 	Purposes     []string
 	Until        time.Time // the first moment at which it no longer grants
 	MaxContracts int64
+	// EvenIfReplaced lets the rule grant contracts over a version that a newer one of the data set has replaced.
+	EvenIfReplaced bool
 }
 
 // Quota bounds how often one analyst may query within a period.
@@ -169,6 +171,12 @@ func (p *Policy) RowsAreUnits() bool { return p.unit.rowsAreUnits }
 
 // UnitColumn is the column that identifies units.
 func (p *Policy) UnitColumn() string { return p.unit.column }
+
+// HasRole reports whether queries may name the column.
+func (p *Policy) HasRole(column string) bool {
+	c := p.columns[fold(column)]
+	return c.unit || c.dimension || c.measure
+}
 
 // Recognised returns the fingerprints of the owners that count as contributors beside this one.
 func (p *Policy) Recognised() []string { return slices.Clone(p.guard.from) }

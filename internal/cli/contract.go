@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -141,13 +142,14 @@ func contractText(w io.Writer, c *api.Contract) error {
 			t.row(m.Name, granted, string(m.Fingerprint), m.Offer.Short())
 		}
 	}
-	return t.end()
+	return errors.Join(t.end(), writeNotes(w, c.Notes))
 }
 
 func newContractGrant() *cobra.Command {
 	return contractVerb("grant CONTRACT", "Grant a contract, by hand",
 		`Grant a contract for all of this party's data in it. The policy of the data still
-decides about every job; what it could never allow is refused here at once.
+decides about every job; what it could never allow is refused here at once. Notes tell
+of versions that a newer one has replaced, and of others that can be asked too.
 
 Exit codes: 0 done, 2 usage, 3 no such contract, 4 something does not verify, 6 the
 policy refuses, 7 agent or exchange do not answer.`,

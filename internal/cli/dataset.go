@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,12 +42,18 @@ within their clamp, dimensions within their declared values, rows that are units
 once. The table becomes Parquet in the agent's memory, each column is encrypted under a
 fresh key, and only ciphertext leaves; the wrapped keys stay in the home folder.
 
+A version replaces those before: standing rules of their policies end; contracts that
+were granted over them stay until revoked. Rows that the newest version has already are
+refused, since the other members of a pool would count them as a change;
+--even-if-unchanged publishes them again under fresh keys or another policy.
+
 Types: a measure has the type that the policy's scale needs; other columns of a CSV have
 the narrowest type that all values fit. --schema overrides both; "!" behind a type means
 never NULL.
 
 Exit codes: 0 done, 2 usage, 3 the file or the policy is malformed or a value is not
-allowed (with line and column), 7 agent or exchange do not answer, 8 disk full.`,
+allowed (with line and column), 5 keys of an earlier version do not open, 6 the newest
+version has the same rows already, 7 agent or exchange do not answer, 8 disk full.`,
 		Example: `  cordon dataset publish strikes.csv --name strikes --policy policy.yaml
   cordon dataset publish all.csv --name strikes --policy policy.yaml --row-id report_id \
     --column "Wildlife Size=size" --column "Phase of flight=phase" --column "Cost Total $=cost" \
@@ -63,6 +70,7 @@ allowed (with line and column), 7 agent or exchange do not answer, 8 disk full.`
 	fl.StringArrayVar(&f.call.Columns, "column", nil, "publish this column, as \"Name in the file=name\" (repeatable; default all)")
 	fl.StringArrayVar(&f.call.Where, "where-equals", nil, "publish only rows with \"Column=Text\" (repeatable)")
 	fl.StringVar(&f.call.RowID, "row-id", "", "add a column of this name that numbers the rows")
+	fl.BoolVar(&f.call.EvenIfUnchanged, "even-if-unchanged", false, "publish although the newest version has the same rows")
 	fl.BoolVar(&f.quiet, "quiet", false, "show no progress")
 	return cmd
 }
@@ -90,8 +98,18 @@ func datasetPublish(cmd *cobra.Command, file string, f publishFlags) error {
 	return show(cmd, &f.agentFlags, d, func(w io.Writer, d *api.Dataset) error {
 		_, err := fmt.Fprintf(w, "published %s.%s version %s\n  rows    %d\n  sealed  %d bytes\n  offer   %s\n",
 			d.Owner.Name, d.Name, d.Version, d.Rows, d.Bytes, d.Offer)
-		return err
+		return errors.Join(err, writeNotes(w, d.Notes))
 	})
+}
+
+// writeNotes prints what the party should know.
+func writeNotes(w io.Writer, notes []string) error {
+	for _, n := range notes {
+		if _, err := fmt.Fprintln(w, "note: "+n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // progress prints what happens. On a terminal the line of a stage moves; files
@@ -159,6 +177,8 @@ func newDatasetList() *cobra.Command {
 		Use:   "list",
 		Short: "List the party's data sets, or another's",
 		Long: `List the party's data sets with all versions, or those that another party offers.
+A version that a newer one has replaced can still be asked under contracts that were
+granted, but no standing rule of its policy grants new ones; a retired one gets no keys.
 
 Exit codes: 0 done, 2 usage, 3 no such party, 7 agent or exchange do not answer.`,
 		Example: `  cordon dataset list
@@ -169,8 +189,11 @@ Exit codes: 0 done, 2 usage, 3 no such party, 7 agent or exchange do not answer.
 				t := newTable(w, "DATA SET", "VERSION", "ROWS", "BYTES", "STATE", "OFFER")
 				for _, d := range l.Datasets {
 					state := "offered"
-					if d.Retired {
+					switch {
+					case d.Retired:
 						state = "retired"
+					case d.ReplacedBy != "":
+						state = "replaced by " + d.ReplacedBy
 					}
 					t.row(d.Owner.Name+"."+d.Name, d.Version, number(d.Rows), number(d.Bytes), state, string(d.Offer))
 				}

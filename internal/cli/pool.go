@@ -26,9 +26,10 @@ func newPoolPropose() *cobra.Command {
 		Use:   "propose NAME --member PARTY.DATASET ...",
 		Short: "Propose the next epoch of a pool, as its first signer",
 		Long: `Propose the next epoch of a pool: the newest version of each member's data set, of one
-schema. The pool exists once all members have signed. An epoch must differ from every
-pool that a member signed before in at least as many members as its policy asks for
-contributors; otherwise the difference of two answers would show one member.
+schema. The pool exists once all members have signed. Each compares it with all epochs
+that it ever signed and that the exchange shows: the versions that left, that came and
+that stayed must each be of as many contributors as its policy asks for, or of none;
+otherwise sums and differences of answers would show fewer members.
 
 Names are resolved by the exchange, and their fingerprints printed; --pin fixes them.
 
@@ -83,7 +84,7 @@ func newPoolSign() *cobra.Command {
 		Aliases: []string{"join"},
 		Short:   "Sign a proposed epoch as one of its members",
 		Long: `Sign a proposed epoch as one of its members, after the same checks as for proposing:
-own offer, one schema, enough members changed since every pool signed before.
+own offer, one schema, and what its answers show beside those of other epochs.
 
 Exit codes: 0 done, 2 usage, 3 no such proposal, 4 something does not verify, 6 refused
 by this party's own policy, 7 agent or exchange do not answer.`,

@@ -57,7 +57,7 @@ func (w *world) publishSmall(party, home, fingerprint string) error {
 	w.must(os.WriteFile(csv, []byte("size\n"+strings.Repeat("Large\nSmall\n", 20)), 0o600))
 	w.must(os.WriteFile(policy, fmt.Appendf(nil, tinyPolicy, fingerprint, strings.Repeat("0", 64)), 0o600))
 	_, err := w.cordonRun("dataset", "publish", csv, "--home", home, "--name", "strikes", "--policy", policy,
-		"--row-id", "report_id", "--schema", "size:varchar!", "--json")
+		"--row-id", "report_id", "--schema", "size:varchar!", "--even-if-unchanged", "--json")
 	return err
 }
 

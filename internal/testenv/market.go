@@ -27,6 +27,7 @@ type Market struct {
 	Institute *Party
 	Pool      *api.Pool
 	Contract  statement.Digest // of the institute over the pool; granted by all
+	more      map[int]int      // rows more that the next version of an owner has
 }
 
 // NewMarket starts everybody, publishes, forms the pool and agrees on a contract. There is no host yet.
@@ -67,6 +68,9 @@ func cost(size string, n int) int { return len(size)*1000 + n }
 func (m *Market) csv(n int) string {
 	var b strings.Builder
 	b.WriteString("size,cost\n")
+	for range m.more[n] {
+		fmt.Fprintf(&b, "%s,%d\n", sizes[0].name, cost(sizes[0].name, n))
+	}
 	for _, s := range sizes {
 		for i := 0; i < rowsEach && n >= s.first && n <= s.last; i++ {
 			fmt.Fprintf(&b, "%s,%d\n", s.name, cost(s.name, n))
@@ -90,7 +94,7 @@ columns:
   report_id: {roles: [unit]}
   size: {roles: [dimension, filter], values: [Large, Medium, Small, Unknown]}
   cost: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000000], scale: 0}
-output: {lattice: [[size]]}
+output: {lattice: [[], [size]]}
 guard:
   min_units: 10
   contributors: {min: 4, max_share_pct: 50, p_percent: 10, from: [%[1]s]}

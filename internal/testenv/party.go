@@ -101,11 +101,15 @@ func (p *Party) Publish(ctx context.Context, csv, dataset, policy string) (*api.
 // Propose proposes a contract over data, and waits until its owners have granted.
 func (p *Party) Propose(ctx context.Context, until time.Duration, data ...string) (*api.Contract, error) {
 	out := &api.Contract{}
-	return out, p.Call(ctx, api.PathContractPropose, api.ContractPropose{
-		Data: data, Purpose: Purpose, Builds: []statement.Digest{Build}, Operators: []string{string(p.env.Operator.Fingerprint())},
+	return out, p.Call(ctx, api.PathContractPropose, proposal(p.env, until, data...), out)
+}
+
+func proposal(e *Env, until time.Duration, data ...string) api.ContractPropose {
+	return api.ContractPropose{
+		Data: data, Purpose: Purpose, Builds: []statement.Digest{Build}, Operators: []string{string(e.Operator.Fingerprint())},
 		Evidence: []string{simulated.Kind}, Perimeters: []string{Form},
 		UntilMS: time.Now().Add(until).UnixMilli(), WaitMS: Patience.Milliseconds(),
-	}, out)
+	}
 }
 
 // Ask runs a query and waits for its end, at most so long; 0 submits it only.

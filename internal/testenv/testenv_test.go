@@ -13,6 +13,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/host"
+	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/receipt"
@@ -109,6 +110,27 @@ func TestQueryOverThePool(t *testing.T) {
 		m.Until("the receipt closes the exposure", func() bool { return openExposures(o, job.Digest) == 0 })
 		if n, _ := count(o, ledger.KindClose, job.Digest); n != 1 {
 			t.Errorf("%s: %d exposures closed", o.Name, n)
+		}
+	}
+}
+
+// A query that names no column counts rows that somebody read, not rows that an owner claims.
+func TestCountOverThePool(t *testing.T) {
+	t.Parallel()
+	m := New(t).NewMarket()
+	m.Host(nil)
+	job, err := m.Institute.Ask(t.Context(), m.Contract, "SELECT count(*) AS n FROM pool.strikes", Patience)
+	m.Must(err)
+	table, err := m.Institute.Open(t.Context(), job.Digest)
+	m.Must(err)
+	if got := csvOf(t, table); got != "\"n\"\r\n360\r\n" {
+		t.Errorf("got %q", got)
+	}
+	for _, o := range m.Owners {
+		for _, x := range o.Ledger().Exposures {
+			if x.Job == job.Digest && !slices.Equal(x.Columns[0].Columns, []string{UnitColumn}) {
+				t.Errorf("%s released keys of %v", o.Name, x.Columns)
+			}
 		}
 	}
 }
@@ -217,6 +239,55 @@ func TestExpiredContract(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A newer version ends the rules of the older one: contracts that were granted go on, new ones are granted by hand.
+func TestReplacedVersion(t *testing.T) {
+	t.Parallel()
+	m := New(t).NewMarket()
+	m.Host(nil)
+	alpha := m.Owners[0]
+	_, err := alpha.Publish(t.Context(), m.csv(0), Pool, m.policy())
+	wantFault(t, err, fault.Refused, "version 1 has the same rows", "--even-if-unchanged")
+	m.more = map[int]int{0: 1}
+	second, err := alpha.Publish(t.Context(), m.csv(0), Pool, m.policy())
+	m.Must(err)
+	if second.Version != "2" || len(second.Notes) != 2 {
+		t.Errorf("version %s, notes %q", second.Version, second.Notes)
+	}
+	var list api.Datasets
+	m.Must(alpha.Call(t.Context(), api.PathDatasets, api.List{}, &list))
+	if list.Datasets[0].ReplacedBy != "2" || list.Datasets[1].ReplacedBy != "" {
+		t.Errorf("%+v", list.Datasets)
+	}
+	job, err := m.Institute.Ask(t.Context(), m.Contract, bySize, Patience)
+	m.Must(err)
+	table, err := m.Institute.Open(t.Context(), job.Digest)
+	m.Must(err)
+	if got := csvOf(t, table); got != wantBySize {
+		t.Errorf("got %q, want %q", got, wantBySize)
+	}
+	var late api.Contract
+	in := proposal(m.Env, time.Hour, "pool."+Pool)
+	in.WaitMS = 0
+	m.Must(m.Institute.Call(t.Context(), api.PathContractPropose, in, &late))
+	m.Until("all but the owner of the replaced version have granted", func() bool {
+		var l api.Contracts
+		m.Must(m.Institute.Call(t.Context(), api.PathContracts, api.About{Digest: late.Digest}, &l))
+		return len(l.Contracts) == 1 && len(l.Contracts[0].Missing) == 1
+	})
+	m.Until("the refusal is recorded", func() bool {
+		return slices.ContainsFunc(alpha.Ledger().Entries, func(e ledger.Entry) bool {
+			return e.Code == "offer-replaced" && e.Contract == late.Digest
+		})
+	})
+	var granted api.Contract
+	m.Must(alpha.Call(t.Context(), api.PathContractGrant, api.About{Digest: late.Digest}, &granted))
+	if len(granted.Missing) != 0 || len(granted.Notes) != 1 || !strings.Contains(granted.Notes[0], "version 1 is replaced by version 2") {
+		t.Errorf("missing %v, notes %q", granted.Missing, granted.Notes)
+	}
+	_, err = m.Institute.Ask(t.Context(), late.Digest, bySize, Patience)
+	m.Must(err)
 }
 
 // killer kills its host once all brokers have released their keys.

@@ -266,22 +266,35 @@ func TestMacrosDoNotShadow(t *testing.T) {
 	}
 }
 
-// The grand total alone reads no column.
+// A query that names no column reads the unit's, also where the policy says that each row is a unit: no row counts that
+// nobody has read. So it is for one's own data.
 func TestNoColumn(t *testing.T) {
 	db := open(t)
-	refs := fixture(t, db)
+	refs := fixture(t, db) // with two rows to a unit, against the policy's word
 	p, err := policy.Parse([]byte(strings.Replace(string(read(t, "strikes.yaml")), "[[size]", "[[], [size]", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan := compile(t, p, "SELECT count(*) FROM pool.strikes")
-	if len(plan.Dims) != 0 || len(plan.Columns(digest("a"))) != 0 {
-		t.Fatal("opens columns")
+	own := request(p, "SELECT count(*) FROM pool.strikes")
+	own.Requester, own.Recipients = fingerprint("a"), []string{fingerprint("a")}
+	for i := range own.Tables {
+		own.Tables[i].Members = own.Tables[i].Members[:1]
 	}
-	if err := plan.RecheckScanPlan(refs, account(t, db, "json_serialize_plan", plan.ScanSQL(refs))); err != nil {
-		t.Error(err)
+	ownPlan, err := policy.Compile(own)
+	if err != nil || ownPlan.Mode != policy.ModeOwn {
+		t.Fatal(err)
 	}
-	if got := rows(t, db, plan.ScanSQL(refs)); !slices.Equal(got, []string{"0|300|300", "1|200|200", "2|100|100"}) {
-		t.Error(got)
+	all := []string{"0|300|150", "1|200|100", "2|100|50"}
+	for _, plan := range []*policy.Plan{compile(t, p, "SELECT count(*) FROM pool.strikes"), ownPlan} {
+		if len(plan.Dims) != 0 || !slices.Equal(plan.Columns(digest("a")), []string{"report_id"}) {
+			t.Fatalf("%s: opens %v", plan.Mode, plan.Columns(digest("a")))
+		}
+		mine := refs[:len(plan.Sources)]
+		if err := plan.RecheckScanPlan(mine, account(t, db, "json_serialize_plan", plan.ScanSQL(mine))); err != nil {
+			t.Error(plan.Mode, err)
+		}
+		if got := rows(t, db, plan.ScanSQL(mine)); !slices.Equal(got, all[:len(mine)]) {
+			t.Error(plan.Mode, got)
+		}
 	}
 }

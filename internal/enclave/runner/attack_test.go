@@ -549,15 +549,6 @@ func TestTooLargeForItsClass(t *testing.T) {
 	h.wantNoKey()
 }
 
-// A total over rows that are units reads no column; the enclave says so before it asks for a key.
-func TestPlanWithoutColumns(t *testing.T) {
-	w := (&world{t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[]]", rows: 40}).populate()
-	w.ask(w.institute, "SELECT count(*) AS n FROM pool.strikes")
-	h := newFakeHost(w)
-	h.wantFailure("not-supported")
-	h.wantNoReceipts()
-}
-
 func TestRequesterWithOwnData(t *testing.T) {
 	w := newWorld(t)
 	me := w.owners[0]

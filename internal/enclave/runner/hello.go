@@ -72,7 +72,7 @@ func (r *run) grantOf(owner statement.Fingerprint, grant statement.Digest) bool 
 	return g != nil && g.Body().Owner == owner
 }
 
-// errNoColumns: the engine counts the rows of an opened column, and there is none.
+// errNoColumns: the engine counts the rows of an opened column, and there is none. The compiler makes no such plan.
 var errNoColumns = errors.New("runner: the plan opens no column")
 
 // errCompile stands for the compiler's reason, which quotes the query.

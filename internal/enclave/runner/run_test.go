@@ -3,6 +3,7 @@ package runner
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,6 +53,35 @@ func TestJob(t *testing.T) {
 	}
 	if !report.Simulated() {
 		t.Error("not marked as simulated")
+	}
+}
+
+// A query that names no column opens the unit's of every owner, whose keys are all released.
+func TestCountOfRows(t *testing.T) {
+	w := (&world{t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[]]", rows: 40}).populate()
+	w.ask(w.institute, "SELECT count(*) AS n FROM pool.strikes")
+	h := newFakeHost(w)
+	if err := h.run(); err != nil {
+		t.Fatal(err)
+	}
+	table, _ := h.open(w.institute)
+	var got bytes.Buffer
+	if err := table.WriteCSV(&got); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\"n\"\r\n120\r\n"; got.String() != want {
+		t.Errorf("got %s, want %s", got.String(), want)
+	}
+	for _, o := range w.owners {
+		var columns []string
+		for _, e := range h.wantReceipt(o, statement.OutcomeResult).Exposures {
+			if e.Owner == o.fp() {
+				columns = append(columns, e.Column)
+			}
+		}
+		if !slices.Contains(columns, "report_id") {
+			t.Errorf("%s: opened %v", o.name, columns)
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ func (a *Agent) contractOf(ctx context.Context, s *approval.State) api.Contract 
 	b := s.Contract.Body()
 	c := api.Contract{
 		Digest: s.Contract.Digest(), Requester: a.party(ctx, b.Requester), Purpose: b.Purpose, Terms: b, Tables: []api.Table{},
-		Granted: a.parties(ctx, s.Granted), Missing: a.parties(ctx, s.Missing),
+		Granted: a.parties(ctx, s.Granted), Missing: a.parties(ctx, s.Missing), Notes: append([]string{}, a.desk.Notes(b)...),
 	}
 	for _, t := range b.Tables {
 		table := api.Table{Name: t.Name, Pool: t.Pool}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -52,7 +53,7 @@ func pinsOf(list []api.Party) map[string]statement.Fingerprint {
 }
 
 func (a *Agent) publishFile(ctx context.Context, in *api.Publish, tell func(api.Progress)) (*api.Dataset, error) {
-	r := publish.Request{Path: in.Path, Dataset: in.Dataset, Version: in.Version, Policy: in.Policy, RowID: in.RowID}
+	r := publish.Request{Path: in.Path, Dataset: in.Dataset, Version: in.Version, Policy: in.Policy, RowID: in.RowID, EvenIfUnchanged: in.EvenIfUnchanged}
 	var err error
 	if r.Schema, err = publish.ParseSchema(in.Schema); err != nil {
 		return nil, err
@@ -80,6 +81,7 @@ func (a *Agent) publishFile(ctx context.Context, in *api.Publish, tell func(api.
 	}
 	a.opt.Log.Info("published", "dataset", in.Dataset, "version", o.Body().Version, "offer", o.Digest())
 	d := a.datasetOf(ctx, o, false)
+	d.Notes = a.publish.Notes(o)
 	return &d, nil
 }
 
@@ -101,6 +103,7 @@ func (a *Agent) datasets(ctx context.Context, in *api.List) (*api.Datasets, erro
 		for _, p := range a.store.List() {
 			out.Datasets = append(out.Datasets, a.datasetOf(ctx, p.Offer, p.Retired))
 		}
+		markReplaced(out.Datasets)
 		return out, nil
 	}
 	owner, err := a.catalog.Resolve(ctx, in.Of, nil)
@@ -122,7 +125,26 @@ func (a *Agent) datasets(ctx context.Context, in *api.List) (*api.Datasets, erro
 		}
 		out.Datasets = append(out.Datasets, a.datasetOf(ctx, o, revoked))
 	}
+	markReplaced(out.Datasets)
 	return out, nil
+}
+
+// markReplaced tells of each version which one is the newest of its data set.
+func markReplaced(list []api.Dataset) {
+	newer := func(a, b *api.Dataset) bool {
+		return cmp.Or(cmp.Compare(a.CreatedMS, b.CreatedMS), cmp.Compare(a.Version, b.Version)) > 0
+	}
+	newest := map[string]*api.Dataset{}
+	for i := range list {
+		if d := newest[list[i].Name]; d == nil || newer(&list[i], d) {
+			newest[list[i].Name] = &list[i]
+		}
+	}
+	for i := range list {
+		if d := newest[list[i].Name]; d != &list[i] {
+			list[i].ReplacedBy = d.Version
+		}
+	}
 }
 
 func (a *Agent) retire(ctx context.Context, in *api.Retire) (*api.Digests, error) {

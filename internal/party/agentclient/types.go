@@ -67,6 +67,8 @@ type Publish struct {
 	Columns []string `json:"columns,omitempty"`
 	Where   []string `json:"where,omitempty"`
 	RowID   string   `json:"row_id,omitempty"`
+
+	EvenIfUnchanged bool `json:"even_if_unchanged,omitempty"` // rows that the newest version has already
 }
 
 // Dataset is one offered version.
@@ -81,6 +83,9 @@ type Dataset struct {
 	Price     int64              `json:"price"`
 	CreatedMS int64              `json:"created_ms"`
 	Retired   bool               `json:"retired"`
+
+	ReplacedBy string   `json:"replaced_by,omitempty"` // the newest version, if this is not it
+	Notes      []string `json:"notes,omitempty"`       // after publishing: what its owner should know
 }
 
 // List asks for the data sets of this party, or of another.
@@ -172,6 +177,7 @@ type Contract struct {
 	Terms     *statement.Contract `json:"terms"`
 	Granted   []Party             `json:"granted"`
 	Missing   []Party             `json:"missing"` // owners without a grant in force
+	Notes     []string            `json:"notes"`   // about this party's data in it
 }
 
 // Table of a contract.

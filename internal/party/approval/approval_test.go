@@ -2,6 +2,7 @@ package approval
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -31,6 +32,12 @@ type world struct {
 	asker  *keyring.Keyring
 	other  *keyring.Keyring
 	owners []*owner
+	from   []string // whom the owners' policies recognise
+
+	affiliates string // of the policies, in YAML
+	coalition  int
+	rule       string // more about the standing rule
+	same       bool   // the next version has the contents of the owner's first
 }
 
 // owner is a party with a desk and one published version.
@@ -49,17 +56,22 @@ func must[T any](v T, err error) T {
 }
 
 const (
-	minimum = 3
+	minimum = 4
 	build   = statement.Digest("sha256:0000000000000000000000000000000000000000000000000000000000000000")
 )
 
 func newWorld(t *testing.T, owners int) *world {
 	t.Helper()
-	w := &world{t: t, now: start, ex: partytest.New(), asker: must(keyring.New("institute")), other: must(keyring.New("other"))}
+	w := &world{t: t, now: start, ex: partytest.New(), asker: must(keyring.New("institute")), other: must(keyring.New("other")), coalition: 1}
 	w.introduce(w.asker)
 	w.introduce(w.other)
+	var rings []*keyring.Keyring
 	for i := range owners {
-		w.addOwner(fmt.Sprintf("owner%d", i))
+		rings = append(rings, must(keyring.New(fmt.Sprintf("owner%d", i))))
+		w.from = append(w.from, string(rings[i].Fingerprint()))
+	}
+	for _, k := range rings {
+		w.addOwner(k)
 	}
 	return w
 }
@@ -70,9 +82,9 @@ func (w *world) introduce(k *keyring.Keyring) {
 	}, k.Signer()))))
 }
 
-func (w *world) addOwner(name string) *owner {
+func (w *world) addOwner(k *keyring.Keyring) *owner {
 	w.t.Helper()
-	o := &owner{ring: must(keyring.New(name)), dir: must(home.Create(filepath.Join(w.t.TempDir(), name)))}
+	o := &owner{ring: k, dir: must(home.Create(filepath.Join(w.t.TempDir(), k.Name())))}
 	w.introduce(o.ring)
 	store := must(dataset.Open(o.dir, o.ring.Fingerprint(), o.ring))
 	l := must(ledger.Open(o.dir.Ledger(), o.ring.Fingerprint(), func() time.Time { return w.now }))
@@ -87,6 +99,10 @@ func (w *world) addOwner(name string) *owner {
 }
 
 func (w *world) policyText() string {
+	affiliates := ""
+	if w.affiliates != "" {
+		affiliates = "  affiliates: " + w.affiliates + "\n"
+	}
 	return fmt.Sprintf(`policy: 1
 dataset: strikes
 unit: {column: report_id, rows_are_units: true}
@@ -97,8 +113,8 @@ output: {lattice: [[size]]}
 guard:
   min_units: 10
   contributors: {min: %d, max_share_pct: 50, p_percent: 10, from: [%s]}
-  coalition: 1
-  rounding: {count: 5, value_digits: 4}
+  coalition: %d
+%s  rounding: {count: 5, value_digits: 4}
 purposes: [research, safety]
 analysts: [%s]
 operators: [%s]
@@ -106,21 +122,25 @@ evidence: {accept: [simulated], builds: ["%s"], perimeters: [process]}
 valid: {from: 2026-01-01, until: 2027-01-01}
 max_queries: {per_analyst: 200, period: 30d}
 standing:
-  - {analysts: [%s], purposes: [research], until: 2026-12-01, max_contracts: 2}
-`, minimum, w.asker.Fingerprint(), w.asker.Fingerprint(), w.asker.Fingerprint(), build, w.asker.Fingerprint())
+  - {analysts: [%s], purposes: [research], until: 2026-12-01, max_contracts: 2%s}
+`, minimum, strings.Join(w.from, ", "), w.coalition, affiliates, w.asker.Fingerprint(), w.asker.Fingerprint(), build, w.asker.Fingerprint(), w.rule)
 }
 
 func (w *world) publish(o *owner, version, sizeType string) *statement.Verified[statement.Offer] {
 	w.t.Helper()
 	id := dataset.ID{Owner: o.ring.Fingerprint(), Dataset: "strikes", Version: version}
 	keys := must(dataset.NewKeys(id, []string{"report_id", "size"}))
+	contents := dataset.Contents(sha256.Sum256([]byte(version)))
+	if w.same {
+		contents = sha256.Sum256([]byte("1"))
+	}
 	e := must(statement.Sign(statement.Offer{
 		Owner: id.Owner, Dataset: "strikes", Version: version, Commitments: keys.Commitments(), Policy: w.policyText(),
 		Schema:    []statement.Column{{Name: "report_id", Type: "int64"}, {Name: "size", Type: sizeType}},
 		Files:     []statement.File{{Object: "a/b/1/0.parquet", Bytes: 1, Rows: 1, AADPrefix: "x"}},
 		CreatedMS: w.now.UnixMilli(),
 	}, o.ring.Signer()))
-	if err := errors.Join(o.Store.Begin(w.t.Context(), keys), o.Store.Finish(e)); err != nil {
+	if err := errors.Join(o.Store.Begin(w.t.Context(), keys, contents), o.Store.Finish(e)); err != nil {
 		w.t.Fatal(err)
 	}
 	must(w.ex.PostStatement(w.t.Context(), e))
@@ -409,9 +429,9 @@ func (m *meeting) Statement(ctx context.Context, d statement.Digest) (*statement
 
 // TestEpochsAtOnce: two proposals that differ in one member and arrive together are not both signed.
 func TestEpochsAtOnce(t *testing.T) {
-	w := newWorld(t, 5)
+	w := newWorld(t, 6)
 	var proposals []*statement.Envelope
-	for i, members := range [][]string{w.names()[1:], w.names()[1:4]} {
+	for i, members := range [][]string{w.names()[1:], w.names()[1:5]} {
 		p := statement.Pool{Name: "strikes", Epoch: 1, CreatedMS: start.UnixMilli() + int64(i)}
 		for _, m := range members {
 			p.Members = append(p.Members, must(w.owners[0].Catalog.Table(t.Context(), m, nil)).Members[0])
@@ -471,14 +491,14 @@ func TestEpochs(t *testing.T) {
 		refused(t, next(w, w.names()[:4], "strikes"), "pool-epoch")
 	})
 	t.Run("enough new versions", func(t *testing.T) {
-		w := newWorld(t, 4)
+		w := newWorld(t, 2*minimum)
 		first := w.pool(w.names())
 		w.now = w.now.Add(time.Hour)
 		for _, o := range w.owners[:minimum] {
 			w.publish(o, "2", "varchar")
 		}
 		p := w.pool(w.names())
-		if p.Body().Epoch != 2 || p.Body().Previous != first.Digest() || Changed(first.Body(), p.Body()) != minimum {
+		if p.Body().Epoch != 2 || p.Body().Previous != first.Digest() {
 			t.Fatalf("%+v", p.Body())
 		}
 	})
@@ -533,7 +553,7 @@ func TestPoolSignatures(t *testing.T) {
 }
 
 func TestPropose(t *testing.T) {
-	w := newWorld(t, 3)
+	w := newWorld(t, minimum)
 	pool := w.pool(w.names())
 	asker := &Desk{
 		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: w.owners[0].Store, Ledger: w.owners[0].Ledger, Signer: w.asker.Signer(),
@@ -575,4 +595,63 @@ func TestPropose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStaleRule: a version with a rule that grants, then a newer one: no rule grants the older any more.
+func TestStaleRule(t *testing.T) {
+	newest := func(w *world, version string) {
+		w.now = w.now.Add(time.Hour)
+		w.publish(w.owners[0], version, "varchar")
+	}
+	t.Run("ended", func(t *testing.T) {
+		w := newWorld(t, 1)
+		o := w.owners[0]
+		before := w.contract(func(c *statement.Contract) { c.Nonce[0] = 'a' })
+		must(o.Grant(t.Context(), before.Digest(), statement.ByRule))
+		newest(w, "2")
+		late := w.contract(func(c *statement.Contract) { c.Nonce[0] = 'b' })
+		if err := o.Consider(t.Context(), late.Envelope()); err != nil {
+			t.Fatal(err)
+		}
+		if r := o.lastRefusal(); r.Code != "offer-replaced" || r.Contract != late.Digest() || !strings.Contains(r.Reason, "version 2") {
+			t.Fatalf("ledger says %+v", r)
+		}
+		notes := strings.Join(o.Notes(late.Body()), "\n")
+		if !strings.Contains(notes, "version 1 is replaced by version 2") || !strings.Contains(notes, "sees their difference") {
+			t.Errorf("notes: %s", notes)
+		}
+		must(o.Grant(t.Context(), late.Digest(), statement.ByHand))
+		o.Ledger.View(func(a *ledger.Accounts) {
+			if have, _ := a.Grant(before.Digest()); have == "" {
+				t.Error("what was granted before is no longer in force")
+			}
+		})
+	})
+	t.Run("ended although the newer one is retired", func(t *testing.T) {
+		w := newWorld(t, 1)
+		newest(w, "2")
+		must(w.owners[0].Retire(t.Context(), "strikes", "2"))
+		_, err := w.owners[0].Grant(t.Context(), w.contract(nil).Digest(), statement.ByRule)
+		if r := (*Refusal)(nil); !errors.As(err, &r) || r.Code != "offer-replaced" {
+			t.Fatal(err)
+		}
+	})
+	t.Run("the owner says otherwise", func(t *testing.T) {
+		w := newWorld(t, 1)
+		w.rule = ", even_if_replaced: true"
+		newest(w, "2")
+		w.owners[0].offer = must(w.owners[0].Catalog.LatestOffer(t.Context(), w.owners[0].ring.Fingerprint(), "strikes"))
+		newest(w, "3")
+		must(w.owners[0].Grant(t.Context(), w.contract(nil).Digest(), statement.ByRule))
+	})
+	t.Run("the newest", func(t *testing.T) {
+		w := newWorld(t, 1)
+		newest(w, "2")
+		w.owners[0].offer = must(w.owners[0].Catalog.LatestOffer(t.Context(), w.owners[0].ring.Fingerprint(), "strikes"))
+		c := w.contract(nil)
+		must(w.owners[0].Grant(t.Context(), c.Digest(), statement.ByRule))
+		if notes := w.owners[0].Notes(c.Body()); len(notes) != 1 || !strings.Contains(notes[0], "version 2 and another (1)") {
+			t.Errorf("notes %q", notes)
+		}
+	})
 }

@@ -1,10 +1,12 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
@@ -101,13 +103,16 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 	if _, err := d.Catalog.Tables(ctx, c.Body()); err != nil {
 		return nil, err
 	}
+	if err := d.poolsApart(ctx, c.Body()); err != nil {
+		return nil, err
+	}
 	g := statement.Grant{
 		Owner: d.self(), Contract: contract, Authority: authority,
 		UntilMS: c.Body().UntilMS, CreatedMS: d.Now().UnixMilli(),
 	}
 	limit := int64(0)
 	for _, p := range own {
-		until, rule, err := d.admits(c.Body(), p.Policy, authority)
+		until, rule, err := d.admits(c.Body(), &p, authority)
 		if err != nil {
 			return nil, err
 		}
@@ -117,6 +122,30 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 		}
 	}
 	return d.sign(ctx, c, g, limit)
+}
+
+// poolsApart looks once more at the epochs of the contract's pools: others may have formed since, or at the same time.
+func (d *Desk) poolsApart(ctx context.Context, c *statement.Contract) error {
+	for _, t := range c.Tables {
+		if t.Pool == "" || !slices.ContainsFunc(t.Members, func(m statement.Member) bool { return m.Owner == d.self() }) {
+			continue
+		}
+		p, err := d.Catalog.Pool(ctx, t.Pool)
+		if err != nil {
+			return err
+		}
+		others, err := d.policiesOf(ctx, p.Body())
+		if err != nil {
+			return err
+		}
+		d.pools.Lock()
+		err = d.apart(ctx, p.Body(), others)
+		d.pools.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sign records the grant before it leaves. limit bounds grants by rule; it is 0 for grants by hand.
@@ -174,8 +203,8 @@ func (d *Desk) ownOffers(c *statement.Contract) ([]dataset.Published, error) {
 
 // admits checks a contract against the policy of one offer. By hand, it must
 // leave something that both accept; by rule, the policy must accept all of it.
-func (d *Desk) admits(c *statement.Contract, p *policy.Policy, authority string) (until time.Time, rule *policy.StandingRule, err error) {
-	now, own := d.Now(), c.Requester == d.self()
+func (d *Desk) admits(c *statement.Contract, v *dataset.Published, authority string) (until time.Time, rule *policy.StandingRule, err error) {
+	now, own, p := d.Now(), c.Requester == d.self(), v.Policy
 	switch {
 	case c.UntilMS <= now.UnixMilli():
 		return until, nil, refuse("contract-expired", "the contract has expired")
@@ -198,15 +227,65 @@ func (d *Desk) admits(c *statement.Contract, p *policy.Policy, authority string)
 	if authority != statement.ByRule {
 		return until, nil, nil
 	}
-	for _, r := range p.Standing() {
-		if r.Grants(string(c.Requester), []string{c.Purpose}, now) && d.ruleCovers(&r, c) {
-			if r.Until.Before(until) {
-				until = r.Until
+	if rule, err = d.standing(c, v); err != nil {
+		return until, nil, err
+	}
+	if rule.Until.Before(until) {
+		until = rule.Until
+	}
+	return until, rule, nil
+}
+
+// standing finds the rule of a version's policy that grants the contract. A newer version ends the rules of the older ones:
+// its owner may have meant to be stricter from then on.
+func (d *Desk) standing(c *statement.Contract, v *dataset.Published) (*policy.StandingRule, error) {
+	newest, replaced := d.Store.ReplacedBy(v.Offer.Digest())
+	ended := false
+	for _, r := range v.Policy.Standing() {
+		if !r.Grants(string(c.Requester), []string{c.Purpose}, d.Now()) || !d.ruleCovers(&r, c) {
+			continue
+		}
+		if !replaced || r.EvenIfReplaced {
+			return &r, nil
+		}
+		ended = true
+	}
+	if ended {
+		return nil, refuse("offer-replaced", "version "+newest.Offer.Body().Version+" has replaced the one that the contract names, which ended its standing rules: grant it by hand if you mean to")
+	}
+	return nil, refuse("no-rule", "no standing rule grants this contract: grant it by hand if you mean to")
+}
+
+// Notes are what this party should know before it grants a contract over its data.
+func (d *Desk) Notes(c *statement.Contract) []string {
+	var out []string
+	for _, t := range c.Tables {
+		for _, m := range t.Members {
+			v, ok := d.Store.Get(m.Offer)
+			if m.Owner != d.self() || !ok || v.Retired {
+				continue
 			}
-			return until, &r, nil
+			if newest, replaced := d.Store.ReplacedBy(m.Offer); replaced {
+				out = append(out, fmt.Sprintf("%s: version %s is replaced by version %s", t.Name, v.Offer.Body().Version, newest.Offer.Body().Version))
+			}
+			if others := d.otherVersions(&v); t.Pool == "" && len(others) > 0 {
+				out = append(out, fmt.Sprintf("%s: who may ask version %s and another (%s) sees their difference; retire those that nobody should ask", t.Name, v.Offer.Body().Version, strings.Join(others, ", ")))
+			}
 		}
 	}
-	return until, nil, refuse("no-rule", "no standing rule grants this contract: grant it by hand if you mean to")
+	return out
+}
+
+// otherVersions are those of the same data set that can be asked too, and differ.
+func (d *Desk) otherVersions(v *dataset.Published) []string {
+	first := func(p *dataset.Published) statement.Digest { return cmp.Or(p.Same, p.Offer.Digest()) }
+	var out []string
+	for _, p := range d.Store.List() {
+		if o := p.Offer.Body(); o.Dataset == v.Offer.Body().Dataset && !p.Retired && first(&p) != first(v) {
+			out = append(out, o.Version)
+		}
+	}
+	return out
 }
 
 // ruleCovers reports whether all who receive results are analysts of the rule, or this party itself.

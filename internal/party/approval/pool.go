@@ -3,7 +3,6 @@ package approval
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -79,7 +78,7 @@ func (d *Desk) SignPool(ctx context.Context, e *statement.Envelope) error {
 
 // signed remembers what was signed, durably, before anyone else sees the signature.
 func (d *Desk) signed(ctx context.Context, e *statement.Envelope, p *statement.Pool) error {
-	if err := d.rememberFar(e, p); err != nil {
+	if err := d.rememberApart(ctx, e, p); err != nil {
 		return err
 	}
 	entry := ledger.Entry{Kind: ledger.KindPool, About: e.Digest(), Name: p.Name, Epoch: p.Epoch}
@@ -90,16 +89,16 @@ func (d *Desk) signed(ctx context.Context, e *statement.Envelope, p *statement.P
 	return err
 }
 
-// rememberFar compares with all that was signed and remembers, in one step: of
+// rememberApart compares with all that was signed and remembers, in one step: of
 // two proposals that arrive together, the second is compared with the first.
-func (d *Desk) rememberFar(e *statement.Envelope, p *statement.Pool) error {
-	d.pools.Lock()
-	defer d.pools.Unlock()
-	least, err := d.ownMembership(p)
+func (d *Desk) rememberApart(ctx context.Context, e *statement.Envelope, p *statement.Pool) error {
+	others, err := d.policiesOf(ctx, p)
 	if err != nil {
 		return err
 	}
-	if err := d.farFromSigned(p, least); err != nil {
+	d.pools.Lock()
+	defer d.pools.Unlock()
+	if err := d.apart(ctx, p, others); err != nil {
 		return err
 	}
 	return d.rememberPool(e)
@@ -113,7 +112,7 @@ func (d *Desk) rememberPool(e *statement.Envelope) error {
 	return home.WriteFile(filepath.Join(d.Home.Pools(), file), e.Bytes())
 }
 
-// signedPools are all epochs of all pools that this party ever signed.
+// signedPools are all epochs of all pools that this party ever signed, complete or not.
 func (d *Desk) signedPools() (map[statement.Digest]*statement.Pool, error) {
 	entries, err := os.ReadDir(d.Home.Pools())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -135,26 +134,17 @@ func (d *Desk) signedPools() (map[statement.Digest]*statement.Pool, error) {
 		if err != nil {
 			return nil, fault.New(fault.Untrusted, "a pool that was signed can't be trusted", "restore the home folder from a backup: pools/"+f.Name(), err)
 		}
-		out[statement.Sum(v.payload)] = v.pool
+		out[v.Digest()] = v.Body()
 	}
 	return out, nil
 }
 
-type signedPool struct {
-	payload []byte
-	pool    *statement.Pool
-}
-
-func (d *Desk) ownSignature(file []byte) (*signedPool, error) {
+func (d *Desk) ownSignature(file []byte) (*statement.Verified[statement.Pool], error) {
 	e, err := statement.ParseEnvelope(file)
 	if err != nil {
 		return nil, err
 	}
-	v, err := statement.Verify[statement.Pool](e, d.self())
-	if err != nil {
-		return nil, err
-	}
-	return &signedPool{e.Payload, v.Body()}, nil
+	return statement.Verify[statement.Pool](e, d.self())
 }
 
 // join signs a proposal that arrived by itself, if it is of a pool to be joined.
@@ -166,85 +156,45 @@ func (d *Desk) join(ctx context.Context, e *statement.Envelope) error {
 	return d.SignPool(ctx, e)
 }
 
-// checkPool decides whether this party may sign an epoch, but for what it signed before: rememberFar.
+// checkPool decides whether this party may sign an epoch, but for the epochs beside it: rememberApart.
 func (d *Desk) checkPool(ctx context.Context, p *statement.Pool) error {
-	least, err := d.ownMembership(p)
-	if err != nil {
+	if err := d.ownMembership(p); err != nil {
 		return err
 	}
 	if err := d.oneSchema(ctx, p); err != nil {
 		return err
 	}
-	if p.Previous != "" {
-		before, err := d.Catalog.Pool(ctx, p.Previous)
-		if err != nil {
-			return err
-		}
-		if before.Body().Name != p.Name || before.Body().Epoch != p.Epoch-1 {
-			return refuse("pool-epoch", "the epoch does not follow the one that it names")
-		}
-		return far(before.Body(), p, least)
+	if p.Previous == "" {
+		return nil
 	}
-	return nil
-}
-
-// farFromSigned compares with every pool ever signed, complete or not and under
-// any name: the difference of two unions must never show one member.
-func (d *Desk) farFromSigned(p *statement.Pool, least int64) error {
-	signed, err := d.signedPools()
+	before, err := d.Catalog.Pool(ctx, p.Previous)
 	if err != nil {
 		return err
 	}
-	for _, s := range signed {
-		if err := far(s, p, least); err != nil {
-			return err
-		}
+	if before.Body().Name != p.Name || before.Body().Epoch != p.Epoch-1 {
+		return refuse("pool-epoch", "the epoch does not follow the one that it names")
 	}
 	return nil
 }
 
-// far refuses two unions that are neither the same nor differ in enough members.
-func far(a, b *statement.Pool, least int64) error {
-	if n := Changed(a, b); n != 0 && n < least {
-		return refuse("pool-epoch", fmt.Sprintf("only %d members differ from epoch %d of pool %s; at least %d must, or their difference shows a member", n, a.Epoch, a.Name, least))
-	}
-	return nil
-}
-
-// Changed counts the owners that joined, left, or bring another version.
-func Changed(a, b *statement.Pool) int64 {
-	offers := map[statement.Fingerprint]statement.Digest{}
-	for _, m := range a.Members {
-		offers[m.Owner] = m.Offer
-	}
-	var n int64
-	for _, m := range b.Members {
-		if offers[m.Owner] != m.Offer {
-			n++
-		}
-		delete(offers, m.Owner)
-	}
-	return n + int64(len(offers))
-}
-
-func (d *Desk) ownMembership(p *statement.Pool) (least int64, err error) {
+// ownMembership checks that the pool names a version of this party's own that may be pooled.
+func (d *Desk) ownMembership(p *statement.Pool) error {
 	for _, m := range p.Members {
 		if m.Owner != d.self() {
 			continue
 		}
 		own, ok := d.Store.Get(m.Offer)
-		if !ok {
-			return 0, refuse("offer-unknown", "the pool names an offer that this party did not make")
+		switch {
+		case !ok:
+			return refuse("offer-unknown", "the pool names an offer that this party did not make")
+		case own.Retired:
+			return refuse("offer-retired", "the pool names a version that is retired")
+		case own.Policy.MinContributors() == 0:
+			return refuse("pool-small", "the policy has no rule on contributors, so its data can't be pooled")
 		}
-		if own.Retired {
-			return 0, refuse("offer-retired", "the pool names a version that is retired")
-		}
-		if least = own.Policy.MinContributors(); int64(len(p.Members)) < least {
-			return 0, refuse("pool-small", fmt.Sprintf("the pool has %d members, and the policy asks for %d contributors", len(p.Members), least))
-		}
-		return least, nil
+		return nil
 	}
-	return 0, refuse("not-concerned", "the pool does not name this party as a member")
+	return refuse("not-concerned", "the pool does not name this party as a member")
 }
 
 func (d *Desk) oneSchema(ctx context.Context, p *statement.Pool) error {

@@ -96,13 +96,8 @@ type wrappedKey struct {
 	Key  []byte `json:"key"` // wrapped under the version key
 }
 
-// wrap makes keys.json: a fresh version key wraps the keys, the key store wraps it.
-func (k *Keys) wrap(ctx context.Context, store keystore.KeyStore) ([]byte, error) {
-	version, err := seal.NewDataKey()
-	if err != nil {
-		return nil, err
-	}
-	defer version.Wipe()
+// wrap makes keys.json: the version key wraps the keys, the key store wraps it.
+func (k *Keys) wrap(ctx context.Context, store keystore.KeyStore, version *seal.DataKey) (src []byte, err error) {
 	w := wrapped{Format: KeysFormat, Owner: k.id.Owner, Dataset: k.id.Dataset, Version: k.id.Version}
 	if w.Key, err = store.Wrap(ctx, k.id.key(seal.VersionKey), version); err != nil {
 		return nil, err
@@ -119,12 +114,9 @@ func (k *Keys) wrap(ctx context.Context, store keystore.KeyStore) ([]byte, error
 
 // unwrap opens just the named keys of keys.json.
 func unwrap(ctx context.Context, store keystore.KeyStore, id ID, src []byte, names []string) (map[string]*seal.DataKey, error) {
-	var w wrapped
-	if err := statement.Unmarshal(src, &w); err != nil || w.Format != KeysFormat {
-		return nil, noKeys(errors.New("keys.json is damaged"))
-	}
-	if (ID{w.Owner, w.Dataset, w.Version}) != id {
-		return nil, noKeys(errors.New("keys.json is of another version"))
+	w, err := parseKeys(id, src)
+	if err != nil {
+		return nil, err
 	}
 	version, err := store.Unwrap(ctx, id.key(seal.VersionKey), w.Key)
 	if err != nil {
@@ -144,6 +136,17 @@ func unwrap(ctx context.Context, store keystore.KeyStore, id ID, src []byte, nam
 		out[name] = key
 	}
 	return out, nil
+}
+
+func parseKeys(id ID, src []byte) (wrapped, error) {
+	var w wrapped
+	if err := statement.Unmarshal(src, &w); err != nil || w.Format != KeysFormat {
+		return wrapped{}, noKeys(errors.New("keys.json is damaged"))
+	}
+	if (ID{w.Owner, w.Dataset, w.Version}) != id {
+		return wrapped{}, noKeys(errors.New("keys.json is of another version"))
+	}
+	return w, nil
 }
 
 func noKeys(err error) error {

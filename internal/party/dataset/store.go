@@ -25,6 +25,8 @@ type Published struct {
 	Offer   *statement.Verified[statement.Offer]
 	Policy  *policy.Policy
 	Retired bool
+	// Same is the first version with equal contents, as far as this owner's agent noticed; empty for that version itself.
+	Same statement.Digest
 }
 
 // Store keeps the versions of one owner in its home folder. It is safe for concurrent use.
@@ -74,7 +76,11 @@ func (s *Store) load(file string) error {
 	}
 	_, err = os.Stat(filepath.Join(filepath.Dir(file), "retired.json"))
 	retired := !errors.Is(err, fs.ErrNotExist) // unreadable counts as retired
-	s.versions[v.Digest()] = &Published{Offer: v, Policy: p, Retired: retired}
+	same, err := sameAs(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	s.versions[v.Digest()] = &Published{Offer: v, Policy: p, Retired: retired, Same: same}
 	return nil
 }
 
@@ -89,12 +95,16 @@ func (s *Store) NextVersion(dataset string) string {
 	}
 }
 
-// Begin reserves the version and stores its wrapped keys. They are durable when
-// it returns: an offer must never be posted whose keys could be lost.
-func (s *Store) Begin(ctx context.Context, k *Keys) error {
+// Begin reserves the version and stores its wrapped keys and the mark of its contents. They are durable when it returns:
+// an offer must never be posted whose keys could be lost.
+func (s *Store) Begin(ctx context.Context, k *Keys, c Contents) error {
 	dir := s.folder(k.id.Dataset, k.id.Version)
 	if _, err := os.Stat(filepath.Join(dir, "offer.json")); err == nil {
 		return fault.New(fault.Usage, "this version is published already", "choose another --version", nil)
+	}
+	same, err := s.first(ctx, k.id.Dataset, c)
+	if err != nil {
+		return err
 	}
 	if err := home.MkdirAll(filepath.Dir(dir)); err != nil {
 		return err
@@ -102,8 +112,20 @@ func (s *Store) Begin(ctx context.Context, k *Keys) error {
 	if err := home.MkdirAll(dir); err != nil {
 		return err
 	}
-	b, err := k.wrap(ctx, s.keys)
+	version, err := seal.NewDataKey()
 	if err != nil {
+		return err
+	}
+	defer version.Wipe()
+	m, err := mark(k.id, version, c)
+	if err != nil {
+		return err
+	}
+	b, err := k.wrap(ctx, s.keys, version)
+	if err != nil {
+		return err
+	}
+	if err := s.writeContents(k.id, m, same); err != nil {
 		return err
 	}
 	return home.WriteFile(filepath.Join(dir, "keys.json"), b)
@@ -119,12 +141,17 @@ func (s *Store) Finish(e *statement.Envelope) error {
 	if err != nil {
 		return err
 	}
-	if err := home.WriteFile(filepath.Join(s.folder(v.Body().Dataset, v.Body().Version), "offer.json"), e.Bytes()); err != nil {
+	folder := s.folder(v.Body().Dataset, v.Body().Version)
+	same, err := sameAs(folder)
+	if err != nil {
+		return err
+	}
+	if err := home.WriteFile(filepath.Join(folder, "offer.json"), e.Bytes()); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.versions[v.Digest()] = &Published{Offer: v, Policy: p}
+	s.versions[v.Digest()] = &Published{Offer: v, Policy: p, Same: same}
 	return nil
 }
 
@@ -180,6 +207,23 @@ func (s *Store) List() []Published {
 		return a.Version < b.Version
 	})
 	return out
+}
+
+// ReplacedBy returns the newest of the versions that came after this one, retired or not.
+func (s *Store) ReplacedBy(offer statement.Digest) (Published, bool) {
+	var found Published
+	after := false
+	own, ok := s.Get(offer)
+	for _, p := range s.List() {
+		switch {
+		case !ok || p.Offer.Body().Dataset != own.Offer.Body().Dataset:
+		case p.Offer.Digest() == offer:
+			after = true
+		case after:
+			found = p
+		}
+	}
+	return found, found.Offer != nil
 }
 
 // Latest returns the newest version of a data set that is not retired.

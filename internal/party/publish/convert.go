@@ -26,8 +26,8 @@ var (
 	errScale  = errors.New("has more decimals than the policy's scale")
 )
 
-// putter checks one cell and appends it to an arrow column.
-type putter func(b array.Builder, c tabular.Cell) error
+// putter checks one cell, appends it to an arrow column and returns its canonical text, nil for NULL.
+type putter func(b array.Builder, c tabular.Cell) (*string, error)
 
 func refusedValue(place string, c *column, err error) error {
 	return fault.New(fault.Input, fmt.Sprintf("%s, column %s: the value %s", place, c.Name, reason(err)),
@@ -47,32 +47,32 @@ func reason(err error) string {
 func putterOf(c *column) putter {
 	put := typedPutter(c.Type)
 	seen := map[[16]byte]struct{}{}
-	return func(b array.Builder, cell tabular.Cell) error {
+	return func(b array.Builder, cell tabular.Cell) (*string, error) {
 		if cell.Null {
 			if !c.Nullable {
-				return errNull
+				return nil, errNull
 			}
 			b.AppendNull()
-			return nil
+			return nil, nil
 		}
 		if err := c.measure.check(cell.Text); err != nil {
-			return err
+			return nil, err
 		}
 		canonical, err := put(b, cell.Text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if c.domain != nil && !c.domain[canonical] {
-			return errDomain
+			return nil, errDomain
 		}
 		if c.unique {
 			h := sha256.Sum256([]byte(canonical))
 			if _, twice := seen[[16]byte(h[:16])]; twice {
-				return errTwice
+				return nil, errTwice
 			}
 			seen[[16]byte(h[:16])] = struct{}{}
 		}
-		return nil
+		return &canonical, nil
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
@@ -41,6 +43,13 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		return nil, err
 	}
 	defer t.Wipe()
+	newest, same, err := p.Store.Unchanged(ctx, r.Dataset, t.contents)
+	if err != nil {
+		return nil, err
+	}
+	if same && !r.EvenIfUnchanged {
+		return p.finish(ctx, newest, t)
+	}
 	id := dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: r.Dataset, Version: r.Version}
 	var names []string
 	for _, c := range t.Schema {
@@ -51,7 +60,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		return nil, err
 	}
 	defer keys.Wipe()
-	if err := p.Store.Begin(ctx, keys); err != nil {
+	if err := p.Store.Begin(ctx, keys, t.contents); err != nil {
 		return nil, err
 	}
 	file, err := p.seal(ctx, id, t, keys, tell)
@@ -59,6 +68,53 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		return nil, err
 	}
 	return p.offer(ctx, id, t, keys, file, tell)
+}
+
+func (p *Publisher) record(ctx context.Context, offer statement.Digest, o *statement.Offer) error {
+	_, err := p.Ledger.Append(ctx, ledger.Entry{Kind: ledger.KindPublish, About: offer, Name: o.Dataset, Version: o.Version}, nil)
+	return err
+}
+
+// finish answers a request for rows that the newest version has. What a full disk or an exchange that went away left out of
+// its publication is made up for; a version that nobody had seen under the same policy is then the one that was asked for.
+func (p *Publisher) finish(ctx context.Context, newest *dataset.Published, t *Table) (*statement.Verified[statement.Offer], error) {
+	o := newest.Offer
+	recorded := slices.ContainsFunc(p.Ledger.Entries(), func(e ledger.Entry) bool {
+		return e.Kind == ledger.KindPublish && e.About == o.Digest()
+	})
+	if newest.Retired {
+		return nil, unchanged(o.Body().Version)
+	}
+	if !recorded {
+		if err := p.record(ctx, o.Digest(), o.Body()); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := p.Exchange.PostStatement(ctx, o.Envelope()); err != nil {
+		return nil, err
+	}
+	if !recorded && bytes.Equal(newest.Policy.Text(), t.Policy.Text()) {
+		return o, nil
+	}
+	return nil, unchanged(o.Body().Version)
+}
+
+// Notes are what an owner should know after it published a version: what older ones are good for.
+func (p *Publisher) Notes(o *statement.Verified[statement.Offer]) []string {
+	var older []string
+	for _, v := range p.Store.List() {
+		if b := v.Offer.Body(); b.Dataset == o.Body().Dataset && !v.Retired && v.Offer.Digest() != o.Digest() {
+			older = append(older, b.Version)
+		}
+	}
+	if older == nil {
+		return nil
+	}
+	list := strings.Join(older, ", ")
+	return []string{
+		"replaced: version " + list + "; contracts granted over it stay until revoked; new ones are granted by hand, or by a rule that says even_if_replaced",
+		"outside a pool, who may ask two versions sees their difference; 'cordon dataset retire " + o.Body().Dataset + " --version …' ends an old one",
+	}
 }
 
 // AADPrefix binds a sealed file to its owner, data set, version and number.
@@ -126,6 +182,11 @@ func (p *Publisher) offer(ctx context.Context, id dataset.ID, t *Table, keys *da
 		Owner: id.Owner, Dataset: id.Dataset, Version: id.Version, Files: []statement.File{f},
 		Commitments: keys.Commitments(), Policy: string(t.Policy.Text()), Price: t.Policy.Price(), CreatedMS: p.Now().UnixMilli(),
 	}
+	for _, v := range p.Store.List() { // a clock that was set back makes no version older than the one that it replaces
+		if v.Offer.Body().Dataset == id.Dataset {
+			o.CreatedMS = max(o.CreatedMS, v.Offer.Body().CreatedMS+1)
+		}
+	}
 	for _, c := range t.Schema {
 		o.Schema = append(o.Schema, statement.Column{Name: c.Name, Type: string(c.Type), Nullable: c.Nullable})
 	}
@@ -139,8 +200,7 @@ func (p *Publisher) offer(ctx context.Context, id dataset.ID, t *Table, keys *da
 	if err := p.Store.Finish(e); err != nil {
 		return nil, err
 	}
-	_, err = p.Ledger.Append(ctx, ledger.Entry{Kind: ledger.KindPublish, About: e.Digest(), Name: id.Dataset, Version: id.Version}, nil)
-	if err != nil {
+	if err := p.record(ctx, e.Digest(), &o); err != nil {
 		return nil, err
 	}
 	tell(Progress{Stage: "offer", Rows: t.Rows, Bytes: f.Bytes, Total: f.Bytes})

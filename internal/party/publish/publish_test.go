@@ -495,14 +495,16 @@ func TestNextVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := p.Publish(t.Context(), request(path), quiet)
+	rekey := request(path)
+	rekey.EvenIfUnchanged = true
+	second, err := p.Publish(t.Context(), rekey, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if second.Body().Version != "2" || second.Body().Replaces != first.Digest() || first.Body().Commitments[0] == second.Body().Commitments[0] {
 		t.Fatal("second version is not a fresh one after the first")
 	}
-	again := request(path)
+	again := rekey
 	again.Version = "2"
 	if _, err := p.Publish(t.Context(), again, quiet); fault.ExitCode(err) != int(fault.Usage) {
 		t.Fatalf("a version was overwritten: %v", err)

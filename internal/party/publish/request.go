@@ -20,6 +20,8 @@ type Request struct {
 	Columns []Rename // columns to publish, in order; default: all, under their own names
 	Where   []Equal  // only rows that match all
 	RowID   string   // name of an added column that numbers the rows from 1
+
+	EvenIfUnchanged bool // publish rows that the newest version has already
 }
 
 // Typed gives a published column a type.

@@ -17,6 +17,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/tabular"
 	"github.com/cordon-exchange/cordon/policy"
 )
@@ -35,6 +36,8 @@ type Table struct {
 	Schema  []policy.Column
 	Rows    int64
 	Parquet []byte
+
+	contents dataset.Contents
 }
 
 // Wipe overwrites the clear bytes.
@@ -70,7 +73,7 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 	if st, err := os.Stat(r.Path); err == nil {
 		tell = withTotal(tell, st.Size())
 	}
-	w, err := newWriter(cols)
+	w, err := newWriter(cols, contentsOf(cols, p))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +83,7 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 	if w.rows == 0 {
 		return nil, input("no row is left to publish", "check the file and --where-equals")
 	}
-	return &Table{Policy: p, Schema: schemaOf(cols), Rows: w.rows, Parquet: w.out.Bytes()}, nil
+	return &Table{Policy: p, Schema: schemaOf(cols), Rows: w.rows, Parquet: w.out.Bytes(), contents: w.contents.digest()}, nil
 }
 
 func withTotal(tell func(Progress), total int64) func(Progress) {
@@ -166,18 +169,20 @@ func next(ctx context.Context, src tabular.Reader, rows int64) ([]tabular.Cell, 
 
 // writer makes the plain Parquet file, in memory.
 type writer struct {
-	cols    []column
-	putters []putter
-	batch   *array.RecordBuilder
-	file    *pqarrow.FileWriter
-	out     *bytes.Buffer
-	pending int
-	rows    int64
+	cols     []column
+	putters  []putter
+	contents *contents
+	cells    []*string // of the row at hand
+	batch    *array.RecordBuilder
+	file     *pqarrow.FileWriter
+	out      *bytes.Buffer
+	pending  int
+	rows     int64
 }
 
-func newWriter(cols []column) (*writer, error) {
+func newWriter(cols []column, c *contents) (*writer, error) {
 	var fields []arrow.Field
-	w := &writer{cols: cols, out: &bytes.Buffer{}}
+	w := &writer{cols: cols, contents: c, cells: make([]*string, len(cols)), out: &bytes.Buffer{}}
 	for i := range cols {
 		fields = append(fields, arrow.Field{Name: cols[i].Name, Type: arrowType(cols[i].Type), Nullable: cols[i].Nullable})
 		w.putters = append(w.putters, putterOf(&cols[i]))
@@ -228,10 +233,13 @@ func (w *writer) add(row []tabular.Cell, src tabular.Reader) error {
 		if c.from != rowID {
 			cell = row[c.from]
 		}
-		if err := w.putters[i](w.batch.Field(i), cell); err != nil {
+		text, err := w.putters[i](w.batch.Field(i), cell)
+		if err != nil {
 			return refusedValue(src.Place(), c, err)
 		}
+		w.cells[i] = text
 	}
+	w.contents.add(w.cells)
 	if w.pending++; w.pending == rowGroup {
 		return w.flush()
 	}
