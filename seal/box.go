@@ -81,12 +81,6 @@ func (c Context) info() ([]byte, error) {
 	return statement.Frame(c.Purpose, []byte(c.Job), []byte(c.To), []byte(c.From)), nil
 }
 
-// ValidBox reports whether To can seal to a public key.
-func ValidBox(public []byte) bool {
-	_, err := kem().NewPublicKey(public)
-	return err == nil
-}
-
 // To seals plaintext to a public key, from a verified party or session
 // (docs/spec/sealing.md, section 2).
 func To(public []byte, c Context, plaintext []byte) ([]byte, error) {

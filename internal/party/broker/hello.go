@@ -95,7 +95,7 @@ func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 // sessionOf is a session that can be sealed to, or nil. Nothing but a refusal is
 // sealed to it before it is attested.
 func sessionOf(s statement.Session) *statement.Session {
-	if !s.Fingerprint().Valid() || !seal.ValidBox(s.Box) {
+	if !s.Fingerprint().Valid() || !boxUsable(s.Box) {
 		return nil
 	}
 	return &s

@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -298,6 +299,11 @@ func (b *Broker) attested(ctx context.Context, m *matter, e *statement.Evidence,
 	}
 	m.claims = c
 	return nil
+}
+
+func boxUsable(box []byte) bool {
+	_, err := seal.To(box, seal.Context{Purpose: seal.PurposeReply}, nil)
+	return err == nil
 }
 
 // accepts is what the contract and the policies of all of this party's offers in it accept.
