@@ -65,14 +65,15 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 
 // Limit changes the options of an engine that was opened before they were known.
 func (e *Engine) Limit(ctx context.Context, o Options) error {
-	if e.state != opened || !o.valid() {
+	before := e.state
+	if before != opened && before != inspected || !o.valid() {
 		return Error{CodeSetup}
 	}
 	e.state = closed // until all of it is done
 	if err := e.set(ctx, fmt.Sprintf("memory_limit='%dB'", o.MemoryBytes), "threads="+strconv.Itoa(o.Threads)); err != nil {
 		return at(CodeSetup, err)
 	}
-	e.state = opened
+	e.state = before
 	return nil
 }
 
@@ -90,8 +91,9 @@ func settings(o Options) url.Values {
 }
 
 // Inspect closes what can be closed before the memory files are known, and refuses a database in which something can take the
-// place of what the plan's SQL names: the slow part of Bind, which does it itself where nobody has. Between the two nothing
-// is executed.
+// place of what the plan's SQL names. It is the slow part of Bind, which does it itself where nobody has; between the two
+// nothing is executed but Limit. It is cheapest with one thread: of several, one lists functions while the others look for
+// work without a pause.
 func (e *Engine) Inspect(ctx context.Context) error {
 	if e.state != opened {
 		return Error{CodeSetup}

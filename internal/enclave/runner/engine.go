@@ -30,23 +30,22 @@ type pendingEngine struct {
 // firstMemory is enough for an empty database, until the job's limits are known.
 const firstMemory = 64 << 20
 
-// openEngine begins to open an engine, before the job is known.
+// openEngine begins to open an engine and to look for what must not be in it, before the job is known.
 func openEngine(ctx context.Context) *pendingEngine {
 	p := &pendingEngine{}
 	p.begin(func() (err error) {
-		p.engine, err = engine.New(ctx, engine.Options{MemoryBytes: firstMemory, Threads: 1})
-		return err
+		if p.engine, err = engine.New(ctx, engine.Options{MemoryBytes: firstMemory, Threads: 1}); err != nil {
+			return err
+		}
+		return p.engine.Inspect(ctx)
 	})
 	return p
 }
 
-// inspect begins to limit the engine to its share, and to look for what must not be in it.
-func (p *pendingEngine) inspect(ctx context.Context, l channel.Limits) {
+// limit begins to give the engine its share.
+func (p *pendingEngine) limit(ctx context.Context, l channel.Limits) {
 	p.begin(func() error {
-		if err := p.engine.Limit(ctx, engine.Options{MemoryBytes: share(l, engineShare), Threads: int(l.Threads)}); err != nil {
-			return err
-		}
-		return p.engine.Inspect(ctx)
+		return p.engine.Limit(ctx, engine.Options{MemoryBytes: share(l, engineShare), Threads: int(l.Threads)})
 	})
 }
 

@@ -99,7 +99,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return failure.New(failure.Link, err)
 	}
 	r.limits = in.Limits
-	r.engine.inspect(ctx, in.Limits)
+	r.engine.limit(ctx, in.Limits)
 	if r.brief, err = brief.Check(in, r.opt.Now()); err != nil {
 		return err
 	}
