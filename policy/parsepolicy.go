@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -24,15 +25,21 @@ func Parse(src []byte) (*Policy, error) {
 	return p, nil
 }
 
+// pattern is compiled when it is first asked: not at the start of every program that imports this package.
+func pattern(p string) func(string) bool {
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(p) })
+	return func(s string) bool { return compiled().MatchString(s) }
+}
+
 var (
-	isDatasetName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`).MatchString
-	isPurpose     = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`).MatchString
-	isFingerprint = regexp.MustCompile(`^cordon1[0-9a-f]{64}$`).MatchString
-	isDigest      = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`).MatchString
-	isWord        = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`).MatchString
-	isDecimal     = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`).MatchString
-	isDate        = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`).MatchString
-	isPeriod      = regexp.MustCompile(`^[1-9][0-9]{0,3}d$`).MatchString
+	isDatasetName = pattern(`^[a-z][a-z0-9_]{0,31}$`)
+	isPurpose     = pattern(`^[a-z][a-z0-9-]{0,63}$`)
+	isFingerprint = pattern(`^cordon1[0-9a-f]{64}$`)
+	isDigest      = pattern(`^sha256:[0-9a-f]{64}$`)
+	isWord        = pattern(`^[a-z][a-z0-9-]{0,63}$`)
+	isDecimal     = pattern(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+	isDate        = pattern(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+	isPeriod      = pattern(`^[1-9][0-9]{0,3}d$`)
 )
 
 const fingerprintHint = `a fingerprint is cordon1 and 64 hex digits, as "cordon party show" prints it`

@@ -151,14 +151,14 @@ func (r *reader) text(n *yaml.Node, what string) string {
 	return n.Value
 }
 
-var plainInt = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
+var isPlainInt = pattern(`^(0|-?[1-9][0-9]*)$`)
 
 func (r *reader) integer(n *yaml.Node, what string, lo, hi int64) int64 {
 	if r.err != nil || n == nil {
 		return 0
 	}
 	v, err := strconv.ParseInt(n.Value, 10, 64)
-	if n.Kind != yaml.ScalarNode || n.Style != 0 || !plainInt.MatchString(n.Value) || err != nil || v < lo || v > hi {
+	if n.Kind != yaml.ScalarNode || n.Style != 0 || !isPlainInt(n.Value) || err != nil || v < lo || v > hi {
 		r.fail(n, what+" must be a whole number from "+strconv.FormatInt(lo, 10)+" to "+strconv.FormatInt(hi, 10), "write it in plain digits")
 		return 0
 	}

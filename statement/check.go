@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -84,13 +85,14 @@ func (c *check) digests(list []Digest, field string) {
 // NonceSize is the length of every nonce and salt, in bytes.
 const NonceSize = 32
 
-var nameRE = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+// Compiled when first asked: not at the start of every program.
+var nameRE = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`) })
 
 // ValidName reports whether s can name a party, data set or pool. Such names are
 // the parts of SQL names like party.dataset, so they need no quoting.
-func ValidName(s string) bool { return nameRE.MatchString(s) && s != "pool" && s != "own" }
+func ValidName(s string) bool { return nameRE().MatchString(s) && s != "pool" && s != "own" }
 
-var columnRE = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+var columnRE = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`) })
 
 // ValidColumn reports whether s can name a column.
-func ValidColumn(s string) bool { return columnRE.MatchString(s) }
+func ValidColumn(s string) bool { return columnRE().MatchString(s) }

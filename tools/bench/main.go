@@ -18,10 +18,14 @@ type options struct {
 	rows   int
 	rounds int
 	cold   int
+	only   string
 	json   bool
 	work   string
 	quiet  bool
 }
+
+// onlyFixed leaves out all that needs the large table.
+const onlyFixed = "fixed"
 
 const usage = `Usage: bench [flags]
 
@@ -40,6 +44,7 @@ Exit codes: 0 measured (goals met or not), 1 not measured, 2 usage.
 Example:
   bench -bin bin
   bench -bin bin -rows 600000 -rounds 3 -json
+  bench -bin bin -only fixed -cold 50
 
 Flags:
 `
@@ -69,11 +74,16 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.IntVar(&o.rows, "rows", 6_000_000, "rows of the table")
 	f.IntVar(&o.rounds, "rounds", 5, "whole jobs for each figure; what takes no job is measured three times as often")
 	f.IntVar(&o.cold, "cold", 20, "jobs over a tiny table, for the fixed cost")
+	f.StringVar(&o.only, "only", "", "measure one part: fixed (the fixed cost of a job); no large table is made then")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "do not say what is under way")
 	f.StringVar(&o.work, "work", "", "folder to work in, below which one is made and removed; default the system's")
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if o.only != "" && o.only != onlyFixed {
+		fmt.Fprintln(w, "error: -only must be fixed")
+		return o, errors.New("usage")
 	}
 	if o.rows < 10_000 || o.rounds < 1 || o.cold < 10 || f.NArg() > 0 {
 		fmt.Fprintln(w, "error: -rows must be 10000 or more, -rounds 1, -cold 10, and nothing may follow the flags")

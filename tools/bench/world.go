@@ -45,17 +45,25 @@ func (w *world) prepare(ctx context.Context, o options) error {
 	if err := w.programs(o.bin); err != nil {
 		return err
 	}
-	steps := []struct {
+	type step struct {
 		what string
 		do   func(context.Context) error
-	}{
-		{"start the exchange, the host and four agents", w.startAll},
-		{"make tables", func(ctx context.Context) error { return w.makeTables(ctx, o.rows) }},
-		{"publish small tables and form their pool", w.publishTiny},
-		{"publish the table, rows are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem") }},
-		{"publish the table, orders are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem_orders") }},
-		{"agree on contracts", w.agree},
 	}
+	steps := []step{
+		{"start the exchange, the host and four agents", w.startAll},
+		{"make small tables", w.makeTiny},
+		{"publish small tables and form their pool", w.publishTiny},
+	}
+	tables := []string{tinyPool}
+	if o.only != onlyFixed {
+		steps = append(steps,
+			step{"make the table", func(ctx context.Context) error { return makeLineitem(ctx, w.file("lineitem.parquet"), o.rows) }},
+			step{"publish the table, rows are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem") }},
+			step{"publish the table, orders are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem_orders") }},
+		)
+		tables = append(tables, bigRows, bigUnits)
+	}
+	steps = append(steps, step{"agree on contracts", func(ctx context.Context) error { return w.agree(ctx, tables) }})
 	for _, s := range steps {
 		began := time.Now()
 		if err := s.do(ctx); err != nil {
@@ -75,9 +83,21 @@ func (w *world) programs(bin string) error {
 		if _, err := os.Stat(abs); err != nil {
 			return fmt.Errorf("%s is missing: run 'make build', or name its folder with -bin", name)
 		}
-		*path = abs
+		if *path, err = w.install(abs); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// install copies a program, as installing it does: a file that the linker has just written is slower to map.
+func (w *world) install(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	to := w.file(filepath.Base(path))
+	return to, os.WriteFile(to, b, 0o700)
 }
 
 func (w *world) home(party string) string       { return filepath.Join(w.dir, "homes", party) }
@@ -118,13 +138,13 @@ func (w *world) party(ctx context.Context, name string) error {
 		"--passphrase-file", w.passphrase(name), "--join-pools", "tiny", "--json")
 }
 
-func (w *world) makeTables(ctx context.Context, rows int) error {
+func (w *world) makeTiny(ctx context.Context) error {
 	for i, name := range owners() {
 		if err := makeTiny(ctx, w.file(name+".csv"), i); err != nil {
 			return err
 		}
 	}
-	return makeLineitem(ctx, w.file("lineitem.parquet"), rows)
+	return nil
 }
 
 func (w *world) publish(ctx context.Context, owner, dataset, policy, file string, more ...string) error {
@@ -172,8 +192,8 @@ func (w *world) publishTiny(ctx context.Context) error {
 }
 
 // agree makes one contract for each table; standing rules grant it.
-func (w *world) agree(ctx context.Context) error {
-	for _, table := range []string{bigRows, bigUnits, tinyPool} {
+func (w *world) agree(ctx context.Context, tables []string) error {
+	for _, table := range tables {
 		args := []string{"contract", "propose", "--home", w.home(analyst), "--purpose", purpose, "--wait", patience.String(), "--data", table,
 			"--build", w.host.Build, "--operator", w.host.Operator, "--evidence", "simulated", "--perimeter", w.host.Form, "--until", "2d"}
 		for _, name := range owners() {

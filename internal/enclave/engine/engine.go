@@ -18,6 +18,8 @@ type Options struct {
 	Threads     int   // required
 }
 
+func (o Options) valid() bool { return o.MemoryBytes > 0 && o.Threads > 0 }
+
 // Source is the memory file that holds the opened columns of one source of the plan.
 type Source struct {
 	Index int    // into the plan's sources
@@ -38,6 +40,7 @@ type state uint8
 const (
 	closed state = iota
 	opened
+	inspected
 	bound
 	prepared
 	used
@@ -46,7 +49,7 @@ const (
 // New opens an empty database in memory. Settings that close doors are given to the open call itself, so that there is no
 // moment without them; those that need an order follow in Bind.
 func New(ctx context.Context, o Options) (*Engine, error) {
-	if o.MemoryBytes < 1 || o.Threads < 1 {
+	if !o.valid() {
 		return nil, Error{CodeSetup}
 	}
 	connector, err := duckdb.NewConnector(":memory:?"+settings(o).Encode(), nil)
@@ -58,6 +61,20 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		return nil, at(CodeSetup, joinClose(err, connector))
 	}
 	return &Engine{connector: connector, conn: conn, state: opened}, nil
+}
+
+// Limit changes the options of an engine that was opened before they were known.
+func (e *Engine) Limit(ctx context.Context, o Options) error {
+	before := e.state
+	if before != opened && before != inspected || !o.valid() {
+		return Error{CodeSetup}
+	}
+	e.state = closed // until all of it is done
+	if err := e.set(ctx, fmt.Sprintf("memory_limit='%dB'", o.MemoryBytes), "threads="+strconv.Itoa(o.Threads)); err != nil {
+		return at(CodeSetup, err)
+	}
+	e.state = before
+	return nil
 }
 
 // settings are in force from the first moment. temp_directory is empty: DuckDB has nowhere to spill clear text to.
@@ -73,9 +90,38 @@ func settings(o Options) url.Values {
 	}
 }
 
+// Inspect closes what can be closed before the memory files are known, and refuses a database in which something can take the
+// place of what the plan's SQL names. It is the slow part of Bind, which does it itself where nobody has; between the two
+// nothing is executed but Limit. It is cheapest with one thread: of several, one lists functions while the others look for
+// work without a pause.
+func (e *Engine) Inspect(ctx context.Context) error {
+	if e.state != opened {
+		return Error{CodeSetup}
+	}
+	e.state = closed // until all of it is done
+	err := e.set(ctx,
+		"temp_directory=''",
+		"allowed_directories=[]",
+		"disabled_optimizers='statistics_propagation'",
+	)
+	if err != nil {
+		return at(CodeSetup, err)
+	}
+	if err := e.assertEmpty(ctx); err != nil {
+		return at(CodeSetup, err)
+	}
+	e.state = inspected
+	return nil
+}
+
 // Bind names the memory files that may be read, closes everything else, and locks. The files need not have contents yet.
 func (e *Engine) Bind(ctx context.Context, sources []Source) error {
-	if e.state != opened {
+	if e.state == opened {
+		if err := e.Inspect(ctx); err != nil {
+			return err
+		}
+	}
+	if e.state != inspected {
 		return Error{CodeSetup}
 	}
 	e.state = closed // until all of it is done
@@ -90,30 +136,24 @@ func (e *Engine) Bind(ctx context.Context, sources []Source) error {
 	return nil
 }
 
-// harden: the order matters. allowed_paths can't be set once external access is off, temp_directory neither, nothing once
-// the configuration is locked. Statistics are what an owner wrote into its file, so nothing may be answered or left unchecked
-// because of them.
+// harden ends what Inspect began. The order matters: allowed_paths can't be set once external access is off, temp_directory
+// neither, nothing once the configuration is locked. Statistics are what an owner wrote into its file, so nothing may be
+// answered or left unchecked because of them: Inspect turns off what would.
 func (e *Engine) harden(ctx context.Context, paths []string) error {
 	quoted := make([]string, len(paths))
 	for i, p := range paths {
 		quoted[i] = "'" + p + "'"
 	}
-	statements := []string{
-		"SET temp_directory=''",
-		"SET allowed_directories=[]",
-		"SET allowed_paths=[" + strings.Join(quoted, ",") + "]",
-		"SET enable_external_access=false",
-		"SET disabled_optimizers='statistics_propagation'",
-	}
-	for _, s := range statements {
-		if err := e.exec(ctx, s); err != nil {
-			return err
-		}
-	}
-	if err := e.assertEmpty(ctx); err != nil {
-		return err
-	}
-	return e.exec(ctx, "SET lock_configuration=true")
+	return e.set(ctx,
+		"allowed_paths=["+strings.Join(quoted, ",")+"]",
+		"enable_external_access=false",
+		"lock_configuration=true",
+	)
+}
+
+// set changes settings one after the other, in one call.
+func (e *Engine) set(ctx context.Context, all ...string) error {
+	return e.exec(ctx, "SET "+strings.Join(all, "; SET "))
 }
 
 // pathsOf orders the sources by index and refuses any path but a descriptor of this process.

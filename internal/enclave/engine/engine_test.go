@@ -179,6 +179,29 @@ func TestStepsInOrderAndOnce(t *testing.T) {
 	wantCode(t, err, CodeSetup)
 }
 
+// What is known late can be set late, but not once a memory file can be read.
+func TestLimit(t *testing.T) {
+	ctx := context.Background()
+	e, err := New(ctx, Options{MemoryBytes: 64 << 20, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := errors.Join(e.Limit(ctx, Options{MemoryBytes: 1 << 29, Threads: 1}), e.Inspect(ctx), e.Limit(ctx, Options{MemoryBytes: 1 << 30, Threads: 2})); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"threads": "2", "memory_limit": "1.0 GiB"} {
+		if got, err := e.text(ctx, "SELECT value FROM duckdb_settings() WHERE name = '"+name+"'"); err != nil || got != want {
+			t.Errorf("%s is %q (%v)", name, got, err)
+		}
+	}
+	if err := e.Bind(ctx, []Source{{0, small(t)}}); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, e.Limit(ctx, Options{MemoryBytes: 1 << 30, Threads: 2}), CodeSetup)
+	wantCode(t, open(t).Limit(ctx, Options{MemoryBytes: 1 << 30}), CodeSetup)
+}
+
 func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e := open(t)

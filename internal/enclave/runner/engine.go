@@ -27,14 +27,26 @@ type pendingEngine struct {
 	err    error
 }
 
-// openEngine begins to open an engine.
-func openEngine(ctx context.Context, l channel.Limits) *pendingEngine {
+// firstMemory is enough for an empty database, until the job's limits are known.
+const firstMemory = 64 << 20
+
+// openEngine begins to open an engine and to look for what must not be in it, before the job is known.
+func openEngine(ctx context.Context) *pendingEngine {
 	p := &pendingEngine{}
 	p.begin(func() (err error) {
-		p.engine, err = engine.New(ctx, engine.Options{MemoryBytes: share(l, engineShare), Threads: int(l.Threads)})
-		return err
+		if p.engine, err = engine.New(ctx, engine.Options{MemoryBytes: firstMemory, Threads: 1}); err != nil {
+			return err
+		}
+		return p.engine.Inspect(ctx)
 	})
 	return p
+}
+
+// limit begins to give the engine its share.
+func (p *pendingEngine) limit(ctx context.Context, l channel.Limits) {
+	p.begin(func() error {
+		return p.engine.Limit(ctx, engine.Options{MemoryBytes: share(l, engineShare), Threads: int(l.Threads)})
+	})
 }
 
 // begin does f beside the caller, after what is under way has succeeded.

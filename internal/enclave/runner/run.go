@@ -86,20 +86,24 @@ func (r *run) stage(name string) {
 	r.reports.add(name)
 }
 
-func (r *run) prepare(ctx context.Context) error {
+func (r *run) prepare(ctx context.Context) (err error) {
 	r.stage("brief")
+	r.engine = openEngine(ctx) // slow, and needs nothing of what follows
+	defer func() {
+		if err != nil {
+			r.engine.close()
+		}
+	}()
 	in, err := r.host.Job(ctx)
 	if err != nil {
 		return failure.New(failure.Link, err)
 	}
 	r.limits = in.Limits
-	r.engine = openEngine(ctx, in.Limits) // slow, and needs nothing of what follows
+	r.engine.limit(ctx, in.Limits)
 	if r.brief, err = brief.Check(in, r.opt.Now()); err != nil {
-		r.engine.close()
 		return err
 	}
 	if r.session, err = newSession(); err != nil {
-		r.engine.close()
 		return failure.New(failure.Internal, err)
 	}
 	r.post = &mailbox{host: r.host, brief: r.brief, session: r.session, now: r.opt.Now}

@@ -19,6 +19,7 @@ import (
 
 const (
 	pollTime  = 30 * time.Second
+	ackTime   = time.Second            // between two acknowledgements of a busy mailbox
 	pause     = 500 * time.Millisecond // before an exchange that is away is asked again
 	stopTime  = 10 * time.Second       // for what is under way when the agent is stopped
 	tries     = 4                      // of an item that can't be decided
@@ -125,6 +126,8 @@ func sleep(ctx context.Context, d time.Duration) error {
 // again after a restart: every answer is idempotent.
 func (a *Agent) answer(ctx context.Context) error {
 	var after int64
+	acks := a.acknowledge(ctx)
+	defer acks.stop()
 	for {
 		var page *wire.Mailbox
 		err := a.untilThere(ctx, func(ctx context.Context) (err error) {
@@ -149,9 +152,7 @@ func (a *Agent) answer(ctx context.Context) error {
 			return ctx.Err()
 		}
 		after = page.Next
-		if err := a.exchange.AckMailbox(ctx, after); err != nil && ctx.Err() == nil {
-			a.opt.Log.Warn("mailbox not acknowledged", "error", err)
-		}
+		acks.add(after)
 	}
 }
 

@@ -42,7 +42,7 @@ func (m *matter) isOwner(f statement.Fingerprint) bool {
 // openJob establishes the job and its contract: who asks, under what. Whether
 // they are in force is another question.
 func (b *Broker) openJob(ctx context.Context, m *matter) error {
-	job, err := b.genuineJob(ctx, m.item.Job)
+	job, err := b.genuineJob(ctx, m.item)
 	if err != nil {
 		return err
 	}
@@ -64,14 +64,15 @@ func (b *Broker) openJob(ctx context.Context, m *matter) error {
 // maxJobs bounds the verified jobs at hand: each is asked for three times or more.
 const maxJobs = 256
 
-func (b *Broker) genuineJob(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Job], error) {
+func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Verified[statement.Job], error) {
+	d := item.Job
 	b.mu.Lock()
 	job := b.genuine[d]
 	b.mu.Unlock()
 	if job != nil {
 		return job, nil
 	}
-	e, err := b.Exchange.JobEnvelope(ctx, d)
+	e, err := b.envelope(ctx, item)
 	if fault.ExitCode(err) == int(fault.Untrusted) || client.HasCode(err, wire.CodeNotFound) {
 		return nil, refuseBecause(CodeJobSignature, "the exchange gives no such job", err)
 	}
@@ -89,6 +90,16 @@ func (b *Broker) genuineJob(ctx context.Context, d statement.Digest) (*statement
 	}
 	b.genuine[d] = job
 	return job, nil
+}
+
+// envelope of the item's job: the exchange sends it with the news of the job; else it is asked for.
+func (b *Broker) envelope(ctx context.Context, item wire.Item) (*statement.Envelope, error) {
+	if item.Kind == wire.KindJob && len(item.Body) > 0 {
+		if e, err := statement.ParseEnvelope(item.Body); err == nil && e.Digest() == item.Job {
+			return e, nil
+		}
+	}
+	return b.Exchange.JobEnvelope(ctx, item.Job)
 }
 
 // openJobInForce is openJob for what may lead to a release.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
@@ -187,24 +189,42 @@ func (c *Catalog) Grants(ctx context.Context, contract statement.Digest) (map[st
 		return nil, err
 	}
 	out := map[statement.Fingerprint]*statement.Verified[statement.Grant]{}
+	var all []*statement.Verified[statement.Grant]
 	for i := range items {
 		v, err := statement.VerifyAuthor[statement.Grant](&items[i].Envelope)
 		if err != nil || v.Body().Contract != contract {
 			continue
 		}
+		all = append(all, v)
+	}
+	revoked, err := c.allRevoked(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range all {
 		owner := v.Body().Owner
-		if old := out[owner]; old != nil && old.Body().CreatedMS >= v.Body().CreatedMS {
-			continue
-		}
-		revoked, err := c.Revoked(ctx, owner, v.Digest())
-		if err != nil {
-			return nil, err
-		}
-		if !revoked {
+		if old := out[owner]; !revoked[i] && (old == nil || old.Body().CreatedMS < v.Body().CreatedMS) {
 			out[owner] = v
 		}
 	}
 	return out, nil
+}
+
+// atOnce bounds the questions to the exchange that are under way for one answer.
+const atOnce = 8
+
+// allRevoked asks about several grants at once.
+func (c *Catalog) allRevoked(ctx context.Context, grants []*statement.Verified[statement.Grant]) ([]bool, error) {
+	out := make([]bool, len(grants))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	for i, v := range grants {
+		g.Go(func() (err error) {
+			out[i], err = c.Revoked(ctx, v.Body().Owner, v.Digest())
+			return err
+		})
+	}
+	return out, g.Wait()
 }
 
 // Revoked reports whether author revoked the statement, as far as the exchange shows.

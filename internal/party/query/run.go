@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/broker"
@@ -87,15 +89,32 @@ func (a *Asker) job(ctx context.Context, r Run, v *Verdict, body *statement.Body
 	}
 	slices.Sort(j.Owners)
 	j.Owners = slices.Compact(j.Owners)
-	for _, to := range j.Brokers() {
-		b, err := a.sealBody(ctx, body, to)
-		if err != nil {
-			return nil, err
-		}
-		j.Bodies = append(j.Bodies, *b)
-	}
-	return j, nil
+	j.Bodies, err = a.sealBodies(ctx, body, j.Brokers())
+	return j, err
 }
+
+// sealBodies seals to several brokers at once: each seal takes half a millisecond of one processor.
+func (a *Asker) sealBodies(ctx context.Context, body *statement.Body, brokers []statement.Fingerprint) ([]statement.SealedBody, error) {
+	out := make([]statement.SealedBody, len(brokers))
+	var g errgroup.Group
+	g.SetLimit(atOnce)
+	for i, to := range brokers {
+		g.Go(func() error {
+			b, err := a.sealBody(ctx, body, to)
+			if err == nil {
+				out[i] = *b
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// atOnce bounds what one question does at once.
+const atOnce = 8
 
 func (a *Asker) sealBody(ctx context.Context, body *statement.Body, to statement.Fingerprint) (*statement.SealedBody, error) {
 	p, err := a.Catalog.Party(ctx, to)

@@ -1,10 +1,12 @@
 package results
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
@@ -54,12 +56,13 @@ func (o *Opener) Account(ctx context.Context, job statement.Digest, extra []stat
 	if !job.Valid() {
 		return nil, fault.New(fault.Usage, "not the digest of a job", "'cordon query run' prints it: sha256: and 64 hex digits", nil)
 	}
+	var pins []statement.Fingerprint
+	var pinErr error
+	var pinning sync.WaitGroup
+	pinning.Go(func() { pins, pinErr = o.pins(ctx, job, extra) })
 	a, err := o.fetch(ctx, job)
-	if err != nil {
-		return nil, err
-	}
-	pins, err := o.pins(ctx, job, extra)
-	if err != nil {
+	pinning.Wait()
+	if err = cmp.Or(err, pinErr); err != nil {
 		return nil, err
 	}
 	a.Report, err = receipt.Verify(ctx, a.Bundle, receipt.Options{Pins: pins, Verifiers: o.Verifiers})
