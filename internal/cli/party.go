@@ -73,7 +73,7 @@ func (p *partyInfo) text(w io.Writer) error {
 
 func partyInit(cmd *cobra.Command, f initFlags) error {
 	if !statement.ValidName(f.name) {
-		return fault.New(fault.Usage, "not a name for a party: "+f.name, "give --name with lower-case letters, digits and _, at most 32", nil)
+		return fault.New(fault.Usage, fmt.Sprintf("not a name for a party: %q", f.name), "give --name with lower-case letters, digits and _, at most 32", nil)
 	}
 	if f.passphraseFile != "" && f.generatePassphrase != "" {
 		return fault.New(fault.Usage, "both --passphrase-file and --generate-passphrase", "give one of them", nil)
@@ -236,6 +236,11 @@ settings, 4 the ledger or an offer was tampered with, 5 wrong passphrase or miss
 func partyServe(cmd *cobra.Command, f serveFlags) error {
 	if f.exchange == "" {
 		return fault.New(fault.Usage, "no exchange given", "add --exchange URL", nil)
+	}
+	for _, name := range f.joinPools {
+		if !statement.ValidName(name) {
+			return fault.New(fault.Usage, fmt.Sprintf("not a name of a pool: %q", name), "give --join-pools NAME,NAME without pool. before it", nil)
+		}
 	}
 	dir, ring, err := unlock(f.home, f.passphraseFile)
 	if err != nil {
