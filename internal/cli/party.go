@@ -188,6 +188,9 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 				t.row("party", s.Name, string(s.Fingerprint))
 				t.row("exchange", s.Exchange)
 				t.row("data sets", fmt.Sprint(s.Datasets))
+				for _, v := range s.KeysMissing {
+					t.row("keys missing", v, "restore keyring.age and the folder from one backup, or retire it")
+				}
 				t.row("open exposures", fmt.Sprint(s.OpenExposures))
 				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))
 				return t.end()
