@@ -44,10 +44,19 @@ var (
 
 const fingerprintHint = `a fingerprint is cordon1 and 64 hex digits, as "cordon party show" prints it`
 
+// version is looked at first: a later format may have keys that this one does not know.
+func (r *reader) version(n *yaml.Node) {
+	v := r.mapping(n, "policy").vals["policy"]
+	if v != nil && (v.Kind != yaml.ScalarNode || v.Style != 0 || v.Value != "1") {
+		r.fail(v, "policy is not of version 1", "begin with policy: 1; a later version needs a later cordon")
+	}
+}
+
 func (r *reader) policy(n *yaml.Node, p *Policy) {
+	r.version(n)
 	s := r.section(n, "policy", "policy", "dataset", "unit", "columns", "output", "guard", "purposes", "analysts",
 		"operators", "evidence", "valid", "max_queries", "pruning", "timing", "standing", "price")
-	r.integer(r.need(s, "policy", "begin with policy: 1, the version of the format"), "policy", 1, 1)
+	r.need(s, "policy", "begin with policy: 1, the version of the format")
 	name := r.need(s, "dataset", "name the data set that these rules are for")
 	if p.dataset = r.text(name, "dataset"); r.err == nil && !isDatasetName(p.dataset) {
 		r.fail(name, "dataset is not a name", "use lower-case letters, digits and _, at most 32")

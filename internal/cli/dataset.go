@@ -13,6 +13,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 const maxPolicy = 1 << 20
@@ -185,6 +186,9 @@ Exit codes: 0 done, 2 usage, 3 no such party, 7 agent or exchange do not answer.
   cordon dataset list --of delta --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if in.Of != "" && !statement.ValidName(in.Of) && !statement.Fingerprint(in.Of).Valid() {
+				return fault.New(fault.Usage, fmt.Sprintf("not a name or fingerprint of a party: %q", in.Of), "a name has lower-case letters, digits and _; 'cordon party show' prints a fingerprint", nil)
+			}
 			return call(cmd, &f, api.PathDatasets, in, func(w io.Writer, l *api.Datasets) error {
 				t := newTable(w, "DATA SET", "VERSION", "ROWS", "BYTES", "STATE", "OFFER")
 				for _, d := range l.Datasets {

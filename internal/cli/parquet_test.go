@@ -228,6 +228,24 @@ func TestWriteWhole(t *testing.T) {
 	check("second")
 }
 
+// TestWriteThrough: what is there and is no file stays what it is.
+func TestWriteThrough(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "null")
+	if err := os.Symlink(os.DevNull, path); err != nil {
+		t.Skip("no links here")
+	}
+	if err := writeWhole(path, func(f *os.File) error { _, err := f.WriteString("x"); return err }); err != nil {
+		t.Error(err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() {
+		t.Errorf("a file is in its place: %v", err)
+	}
+	err := writeWhole(filepath.Dir(path), func(*os.File) error { return nil })
+	if fault.ExitCode(err) != int(fault.LocalStorage) || fault.Hint(err) == "" {
+		t.Errorf("a folder: %v", err)
+	}
+}
+
 // TestParquetFaults: every sentinel has its exit code and a hint, also when wrapped.
 func TestParquetFaults(t *testing.T) {
 	for err, want := range map[error]fault.Code{

@@ -73,7 +73,7 @@ func (p *partyInfo) text(w io.Writer) error {
 
 func partyInit(cmd *cobra.Command, f initFlags) error {
 	if !statement.ValidName(f.name) {
-		return fault.New(fault.Usage, "not a name for a party: "+f.name, "give --name with lower-case letters, digits and _, at most 32", nil)
+		return fault.New(fault.Usage, fmt.Sprintf("not a name for a party: %q", f.name), "give --name with lower-case letters, digits and _, at most 32", nil)
 	}
 	if f.passphraseFile != "" && f.generatePassphrase != "" {
 		return fault.New(fault.Usage, "both --passphrase-file and --generate-passphrase", "give one of them", nil)
@@ -188,6 +188,9 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 				t.row("party", s.Name, string(s.Fingerprint))
 				t.row("exchange", s.Exchange)
 				t.row("data sets", fmt.Sprint(s.Datasets))
+				for _, v := range s.KeysMissing {
+					t.row("keys missing", v, "restore keyring.age and the folder from one backup, or retire it")
+				}
 				t.row("open exposures", fmt.Sprint(s.OpenExposures))
 				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))
 				return t.end()
@@ -236,6 +239,11 @@ settings, 4 the ledger or an offer was tampered with, 5 wrong passphrase or miss
 func partyServe(cmd *cobra.Command, f serveFlags) error {
 	if f.exchange == "" {
 		return fault.New(fault.Usage, "no exchange given", "add --exchange URL", nil)
+	}
+	for _, name := range f.joinPools {
+		if !statement.ValidName(name) {
+			return fault.New(fault.Usage, fmt.Sprintf("not a name of a pool: %q", name), "give --join-pools NAME,NAME without pool. before it", nil)
+		}
 	}
 	dir, ring, err := unlock(f.home, f.passphraseFile)
 	if err != nil {

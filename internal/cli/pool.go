@@ -96,7 +96,7 @@ by this party's own policy, 7 agent or exchange do not answer.`,
 			if len(args) == 1 {
 				in.Name = args[0]
 			}
-			if digest != "" && !in.Digest.Valid() || digest == "" && in.Name == "" {
+			if digest != "" && !in.Digest.Valid() || digest == "" && in.Name == "" || in.Name != "" && !statement.ValidName(in.Name) {
 				return fault.New(fault.Usage, "which pool?", "give its name, or --digest", nil)
 			}
 			return call(cmd, &f, api.PathPoolSign, in, poolText)
@@ -147,6 +147,9 @@ Exit codes: 0 done, 2 usage, 3 no such pool, 7 agent or exchange do not answer.`
 		Example: `  cordon pool show strikes`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !statement.ValidName(args[0]) {
+				return fault.New(fault.Usage, fmt.Sprintf("not a name of a pool: %q", args[0]), "give its name without pool. before it: 'cordon pool list' shows them", nil)
+			}
 			return call(cmd, &f, api.PathPools, api.PoolList{Name: args[0]}, func(w io.Writer, l *api.Pools) error {
 				if len(l.Pools) == 0 {
 					return fault.New(fault.Input, "no pool is named "+args[0], "see 'cordon pool list'", nil)

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -200,12 +199,4 @@ func jobText(w io.Writer, j *api.Job) error {
 		t.row("refused", r.Party, r.Stage, r.Code, r.Why)
 	}
 	return t.end()
-}
-
-func openOutput(path string) (io.WriteCloser, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, fault.New(fault.LocalStorage, "can't write the output", "check the path of -o", err)
-	}
-	return f, nil
 }

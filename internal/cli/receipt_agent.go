@@ -2,9 +2,9 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +62,13 @@ Exit codes: 0 done, 2 usage, 4 it does not verify, 6 there is none for this part
 		})
 }
 
+func writeBundle(w io.Writer, bundle []byte) error {
+	if _, err := w.Write(bundle); err != nil {
+		return fault.New(fault.LocalStorage, "can't write the bundle", "check free space", err)
+	}
+	return nil
+}
+
 func newReceiptExport() *cobra.Command {
 	var output string
 	cmd := receiptVerb("export JOB -o FILE", "Write the account of a job as a bundle that anyone can verify offline",
@@ -75,13 +82,8 @@ Exit codes: 0 done, 2 usage, 4 it does not verify, 6 there is none for this part
 			if output == "" {
 				return fault.New(fault.Usage, "no file given", "give -o FILE", nil)
 			}
-			file, err := openOutput(output)
-			if err != nil {
+			if err := writeWhole(output, func(file *os.File) error { return writeBundle(file, r.Bundle) }); err != nil {
 				return err
-			}
-			_, err = file.Write(r.Bundle)
-			if err := errors.Join(err, file.Close()); err != nil {
-				return fault.New(fault.LocalStorage, "can't write the bundle", "check free space", err)
 			}
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), struct {
@@ -90,7 +92,7 @@ Exit codes: 0 done, 2 usage, 4 it does not verify, 6 there is none for this part
 					Bytes   int    `json:"bytes"`
 				}{string(r.Digest), output, len(r.Bundle)})
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "receipt %s in %s, %d bytes\n", r.Digest, output, len(r.Bundle))
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "receipt %s in %s, %d bytes\n", r.Digest, output, len(r.Bundle))
 			return err
 		})
 	cmd.Flags().StringVarP(&output, "output", "o", "", "file to write (required)")

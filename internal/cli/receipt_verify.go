@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +21,9 @@ import (
 func verifiers() evidence.Verifiers {
 	return evidence.Verifiers{simulated.Kind: simulated.Verify}
 }
+
+// maxPins bounds a file of fingerprints, in bytes.
+const maxPins = 1 << 20
 
 type verifyFlags struct {
 	pins    []string
@@ -100,13 +102,12 @@ func readBounded(path string, limit int64) ([]byte, error) {
 func readPins(f verifyFlags) ([]statement.Fingerprint, error) {
 	words := append([]string{}, f.pins...)
 	if f.pinFile != "" {
-		file, err := os.Open(f.pinFile)
+		src, err := readBounded(f.pinFile, maxPins)
 		if err != nil {
 			return nil, fault.New(fault.Input, "can't read the pins", "a file with a fingerprint a line", err)
 		}
-		defer file.Close()
-		for s := bufio.NewScanner(file); s.Scan(); {
-			if fields := strings.Fields(s.Text()); len(fields) > 0 && !strings.HasPrefix(fields[0], "#") {
+		for line := range strings.Lines(string(src)) {
+			if fields := strings.Fields(line); len(fields) > 0 && !strings.HasPrefix(fields[0], "#") {
 				words = append(words, fields[0])
 			}
 		}
@@ -115,7 +116,7 @@ func readPins(f verifyFlags) ([]statement.Fingerprint, error) {
 	for _, w := range words {
 		fp := statement.Fingerprint(w)
 		if !fp.Valid() {
-			return nil, fault.New(fault.Usage, "not a fingerprint: "+w, "a fingerprint is cordon1 and 64 hex digits; 'cordon party show' prints yours", nil)
+			return nil, fault.New(fault.Usage, fmt.Sprintf("not a fingerprint: %.80q", w), "a fingerprint is cordon1 and 64 hex digits; 'cordon party show' prints yours", nil)
 		}
 		out = append(out, fp)
 	}

@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -125,12 +125,14 @@ func (f *resultFlags) write(cmd *cobra.Command, t *result.Table, write writeTabl
 	if f.output == "" {
 		return write(cmd.OutOrStdout(), t)
 	}
-	file, err := openOutput(f.output)
+	err := writeWhole(f.output, func(file *os.File) error {
+		if err := write(file, t); err != nil {
+			return fault.New(fault.LocalStorage, "can't write the output", "check free space", err)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	if err := errors.Join(write(file, t), file.Close()); err != nil {
-		return fault.New(fault.LocalStorage, "can't write the output", "check free space", err)
 	}
 	_, err = fmt.Fprintf(cmd.ErrOrStderr(), "%d rows in %s\n", len(t.Rows), f.output)
 	return err

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,8 @@ and release them only to an attested enclave, for one agreed query at a time.
 Exit codes: 0 done, 1 a bug, 2 usage, 3 malformed input, 4 not genuine or tampered with,
 5 key missing or passphrase wrong, 6 refused by a policy or an owner, 7 no answer in time,
 8 local disk full or not writable. Every error has a line "error:" and, where one can
-do something about it, a line "hint:".`,
+do something about it, a line "hint:". With --json it is one line of JSON on standard
+error: {"error": text, "hint": text, "exit": code}.`,
 		Example: `  cordon party init --home ./delta --name delta --generate-passphrase ./delta.pass
   cordon party serve --home ./delta --passphrase-file ./delta.pass --exchange http://127.0.0.1:7400`,
 		SilenceErrors: true,
@@ -65,7 +67,24 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	return report(stderr, asUsage(root, args, err))
+	err = asUsage(root, args, err)
+	if wantsJSON(args) {
+		return reportJSON(stderr, err)
+	}
+	return report(stderr, err)
+}
+
+// wantsJSON looks at the words themselves: an unknown flag ends the reading of flags before --json may have its turn.
+func wantsJSON(args []string) bool {
+	for _, a := range args {
+		switch a {
+		case "--":
+			return false
+		case "--json", "--json=true":
+			return true
+		}
+	}
+	return false
 }
 
 // asUsage gives cobra's own errors (unknown command, wrong number of arguments) the code for usage.
@@ -87,11 +106,30 @@ func asUsage(root *cobra.Command, args []string, err error) error {
 	return err
 }
 
-// report prints an error as people and scripts want it.
+// interrupted is what a signal ends a command with.
+func interrupted() error {
+	return fault.New(fault.Unavailable, "interrupted", "run the command again", nil)
+}
+
+// reportJSON prints an error as one line of JSON, the last on standard error.
+func reportJSON(w io.Writer, err error) int {
+	if errors.Is(err, context.Canceled) {
+		err = interrupted()
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(struct {
+		Error string `json:"error"`
+		Hint  string `json:"hint,omitempty"`
+		Exit  int    `json:"exit"`
+	}{err.Error(), fault.Hint(err), fault.ExitCode(err)}) // nobody is left to tell
+	return fault.ExitCode(err)
+}
+
+// report prints an error as people want it.
 func report(w io.Writer, err error) int {
 	if errors.Is(err, context.Canceled) {
-		fmt.Fprintln(w, "error: interrupted")
-		return int(fault.Unavailable)
+		err = interrupted()
 	}
 	fmt.Fprintf(w, "error: %s\n", err)
 	if hint := fault.Hint(err); hint != "" {

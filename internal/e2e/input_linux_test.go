@@ -98,17 +98,7 @@ func TestExchangeDown(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	disk := w.path("homes", "tiny")
-	w.must(os.Mkdir(disk, 0o700))
-	need(t, os.Geteuid() == 0, "a small file system can't be mounted: needs root")
-	err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m")
-	need(t, err == nil, fmt.Sprintf("a small file system can't be mounted: %v", err))
-	t.Cleanup(func() {
-		w.stopAll()
-		if err := syscall.Unmount(disk, 0); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
+	disk := w.smallDisk("tiny", "1m")
 	w.startExchange()
 	home := filepath.Join(disk, "home")
 	fp := w.initParty("alpha", home)
@@ -147,6 +137,23 @@ func TestFullDisk(t *testing.T) {
 	if n := w.published(home); n != before {
 		t.Errorf("%d data sets after a restart, %d before", n, before)
 	}
+}
+
+// smallDisk mounts a file system of its own, so that it can be full.
+func (w *world) smallDisk(name, size string) string {
+	w.Helper()
+	disk := w.path("homes", name)
+	w.must(os.Mkdir(disk, 0o700))
+	need(w.T, os.Geteuid() == 0, "a small file system can't be mounted: needs root")
+	err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size="+size)
+	need(w.T, err == nil, fmt.Sprintf("a small file system can't be mounted: %v", err))
+	w.Cleanup(func() {
+		w.stopAll()
+		if err := syscall.Unmount(disk, 0); err != nil {
+			w.Errorf("unmount: %v", err)
+		}
+	})
+	return disk
 }
 
 // fill writes until there is no room.

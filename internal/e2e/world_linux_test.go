@@ -141,6 +141,12 @@ func (w *world) stopAll() {
 	all.Wait()
 }
 
+func (w *world) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(w.cordon, args...)
+	cmd.Env = w.env()
+	return cmd
+}
+
 // failure is a command that did not end well.
 type failure struct {
 	exit   int
@@ -155,8 +161,7 @@ func (w *world) cordonRun(args ...string) ([]byte, error) {
 	w.commands++
 	log := w.path("logs", fmt.Sprintf("command-%03d", w.commands))
 	w.mu.Unlock()
-	cmd := exec.Command(w.cordon, args...)
-	cmd.Env = w.env()
+	cmd := w.command(args...)
 	var out, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &stderr
 	err := cmd.Run()
@@ -179,17 +184,33 @@ func (w *world) json(v any, args ...string) error {
 	return json.Unmarshal(out, v)
 }
 
-// wantExit checks a command that must fail: its exit code, its error and its hint.
+// wantExit checks a command that must fail: its exit code, its error and its hint, as text or as JSON.
 func (w *world) wantExit(err error, code int, text, hint string) {
 	w.Helper()
+	if wrong := wrongExit(err, code, text, hint); wrong != nil {
+		w.Fatal(wrong)
+	}
+}
+
+func wrongExit(err error, code int, text, hint string) error {
 	var f *failure
 	if !errors.As(err, &f) {
-		w.Fatalf("got %v, want exit %d", err, code)
+		return fmt.Errorf("got %v, want exit %d", err, code)
 	}
-	_, hints, _ := strings.Cut(f.stderr, "hint: ")
-	if f.exit != code || !strings.Contains(f.stderr, "error: ") || !strings.Contains(f.stderr, text) || !strings.Contains(hints, hint) {
-		w.Fatalf("got %v, want exit %d with %q and hint %q", f, code, text, hint)
+	last := f.stderr[strings.LastIndex(f.stderr, "\n")+1:]
+	var said struct {
+		Error, Hint string
+		Exit        int
 	}
+	if json.Unmarshal([]byte(last), &said) != nil {
+		_, said.Error, _ = strings.Cut("\n"+f.stderr, "\nerror: ")
+		said.Error, said.Hint, _ = strings.Cut(said.Error, "\nhint: ")
+		said.Exit = f.exit
+	}
+	if f.exit != code || said.Exit != code || !strings.Contains(said.Error, text) || said.Hint == "" || !strings.Contains(said.Hint, hint) {
+		return fmt.Errorf("got %w, want exit %d with %q and hint %q", f, code, text, hint)
+	}
+	return nil
 }
 
 func (w *world) startExchange() *process {

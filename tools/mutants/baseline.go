@@ -9,18 +9,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
-// baseline knows which tests pass on the code as it is. Each package's test program is linked once.
+// baseline knows which tests pass on the code as it is. Each package's test program is linked once, each test runs once.
 type baseline struct {
 	dir      string
-	programs map[string]program
-	results  map[string]error
-}
-
-type program struct {
-	file, dir string
-	err       error
+	mu       sync.Mutex
+	programs map[string]func() (string, error)
+	results  map[string]func() error
 }
 
 func newBaseline() (*baseline, error) {
@@ -28,27 +25,43 @@ func newBaseline() (*baseline, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &baseline{dir: dir, programs: map[string]program{}, results: map[string]error{}}, nil
+	return &baseline{dir: dir, programs: map[string]func() (string, error){}, results: map[string]func() error{}}, nil
 }
 
-// passes runs a mutant's test without the mutation, once for all mutants of one test.
+// passes runs a mutant's test without the mutation. It may be called concurrently.
 func (b *baseline) passes(ctx context.Context, m mutant) error {
+	b.mu.Lock()
+	program := b.programs[m.Package+" "+m.Tags]
+	if program == nil {
+		file := filepath.Join(b.dir, fmt.Sprint(len(b.programs)))
+		program = sync.OnceValues(func() (string, error) { return link(ctx, m, file) })
+		b.programs[m.Package+" "+m.Tags] = program
+	}
 	key := m.Package + " " + m.Tags + " " + m.Test
-	if err, done := b.results[key]; done {
+	result := b.results[key]
+	if result == nil {
+		result = sync.OnceValue(func() error { return mustPass(ctx, m, program) })
+		b.results[key] = result
+	}
+	b.mu.Unlock()
+	return result()
+}
+
+func link(ctx context.Context, m mutant, file string) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-ldflags=-s -w", "-tags", m.Tags, "-o", file, m.Package).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, firstLines(out))
+	}
+	return file, nil
+}
+
+func mustPass(ctx context.Context, m mutant, program func() (string, error)) error {
+	file, err := program()
+	if err != nil {
 		return err
 	}
-	err := b.run(ctx, m)
-	b.results[key] = err
-	return err
-}
-
-func (b *baseline) run(ctx context.Context, m mutant) error {
-	p := b.program(ctx, m)
-	if p.err != nil {
-		return p.err
-	}
-	cmd := exec.CommandContext(ctx, p.file, "-test.v", "-test.count=1", "-test.timeout=5m", "-test.run", m.Test)
-	cmd.Dir = p.dir
+	cmd := exec.CommandContext(ctx, file, "-test.v", "-test.count=1", "-test.timeout=5m", "-test.run", m.Test)
+	cmd.Dir = m.Package
 	out, err := cmd.CombinedOutput()
 	switch {
 	case err != nil:
@@ -67,18 +80,4 @@ func passedAll(out []byte, depth int) bool {
 func lastLines(out []byte) string {
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	return strings.Join(lines[max(0, len(lines)-5):], " | ")
-}
-
-func (b *baseline) program(ctx context.Context, m mutant) program {
-	key := m.Package + " " + m.Tags
-	if p, done := b.programs[key]; done {
-		return p
-	}
-	p := program{file: filepath.Join(b.dir, fmt.Sprint(len(b.programs))), dir: m.Package}
-	out, err := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-tags", m.Tags, "-o", p.file, m.Package).CombinedOutput()
-	if err != nil {
-		p.err = fmt.Errorf("%w: %s", err, firstLines(out))
-	}
-	b.programs[key] = p
-	return p
 }

@@ -51,7 +51,7 @@ func HasCode(err error, code string) bool {
 func unavailable(cause error) error {
 	return fault.New(fault.Unavailable, "exchange can't be reached",
 		"check that cordon exchange serve runs and that the URL is right; then try again",
-		errors.Join(ErrUnavailable, cause))
+		fmt.Errorf("%w: %w", ErrUnavailable, cause))
 }
 
 func untrusted(msg string) error {

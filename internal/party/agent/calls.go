@@ -19,10 +19,13 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-func (a *Agent) status(context.Context, *api.Empty) (*api.Status, error) {
+func (a *Agent) status(ctx context.Context, _ *api.Empty) (*api.Status, error) {
 	s := &api.Status{
 		Party: api.Party{Name: a.config.Name, Fingerprint: a.self}, Exchange: a.opt.Exchange, Home: a.opt.Home.Path(),
 		Ledger: a.ledger.Head(), Datasets: len(a.store.List()),
+	}
+	for _, p := range a.store.Closed(ctx) {
+		s.KeysMissing = append(s.KeysMissing, p.Offer.Body().Dataset+" version "+p.Offer.Body().Version)
 	}
 	for _, x := range a.ledger.Exposures() {
 		if x.Open() {

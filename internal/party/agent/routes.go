@@ -55,7 +55,7 @@ func decode[In any](r *http.Request) (*In, error) {
 func decodeCall[In any](b []byte) (*In, error) {
 	in := new(In)
 	if len(b) > maxCall {
-		return nil, fault.New(fault.Usage, "the call is too large", "", nil)
+		return nil, fault.New(fault.Usage, "the call is too large", "a policy or a query of this size can't be used", nil)
 	}
 	if err := statement.Unmarshal(b, in); err != nil {
 		return nil, fault.New(fault.Usage, "the call is malformed", "command line and agent must be of one version", err)

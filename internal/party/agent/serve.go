@@ -40,6 +40,10 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 		if err := a.untilThere(ctx, a.register); err != nil {
 			return err
 		}
+		for _, p := range a.store.Closed(ctx) {
+			a.opt.Log.Error("keys do not open: restore the home folder and its keyring from the same backup, or retire the version",
+				"dataset", p.Offer.Body().Dataset, "version", p.Offer.Body().Version)
+		}
 		a.opt.Log.Info("registered", "party", a.config.Name, "fingerprint", a.self)
 		ready()
 		return a.answer(ctx)

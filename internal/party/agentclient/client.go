@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/home"
@@ -60,6 +61,10 @@ func (c *Client) send(ctx context.Context, path string, in any) (*http.Response,
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
+	var dial *url.Error
+	if errors.As(err, &dial) {
+		err = dial.Err // the URL is ours and says nothing
+	}
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "the party's agent does not answer", "start it with 'cordon party serve --home DIR --exchange URL'", err)
 	}
@@ -72,15 +77,25 @@ func (c *Client) send(ctx context.Context, path string, in any) (*http.Response,
 
 var errAnswer = errors.New("malformed answer")
 
+func malformed() error {
+	return fault.New(fault.Internal, "the agent's answer can't be read", "command line and agent must be of one version: start the agent again", errAnswer)
+}
+
 func readError(r io.Reader) error {
 	var e Error
 	if err := json.NewDecoder(io.LimitReader(r, 1<<20)).Decode(&e); err != nil || e.Text == "" {
-		return errAnswer
+		return malformed()
 	}
 	return e.fault()
 }
 
-func (e *Error) fault() error { return fault.New(fault.Code(e.Exit), e.Text, e.Hint, nil) }
+// fault is never a success, whatever code the agent gives.
+func (e *Error) fault() error {
+	if e.Exit < int(fault.Internal) || e.Exit > int(fault.LocalStorage) {
+		return malformed()
+	}
+	return fault.New(fault.Code(e.Exit), e.Text, e.Hint, nil)
+}
 
 // Call makes one call and decodes its answer into out.
 func (c *Client) Call(ctx context.Context, path string, in, out any) error {
@@ -90,7 +105,7 @@ func (c *Client) Call(ctx context.Context, path string, in, out any) error {
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(io.LimitReader(resp.Body, MaxAnswer)).Decode(out); err != nil {
-		return errAnswer
+		return malformed()
 	}
 	return nil
 }
@@ -107,7 +122,7 @@ func (c *Client) Stream(ctx context.Context, path string, in, out any, tell func
 	for s.Scan() {
 		var l Line
 		if err := json.Unmarshal(s.Bytes(), &l); err != nil {
-			return errAnswer
+			return malformed()
 		}
 		switch {
 		case l.Error != nil:
@@ -115,7 +130,10 @@ func (c *Client) Stream(ctx context.Context, path string, in, out any, tell func
 		case l.Progress != nil:
 			tell(*l.Progress)
 		default:
-			return json.Unmarshal(l.Result, out)
+			if err := json.Unmarshal(l.Result, out); err != nil {
+				return malformed()
+			}
+			return nil
 		}
 	}
 	if ctx.Err() != nil {

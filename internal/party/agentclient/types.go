@@ -45,6 +45,7 @@ type Status struct {
 	Ledger        ledger.Head `json:"ledger"`
 	Datasets      int         `json:"datasets"`
 	OpenExposures int         `json:"open_exposures"`
+	KeysMissing   []string    `json:"keys_missing,omitempty"` // versions on offer whose keys do not open
 }
 
 // Progress is one event of a stream.

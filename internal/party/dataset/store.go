@@ -237,6 +237,31 @@ func (s *Store) Latest(dataset string) (Published, bool) {
 	return found, found.Offer != nil
 }
 
+// Closed lists the versions on offer whose keys do not open: a KEK or keys.json is missing. Every job over one is refused,
+// and its owner should learn that before others do.
+func (s *Store) Closed(ctx context.Context) []Published {
+	var out []Published
+	for _, p := range s.List() {
+		o := p.Offer.Body()
+		keys, err := s.unwrap(ctx, o, []string{statement.FooterKey})
+		if err != nil && !p.Retired {
+			out = append(out, p)
+		}
+		for _, k := range keys {
+			k.Wipe()
+		}
+	}
+	return out
+}
+
+func (s *Store) unwrap(ctx context.Context, o *statement.Offer, names []string) (map[string]*seal.DataKey, error) {
+	src, err := os.ReadFile(filepath.Join(s.folder(o.Dataset, o.Version), "keys.json"))
+	if err != nil {
+		return nil, noKeys(errors.New("keys.json is missing"))
+	}
+	return unwrap(ctx, s.keys, ID{Owner: s.owner, Dataset: o.Dataset, Version: o.Version}, src, names)
+}
+
 // Release opens the keys of just the named columns, and of the footer, and
 // checks each against the offer's commitment before it leaves this package.
 func (s *Store) Release(ctx context.Context, offer statement.Digest, columns []string) (*statement.OfferKeys, error) {
@@ -246,11 +271,7 @@ func (s *Store) Release(ctx context.Context, offer statement.Digest, columns []s
 	}
 	o := p.Offer.Body()
 	id := ID{Owner: s.owner, Dataset: o.Dataset, Version: o.Version}
-	src, err := os.ReadFile(filepath.Join(s.folder(o.Dataset, o.Version), "keys.json"))
-	if err != nil {
-		return nil, noKeys(errors.New("keys.json is missing"))
-	}
-	keys, err := unwrap(ctx, s.keys, id, src, append(slices.Clone(columns), statement.FooterKey))
+	keys, err := s.unwrap(ctx, o, append(slices.Clone(columns), statement.FooterKey))
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func GeneratePassphrase() (Passphrase, error) {
 func NewPassphrase(b []byte) (Passphrase, error) {
 	b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
 	if len(b) < minPassphrase || len(b) > maxPassphrase || bytes.ContainsAny(b, "\r\n") {
-		return Passphrase{}, fault.New(fault.NoKey, "the passphrase is empty, shorter than 8 characters or has several lines", "put it on one line", nil)
+		return Passphrase{}, fault.New(fault.NoKey, "the passphrase is empty, shorter than 8 characters or has several lines", "put at least 8 characters on one line", nil)
 	}
 	return Passphrase{text: bytes.Clone(b)}, nil
 }

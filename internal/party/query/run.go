@@ -268,6 +268,8 @@ func (f *Failed) Hint() string {
 		return "ask " + f.Party + " to grant the contract: 'cordon contract show' lists who has"
 	case f.Code == "no-answer":
 		return "the agent of " + f.Party + " did not answer: is 'cordon party serve' running there?"
+	case f.Late && f.Code == "waiting-"+wire.StateQueued:
+		return "no host has taken it: ask its operator whether 'cordon host serve' runs and offers the class; 'cordon query status " + string(f.Job) + "' follows it"
 	case f.Late:
 		return "the job goes on: 'cordon query status " + string(f.Job) + "' follows it"
 	case strings.HasPrefix(f.Code, "bad-"):

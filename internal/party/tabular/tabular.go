@@ -39,6 +39,10 @@ type Reader interface {
 
 // Open reads the file from its beginning, in the format that it has.
 func Open(path string) (Reader, error) {
+	// Asked before it is opened: opening a pipe waits for who writes to it, and a device may never end.
+	if st, err := os.Stat(path); err == nil && !st.IsDir() && !st.Mode().IsRegular() {
+		return nil, malformed(errors.New("it is a pipe, a socket or a device, not a file"))
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fault.New(fault.Input, "can't read the file", "check its path and permissions", err)

@@ -11,6 +11,9 @@ import (
 // writeWhole makes the file at path from what fill writes: all of it, on the disk, or nothing. It is written beside its
 // place under another name, readable by its owner alone, and renamed at the end.
 func writeWhole(path string, fill func(*os.File) error) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return writeThrough(path, fill)
+	}
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, ".cordon-*.tmp")
 	if err != nil {
@@ -28,6 +31,22 @@ func writeWhole(path string, fill func(*os.File) error) error {
 		return fault.New(fault.LocalStorage, "can't write the output", "choose a place with -o that can be written", err)
 	}
 	syncFolder(dir)
+	return nil
+}
+
+// writeThrough writes to what is there and is no file, such as /dev/stdout: a rename would put a file in its place.
+func writeThrough(path string, fill func(*os.File) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return fault.New(fault.LocalStorage, "can't write the output", "choose a place with -o that can be written", err)
+	}
+	if err := fill(f); err != nil {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return fault.New(fault.LocalStorage, "can't write the output", "choose a place with -o that can be written", err)
+	}
 	return nil
 }
 

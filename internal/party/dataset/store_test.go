@@ -1,0 +1,214 @@
+package dataset
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+const policyText = `policy: 1
+dataset: strikes
+unit: {column: id, rows_are_units: true}
+columns:
+  id: {roles: [unit]}
+  size: {roles: [dimension, filter]}
+output: {lattice: [[size]]}
+guard: {min_units: 10, rounding: {count: 5, value_digits: 4}}
+purposes: [research]
+analysts: [any]
+operators: [cordon1aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]
+evidence: {accept: [simulated], builds: ["sha256:0000000000000000000000000000000000000000000000000000000000000000"], perimeters: [process]}
+valid: {from: 2020-01-01, until: 2100-01-01}
+max_queries: {per_analyst: 200, period: 30d}
+`
+
+// world is a store with two versions of one data set.
+type world struct {
+	dir    home.Dir
+	ring   *keyring.Keyring
+	offers map[string]*statement.Envelope
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir, err := home.Create(filepath.Join(t.TempDir(), "home"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := keyring.New("delta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{dir: dir, ring: ring, offers: map[string]*statement.Envelope{}}
+	s := w.open(t)
+	for _, version := range []string{"1", "2"} {
+		w.publish(t, s, version)
+	}
+	return w
+}
+
+func (w *world) open(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(w.dir, w.ring.Fingerprint(), w.ring)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (w *world) publish(t *testing.T, s *Store, version string) {
+	t.Helper()
+	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version}, []string{"id", "size"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Begin(t.Context(), k); err != nil {
+		t.Fatal(err)
+	}
+	e, err := statement.Sign(statement.Offer{
+		Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version,
+		Schema:      []statement.Column{{Name: "id", Type: "int64"}, {Name: "size", Type: "varchar"}},
+		Files:       []statement.File{{Object: "delta/strikes/" + version + "/part.parquet", Bytes: 1000, Rows: 1, AADPrefix: "delta/strikes/" + version}},
+		Commitments: k.Commitments(), Policy: policyText, CreatedMS: 1,
+	}, w.ring.Signer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Finish(e); err != nil {
+		t.Fatal(err)
+	}
+	w.offers[version] = e
+}
+
+func (w *world) file(parts ...string) string {
+	return filepath.Join(append([]string{w.dir.Datasets(), "strikes"}, parts...)...)
+}
+
+func (w *world) closed(t *testing.T) string {
+	t.Helper()
+	var out []string
+	for _, p := range w.open(t).Closed(t.Context()) {
+		out = append(out, p.Offer.Body().Version)
+	}
+	return strings.Join(out, " ")
+}
+
+// TestKeysFile: one thing wrong with a version's keys per case. None is released, and the owner is told which version it is.
+func TestKeysFile(t *testing.T) {
+	w := newWorld(t)
+	if got := w.closed(t); got != "" {
+		t.Fatalf("closed: %q", got)
+	}
+	path := w.file("1", "keys.json")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.ReadFile(w.file("2", "keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := keyring.New("delta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := func(old, with string) []byte { return bytes.Replace(good, []byte(old), []byte(with), 1) }
+	for name, c := range map[string]struct {
+		src  []byte
+		ring *keyring.Keyring
+		want string
+	}{
+		"missing":                      {nil, w.ring, "missing"},
+		"empty":                        {[]byte{}, w.ring, "damaged"},
+		"cut short":                    {good[:len(good)/2], w.ring, "damaged"},
+		"something behind":             {append(bytes.Clone(good), ' '), w.ring, "damaged"},
+		"far too large":                {bytes.Repeat([]byte("["), 4<<20), w.ring, "damaged"},
+		"a later format":               {replace("cordon-keys/1", "cordon-keys/2"), w.ring, "damaged"},
+		"unknown field":                {replace("{", `{"more":1,`), w.ring, "damaged"},
+		"of another version":           {other, w.ring, "another version"},
+		"that calls itself another":    {bytes.Replace(other, []byte(`"version":"2"`), []byte(`"version":"1"`), 1), w.ring, "keys of a data set version do not open"},
+		"a column without key":         {replace(`"name":"size"`, `"name":"sise"`), w.ring, "column size"},
+		"columns that changed places":  {[]byte(strings.NewReplacer(`"name":"size"`, `"name":"id"`, `"name":"id"`, `"name":"size"`).Replace(string(good))), w.ring, "key of column"},
+		"key encryption key not there": {good, stranger, "the key that wraps this version is not here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, c.src, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if c.src == nil {
+				if err := os.Remove(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, err := Open(w.dir, w.ring.Fingerprint(), c.ring)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys, err := s.Release(t.Context(), w.offers["1"].Digest(), []string{"size"})
+			if keys != nil || !errors.Is(err, ErrKeys) || !strings.Contains(err.Error(), c.want) || fault.ExitCode(err) != int(fault.NoKey) || fault.Hint(err) == "" {
+				t.Errorf("want %q with exit 5 and a hint, got %v", c.want, err)
+			}
+		})
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.closed(t); got != "1" {
+		t.Errorf("closed: %q", got)
+	}
+	// Nothing is lost for good: with its file the version opens again.
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := w.open(t).Release(t.Context(), w.offers["1"].Digest(), []string{"size"})
+	if err != nil || len(keys.Column) != 1 || w.closed(t) != "" {
+		t.Errorf("%v, closed %q", err, w.closed(t))
+	}
+}
+
+// TestOfferFile: a store whose offers are not what the owner signed is not opened.
+func TestOfferFile(t *testing.T) {
+	w := newWorld(t)
+	path := w.file("1", "offer.json")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := bytes.Clone(good)
+	flipped[len(flipped)/2] ^= 1
+	for name, src := range map[string][]byte{
+		"empty": {}, "cut short": good[:len(good)-2], "one bit": flipped, "too large": bytes.Repeat([]byte(" "), 8<<20),
+		"of another version": w.offers["2"].Bytes(), "unsigned": unsigned(t, w.offers["1"]), "another type": bytes.Replace(good, []byte("payloadType"), []byte("payloadtype"), 1),
+	} {
+		if err := os.WriteFile(path, src, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(w.dir, w.ring.Fingerprint(), w.ring)
+		if s != nil || fault.ExitCode(err) != int(fault.Untrusted) || fault.Hint(err) == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.open(t)
+}
+
+// unsigned is an envelope without its signatures.
+func unsigned(t *testing.T, e *statement.Envelope) []byte {
+	t.Helper()
+	b := e.Bytes()
+	at := bytes.Index(b, []byte(`"signatures":[`))
+	if at < 0 {
+		t.Fatal("no signatures")
+	}
+	return append(bytes.Clone(b[:at]), []byte(`"signatures":[]}`)...)
+}
