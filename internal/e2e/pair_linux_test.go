@@ -108,7 +108,7 @@ func (p *pair) publishArgs(home string) []string {
 	csv, policy := p.path("premises", "alpha.csv"), p.path("premises", "alpha.yaml")
 	p.must(os.WriteFile(csv, []byte("size\n"+strings.Repeat("Large\nSmall\n", 20)), 0o600))
 	p.must(os.WriteFile(policy, fmt.Appendf(nil, pairPolicy, p.operator, p.build, p.form), 0o600))
-	return []string{"dataset", "publish", csv, "--home", home, "--name", "strikes", "--policy", policy, "--row-id", "report_id", "--schema", "size:varchar!"}
+	return []string{"dataset", "publish", csv, "--home", home, "--name", "strikes", "--policy", policy, "--row-id", "report_id", "--schema", "size:varchar!", "--even-if-unchanged"}
 }
 
 func (p *pair) proposeArgs(home string) []string {

@@ -70,7 +70,7 @@ func (w *world) publish(t *testing.T, s *Store, version string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Begin(t.Context(), k); err != nil {
+	if err := s.Begin(t.Context(), k, Contents{1}); err != nil {
 		t.Fatal(err)
 	}
 	e, err := statement.Sign(statement.Offer{
