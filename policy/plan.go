@@ -136,4 +136,5 @@ type Expr struct {
 	Index int    `json:"index"`           // of OpDim, OpKey and OpBase; else 0
 	Value string `json:"value,omitempty"` // of OpConst: canonical text
 	Args  []Expr `json:"args,omitempty"`
+	Over  *Over  `json:"over,omitempty"` // of OpWindow
 }
