@@ -13,6 +13,13 @@ func Compile(r Request) (*Plan, error) {
 	if ref := r.check(); ref != nil {
 		return nil, ref
 	}
+	if r.Encoding == EncodingProgram {
+		p, ref := compileProgram(r)
+		if ref != nil {
+			return nil, ref
+		}
+		return p, nil
+	}
 	ast, err := query.Parse(r.SQL)
 	if err != nil {
 		return nil, &Refusal{Rule: "grammar", Code: err.Code, Where: at(err.Pos), Msg: err.Msg, Hint: err.Hint}

@@ -23,7 +23,11 @@ func (p *Plan) Encode() []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(p); err != nil {
+	var v any = p
+	if p.Program != nil {
+		v = programPlan{p.Encoding, p.Purpose, p.Asker, p.Sources, p.Program}
+	}
+	if err := e.Encode(v); err != nil {
 		panic("policy: a plan has only strings, integers and lists: " + err.Error())
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
@@ -63,4 +67,13 @@ func digest(label string, parts ...[]byte) string {
 		h.Write(part)
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// programPlan is the encoded form of a plan that holds a program.
+type programPlan struct {
+	Encoding string       `json:"encoding"`
+	Purpose  string       `json:"purpose"`
+	Asker    []string     `json:"asker"`
+	Sources  []PlanSource `json:"sources"`
+	Program  *Program     `json:"program"`
 }

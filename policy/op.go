@@ -46,6 +46,7 @@ const (
 // Further operators of plan/2.
 const (
 	OpCol    Op = "col"    // Index into the columns of a step or a released table
+	OpSame   Op = "same"   // two values, or two NULLs
 	OpMean   Op = "mean"   // of a released sum and a released count, rounded to Value significant digits ("": not rounded)
 	OpAgg    Op = "agg"    // Value names an aggregate over released rows; one argument, or none for count
 	OpWindow Op = "window" // Value names a window function over released rows; see Over

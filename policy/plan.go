@@ -22,6 +22,8 @@ type Plan struct {
 	Rows     `json:"rows"`
 	Release  `json:"release"`
 	Post     Post `json:"post"`
+
+	Program *Program `json:"-"` // of plan/2, which has no Release and no Post
 }
 
 // Rows says which columns of which data sets are read.

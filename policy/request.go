@@ -45,5 +45,7 @@ type Request struct {
 	At         time.Time // required: when the keys would be released
 	Operator   string    // fingerprint of the host's operator; empty where none is known yet, as in explain
 
+	Encoding string // of the plan: Encoding or EncodingProgram; empty is Encoding
+
 	noNearest bool // set while a nearest query is tried
 }
