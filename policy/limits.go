@@ -20,3 +20,10 @@ const (
 	maxAggScale     = 30 // decimal places of a product
 	maxClampAbs     = 1 << 60
 )
+
+// Bounds on programs.
+const (
+	maxTables   = 64
+	maxReleases = 256
+	maxSteps    = 32
+)

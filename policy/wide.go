@@ -270,12 +270,13 @@ func (w *wide) source(m Source) int {
 func (w *wide) plan(top relation) (*Plan, *Refusal) {
 	p := &Plan{Encoding: EncodingProgram, Purpose: w.req.Purpose, Asker: w.asker(), Program: &w.prog}
 	w.prog.Result = top.rel
-	columns := w.opened()
+	w.dropUnused()
+	columns := w.prog.opened(len(w.sources))
 	for i, s := range w.sources {
 		s.Columns = sortedSet(columns[i])
 		p.Sources = append(p.Sources, s)
 	}
-	if p.Program == nil && !p.wellFormed() || len(p.Encode()) > maxPlanBytes {
+	if !p.wellFormed() || len(p.Encode()) > maxPlanBytes {
 		return nil, &Refusal{Rule: "request", Code: "malformed", Msg: "a name, digest or text of the request is not of its form, or the plan is too large"}
 	}
 	return p, nil
@@ -294,23 +295,46 @@ func (w *wide) asker() []string {
 	return sortedSet(all)
 }
 
-// opened lists the columns that each source must open.
-func (w *wide) opened() [][]string {
-	out := make([][]string, len(w.sources))
+// dropUnused leaves out tables that no release reads, as the members of a pool that was written out by hand, with their sources.
+func (w *wide) dropUnused() {
+	used := make([]bool, len(w.prog.Tables))
 	for _, n := range w.prog.Releases {
-		n.From.eachScan(func(s Step) {
-			t := w.prog.Tables[s.Table]
-			for _, i := range t.Sources {
-				for _, r := range s.Reads {
-					out[i] = append(out[i], r.Column)
-				}
-				if w.prog.opensUnit(n, s) {
-					out[i] = append(out[i], t.Unit.Column)
-				}
-			}
-		})
+		n.From.eachScan(func(s Step) { used[s.Table] = true })
 	}
-	return out
+	tables, sources := map[int]int{}, map[int]int{}
+	var keptTables []ProgramTable
+	var keptSources []PlanSource
+	for i, t := range w.prog.Tables {
+		if !used[i] {
+			continue
+		}
+		t.Sources = slices.Clone(t.Sources)
+		for k, s := range t.Sources {
+			if _, have := sources[s]; !have {
+				sources[s] = len(keptSources)
+				keptSources = append(keptSources, w.sources[s])
+			}
+			t.Sources[k] = sources[s]
+		}
+		tables[i] = len(keptTables)
+		keptTables = append(keptTables, t)
+	}
+	for i := range w.prog.Releases {
+		w.prog.Releases[i].From = w.prog.Releases[i].From.renumbered(tables)
+	}
+	w.prog.Tables, w.sources = keptTables, keptSources
+}
+
+func (s Step) renumbered(tables map[int]int) Step {
+	if s.Op == StepScan {
+		s.Table = tables[s.Table]
+	}
+	var inputs []Step
+	for _, in := range s.Inputs {
+		inputs = append(inputs, in.renumbered(tables))
+	}
+	s.Inputs = inputs
+	return s
 }
 
 func (s Step) eachScan(visit func(Step)) {
