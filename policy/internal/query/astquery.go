@@ -41,7 +41,7 @@ const (
 type From struct {
 	Pos
 	Kind  FromKind
-	Table Table // Schema is empty where one name stands: then it can only be a CTE's; its Alias is empty, see below
+	Table Table // Schema is empty where one name stands: then it can only be a CTE's; Table.Alias is not used
 	Sub   *Query
 	Alias string
 	Join  JoinKind
@@ -81,5 +81,5 @@ type Window struct {
 	Pos
 	PartitionBy []*Expr
 	OrderBy     []Order
-	Frame       string // "", or "rows between 2 preceding and current row": lower case, always with between, sound bounds
+	Frame       string // "", or "rows between 2 preceding and current row": lower case, always with between
 }
