@@ -50,12 +50,12 @@ var wholeBegins = map[string]string{
 	"into": "into", "values": "values", "lateral": "lateral", "all": "subquery",
 	"right": "join-kind", "full": "join-kind", "natural": "join-kind", "asof": "join-kind", "positional": "join-kind",
 	"semi": "join-kind", "anti": "join-kind", "outer": "join-kind",
-	"table": "statement", "describe": "statement", "show": "statement", "summarize": "statement",
 	"isnull": "operator", "notnull": "operator",
 }
 
-// wholeReserved are more words that can't be names unless they are quoted.
-var wholeReserved = map[string]bool{
-	"into": true, "table": true, "describe": true, "show": true, "summarize": true, "isnull": true, "notnull": true,
-	"recursive": true,
-}
+// wholeNoAlias are words that can't be an alias without AS. They stay names elsewhere: to reserve more words would change
+// how Quote writes, and with it names in plan/1.
+var wholeNoAlias = map[string]bool{"into": true, "isnull": true, "notnull": true}
+
+// wholeStatements begin a statement that the engine takes in FROM when more words follow.
+var wholeStatements = map[string]bool{"table": true, "describe": true, "show": true, "summarize": true}

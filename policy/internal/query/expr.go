@@ -259,7 +259,7 @@ func (p *parser) canName(t token) bool {
 	if p.whole && t.word == "grouping" && p.peek2().kind == tokOp && p.peek2().text == "(" {
 		return true
 	}
-	return p.isName(t) && p.begins(t) == ""
+	return !reserved[t.word] && beginsWord[t.word] == ""
 }
 
 func (p *parser) parens() *Expr {

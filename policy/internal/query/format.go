@@ -81,8 +81,7 @@ func comma(b *strings.Builder, i int) {
 
 // Quote writes a name, in double quotes unless it is plain.
 func Quote(name string) string {
-	word := strings.ToLower(name)
-	plain := name != "" && isWordStart(name[0]) && !reserved[word] && !wholeReserved[word] && beginsWord[word] == "" && name != "date"
+	plain := name != "" && isWordStart(name[0]) && !reserved[strings.ToLower(name)] && beginsWord[strings.ToLower(name)] == "" && name != "date"
 	for i := 0; i < len(name) && plain; i++ {
 		plain = name[i] == '_' || isDigit(name[i]) || name[i] >= 'a' && name[i] <= 'z'
 	}

@@ -112,15 +112,19 @@ func (p *parser) fromParens() *From {
 	p.take()
 	f := p.from()
 	p.wantOp(")")
-	if t := p.peek(); p.isWord("as") || p.isName(t) {
+	if t := p.peek(); p.isWord("as") || isName(t) {
 		p.fail(t.Pos, "syntax", "a join in parentheses has no alias", "name the tables in it")
 	}
 	return f
 }
 
-// tableName takes party.dataset, or the name of a common table expression.
+// tableName takes party.dataset, or the name of a common table expression. An alias after show, describe, summarize and
+// table needs its AS.
 func (p *parser) tableName() Table {
 	first := p.peek()
+	if next := p.peek2(); wholeStatements[first.word] && (isName(next) || beginsQuery(next)) {
+		p.refuse(first.Pos, "statement")
+	}
 	t := Table{Pos: first.Pos, Name: p.name("a data set, as party.dataset or pool.name")}
 	if p.op(".") {
 		t.Schema, t.Name = t.Name, p.name("the name of a data set")

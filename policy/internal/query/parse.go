@@ -145,9 +145,7 @@ func (p *parser) begins(t token) string {
 }
 
 // isName tells names from the words that can't be one unless they are quoted.
-func (p *parser) isName(t token) bool {
-	return t.kind == tokQuoted || t.kind == tokWord && !reserved[t.word] && !(p.whole && wholeReserved[t.word])
-}
+func isName(t token) bool { return t.kind == tokQuoted || t.kind == tokWord && !reserved[t.word] }
 
 func (p *parser) selectBody() *Select {
 	s := &Select{}
@@ -204,14 +202,14 @@ func (p *parser) alias(what string) string {
 	if p.word("as") {
 		return p.name(what)
 	}
-	if p.isName(p.peek()) {
+	if t := p.peek(); isName(t) && !(p.whole && wholeNoAlias[t.word]) {
 		return p.take().text
 	}
 	return ""
 }
 
 func (p *parser) name(what string) string {
-	if p.isName(p.peek()) {
+	if isName(p.peek()) {
 		return p.take().text
 	}
 	p.unexpected("expected " + what)

@@ -38,7 +38,7 @@ func (p *parser) tally(n *int, most int, msg string) {
 // beginsQuery tells a query in parentheses from a join in parentheses.
 func beginsQuery(t token) bool {
 	switch t.word {
-	case "select", "with", "from", "values", "pivot", "unpivot", "table", "describe", "show", "summarize":
+	case "select", "with", "from", "values", "pivot", "unpivot":
 		return t.kind == tokWord
 	}
 	return false
@@ -63,7 +63,7 @@ func (p *parser) query() *Query {
 }
 
 func (p *parser) ctes() []CTE {
-	if p.isWord("recursive") {
+	if p.isWord("recursive") && isName(p.peek2()) {
 		p.refuse(p.peek().Pos, "recursive")
 	}
 	var out []CTE
@@ -165,7 +165,7 @@ func (p *parser) notSelect() {
 // starItem takes * or table.* where it is a whole item; the narrow grammar refuses it.
 func (p *parser) starItem() *Expr {
 	n := 0
-	for p.whole && n < 4 && p.isName(p.ahead(n)) && p.ahead(n+1).kind == tokOp && p.ahead(n+1).text == "." {
+	for p.whole && n < 4 && isName(p.ahead(n)) && p.ahead(n+1).kind == tokOp && p.ahead(n+1).text == "." {
 		n += 2
 	}
 	if t := p.ahead(n); t.kind != tokOp || t.text != "*" {

@@ -43,7 +43,7 @@ func (p *parser) withinGroup(at Pos, e *Expr) {
 // extract takes year FROM x, in words or in quotes, as two arguments.
 func (p *parser) extract(e *Expr) {
 	t := p.peek()
-	if t.kind != tokString && (t.kind != tokWord || !p.isName(t)) {
+	if t.kind != tokString && (t.kind != tokWord || !isName(t)) {
 		p.unexpected("expected a part of a date, as year")
 	}
 	part := p.take()
@@ -79,7 +79,7 @@ func (p *parser) window(at Pos) *Window {
 		w.OrderBy = p.orderBy()
 	}
 	w.Frame = p.frame()
-	if p.isName(p.peek()) {
+	if isName(p.peek()) {
 		p.refuse(p.peek().Pos, "window")
 	}
 	p.wantOp(")")
