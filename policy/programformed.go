@@ -553,7 +553,8 @@ func frames(f string) bool {
 	}
 	unit, bounds, ok := strings.Cut(f, " between ")
 	lo, hi, and := strings.Cut(bounds, " and ")
-	return ok && and && (unit == "rows" || unit == "range") && frameBound(lo) && frameBound(hi)
+	whole := unit == "range" && (strings.ContainsAny(f, "0123456789")) // distances between values are not in the grammar
+	return ok && and && (unit == "rows" || unit == "range") && !whole && frameBound(lo) && frameBound(hi)
 }
 
 func frameBound(s string) bool {

@@ -88,6 +88,9 @@ func (w *wide) window(e *query.Expr, l leaf) (Expr, *Refusal) {
 		}
 		x.Over.OrderBy = append(x.Over.OrderBy, Order{Expr: v, Desc: o.Desc, NullsFirst: o.NullsFirst})
 	}
+	if !frames(x.Over.Frame) {
+		return x, ruled("grammar", "window", e.Pos, "this frame is not in the grammar", "ROWS BETWEEN n PRECEDING AND n FOLLOWING")
+	}
 	if x.holdsWindow() {
 		return x, ruled("grammar", "window", e.Pos, "a window can't hold another", "compute the inner one in a subquery")
 	}
@@ -182,6 +185,11 @@ func (w *wide) above(s *query.Select, q *query.Query, in relation) (relation, *R
 	if q != nil {
 		if ref := p.tail(q, &out); ref != nil {
 			return in, ref
+		}
+	}
+	for i, o := range out.OrderBy {
+		if s.Distinct && !slices.ContainsFunc(out.Select, func(it Item) bool { return reflect.DeepEqual(it.Expr, o.Expr) }) {
+			return in, ruled("grammar", "distinct", q.OrderBy[i].Expr.Pos, "what is DISTINCT is ordered by its own columns", "")
 		}
 	}
 	rel.rel = out

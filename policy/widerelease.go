@@ -339,7 +339,11 @@ func (r *releaser) domainOf(k Expr) []string {
 
 // add appends a release to the program, reading no more columns than it needs.
 func (w *wide) add(n ReleaseNode) int {
+	all := n.From
 	n.prune()
+	if n.From.Op == StepScan && len(n.From.Reads) == 0 && !w.prog.opensUnit(n, n.From) {
+		n.From.Reads = append(n.From.Reads, w.counted(all))
+	}
 	w.prog.Releases = append(w.prog.Releases, n)
 	return len(w.prog.Releases) - 1
 }
@@ -668,6 +672,19 @@ func (n *ReleaseNode) prune() {
 		n.Keys[i].Expr = n.Keys[i].Expr.mapped(rename)
 	}
 	n.Aggs = mappedAggs(n.Aggs, rename)
+}
+
+// counted chooses the column that is opened where a query counts rows and names none: a row count that no page stands behind
+// would be its owner's word. It is the first by name that has a role.
+func (w *wide) counted(s Step) Read {
+	best := -1
+	for i, r := range s.Reads {
+		l, _, _ := w.views[s.Table].wideLabel(w.views[s.Table].index[fold(r.Column)])
+		if l != labelHidden && l != labelUnit && (best < 0 || r.Column < s.Reads[best].Column) {
+			best = i
+		}
+	}
+	return s.Reads[max(best, 0)]
 }
 
 func (x Expr) columns(need map[int]bool) {

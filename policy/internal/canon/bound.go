@@ -294,3 +294,12 @@ func texts(r *reader, v any) (out []string) {
 	}
 	return out
 }
+
+// EachColumn visits the names of the columns that a SELECT reads from a file.
+func (s *Select) EachColumn(visit func(name string)) {
+	s.ownExpr(func(e *Expr) {
+		if e.Kind == Column {
+			visit(e.Name)
+		}
+	})
+}
