@@ -18,6 +18,7 @@ type Policy struct {
 	lattice   [][]string            // each set sorted
 	output    outputMode
 	joins     []joinRule
+	dp        *dpRule
 	guard     guardRule
 	purposes  []string
 	analysts  []string
