@@ -40,6 +40,9 @@ func compileTree(r Request, ast *query.Select) (*Plan, *Refusal) {
 	if ref := c.access(); ref != nil {
 		return nil, ref
 	}
+	if ref := c.lattices(); ref != nil {
+		return nil, ref
+	}
 	guard, ref := c.mergeGuard()
 	if ref != nil {
 		return nil, ref

@@ -34,6 +34,21 @@ type Param struct {
 	Value string // canonical text of a constant of that type
 }
 
+// Speaks reports whether plans of an encoding are made and read here.
+func Speaks(encoding string) bool { return encoding == Encoding || encoding == EncodingProgram }
+
+// EncodingFor is the encoding that a contract over these tables needs: the older one is enough where all policies are lattices.
+func EncodingFor(tables []Table) string {
+	for _, t := range tables {
+		for _, m := range t.Members {
+			if m.Policy.output != outputLattice {
+				return EncodingProgram
+			}
+		}
+	}
+	return Encoding
+}
+
 // Request is what Compile judges. Everything in it but SQL and Params has been verified by the caller.
 type Request struct {
 	SQL        string
