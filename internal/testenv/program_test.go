@@ -32,8 +32,8 @@ func TestProgramThroughTheExchange(t *testing.T) {
 	// total is of what is shown.
 	want := "\"size\",\"n\",\"c\",\"place\"\n,240,600300,1\n\"Large\",120,suppressed,2\n\"Small\",120,600300,2\n" +
 		"\"Medium\",suppressed,suppressed,4\n\"Unknown\",suppressed,suppressed,4\n"
-	if got := csvOf(t, table); got != want {
-		t.Errorf("got %s", got)
+	if got := strings.ReplaceAll(csvOf(t, table), "\r", ""); got != want {
+		t.Errorf("got %q", got)
 	}
 	if _, err := m.Institute.Receipt(t.Context(), j.Digest); err != nil {
 		t.Error(err)
