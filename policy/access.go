@@ -10,6 +10,8 @@ func (r Request) check() *Refusal {
 		return &Refusal{Rule: "request", Code: "incomplete", Msg: what + " is missing"}
 	}
 	switch {
+	case r.Encoding != "" && !Speaks(r.Encoding):
+		return &Refusal{Rule: "request", Code: "encoding", Msg: "plans of the encoding that the contract names are not made here"}
 	case r.Requester == "":
 		return missing("the requester")
 	case len(r.Recipients) == 0 || contains(r.Recipients, ""):

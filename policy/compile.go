@@ -13,6 +13,13 @@ func Compile(r Request) (*Plan, error) {
 	if ref := r.check(); ref != nil {
 		return nil, ref
 	}
+	if r.Encoding == EncodingProgram {
+		p, ref := compileProgram(r)
+		if ref != nil {
+			return nil, ref
+		}
+		return p, nil
+	}
 	ast, err := query.Parse(r.SQL)
 	if err != nil {
 		return nil, &Refusal{Rule: "grammar", Code: err.Code, Where: at(err.Pos), Msg: err.Msg, Hint: err.Hint}
@@ -31,6 +38,9 @@ func compileTree(r Request, ast *query.Select) (*Plan, *Refusal) {
 	}
 	c.own = c.isOwn()
 	if ref := c.access(); ref != nil {
+		return nil, ref
+	}
+	if ref := c.lattices(); ref != nil {
 		return nil, ref
 	}
 	guard, ref := c.mergeGuard()

@@ -29,6 +29,9 @@ type Opening struct {
 
 // Explain says what the plan opens, which rules each cell faces, and how it is rounded.
 func (p *Plan) Explain() Explanation {
+	if p.Program != nil {
+		return p.explainProgram()
+	}
 	e := Explanation{Table: p.Table, Purpose: p.Purpose, Mode: p.Mode, Opens: []Opening{}, Set: []string{}, Cells: []string{}}
 	for _, s := range p.Sources {
 		e.Opens = append(e.Opens, Opening{Owner: s.Owner, Dataset: s.Dataset, Version: s.Version, Columns: s.Columns})

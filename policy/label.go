@@ -5,12 +5,14 @@ package policy
 type label int
 
 const (
-	labelHidden  label = iota // no role: can't be named
-	labelUnit                 // identifies a unit: may only be counted
-	labelDim                  // a function of declared dimensions
-	labelMeasure              // may only be aggregated
-	labelPred                 // a truth value over dimensions
-	labelConst                // the query's own
+	labelHidden   label = iota // no role: can't be named
+	labelUnit                  // identifies a unit: may only be counted
+	labelDim                   // a function of declared dimensions
+	labelMeasure               // may only be aggregated
+	labelPred                  // a truth value over dimensions
+	labelConst                 // the query's own
+	labelRaw                   // a dimension that may be named in a coarser form alone
+	labelReleased              // above the boundary
 )
 
 // use says what a column is named for.

@@ -176,3 +176,17 @@ func (c *compiler) domain(col Column) []string {
 	}
 	return sortedSet(all)
 }
+
+// lattices refuses what plan/1 has no words for.
+func (c *compiler) lattices() *Refusal {
+	var whose []string
+	for _, s := range c.table.Members {
+		if s.Policy.output != outputLattice && !c.own {
+			whose = append(whose, s.name())
+		}
+	}
+	if whose == nil {
+		return nil
+	}
+	return ruled("output", "mode", c.ast.From.Pos, "this kind of output needs a contract over plan/2", "propose a new contract: it will name plan/2").of(whose)
+}

@@ -14,5 +14,16 @@ const (
 	maxPlanBytes   = 4 << 20
 	maxWeight      = 512 << 10
 	maxPlanDepth   = 200
-	maxClampAbs    = 1 << 60
+
+	maxRelations    = 512 // subqueries, arms and common table expressions of a query
+	maxGroupingSets = 32
+	maxAggScale     = 30 // decimal places of a product
+	maxClampAbs     = 1 << 60
+)
+
+// Bounds on programs.
+const (
+	maxTables   = 64
+	maxReleases = 256
+	maxSteps    = 32
 )

@@ -42,3 +42,16 @@ const (
 	OpTrim   Op = "trim"
 	OpConcat Op = "concat"
 )
+
+// Further operators of plan/2.
+const (
+	OpCol    Op = "col"    // Index into the columns of a step or a released table
+	OpSame   Op = "same"   // two values, or two NULLs
+	OpMean   Op = "mean"   // of a released sum and a released count, rounded to Value significant digits ("": not rounded)
+	OpAgg    Op = "agg"    // Value names an aggregate over released rows; one argument, or none for count
+	OpWindow Op = "window" // Value names a window function over released rows; see Over
+	OpLeft   Op = "left"   // the first Value characters
+	OpBand   Op = "band"   // the lower end of the band of width Value that a whole number is in
+	OpTrunc  Op = "trunc"  // a date cut to the week, month, quarter or year that Value names
+	OpPart   Op = "part"   // the year, quarter or month of a date, as Value names it
+)

@@ -55,15 +55,18 @@ func (r *reader) version(n *yaml.Node) {
 func (r *reader) policy(n *yaml.Node, p *Policy) {
 	r.version(n)
 	s := r.section(n, "policy", "policy", "dataset", "unit", "columns", "output", "guard", "purposes", "analysts",
-		"operators", "evidence", "valid", "max_queries", "pruning", "timing", "standing", "price")
+		"operators", "evidence", "valid", "max_queries", "pruning", "timing", "standing", "price", "joins", "dp")
 	r.need(s, "policy", "begin with policy: 1, the version of the format")
 	name := r.need(s, "dataset", "name the data set that these rules are for")
 	if p.dataset = r.text(name, "dataset"); r.err == nil && !isDatasetName(p.dataset) {
 		r.fail(name, "dataset is not a name", "use lower-case letters, digits and _, at most 32")
 	}
+	r.mode(s.vals["output"], p)
 	r.columns(r.need(s, "columns", "list the columns that may be used; a column without entry can't be named"), p)
 	r.unit(r.need(s, "unit", "unit: {column: ..., rows_are_units: true} says what thresholds count"), p)
 	r.output(r.need(s, "output", "output: {lattice: [[column], ...]} lists the GROUP BY sets"), p)
+	r.joins(s.vals["joins"], p)
+	r.dp(s.vals["dp"], p)
 	r.guard(r.need(s, "guard", "guard: {min_units: ..., ...} says what each cell must satisfy"), p)
 	p.purposes = r.texts(r.need(s, "purposes", "name what the data may be used for"), "purposes", isPurpose, "use lower-case letters, digits and -")
 	p.analysts = r.parties(r.need(s, "analysts", "name who may ask, by fingerprint, or [any]"), "analysts")
@@ -112,7 +115,7 @@ func (r *reader) columns(n *yaml.Node, p *Policy) {
 		return
 	}
 	for i := 0; i < len(n.Content) && r.err == nil; i += 2 {
-		c := r.column(n.Content[i], n.Content[i+1])
+		c := r.column(n.Content[i], n.Content[i+1], p)
 		if _, dup := p.columns[fold(c.name)]; dup {
 			r.fail(n.Content[i], "column "+strconv.Quote(c.name)+" is there twice", "SQL does not tell upper from lower case in names")
 		}
@@ -121,13 +124,13 @@ func (r *reader) columns(n *yaml.Node, p *Policy) {
 	}
 }
 
-func (r *reader) column(k, n *yaml.Node) columnRule {
+func (r *reader) column(k, n *yaml.Node, p *Policy) columnRule {
 	c := columnRule{name: k.Value, at: Pos{k.Line, k.Column}}
 	if !isColumnName(c.name) {
 		r.fail(k, "not a usable column name: "+strconv.Quote(c.name), "1 to 128 printable characters, and not a name that the engine keeps for itself")
 		return c
 	}
-	s := r.section(n, "column "+c.name, "roles", "values", "aggregates", "clamp", "scale")
+	s := r.section(n, "column "+c.name, "roles", "values", "aggregates", "clamp", "scale", "bins", "grain", "only_as")
 	if s.vals["roles"] == nil {
 		if len(s.vals) > 0 {
 			r.fail(n, "column "+c.name+" has no roles", "write roles: [dimension, filter], [measure] or [unit]; {} for none")
@@ -141,12 +144,13 @@ func (r *reader) column(k, n *yaml.Node) columnRule {
 		c.filter = c.filter || role == "filter"
 		c.measure = c.measure || role == "measure"
 	}
-	r.columnShape(n, s, &c)
+	r.columnShape(n, s, &c, p)
+	r.freely(s, &c, p)
 	return c
 }
 
 // columnShape reads what goes with the roles, and refuses what does not.
-func (r *reader) columnShape(n *yaml.Node, s section, c *columnRule) {
+func (r *reader) columnShape(n *yaml.Node, s section, c *columnRule, p *Policy) {
 	if r.err != nil {
 		return
 	}
@@ -155,7 +159,7 @@ func (r *reader) columnShape(n *yaml.Node, s section, c *columnRule) {
 		r.fail(n, "a unit column can have no other role", "units may only be counted")
 	case c.measure && (c.dimension || c.filter):
 		r.fail(n, "a measure can't be a dimension or a filter", "publish a second column that holds bands of it")
-	case c.filter && !c.dimension:
+	case c.filter && !c.dimension && p.output == outputLattice:
 		r.fail(n, "a filter must also be a dimension in lattice mode", "write roles: [dimension, filter]")
 	}
 	if c.measure {
@@ -179,8 +183,10 @@ func (r *reader) absent(s section, why string, keys ...string) {
 }
 
 func (r *reader) measure(n *yaml.Node, s section, c *columnRule) {
-	isAgg := func(s string) bool { return contains([]string{"count", "sum", "avg"}, s) }
-	c.aggregates = r.texts(r.need(s, "aggregates", "aggregates: [sum, avg, count] names what may be computed"), "aggregates", isAgg, "aggregates are count, sum, avg")
+	isAgg := func(s string) bool {
+		return contains([]string{"count", "sum", "avg", "stddev", "median", "quantile_cont"}, s)
+	}
+	c.aggregates = r.texts(r.need(s, "aggregates", "aggregates: [sum, avg, count] names what may be computed"), "aggregates", isAgg, "aggregates are count, sum, avg, stddev, median, quantile_cont")
 	c.scale = int(r.integer(r.need(s, "scale", "scale: 2 keeps two decimal places; scale: 0 whole numbers"), "scale", 0, 18))
 	bounds := r.items(r.need(s, "clamp", "clamp: [lowest, highest]: rows outside are refused, so that nobody can poison a sum"), "clamp")
 	if r.err != nil {
@@ -255,11 +261,16 @@ func (r *reader) unit(n *yaml.Node, p *Policy) {
 	if r.err != nil {
 		return
 	}
-	s := r.section(n, "unit", "column", "rows_are_units")
+	s := r.section(n, "unit", "column", "rows_are_units", "domain")
 	col := r.need(s, "column", "name the column that identifies a unit")
 	p.unit = unitRule{column: r.text(col, "column")}
 	if v := s.vals["rows_are_units"]; v != nil {
 		p.unit.rowsAreUnits = r.boolean(v, "rows_are_units")
+	}
+	if v := s.vals["domain"]; v != nil {
+		if p.unit.domain = r.text(v, "domain"); r.err == nil && (p.unit.domain == "" || len(p.unit.domain) > maxNameBytes) {
+			r.fail(v, "domain must name an identity space", "data sets whose identifiers mean the same person name the same domain")
+		}
 	}
 	if r.err != nil {
 		return
@@ -277,6 +288,9 @@ func (r *reader) unit(n *yaml.Node, p *Policy) {
 
 func (r *reader) output(n *yaml.Node, p *Policy) {
 	if r.err != nil {
+		return
+	}
+	if p.output != outputLattice {
 		return
 	}
 	s := r.section(n, "output", "lattice")

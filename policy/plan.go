@@ -22,6 +22,8 @@ type Plan struct {
 	Rows     `json:"rows"`
 	Release  `json:"release"`
 	Post     Post `json:"post"`
+
+	Program *Program `json:"-"` // of plan/2, which has no Release and no Post
 }
 
 // Rows says which columns of which data sets are read.
@@ -136,4 +138,5 @@ type Expr struct {
 	Index int    `json:"index"`           // of OpDim, OpKey and OpBase; else 0
 	Value string `json:"value,omitempty"` // of OpConst: canonical text
 	Args  []Expr `json:"args,omitempty"`
+	Over  *Over  `json:"over,omitempty"` // of OpWindow
 }

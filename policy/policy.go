@@ -16,6 +16,9 @@ type Policy struct {
 	columns   map[string]columnRule // by lower-case name
 	order     []string              // the keys of columns as the file has them
 	lattice   [][]string            // each set sorted
+	output    outputMode
+	joins     []joinRule
+	dp        *dpRule
 	guard     guardRule
 	purposes  []string
 	analysts  []string
@@ -31,6 +34,7 @@ type Policy struct {
 type unitRule struct {
 	column       string
 	rowsAreUnits bool
+	domain       string
 	at           Pos
 }
 
@@ -47,6 +51,30 @@ type columnRule struct {
 	valuesAt   Pos
 	clamp      [2]int64 // integers of 10^-scale
 	scale      int
+	bins       []scalar
+	grain      string
+	onlyAs     onlyAs
+}
+
+// onlyAs is the form in which alone a dimension may be named.
+type onlyAs struct {
+	kind string
+	n    int64
+}
+
+type outputMode string
+
+const (
+	outputLattice   outputMode = "lattice"
+	outputGuardFree outputMode = "guard-free"
+	outputDP        outputMode = "dp"
+)
+
+type joinRule struct {
+	with        string
+	on          []string
+	inner, left bool
+	trust       string
 }
 
 // scalar is a constant as the file writes it: its text, and the kind that YAML gives it.

@@ -34,6 +34,21 @@ type Param struct {
 	Value string // canonical text of a constant of that type
 }
 
+// Speaks reports whether plans of an encoding are made and read here.
+func Speaks(encoding string) bool { return encoding == Encoding || encoding == EncodingProgram }
+
+// EncodingFor is the encoding that a contract over these tables needs: the older one is enough where all policies are lattices.
+func EncodingFor(tables []Table) string {
+	for _, t := range tables {
+		for _, m := range t.Members {
+			if m.Policy.output != outputLattice {
+				return EncodingProgram
+			}
+		}
+	}
+	return Encoding
+}
+
 // Request is what Compile judges. Everything in it but SQL and Params has been verified by the caller.
 type Request struct {
 	SQL        string
@@ -44,6 +59,8 @@ type Request struct {
 	Purpose    string    // required
 	At         time.Time // required: when the keys would be released
 	Operator   string    // fingerprint of the host's operator; empty where none is known yet, as in explain
+
+	Encoding string // of the plan: Encoding or EncodingProgram; empty is Encoding
 
 	noNearest bool // set while a nearest query is tried
 }

@@ -19,3 +19,25 @@ func (p *Plan) BaseType(i int) Type {
 	}
 	return Int64
 }
+
+// ReadTable is a data set or pool that a plan reads.
+type ReadTable struct {
+	Name    string
+	Pool    string // digest of the pool statement
+	Sources []int  // into the plan's sources
+}
+
+// Tables lists what the plan reads.
+func (p *Plan) Tables() (out []ReadTable) {
+	if p.Program == nil {
+		t := ReadTable{Name: p.Table, Pool: p.Pool}
+		for i := range p.Sources {
+			t.Sources = append(t.Sources, i)
+		}
+		return []ReadTable{t}
+	}
+	for _, t := range p.Program.Tables {
+		out = append(out, ReadTable{Name: t.Name, Pool: t.Pool, Sources: slices.Clone(t.Sources)})
+	}
+	return out
+}

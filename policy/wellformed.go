@@ -10,6 +10,10 @@ import (
 // wellFormed checks everything about a plan that the SQL generators, the guard and the engine rely on, so that a decoded
 // plan is as good as a compiled one.
 func (p *Plan) wellFormed() bool {
+	if p.Program != nil {
+		return p.Encoding == EncodingProgram && shortText(p.Purpose) && p.Purpose != "" && sortedTexts(p.Asker) && len(p.Asker) > 0 &&
+			sourcesFormed(p.Sources) && p.Program.formed(p.Sources)
+	}
 	return p.Encoding == Encoding && shortText(p.Purpose) && p.Purpose != "" && sortedTexts(p.Asker) && len(p.Asker) > 0 &&
 		p.rowsFormed() && p.releaseFormed() && p.guardFormed() && p.postFormed() && p.light()
 }

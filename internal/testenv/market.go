@@ -33,13 +33,19 @@ type Market struct {
 // NewMarket starts everybody, publishes, forms the pool and agrees on a contract. There is no host yet.
 func (e *Env) NewMarket() *Market {
 	e.Helper()
+	return e.NewMarketUnder(func(policy string) string { return policy })
+}
+
+// NewMarketUnder is NewMarket with a policy that was changed.
+func (e *Env) NewMarketUnder(change func(policy string) string) *Market {
+	e.Helper()
 	m := &Market{Env: e}
 	for _, name := range []string{"alpha", "bravo", "charlie", "delta", "echo", "foxtrot"} {
 		m.Owners = append(m.Owners, e.Party(name, Pool))
 	}
 	m.Institute = e.Party("institute")
 	for i, o := range m.Owners {
-		_, err := o.Publish(e.Context(), m.csv(i), Pool, m.policy())
+		_, err := o.Publish(e.Context(), m.csv(i), Pool, change(m.policy()))
 		e.Must(err)
 	}
 	m.form(e.Context())

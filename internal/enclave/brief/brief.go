@@ -61,7 +61,7 @@ func (b *Brief) checkContract(in *channel.Job, _ *handed, now time.Time) error {
 	switch body := c.Body(); {
 	case at < body.FromMS || at >= body.UntilMS:
 		return failure.New(failure.BadContract, ErrNotNow)
-	case body.PlanEncoding != policy.Encoding:
+	case !policy.Speaks(body.PlanEncoding):
 		return failure.New(failure.BadContract, ErrEncoding)
 	}
 	return nil
@@ -285,7 +285,7 @@ func (b *Brief) Box(f statement.Fingerprint) []byte {
 func (b *Brief) Request(body *statement.Body, operator statement.Fingerprint, at time.Time) policy.Request {
 	c := b.Contract.Body()
 	r := policy.Request{
-		SQL: body.SQL, Tables: b.tables, Requester: string(c.Requester), Purpose: c.Purpose, At: at, Operator: string(operator),
+		SQL: body.SQL, Encoding: c.PlanEncoding, Tables: b.tables, Requester: string(c.Requester), Purpose: c.Purpose, At: at, Operator: string(operator),
 	}
 	for _, p := range body.Params {
 		r.Params = append(r.Params, policy.Param{Type: policy.Type(p.Type), Value: p.Value})

@@ -14,7 +14,8 @@ import (
 type contribution struct {
 	source      int
 	rows, units int64
-	measures    []measured // by measure of the plan
+	measures    []measured    // by measure of the plan
+	aggs        []contributed // by aggregate of a release of a program
 }
 
 // measured is a contribution's part for one measure.

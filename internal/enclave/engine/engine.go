@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"github.com/cordon-exchange/cordon/policy"
 	"net/url"
 	"slices"
 	"strconv"
@@ -31,8 +32,9 @@ type Engine struct {
 	connector *duckdb.Connector
 	conn      driver.Conn
 	state     state
-	paths     []string // by source index
-	job       *job     // once prepared
+	paths     []string     // by source index
+	job       work         // once prepared
+	prepared  *policy.Plan // that it is of
 }
 
 type state uint8

@@ -14,14 +14,14 @@ func (e *Engine) Prepare(ctx context.Context, plan *policy.Plan) error {
 		return Error{CodeSetup}
 	}
 	e.state = closed // until all of it is done
-	j, err := newJob(e, plan)
+	j, err := newWork(e, plan)
 	if err != nil {
 		return err
 	}
-	if err := j.do(ctx, j.early()); err != nil {
+	if err := do(ctx, j.early()); err != nil {
 		return err
 	}
-	e.job, e.state = j, prepared
+	e.job, e.prepared, e.state = j, plan, prepared
 	return nil
 }
 
@@ -37,16 +37,32 @@ func (e *Engine) Run(ctx context.Context, plan *policy.Plan) (*result.Table, err
 		return nil, Error{CodeSetup}
 	}
 	e.state = used
-	if e.job.plan != plan {
+	if e.prepared != plan {
 		return nil, Error{CodePlan}
 	}
-	if err := e.job.do(ctx, e.job.late()); err != nil {
+	if err := do(ctx, e.job.late()); err != nil {
 		return nil, err
 	}
-	return e.job.result, nil
+	return e.job.table(), nil
 }
 
-func (j *job) do(ctx context.Context, steps []step) error {
+// work is one plan under way: what needs no data, what does, and what comes of it.
+type work interface {
+	early() []step
+	late() []step
+	table() *result.Table
+}
+
+func newWork(e *Engine, plan *policy.Plan) (work, error) {
+	if plan != nil && plan.Program != nil {
+		return newProgram(e, plan)
+	}
+	return newJob(e, plan)
+}
+
+func (j *job) table() *result.Table { return j.result }
+
+func do(ctx context.Context, steps []step) error {
 	for _, s := range steps {
 		if err := s.do(ctx); err != nil {
 			return stage(s.code, err)

@@ -34,7 +34,7 @@ type Proposal struct {
 func (d *Desk) Propose(ctx context.Context, p Proposal) (*statement.Verified[statement.Contract], error) {
 	c := statement.Contract{
 		Nonce: make([]byte, statement.NonceSize), Requester: d.self(), Purpose: p.Purpose, Builds: p.Builds, Evidence: p.Evidence,
-		Perimeters: p.Perimeters, PlanEncoding: policy.Encoding, FromMS: d.Now().UnixMilli(), CreatedMS: d.Now().UnixMilli(), UntilMS: p.Until.UnixMilli(),
+		Perimeters: p.Perimeters, FromMS: d.Now().UnixMilli(), CreatedMS: d.Now().UnixMilli(), UntilMS: p.Until.UnixMilli(),
 	}
 	if _, err := rand.Read(c.Nonce); err != nil {
 		return nil, err
@@ -47,6 +47,9 @@ func (d *Desk) Propose(ctx context.Context, p Proposal) (*statement.Verified[sta
 		c.Tables = append(c.Tables, t)
 	}
 	var err error
+	if c.PlanEncoding, err = d.Catalog.PlanEncoding(ctx, &c); err != nil {
+		return nil, err
+	}
 	if c.Operators, err = d.resolve(ctx, p.Operators, p.Pins); err != nil {
 		return nil, err
 	}
@@ -208,7 +211,7 @@ func (d *Desk) admits(c *statement.Contract, v *dataset.Published, authority str
 	switch {
 	case c.UntilMS <= now.UnixMilli():
 		return until, nil, refuse("contract-expired", "the contract has expired")
-	case c.PlanEncoding != policy.Encoding:
+	case !policy.Speaks(c.PlanEncoding):
 		return until, nil, refuse("plan-encoding", "the contract names an encoding of plans that this party does not read")
 	case !p.Valid(now):
 		return until, nil, refuse("policy:valid", "the policy is not in force")

@@ -127,7 +127,7 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 	if now >= m.job.Body().ExpiresMS {
 		return refuse(CodeJobExpired, "the job has expired")
 	}
-	if c.PlanEncoding != policy.Encoding {
+	if !policy.Speaks(c.PlanEncoding) {
 		return refuse(CodeContract, "the contract names an encoding of plans that this party does not read")
 	}
 	revoked, err := b.Catalog.Revoked(ctx, c.Requester, m.contract.Digest())
@@ -202,8 +202,10 @@ func (b *Broker) concerned(m *matter) error {
 		return refuse(CodeJobOwners, "the job names other owners than its plan reads from")
 	}
 	for _, t := range m.contract.Body().Tables {
-		if t.Name == m.plan.Table && t.Pool != "" && (m.plan.Pool != string(t.Pool) || len(m.plan.Sources) != len(t.Members)) {
-			return refuse(CodePlanMismatch, "a pool answers as a whole only")
+		for _, read := range m.plan.Tables() {
+			if t.Name == read.Name && t.Pool != "" && (read.Pool != string(t.Pool) || len(read.Sources) != len(t.Members)) {
+				return refuse(CodePlanMismatch, "a pool answers as a whole only")
+			}
 		}
 	}
 	return nil

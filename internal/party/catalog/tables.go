@@ -94,6 +94,15 @@ func (c *Catalog) policyOf(o *statement.Verified[statement.Offer]) (*policy.Poli
 	return p, nil
 }
 
+// PlanEncoding is the encoding that a contract over these tables needs: the older one is enough for lattices.
+func (c *Catalog) PlanEncoding(ctx context.Context, t *statement.Contract) (string, error) {
+	tables, err := c.Tables(ctx, t)
+	if err != nil {
+		return "", err
+	}
+	return policy.EncodingFor(tables), nil
+}
+
 // Question is what a body asks under a contract, for the compiler.
 type Question struct {
 	Contract *statement.Contract
@@ -110,7 +119,7 @@ func (c *Catalog) Request(ctx context.Context, q Question) (policy.Request, erro
 	}
 	r := policy.Request{
 		SQL: q.Body.SQL, Tables: tables, Requester: string(q.Contract.Requester), Purpose: q.Contract.Purpose,
-		At: q.At, Operator: string(q.Operator),
+		At: q.At, Operator: string(q.Operator), Encoding: q.Contract.PlanEncoding,
 	}
 	for _, f := range q.Contract.Recipients {
 		r.Recipients = append(r.Recipients, string(f))

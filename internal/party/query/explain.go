@@ -141,7 +141,9 @@ func (a *Asker) sketch(ctx context.Context, q Question) (*statement.Contract, er
 		}
 		c.Tables = append(c.Tables, t)
 	}
-	return c, nil
+	var err error
+	c.PlanEncoding, err = a.Catalog.PlanEncoding(ctx, c)
+	return c, err
 }
 
 // account adds up prices and looks who has granted.

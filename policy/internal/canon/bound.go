@@ -27,6 +27,57 @@ var planExpressions = []string{
 	"BOUND_FUNCTION", "BOUND_AGGREGATE",
 }
 
+// allowed lists what the bound plan of a query may hold beside that: what goes with a construct that the query has.
+func (q Query) allowed() (operators, expressions []string) {
+	operators, expressions = slices.Clone(planOperators), slices.Clone(planExpressions)
+	q.eachSelect(func(s *Select) {
+		if s.Unique {
+			operators = append(operators, "LOGICAL_DISTINCT")
+		}
+		s.From.eachJoin(func(j *Join) {
+			if j.On == nil {
+				operators = append(operators, "LOGICAL_CROSS_PRODUCT")
+			} else {
+				operators = append(operators, "LOGICAL_COMPARISON_JOIN", "LOGICAL_ANY_JOIN")
+			}
+		})
+		s.ownExpr(func(e *Expr) {
+			if e.Kind == Window {
+				operators, expressions = append(operators, "LOGICAL_WINDOW"), append(expressions, "BOUND_WINDOW")
+			}
+		})
+	})
+	return operators, expressions
+}
+
+// eachSelect visits all SELECTs of a query, derived tables included.
+func (q Query) eachSelect(visit func(*Select)) {
+	for _, s := range q {
+		visit(s)
+		s.From.eachSelect(visit)
+	}
+}
+
+func (f From) eachSelect(visit func(*Select)) {
+	switch {
+	case f.Sub != nil:
+		Query{f.Sub}.eachSelect(visit)
+	case f.Union != nil:
+		f.Union.eachSelect(visit)
+	case f.Join != nil:
+		f.Join.Left.eachSelect(visit)
+		f.Join.Right.eachSelect(visit)
+	}
+}
+
+func (f From) eachJoin(visit func(*Join)) {
+	if f.Join != nil {
+		visit(f.Join)
+		f.Join.Left.eachJoin(visit)
+		f.Join.Right.eachJoin(visit)
+	}
+}
+
 // ParseBound reads the answer of json_serialize_plan for a canonical query and gives what it reads, in order. Operators,
 // kinds of expression and functions that the query can't need are refused.
 func ParseBound(q Query, b []byte) ([]Leaf, error) {
@@ -39,6 +90,7 @@ func ParseBound(q Query, b []byte) ([]Leaf, error) {
 		return nil, ErrForm
 	}
 	w := &walker{r: r, functions: q.functions()}
+	w.operators, w.expressions = q.allowed()
 	w.walk(plans[0], 0)
 	if r.bad {
 		return nil, ErrForm
@@ -49,17 +101,18 @@ func ParseBound(q Query, b []byte) ([]Leaf, error) {
 // functions lists the functions that the query names.
 func (q Query) functions() map[string]bool {
 	out := map[string]bool{}
-	for _, s := range q {
-		s.eachExpr(func(e *Expr) {
-			if e.Kind == Func {
+	q.eachSelect(func(s *Select) {
+		s.ownExpr(func(e *Expr) {
+			if e.Kind == Func || e.Kind == Window {
 				out[e.Name] = true
 			}
 		})
-	}
+	})
 	return out
 }
 
-func (s *Select) eachExpr(visit func(*Expr)) {
+// ownExpr visits the expressions of a SELECT, without those of its derived tables.
+func (s *Select) ownExpr(visit func(*Expr)) {
 	for _, it := range s.Items {
 		it.Expr.each(visit)
 	}
@@ -72,9 +125,11 @@ func (s *Select) eachExpr(visit func(*Expr)) {
 	for _, o := range s.OrderBy {
 		o.Expr.each(visit)
 	}
-	if s.From.Sub != nil {
-		s.From.Sub.eachExpr(visit)
-	}
+	s.From.eachJoin(func(j *Join) {
+		if j.On != nil {
+			j.On.each(visit)
+		}
+	})
 }
 
 func (e *Expr) each(visit func(*Expr)) {
@@ -85,12 +140,21 @@ func (e *Expr) each(visit func(*Expr)) {
 	for _, a := range e.Args {
 		a.each(visit)
 	}
+	if e.Span != nil {
+		for _, p := range e.Span.Partition {
+			p.each(visit)
+		}
+		for _, o := range e.Span.OrderBy {
+			o.Expr.each(visit)
+		}
+	}
 }
 
 type walker struct {
-	r         *reader
-	functions map[string]bool
-	leaves    []Leaf
+	r                      *reader
+	functions              map[string]bool
+	operators, expressions []string
+	leaves                 []Leaf
 }
 
 // walk visits every object of the plan, operators and expressions alike. A list is walked in order, so that leaves come in
@@ -117,7 +181,7 @@ func (w *walker) walk(v any, depth int) {
 
 func (w *walker) object(m map[string]any) {
 	if t, ok := m["type"].(string); ok && strings.HasPrefix(t, "LOGICAL_") {
-		if !slices.Contains(planOperators, t) {
+		if !slices.Contains(w.operators, t) {
 			w.r.fail()
 		}
 		if t == "LOGICAL_GET" {
@@ -129,10 +193,11 @@ func (w *walker) object(m map[string]any) {
 		return
 	}
 	name, _ := class.(string)
-	if !slices.Contains(planExpressions, name) {
+	if !slices.Contains(w.expressions, name) {
 		w.r.fail()
 	}
-	if name == "BOUND_FUNCTION" || name == "BOUND_AGGREGATE" {
+	_, named := m["name"] // windows that are no aggregates have none
+	if name == "BOUND_FUNCTION" || name == "BOUND_AGGREGATE" || name == "BOUND_WINDOW" && named {
 		f, _ := m["name"].(string)
 		if !w.functions[f] || !anyOf(m["catalog_name"], "", "system") || !anyOf(m["schema_name"], "", "main") {
 			w.r.fail()
@@ -228,4 +293,13 @@ func texts(r *reader, v any) (out []string) {
 		out = append(out, s)
 	}
 	return out
+}
+
+// EachColumn visits the names of the columns that a SELECT reads from a file.
+func (s *Select) EachColumn(visit func(name string)) {
+	s.ownExpr(func(e *Expr) {
+		if e.Kind == Column {
+			visit(e.Name)
+		}
+	})
 }

@@ -20,23 +20,16 @@ func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'
 
 func (s *Select) print(b *strings.Builder) {
 	b.WriteString("SELECT ")
+	if s.Unique {
+		b.WriteString("DISTINCT ")
+	}
 	for i, it := range s.Items {
 		sep(b, i)
 		it.Expr.print(b)
 		b.WriteString(" AS " + ident(it.Alias))
 	}
 	b.WriteString(" FROM ")
-	switch {
-	case s.From.Sub != nil:
-		b.WriteByte('(')
-		s.From.Sub.print(b)
-		b.WriteByte(')')
-	case s.From.File != "":
-		b.WriteString(`"system"."main"."read_parquet"(` + quote(s.From.File) + ")")
-	default:
-		b.WriteString(`"memory"."main".` + ident(s.From.Table))
-	}
-	b.WriteString(" AS " + ident(s.From.Alias))
+	s.From.print(b)
 	if s.Where != nil {
 		b.WriteString(" WHERE ")
 		s.Where.print(b)
@@ -51,21 +44,61 @@ func (s *Select) print(b *strings.Builder) {
 	s.printTail(b)
 }
 
-func (s *Select) printTail(b *strings.Builder) {
-	for i, o := range s.OrderBy {
-		if i == 0 {
-			b.WriteString(" ORDER BY ")
-		}
-		sep(b, i)
-		o.Expr.print(b)
-		b.WriteString(map[bool]string{false: " ASC", true: " DESC"}[o.Desc])
-		b.WriteString(map[bool]string{false: " NULLS LAST", true: " NULLS FIRST"}[o.First])
+func (f From) print(b *strings.Builder) {
+	switch {
+	case f.Join != nil:
+		f.Join.print(b)
+		return
+	case f.Sub != nil:
+		b.WriteByte('(')
+		f.Sub.print(b)
+		b.WriteByte(')')
+	case f.Union != nil:
+		b.WriteString("(" + f.Union.String() + ")")
+	case f.File != "":
+		b.WriteString(`"system"."main"."read_parquet"(` + quote(f.File) + ")")
+	default:
+		b.WriteString(`"memory"."main".` + ident(f.Table))
 	}
+	b.WriteString(" AS " + ident(f.Alias))
+}
+
+func (j *Join) print(b *strings.Builder) {
+	j.Left.print(b)
+	switch {
+	case j.On == nil:
+		b.WriteString(" CROSS JOIN ")
+	case j.Outer:
+		b.WriteString(" LEFT JOIN ")
+	default:
+		b.WriteString(" JOIN ")
+	}
+	j.Right.print(b)
+	if j.On != nil {
+		b.WriteString(" ON ")
+		j.On.print(b)
+	}
+}
+
+func (s *Select) printTail(b *strings.Builder) {
+	printOrder(b, " ORDER BY ", s.OrderBy)
 	if s.Limit != "" {
 		b.WriteString(" LIMIT " + s.Limit)
 	}
 	if s.Offset != "" {
 		b.WriteString(" OFFSET " + s.Offset)
+	}
+}
+
+func printOrder(b *strings.Builder, words string, keys []Order) {
+	for i, o := range keys {
+		if i == 0 {
+			b.WriteString(words)
+		}
+		sep(b, i)
+		o.Expr.print(b)
+		b.WriteString(map[bool]string{false: " ASC", true: " DESC"}[o.Desc])
+		b.WriteString(map[bool]string{false: " NULLS LAST", true: " NULLS FIRST"}[o.First])
 	}
 }
 
@@ -109,6 +142,8 @@ func (e *Expr) print(b *strings.Builder) {
 		b.WriteString(map[Kind]string{In: " IN (", NotIn: " NOT IN ("}[e.Kind])
 		commas(b, e.Args[1:])
 		b.WriteString("))")
+	case Window:
+		e.printWindow(b)
 	case Case:
 		e.printCase(b)
 	case Coalesce:
@@ -162,4 +197,39 @@ func (e *Expr) printCase(b *strings.Builder) {
 	b.WriteString(" ELSE ")
 	args[0].print(b)
 	b.WriteString(" END)")
+}
+
+func (e *Expr) printWindow(b *strings.Builder) {
+	b.WriteString(`"system"."main".` + ident(e.Name) + "(")
+	commas(b, e.Args)
+	b.WriteString(") OVER (")
+	for i, p := range e.Span.Partition {
+		if i == 0 {
+			b.WriteString("PARTITION BY ")
+		}
+		sep(b, i)
+		p.print(b)
+	}
+	printOrder(b, " ORDER BY ", e.Span.OrderBy)
+	if s, n := e.Span.Start, e.Span.End; s.Kind != "" {
+		unit := " ROWS"
+		if s.Kind == "CURRENT_ROW_RANGE" || n.Kind == "CURRENT_ROW_RANGE" {
+			unit = " RANGE"
+		}
+		b.WriteString(unit + " BETWEEN " + s.String() + " AND " + n.String())
+	}
+	b.WriteByte(')')
+}
+
+// String writes an end of a frame.
+func (b Bound) String() string {
+	switch b.Kind {
+	case "EXPR_PRECEDING_ROWS":
+		return "CAST(" + quote(b.Rows) + " AS BIGINT) PRECEDING"
+	case "EXPR_FOLLOWING_ROWS":
+		return "CAST(" + quote(b.Rows) + " AS BIGINT) FOLLOWING"
+	case "CURRENT_ROW_ROWS", "CURRENT_ROW_RANGE":
+		return "CURRENT ROW"
+	}
+	return strings.ReplaceAll(b.Kind, "_", " ")
 }

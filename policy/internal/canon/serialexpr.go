@@ -2,12 +2,14 @@ package canon
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 var comparisons = map[string]string{
 	"COMPARE_EQUAL": "=", "COMPARE_NOTEQUAL": "<>", "COMPARE_LESSTHAN": "<", "COMPARE_LESSTHANOREQUALTO": "<=",
-	"COMPARE_GREATERTHAN": ">", "COMPARE_GREATERTHANOREQUALTO": ">=",
+	"COMPARE_GREATERTHAN": ">", "COMPARE_GREATERTHANOREQUALTO": ">=", "COMPARE_NOT_DISTINCT_FROM": Same,
 }
 
 var operators = map[string]Kind{
@@ -51,6 +53,8 @@ func (o object) expr(depth int) *Expr {
 		e.Args = o.exprs("children", 1, depth)
 	case "CASE":
 		o.caseExpr(e, kind, depth)
+	case "WINDOW":
+		o.window(e, kind, depth)
 	default:
 		o.r.fail()
 	}
@@ -169,4 +173,63 @@ func (o object) caseExpr(e *Expr, kind string, depth int) {
 		o.r.fail()
 	}
 	e.Args = append(e.Args, o.child("else_expr").expr(depth))
+}
+
+var windowKinds = map[string]string{
+	"row_number": "WINDOW_ROW_NUMBER", "rank": "WINDOW_RANK", "dense_rank": "WINDOW_RANK_DENSE", "percent_rank": "WINDOW_PERCENT_RANK",
+	"cume_dist": "WINDOW_CUME_DIST", "ntile": "WINDOW_NTILE", "lag": "WINDOW_LAG", "lead": "WINDOW_LEAD",
+	"first_value": "WINDOW_FIRST_VALUE", "last_value": "WINDOW_LAST_VALUE",
+}
+
+func (o object) window(e *Expr, kind string, depth int) {
+	e.Kind, e.Name, e.Span = Window, o.text("function_name"), &Span{}
+	want := windowKinds[e.Name]
+	if want == "" {
+		want = "WINDOW_AGGREGATE"
+	}
+	if kind != want {
+		o.r.fail()
+	}
+	o.must("schema", "main")
+	o.must("catalog", "system")
+	e.Args = o.exprs("children", 0, depth)
+	if x := o.optional("offset_expr", depth); x != nil {
+		e.Args = append(e.Args, x)
+	}
+	for _, absent := range []string{"default_expr", "filter_expr"} {
+		o.must(absent, nil)
+	}
+	for _, no := range []string{"ignore_nulls", "distinct"} {
+		o.must(no, false)
+	}
+	o.must("exclude_clause", "NO_OTHER")
+	o.must("arg_orders", []any{})
+	e.Span.Partition = o.exprs("partitions", 0, depth)
+	for _, v := range o.list("orders") {
+		e.Span.OrderBy = append(e.Span.OrderBy, o.r.object(v).order(depth))
+	}
+	e.Span.Start, e.Span.End = o.frameBound("start", depth), o.frameBound("end", depth)
+	if e.Span.Start.Kind == "UNBOUNDED_PRECEDING" && e.Span.End.Kind == "CURRENT_ROW_RANGE" {
+		e.Span.Start, e.Span.End = Bound{}, Bound{}
+	}
+}
+
+var frameKinds = []string{"UNBOUNDED_PRECEDING", "EXPR_PRECEDING_ROWS", "CURRENT_ROW_ROWS", "CURRENT_ROW_RANGE", "EXPR_FOLLOWING_ROWS", "UNBOUNDED_FOLLOWING"}
+
+func (o object) frameBound(end string, depth int) Bound {
+	b := Bound{Kind: o.text(end)}
+	n := o.optional(end+"_expr", depth)
+	has := strings.HasPrefix(b.Kind, "EXPR_")
+	if !slices.Contains(frameKinds, b.Kind) || has != (n != nil) {
+		o.r.fail()
+		return b
+	}
+	if has {
+		if n.Kind != Cast || n.Name != "BIGINT" || n.Args[0].Kind != Text {
+			o.r.fail()
+			return b
+		}
+		b.Rows = n.Args[0].Text
+	}
+	return b
 }

@@ -95,6 +95,9 @@ func (o object) optional(key string, depth int) *Expr {
 }
 
 func (o object) from(depth int) From {
+	if t, _ := o.fields["type"].(string); t == "JOIN" {
+		return From{Join: o.join(depth)}
+	}
 	f := From{Alias: o.text("alias")}
 	o.must("sample", nil)
 	o.location()
@@ -110,7 +113,11 @@ func (o object) from(depth int) From {
 		o.must("with_ordinality", "WITHOUT_ORDINALITY")
 	case "SUBQUERY":
 		sub := o.child("subquery")
-		f.Sub = sub.child("node").selectNode(depth + 1)
+		if q := sub.child("node").query(depth + 1); len(q) == 1 {
+			f.Sub = q[0]
+		} else {
+			f.Union = q
+		}
 		sub.must("named_param_map", []any{})
 		sub.done()
 	default:
@@ -118,6 +125,34 @@ func (o object) from(depth int) From {
 	}
 	o.done()
 	return f
+}
+
+func (o object) join(depth int) *Join {
+	if depth > maxNesting {
+		o.r.fail()
+		return nil
+	}
+	j := &Join{}
+	o.must("type", "JOIN")
+	o.must("alias", "")
+	o.must("sample", nil)
+	o.location()
+	j.Left, j.Right = o.child("left").from(depth+1), o.child("right").from(depth+1)
+	j.On = o.optional("condition", depth)
+	switch o.text("join_type") {
+	case "LEFT":
+		j.Outer = true
+	case "INNER":
+	default:
+		o.r.fail()
+	}
+	o.must("ref_type", map[bool]string{false: "REGULAR", true: "CROSS"}[j.On == nil])
+	for _, k := range []string{"using_columns", "duplicate_eliminated_columns"} {
+		o.must(k, []any{})
+	}
+	o.must("delim_flipped", false)
+	o.done()
+	return j
 }
 
 func (o object) readParquet(depth int) string {
@@ -131,6 +166,12 @@ func (o object) readParquet(depth int) string {
 
 func (o object) modifier(s *Select, depth int) {
 	switch o.text("type") {
+	case "DISTINCT_MODIFIER":
+		if s.Unique || s.OrderBy != nil || s.Limit != "" || s.Offset != "" {
+			o.r.fail()
+		}
+		s.Unique = true
+		o.must("distinct_on_targets", []any{})
 	case "ORDER_MODIFIER":
 		if s.OrderBy != nil || s.Limit != "" || s.Offset != "" {
 			o.r.fail()

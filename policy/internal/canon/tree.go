@@ -11,7 +11,7 @@ const (
 	Func                     // Name in system.main; Args, Distinct, Filter
 	Cast                     // Name: SQL type; one argument
 	TryCast                  // the same, NULL where it fails
-	Compare                  // Name: = <> < <= > >=; two arguments
+	Compare                  // Name: = <> < <= > >=, or IS NOT DISTINCT FROM; two arguments
 	And                      // two or more arguments, none an And
 	Or                       // two or more arguments, none an Or
 	Not                      // one argument
@@ -20,6 +20,7 @@ const (
 	NotIn                    // the same, negated
 	Case                     // condition, value, ..., else
 	Coalesce                 // one or more arguments
+	Window                   // Name in system.main; Args; Span
 )
 
 // Expr is a node of an expression.
@@ -31,6 +32,20 @@ type Expr struct {
 	Distinct bool
 	Filter   *Expr
 	Args     []*Expr
+	Span     *Span // of a Window
+}
+
+// Span is what a window function sees.
+type Span struct {
+	Partition  []*Expr
+	OrderBy    []Order
+	Start, End Bound // both empty: from the first row to the last that is ordered like this one
+}
+
+// Bound is an end of a window's frame.
+type Bound struct {
+	Kind string // UNBOUNDED_PRECEDING, EXPR_PRECEDING_ROWS, CURRENT_ROW_ROWS, CURRENT_ROW_RANGE, EXPR_FOLLOWING_ROWS, UNBOUNDED_FOLLOWING
+	Rows string // of EXPR_: decimal digits
 }
 
 // Item is an output column.
@@ -46,16 +61,26 @@ type Order struct {
 	First bool
 }
 
-// From is what a SELECT reads: one of File, Table and Sub.
+// From is what a SELECT reads: one of File, Table, Sub, Union and Join.
 type From struct {
 	File  string  // read_parquet of this path
 	Table string  // memory.main.<Table>
 	Sub   *Select // a derived table
+	Union Query   // a derived table of two or more
+	Join  *Join   // has no alias
 	Alias string
+}
+
+// Join is of two that have an alias.
+type Join struct {
+	Outer       bool // keeps rows of the left that have no partner
+	Left, Right From
+	On          *Expr // none: all pairs
 }
 
 // Select is one SELECT.
 type Select struct {
+	Unique  bool // SELECT DISTINCT
 	Items   []Item
 	From    From
 	Where   *Expr
@@ -107,11 +132,17 @@ func flatten(kind Kind, args []*Expr) []*Expr {
 	return flat
 }
 
+// Same is what two NULLs are, too.
+const Same = "IS NOT DISTINCT FROM"
+
 var opposite = map[string]string{"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 func negate(e *Expr) *Expr {
 	switch e.Kind {
 	case Compare:
+		if e.Name == Same {
+			break
+		}
 		return &Expr{Kind: Compare, Name: opposite[e.Name], Args: e.Args}
 	case In:
 		return &Expr{Kind: NotIn, Args: e.Args}

@@ -36,6 +36,7 @@ const (
 	IsNull  // Args: value; Not
 	Case    // Args: condition, value, ... [else]; Operand tells whether Args[0] is compared
 	Cast    // Text: folded type; Args: value
+	Star    // Path: the table it belongs to, or nothing; only as a whole item of SELECT
 )
 
 // Expr is one node, at the place where it begins.
@@ -49,6 +50,8 @@ type Expr struct {
 	Star     bool
 	Not      bool
 	Operand  bool
+	Filter   *Expr   // Call: the condition of FILTER, or nil
+	Over     *Window // Call: its window, or nil
 }
 
 // Item is a column of the output.
@@ -71,16 +74,20 @@ type Table struct {
 	Alias        string
 }
 
-// Select is the one statement of the grammar.
+// Select is one SELECT. What is marked narrow is set by Parse only, what is marked whole by ParseQuery only.
 type Select struct {
-	Items    []Item
-	From     Table
-	Where    *Expr
-	GroupBy  []*Expr
-	GroupAll bool
-	GroupPos Pos
-	Having   *Expr
-	OrderBy  []Order
-	Limit    *Expr
-	Offset   *Expr
+	Pos                // whole
+	Distinct bool      // whole
+	Items    []Item    //
+	From     Table     // narrow
+	Source   *From     // whole
+	Where    *Expr     //
+	GroupBy  []*Expr   // narrow
+	GroupAll bool      // narrow
+	GroupPos Pos       // narrow
+	Group    *Grouping // whole; nil without GROUP BY
+	Having   *Expr     //
+	OrderBy  []Order   // narrow: the whole grammar orders and cuts a Query
+	Limit    *Expr     // narrow
+	Offset   *Expr     // narrow
 }

@@ -5,7 +5,7 @@ type construct struct{ msg, hint string }
 
 const later = "not in this version of the grammar"
 
-// The tables below are read, never written.
+// The tables below are read, never written. Those of the whole grammar are in constructwhole.go.
 var constructs = map[string]construct{
 	"statement":          {"only one SELECT is allowed", "a query reads; nothing can be created, changed, attached, copied, set, called or explained here"},
 	"several-statements": {"more than one statement", "send one SELECT"},

@@ -71,6 +71,8 @@ func (p *parser) is() *Expr {
 			e = &Expr{Pos: e.Pos, Kind: IsNull, Args: []*Expr{e}, Not: not}
 		case p.isWord("true") || p.isWord("false"):
 			e = isBool(e, p.take().word, not)
+		case p.whole && p.isWord("distinct"):
+			p.refuse(t.Pos, "is-distinct")
 		default:
 			p.fail(t.Pos, "is", "IS is followed by [NOT] NULL, TRUE or FALSE", "")
 		}
@@ -254,6 +256,9 @@ func (p *parser) canName(t token) bool {
 	if (t.word == "left" || t.word == "right") && p.peek2().kind == tokOp && p.peek2().text == "(" {
 		return true
 	}
+	if p.whole && t.word == "grouping" && p.peek2().kind == tokOp && p.peek2().text == "(" {
+		return true
+	}
 	return !reserved[t.word] && beginsWord[t.word] == ""
 }
 
@@ -362,15 +367,22 @@ func (p *parser) call(name token) *Expr {
 		p.take()
 		e.Star = true
 	case p.isOp(")"):
+	case p.whole && e.Text == "extract" && p.peek2().word == "from":
+		p.extract(e)
 	default:
 		if t := p.peek(); p.word("distinct") {
-			e.Distinct = true
+			if e.Distinct = true; p.whole && e.Text != "count" {
+				p.refuse(t.Pos, "distinct-aggregate")
+			}
 		} else if p.word("all") {
 			p.fail(t.Pos, "syntax", "ALL inside an aggregate is not in the grammar", "leave it out")
 		}
 		p.args(e)
 	}
 	p.wantOp(")")
+	if p.whole {
+		return p.wholeCall(e)
+	}
 	p.afterCall()
 	return e
 }
@@ -380,6 +392,7 @@ func (p *parser) args(e *Expr) {
 		if p.isWord("select") || p.isWord("with") {
 			p.refuse(p.peek().Pos, "subquery")
 		}
+		p.refuseNamed()
 		e.Args = append(e.Args, p.expr())
 		if len(e.Args) > maxItems {
 			p.fail(e.Pos, "too-long", "more than 64 arguments", "")
@@ -393,6 +406,8 @@ func (p *parser) args(e *Expr) {
 		p.refuse(p.peek().Pos, "order-in-aggregate")
 	case p.isWord("from"):
 		p.refuse(p.peek().Pos, "extract")
+	case p.whole && (p.isWord("ignore") || p.isWord("respect")):
+		p.refuse(p.peek().Pos, "ignore-nulls")
 	}
 }
 

@@ -2,30 +2,34 @@ package query
 
 import "strings"
 
-// Format writes an expression so that Parse reads the same tree: fully parenthesised, names quoted where they must be.
+// Format writes an expression so that the parser reads the same tree: fully parenthesised, names quoted where they must be.
 func (e *Expr) Format() string {
 	var b strings.Builder
 	e.format(&b)
 	return b.String()
 }
 
-// Format writes the query on one line.
+// Format writes a query of the narrow grammar on one line.
 func (s *Select) Format() string {
 	var b strings.Builder
 	b.WriteString("SELECT ")
-	for i, it := range s.Items {
-		comma(&b, i)
-		it.Expr.format(&b)
-		if it.Alias != "" {
-			b.WriteString(" AS " + Quote(it.Alias))
-		}
-	}
+	formatItems(&b, s.Items)
 	b.WriteString(" FROM " + Quote(s.From.Schema) + "." + Quote(s.From.Name))
 	if s.From.Alias != "" {
 		b.WriteString(" AS " + Quote(s.From.Alias))
 	}
 	s.formatTail(&b)
 	return b.String()
+}
+
+func formatItems(b *strings.Builder, items []Item) {
+	for i, it := range items {
+		comma(b, i)
+		it.Expr.format(b)
+		if it.Alias != "" {
+			b.WriteString(" AS " + Quote(it.Alias))
+		}
+	}
 }
 
 func (s *Select) formatTail(b *strings.Builder) {
@@ -41,7 +45,13 @@ func (s *Select) formatTail(b *strings.Builder) {
 		g.format(b)
 	}
 	clause(b, " HAVING ", s.Having)
-	for i, o := range s.OrderBy {
+	formatOrder(b, s.OrderBy)
+	clause(b, " LIMIT ", s.Limit)
+	clause(b, " OFFSET ", s.Offset)
+}
+
+func formatOrder(b *strings.Builder, keys []Order) {
+	for i, o := range keys {
 		if i == 0 {
 			b.WriteString(" ORDER BY ")
 		}
@@ -54,8 +64,6 @@ func (s *Select) formatTail(b *strings.Builder) {
 			b.WriteString(" NULLS FIRST")
 		}
 	}
-	clause(b, " LIMIT ", s.Limit)
-	clause(b, " OFFSET ", s.Offset)
 }
 
 func clause(b *strings.Builder, word string, e *Expr) {
@@ -138,6 +146,11 @@ func (e *Expr) format(b *strings.Builder) {
 		b.WriteString("))")
 	case Case:
 		e.formatCase(b)
+	case Star:
+		for _, p := range e.Path {
+			b.WriteString(Quote(p) + ".")
+		}
+		b.WriteByte('*')
 	case Cast:
 		b.WriteString("CAST(")
 		e.Args[0].format(b)
@@ -170,6 +183,14 @@ func (e *Expr) formatCall(b *strings.Builder) {
 	}
 	list(b, e.Args)
 	b.WriteByte(')')
+	if e.Filter != nil {
+		b.WriteString(" FILTER (WHERE ")
+		e.Filter.format(b)
+		b.WriteByte(')')
+	}
+	if e.Over != nil {
+		e.Over.format(b)
+	}
 }
 
 func (e *Expr) formatCase(b *strings.Builder) {

@@ -7,4 +7,9 @@ const (
 	maxDepth  = 48
 	maxItems  = 64
 	maxIdent  = 128
+
+	// Of the whole query, subqueries included.
+	maxCTEs  = 64
+	maxJoins = 32
+	maxArms  = 256
 )

@@ -2,7 +2,7 @@ package query
 
 import "strings"
 
-// Parse reads one query.
+// Parse reads one query of the narrow grammar, which plan/1 is compiled from.
 func Parse(src string) (*Select, *Error) {
 	toks, err := lex(src)
 	if err != nil {
@@ -10,6 +10,7 @@ func Parse(src string) (*Select, *Error) {
 	}
 	p := &parser{toks: toks}
 	s := p.statement()
+	p.end()
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -21,11 +22,14 @@ type parser struct {
 	toks  []token
 	at    int
 	depth int
+	whole bool // the whole grammar; else the narrow one
+	count struct{ ctes, joins, arms int }
 	err   *Error
 }
 
-func (p *parser) peek() token  { return p.toks[p.at] }
-func (p *parser) peek2() token { return p.toks[min(p.at+1, len(p.toks)-1)] }
+func (p *parser) peek() token       { return p.toks[p.at] }
+func (p *parser) peek2() token      { return p.ahead(1) }
+func (p *parser) ahead(n int) token { return p.toks[min(p.at+n, len(p.toks)-1)] }
 
 func (p *parser) take() token {
 	t := p.toks[p.at]
@@ -42,9 +46,16 @@ func (p *parser) fail(at Pos, code, msg, hint string) {
 	p.at = len(p.toks) - 1
 }
 
-func (p *parser) refuse(at Pos, code string) {
-	c := constructs[code]
-	p.fail(at, code, c.msg, c.hint)
+// refuse refuses a construct by name.
+func (p *parser) refuse(at Pos, name string) {
+	c, ok := wholeConstructs[name]
+	if !ok || !p.whole {
+		c = constructs[name]
+	}
+	if code := wholeCodes[name]; code != "" {
+		name = code
+	}
+	p.fail(at, name, c.msg, c.hint)
 }
 
 func (p *parser) isWord(w string) bool { return p.peek().kind == tokWord && p.peek().word == w }
@@ -81,8 +92,8 @@ func (p *parser) wantOp(op string) {
 // unexpected refuses the next token: by its own rule if it begins a construct that we know.
 func (p *parser) unexpected(want string) {
 	t := p.peek()
-	if code, ok := beginsWord[t.word]; ok && t.kind == tokWord {
-		p.refuse(t.Pos, code)
+	if name := p.begins(t); name != "" {
+		p.refuse(t.Pos, name)
 		return
 	}
 	if code, ok := beginsOp[t.text]; ok && t.kind == tokOp {
@@ -109,15 +120,32 @@ func (p *parser) statement() *Select {
 		}
 		return nil
 	}
-	s := p.selectBody()
+	return p.selectBody()
+}
+
+// end is the end of the text, perhaps after a semicolon.
+func (p *parser) end() {
 	if p.err == nil && p.op(";") && p.peek().kind != tokEOF {
 		p.refuse(p.peek().Pos, "several-statements")
 	}
 	if p.err == nil && p.peek().kind != tokEOF {
 		p.unexpected("expected the end of the query")
 	}
-	return s
 }
+
+// begins names the construct that a word begins, if it begins one.
+func (p *parser) begins(t token) string {
+	if t.kind != tokWord {
+		return ""
+	}
+	if name := wholeBegins[t.word]; name != "" && p.whole {
+		return name
+	}
+	return beginsWord[t.word]
+}
+
+// isName tells names from the words that can't be one unless they are quoted.
+func isName(t token) bool { return t.kind == tokQuoted || t.kind == tokWord && !reserved[t.word] }
 
 func (p *parser) selectBody() *Select {
 	s := &Select{}
@@ -144,22 +172,14 @@ func (p *parser) selectBody() *Select {
 		p.wantWord("by")
 		s.OrderBy = p.orderBy()
 	}
-	p.limits(s)
+	s.Limit, s.Offset = p.limits()
 	return s
 }
 
 func (p *parser) items() []Item {
 	var out []Item
 	for {
-		if p.isOp("*") {
-			p.refuse(p.peek().Pos, "star")
-		}
-		it := Item{Expr: p.expr()}
-		if p.word("as") {
-			it.Alias = p.name("a column alias")
-		} else if t := p.peek(); t.kind == tokQuoted || t.kind == tokWord && !reserved[t.word] {
-			it.Alias = p.take().text
-		}
+		it := p.item()
 		out = append(out, it)
 		if len(out) > maxItems {
 			p.fail(it.Expr.Pos, "too-long", "more than 64 output columns", "")
@@ -170,9 +190,26 @@ func (p *parser) items() []Item {
 	}
 }
 
+func (p *parser) item() Item {
+	if star := p.starItem(); star != nil {
+		return Item{Expr: star}
+	}
+	return Item{Expr: p.expr(), Alias: p.alias("a column alias")}
+}
+
+// alias takes a name, with or without AS, or nothing.
+func (p *parser) alias(what string) string {
+	if p.word("as") {
+		return p.name(what)
+	}
+	if t := p.peek(); isName(t) && !(p.whole && wholeNoAlias[t.word]) {
+		return p.take().text
+	}
+	return ""
+}
+
 func (p *parser) name(what string) string {
-	t := p.peek()
-	if t.kind == tokQuoted || t.kind == tokWord && !reserved[t.word] {
+	if isName(p.peek()) {
 		return p.take().text
 	}
 	p.unexpected("expected " + what)
@@ -201,11 +238,7 @@ func (p *parser) table() Table {
 	if p.isOp("(") {
 		p.refuse(t.Pos, "table-function")
 	}
-	if p.word("as") {
-		t.Alias = p.name("a table alias")
-	} else if n := p.peek(); n.kind == tokQuoted || n.kind == tokWord && !reserved[n.word] {
-		t.Alias = p.take().text
-	}
+	t.Alias = p.alias("a table alias")
 	if t.Alias != "" && p.isOp("(") {
 		p.refuse(p.peek().Pos, "alias-columns")
 	}
@@ -259,17 +292,19 @@ func (p *parser) orderBy() []Order {
 	}
 }
 
-func (p *parser) limits(s *Select) {
+// limits takes LIMIT and OFFSET, in either order.
+func (p *parser) limits() (limit, offset *Expr) {
 	for p.err == nil {
 		switch {
-		case s.Limit == nil && p.word("limit"):
-			s.Limit = p.bound()
-		case s.Offset == nil && p.word("offset"):
-			s.Offset = p.bound()
+		case limit == nil && p.word("limit"):
+			limit = p.bound()
+		case offset == nil && p.word("offset"):
+			offset = p.bound()
 		default:
-			return
+			return limit, offset
 		}
 	}
+	return limit, offset
 }
 
 // bound takes the constant of LIMIT or OFFSET.

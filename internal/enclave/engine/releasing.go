@@ -1,0 +1,423 @@
+package engine
+
+import (
+	"context"
+	"database/sql/driver"
+	"math/big"
+	"strconv"
+	"strings"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/privacy"
+	"github.com/cordon-exchange/cordon/result"
+)
+
+// releasing is one release of a program on its way from rows to released cells.
+type releasing struct {
+	*program
+	index     int
+	node      policy.ReleaseNode
+	cells     *cells
+	quantiles map[string][]*float64 // by key: of the aggregates that are quantiles, in their order
+	values    [][]*string           // by cell, by aggregate; nil is suppressed
+	keep      []bool                // the cell has a row in the released table
+}
+
+func (r *releasing) check(ctx context.Context) error {
+	if err := r.engine.bindsAs(ctx, r.scans[r.index]); err != nil {
+		return err
+	}
+	if q := r.program.quantile[r.index]; q != nil {
+		return r.engine.bindsAs(ctx, *q)
+	}
+	return nil
+}
+
+// scan reads the contributions.
+func (r *releasing) scan(ctx context.Context) error {
+	r.cells = newCells()
+	err := r.engine.query(ctx, r.scans[r.index].SQL(), maxContributions, r.take)
+	if err != nil {
+		return err
+	}
+	if r.node.Mode != policy.ModeOwn {
+		if err := r.cells.declare(r.dims()); err != nil {
+			return err
+		}
+	}
+	if q := r.program.quantile[r.index]; q != nil {
+		r.quantiles = map[string][]*float64{}
+		return r.engine.query(ctx, q.SQL(), maxCells, r.takeQuantiles)
+	}
+	return nil
+}
+
+func (r *releasing) dims() (out []policy.Dim) {
+	for _, k := range r.node.Keys {
+		out = append(out, policy.Dim{Type: k.Expr.Type, Values: k.Values})
+	}
+	return out
+}
+
+func (r *releasing) key(row []driver.Value) ([]privacy.Value, error) {
+	key := make([]privacy.Value, len(r.node.Keys))
+	for i, k := range r.node.Keys {
+		text, present, err := canonical(row[i], k.Expr.Type)
+		if err != nil {
+			return nil, Error{CodeInput}
+		}
+		key[i] = privacy.Value{Null: !present, Text: text}
+	}
+	return key, nil
+}
+
+func (r *releasing) take(row []driver.Value) error {
+	n := len(r.node.Keys)
+	if len(row) != n+fixedColumns+policy.ContributedColumns*len(r.node.Aggs) {
+		return errUnexpected
+	}
+	key, err := r.key(row)
+	if err != nil {
+		return err
+	}
+	fixed, err := counts(row[n : n+fixedColumns])
+	if err != nil {
+		return err
+	}
+	got := contribution{source: int(fixed[0]), rows: fixed[1], units: fixed[2]}
+	if got.units > got.rows || got.rows > 0 && got.units == 0 {
+		return errUnexpected
+	}
+	if got.rows == 0 { // the one row of a release without keys over no rows
+		return nil
+	}
+	for j := range r.node.Aggs {
+		at := n + fixedColumns + policy.ContributedColumns*j
+		a, err := aggregated(row[at : at+policy.ContributedColumns])
+		if err != nil {
+			return err
+		}
+		if a.part[policy.ContributedRows].Cmp(big.NewInt(got.rows)) > 0 || a.part[policy.ContributedUnits].Cmp(big.NewInt(got.units)) > 0 {
+			return errUnexpected
+		}
+		got.aggs = append(got.aggs, a)
+	}
+	return r.cells.add(key, got)
+}
+
+// contributed is what a contribution says of one aggregate of a program.
+type contributed struct {
+	part [policy.ContributedColumns]*big.Int
+}
+
+func aggregated(row []driver.Value) (contributed, error) {
+	var c contributed
+	for i, v := range row {
+		if c.part[i] = new(big.Int); v == nil {
+			continue
+		}
+		n, ok := integer(v)
+		if !ok {
+			return c, errUnexpected
+		}
+		c.part[i] = n
+	}
+	return c, nil
+}
+
+func (r *releasing) takeQuantiles(row []driver.Value) error {
+	key, err := r.key(row)
+	if err != nil {
+		return err
+	}
+	var out []*float64
+	for _, v := range row[len(r.node.Keys):] {
+		switch x := v.(type) {
+		case nil:
+			out = append(out, nil)
+		case float64:
+			out = append(out, &x)
+		default:
+			return errUnexpected
+		}
+	}
+	r.quantiles[identity(key)] = out
+	return nil
+}
+
+// protect judges every aggregate, and forgets the contributions.
+func (r *releasing) protect(context.Context) error {
+	parties, owner, err := r.parties()
+	if err != nil {
+		return Error{CodePlan}
+	}
+	r.values = make([][]*string, len(r.cells.keys))
+	for i := range r.values {
+		r.values[i] = make([]*string, len(r.node.Aggs))
+	}
+	var bases []*privacy.Released
+	for j, a := range r.node.Aggs {
+		released, err := r.judge(parties, r.base(a, j, owner))
+		if err != nil {
+			return Error{CodePlan}
+		}
+		bases = append(bases, released)
+		r.fill(a, j, released)
+	}
+	r.keep = make([]bool, len(r.cells.keys))
+	for i, values := range r.values {
+		r.keep[i] = r.cells.declared || r.node.Mode == policy.ModeOwn
+		for _, v := range values {
+			r.keep[i] = r.keep[i] || v != nil
+		}
+	}
+	if r.node.Mode != policy.ModeOwn {
+		r.program.hidden += privacy.SuppressedCount(rulesOf(r.node.Guard), bases...)
+	}
+	r.cells.parts, r.quantiles = nil, nil
+	return nil
+}
+
+func (r *releasing) judge(p *privacy.Parties, b privacy.Base) (*privacy.Released, error) {
+	if r.node.Mode == policy.ModeOwn {
+		return privacy.ReleaseOwn(p, b)
+	}
+	return privacy.Protect(rulesOf(r.node.Guard), p, b)
+}
+
+// base arranges the contributions to one aggregate. Distributions are judged by their rows.
+func (r *releasing) base(a policy.Agg, j int, owner map[int]int) privacy.Base {
+	out := privacy.Base{Kind: privacy.Count, UniqueUnits: r.plan.UniqueUnits(r.index)}
+	if a.Op == policy.AggSum {
+		out.Kind = privacy.Sum
+	}
+	for i, key := range r.cells.keys {
+		cell := privacy.Cell{Key: key}
+		for _, c := range r.cells.parts[i] {
+			g := c.aggs[j].part
+			part := privacy.Part{Owner: owner[c.source], Units: g[policy.ContributedUnits].Int64()}
+			rest := privacy.Part{Owner: owner[c.source], Units: g[policy.ContributedOtherUnits].Int64()}
+			switch a.Op {
+			case policy.AggSum:
+				part.Value, part.Weight = g[policy.ContributedSum], g[policy.ContributedAbs]
+				rest.Value, rest.Weight = g[policy.ContributedOtherSum], g[policy.ContributedOtherAbs]
+			case policy.AggCountUnits:
+				part.Value, rest.Value = g[policy.ContributedUnits], g[policy.ContributedOtherUnits]
+				part.Weight, rest.Weight = part.Value, rest.Value
+			default:
+				part.Value, rest.Value = g[policy.ContributedRows], g[policy.ContributedOtherRows]
+				part.Weight, rest.Weight = part.Value, rest.Value
+			}
+			if part.Units > 0 {
+				cell.Parts = append(cell.Parts, part)
+			}
+			if rest.Units > 0 {
+				cell.Complement = append(cell.Complement, rest)
+			}
+		}
+		out.Cells = append(out.Cells, cell)
+	}
+	return out
+}
+
+// fill writes the values that an aggregate shows, rounded.
+func (r *releasing) fill(a policy.Agg, j int, released *privacy.Released) {
+	nth := 0 // among the quantiles
+	for _, b := range r.node.Aggs[:j] {
+		if b.Op == policy.AggQuantile {
+			nth++
+		}
+	}
+	for i, key := range r.cells.keys {
+		v, shown := released.Value(i)
+		if !shown {
+			continue
+		}
+		var text string
+		ok := true
+		switch a.Op {
+		case policy.AggSum:
+			if len(r.cells.parts[i]) == 0 || !r.any(i, j) {
+				continue // a sum of no rows is NULL
+			}
+			text = result.FormatDecimal(v, a.Scale)
+		case policy.AggQuantile:
+			text, ok = r.quantile(a, i, j, nth, key)
+		case policy.AggStddev:
+			text, ok = r.deviation(a, i, j)
+		default:
+			text = v.String()
+		}
+		if ok {
+			r.values[i][j] = &text
+		}
+	}
+}
+
+// any reports whether a row takes part.
+func (r *releasing) any(cell, agg int) bool {
+	for _, c := range r.cells.parts[cell] {
+		if c.aggs[agg].part[policy.ContributedRows].Sign() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// total of one column of all contributions to a cell.
+func (r *releasing) total(cell, agg, column int) *big.Int {
+	sum := new(big.Int)
+	for _, c := range r.cells.parts[cell] {
+		sum.Add(sum, c.aggs[agg].part[column])
+	}
+	return sum
+}
+
+// quantile releases an interpolated quantile that half a threshold of units lies beyond on both sides.
+func (r *releasing) quantile(a policy.Agg, cell, agg, nth int, key []privacy.Value) (string, bool) {
+	q, ok := new(big.Rat).SetString(a.Q)
+	found := r.quantiles[identity(key)]
+	if !ok || nth >= len(found) || found[nth] == nil {
+		return "", false
+	}
+	if one := big.NewRat(1, 1); q.Cmp(new(big.Rat).Sub(one, q)) > 0 {
+		q.Sub(one, q)
+	}
+	beyond := q.Mul(q, new(big.Rat).SetInt(r.total(cell, agg, policy.ContributedUnits)))
+	if r.node.Mode != policy.ModeOwn && beyond.Cmp(big.NewRat(r.node.Guard.MinUnits, 2)) < 0 {
+		return "", false
+	}
+	return r.rounded(*found[nth])
+}
+
+// deviation is the standard deviation of a sample, from exact sums.
+func (r *releasing) deviation(a policy.Agg, cell, agg int) (string, bool) {
+	n := r.total(cell, agg, policy.ContributedRows)
+	if n.Cmp(big.NewInt(2)) < 0 {
+		return "", false
+	}
+	sum, squares := r.total(cell, agg, policy.ContributedSum), r.total(cell, agg, policy.ContributedSquares)
+	// (n*squares - sum^2) / (n*(n-1)) is the variance in units of 10^-2*Scale.
+	num := new(big.Int).Sub(new(big.Int).Mul(n, squares), new(big.Int).Mul(sum, sum))
+	den := new(big.Int).Mul(n, new(big.Int).Sub(n, big.NewInt(1)))
+	den.Mul(den, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(2*a.Scale)), nil))
+	variance := new(big.Float).SetPrec(256).Quo(new(big.Float).SetInt(num), new(big.Float).SetInt(den))
+	out, _ := variance.Sqrt(variance).Float64()
+	return r.rounded(out)
+}
+
+// rounded keeps ValueDigits significant digits.
+func (r *releasing) rounded(x float64) (string, bool) {
+	if digits := int(r.node.Guard.ValueDigits); digits > 0 {
+		y, err := strconv.ParseFloat(strconv.FormatFloat(x, 'e', digits-1, 64), 64)
+		if err != nil {
+			return "", false
+		}
+		x = y
+	}
+	return result.FormatDouble(x)
+}
+
+// store writes the released table, and the tables of shown keys that later releases ask for.
+func (r *releasing) store(ctx context.Context) error {
+	var columns []tableColumn
+	for i, k := range r.node.Keys {
+		columns = append(columns, tableColumn{"d" + itoa(i), k.Expr.Type})
+	}
+	keys := len(columns)
+	for j, a := range r.node.Aggs {
+		columns = append(columns, tableColumn{"b" + itoa(j), a.Type()})
+	}
+	var rows [][]driver.Value
+	for i, key := range r.cells.keys {
+		if !r.keep[i] {
+			continue
+		}
+		row := keyRow(key)
+		for _, v := range r.values[i] {
+			if v == nil {
+				row = append(row, nil)
+			} else {
+				row = append(row, *v)
+			}
+		}
+		rows = append(rows, row)
+	}
+	if err := r.engine.makeTable(ctx, policy.ReleasedTable(r.index), columns, rows); err != nil {
+		return err
+	}
+	for j := range r.node.Aggs {
+		if err := r.storeShown(ctx, j, columns[:keys]); err != nil {
+			return err
+		}
+	}
+	r.cells, r.values = nil, nil
+	return nil
+}
+
+func (r *releasing) storeShown(ctx context.Context, agg int, columns []tableColumn) error {
+	wanted := false
+	for _, n := range r.plan.Program.Releases {
+		wanted = wanted || n.Within != nil && n.Within.Release == r.index && n.Within.Agg == agg
+	}
+	if !wanted {
+		return nil
+	}
+	var rows [][]driver.Value
+	for i, key := range r.cells.keys {
+		if r.values[i][agg] != nil {
+			rows = append(rows, append(keyRow(key), "true"))
+		}
+	}
+	return r.engine.makeTable(ctx, policy.ShownTable(r.index, agg), append(append([]tableColumn{}, columns...), tableColumn{"shown", policy.Boolean}), rows)
+}
+
+func keyRow(key []privacy.Value) []driver.Value {
+	var row []driver.Value
+	for _, v := range key {
+		if v.Null {
+			row = append(row, nil)
+		} else {
+			row = append(row, v.Text)
+		}
+	}
+	return row
+}
+
+type tableColumn struct {
+	name string
+	t    policy.Type
+}
+
+// makeTable writes a table of canonical texts: as texts first, then by one statement that casts them.
+func (e *Engine) makeTable(ctx context.Context, name string, columns []tableColumn, rows [][]driver.Value) error {
+	var names, casts []string
+	for _, c := range columns {
+		sql, ok := duckType(c.t)
+		if !ok {
+			return Error{CodePlan}
+		}
+		names = append(names, c.name)
+		casts = append(casts, "CAST("+c.name+" AS "+sql+") AS "+c.name)
+	}
+	staging := stagingTable + "_" + name
+	if err := e.exec(ctx, "CREATE TABLE memory.main."+staging+" ("+strings.Join(names, " VARCHAR, ")+" VARCHAR)"); err != nil {
+		return err
+	}
+	a, err := duckdb.NewAppender(e.conn, "memory", "main", staging)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := a.AppendRow(row...); err != nil {
+			a.Close()
+			return err
+		}
+	}
+	if err := a.Close(); err != nil {
+		return err
+	}
+	return e.exec(ctx, "CREATE TABLE memory.main."+name+" AS SELECT "+strings.Join(casts, ", ")+" FROM memory.main."+staging)
+}

@@ -1,0 +1,208 @@
+package policy
+
+import (
+	"math/big"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// mode reads which kind of output the policy permits, before what depends on it.
+func (r *reader) mode(n *yaml.Node, p *Policy) {
+	if r.err != nil || n == nil {
+		return
+	}
+	switch {
+	case n.Kind == yaml.MappingNode:
+		p.output = outputLattice
+	case n.Kind == yaml.ScalarNode && (n.Value == string(outputGuardFree) || n.Value == string(outputDP)):
+		p.output = outputMode(n.Value)
+	default:
+		r.fail(n, "output is not known", "write output: {lattice: [[size], [phase]]}, output: guard-free or output: dp")
+	}
+}
+
+var isOnlyAs = regexp.MustCompile(`^(left|floor)\(([^,()]+), ?([1-9][0-9]{0,8})\)$`).FindStringSubmatch
+
+// freely reads what a column may have outside of lattice mode: bins of a measure, and the form in which alone a dimension may
+// be named.
+func (r *reader) freely(s section, c *columnRule, p *Policy) {
+	if r.err != nil {
+		return
+	}
+	if p.output == outputLattice {
+		r.absent(s, "is not for lattice mode", "bins", "grain", "only_as")
+		return
+	}
+	if !c.measure {
+		r.absent(s, "is for measures", "bins")
+	} else if v := s.vals["bins"]; v != nil {
+		r.bins(v, c)
+	}
+	if !c.dimension && !c.filter {
+		r.absent(s, "is for dimensions and filters", "grain", "only_as")
+		return
+	}
+	if v := s.vals["grain"]; v != nil {
+		if c.grain = r.text(v, "grain"); r.err == nil && !contains(grains, c.grain) {
+			r.fail(v, "grain is not known", "grains are week, month, quarter and year")
+		}
+	}
+	if v := s.vals["only_as"]; v != nil {
+		r.onlyAs(v, c)
+	}
+}
+
+func (r *reader) bins(n *yaml.Node, c *columnRule) {
+	for _, v := range r.items(n, "bins") {
+		if r.err != nil {
+			return
+		}
+		if v.Kind != yaml.ScalarNode || v.Style != 0 || !isDecimal(v.Value) || len(v.Value) > 18 {
+			r.fail(v, "bins must be plain decimals", "they are the constants that the measure may be compared with")
+			return
+		}
+		if _, ok := scaleDecimal(trimZeros(v.Value), c.scale); !ok {
+			r.fail(v, "a bin does not fit the scale", "write it with at most scale decimal places")
+			return
+		}
+		if len(c.bins) > 0 && !less(c.bins[len(c.bins)-1].text, v.Value) {
+			r.fail(v, "bins must ascend", "write the smallest first")
+			return
+		}
+		c.bins = append(c.bins, scalar{text: v.Value, tag: v.Tag, at: Pos{v.Line, v.Column}})
+	}
+}
+
+func less(a, b string) bool {
+	x, ok := new(big.Rat).SetString(a)
+	y, ok2 := new(big.Rat).SetString(b)
+	return ok && ok2 && x.Cmp(y) < 0
+}
+
+// onlyAs reads left(zip, 3), floor(birth_year, 10), or decade for the latter.
+func (r *reader) onlyAs(n *yaml.Node, c *columnRule) {
+	text := r.text(n, "only_as")
+	if r.err != nil {
+		return
+	}
+	if c.grain != "" {
+		r.fail(n, "a column has a grain or an only_as, not both", "")
+		return
+	}
+	if text == "decade" {
+		c.onlyAs = onlyAs{kind: "floor", n: 10}
+		return
+	}
+	m := isOnlyAs(text)
+	if m == nil || fold(m[2]) != fold(c.name) {
+		r.fail(n, "only_as is not known", "write left("+c.name+", 3), floor("+c.name+", 10) or decade")
+		return
+	}
+	k, _ := strconv.ParseInt(m[3], 10, 64)
+	c.onlyAs = onlyAs{kind: m[1], n: k}
+}
+
+// joins reads with whose data sets this one may be joined. A partner that chooses the keys could isolate one unit, so a
+// guard takes the owner's word that it trusts the partner; noise needs none.
+func (r *reader) joins(n *yaml.Node, p *Policy) {
+	if r.err != nil || n == nil || n.Kind == yaml.ScalarNode && n.Value == "none" {
+		return
+	}
+	for _, v := range r.items(n, "joins") {
+		s := r.section(v, "joins", "with", "on", "kind", "trust")
+		j := joinRule{with: r.text(r.need(s, "with", "with: party.dataset"), "with")}
+		if owner, name, ok := strings.Cut(j.with, "."); r.err == nil && !(ok && isDatasetName(owner) && isDatasetName(name)) {
+			r.fail(s.vals["with"], "with must name a data set", "write party.dataset")
+		}
+		j.on = r.texts(r.need(s, "on", "on: [unit column]"), "on", isColumnName, "the unit column")
+		if r.err == nil && (len(j.on) != 1 || fold(j.on[0]) != fold(p.unit.column)) {
+			r.fail(s.vals["on"], "data sets are joined on their unit columns alone", "on: ["+p.unit.column+"]")
+		}
+		kinds := r.texts(r.need(s, "kind", "kind: [inner, left]"), "kind", func(s string) bool { return s == "inner" || s == "left" }, "kinds are inner and left")
+		j.inner, j.left = contains(kinds, "inner"), contains(kinds, "left")
+		if t := s.vals["trust"]; t != nil {
+			if j.trust = r.text(t, "trust"); r.err == nil && j.trust != "partner-honest" {
+				r.fail(t, "trust is not known", "trust: partner-honest")
+			}
+		}
+		if r.err == nil && j.trust == "" && p.output != outputDP {
+			r.fail(v, "a partner that chooses the keys can isolate one unit, whatever the threshold", "write trust: partner-honest if you trust it, or use output: dp")
+		}
+		if r.err != nil {
+			return
+		}
+		p.joins = append(p.joins, j)
+	}
+}
+
+// dpRule is the budget of a data set.
+type dpRule struct {
+	epsilonMaxQuery  *big.Rat
+	epsilon          *big.Rat
+	delta            *big.Rat
+	period           time.Duration // 0: for life
+	maxGroupsPerUnit int64
+	perOrg           *big.Rat
+}
+
+func (r *reader) dp(n *yaml.Node, p *Policy) {
+	if r.err != nil {
+		return
+	}
+	if p.output != outputDP {
+		if n != nil {
+			r.fail(n, "dp goes with output: dp", "remove it, or write output: dp")
+		}
+		return
+	}
+	if n == nil {
+		r.err = &SyntaxError{Pos: Pos{1, 1}, Msg: "output: dp without dp", Hint: "dp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}"}
+		return
+	}
+	s := r.section(n, "dp", "epsilon_max_query", "epsilon", "delta", "period", "max_groups_per_unit", "per_org")
+	d := &dpRule{
+		epsilonMaxQuery:  r.positive(r.need(s, "epsilon_max_query", "epsilon_max_query: 1"), "epsilon_max_query", 100),
+		epsilon:          r.positive(r.need(s, "epsilon", "epsilon: 10, the budget"), "epsilon", 1000),
+		delta:            r.positive(r.need(s, "delta", "delta: 0.000001"), "delta", 1),
+		maxGroupsPerUnit: r.integer(r.need(s, "max_groups_per_unit", "max_groups_per_unit: 3"), "max_groups_per_unit", 1, 1000),
+	}
+	if v := s.vals["per_org"]; v != nil {
+		d.perOrg = r.positive(v, "per_org", 1000)
+	}
+	if v := s.vals["period"]; v != nil {
+		d.period = r.days(v, "period")
+	}
+	if r.err == nil && d.epsilonMaxQuery.Cmp(d.epsilon) > 0 {
+		r.fail(s.vals["epsilon_max_query"], "one query may not cost more than the budget", "")
+	}
+	p.dp = d
+}
+
+// positive reads a plain decimal above 0, up to a bound.
+func (r *reader) positive(n *yaml.Node, what string, most int64) *big.Rat {
+	if r.err != nil {
+		return nil
+	}
+	v, ok := new(big.Rat), false
+	if n.Kind == yaml.ScalarNode && n.Style == 0 && isDecimal(n.Value) && len(n.Value) <= 24 {
+		v, ok = v.SetString(n.Value)
+	}
+	if !ok || v.Sign() <= 0 || v.Cmp(new(big.Rat).SetInt64(most)) > 0 {
+		r.fail(n, what+" must be a plain decimal above 0 and at most "+itoa64(most), "write digits, without exponent")
+		return nil
+	}
+	return v
+}
+
+func (r *reader) days(n *yaml.Node, what string) time.Duration {
+	t := r.text(n, what)
+	if r.err == nil && !isPeriod(t) {
+		r.fail(n, what+" must be a number of days", "write it as 30d")
+	}
+	days, _ := strconv.Atoi(strings.TrimSuffix(t, "d"))
+	return time.Duration(days) * 24 * time.Hour
+}
