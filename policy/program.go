@@ -1,6 +1,6 @@
 package policy
 
-// EncodingProgram names the encoding of plans that hold a program: docs/spec/plan-2.md.
+// EncodingProgram names the encoding of plans that hold a program.
 const EncodingProgram = "plan/2"
 
 // Modes of a release in a program, besides ModeLattice and ModeOwn.

@@ -15,7 +15,7 @@ import (
 func TestProgramThroughTheExchange(t *testing.T) {
 	t.Parallel()
 	m := New(t).NewMarketUnder(func(p string) string {
-		return strings.Replace(p, "output: {lattice: [[size]]}", "output: guard-free", 1)
+		return strings.Replace(p, "output: {lattice: [[], [size]]}", "output: guard-free", 1)
 	})
 	m.Host(nil)
 	v, err := m.Institute.Propose(t.Context(), time.Hour, "pool."+Pool)
