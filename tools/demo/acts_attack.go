@@ -20,6 +20,7 @@ import (
 
 	_ "modernc.org/sqlite" // the operator's way into the exchange's database
 
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -164,8 +165,13 @@ func (d *demo) startFront() (*front, error) {
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.ErrorLog = log.New(io.Discard, "", 0) // the end of the demo cancels long polls
 	proxy.ModifyResponse = func(r *http.Response) error {
-		if f.alter.Load() && strings.HasSuffix(r.Request.URL.Path, "/envelope") {
-			return alter(r)
+		switch path := r.Request.URL.Path; {
+		case !f.alter.Load():
+			return nil
+		case path == "/v1/mailbox":
+			return alter(r, alterNews)
+		case strings.HasSuffix(path, "/envelope"):
+			return alter(r, alterJob)
 		}
 		return nil
 	}
@@ -173,19 +179,38 @@ func (d *demo) startFront() (*front, error) {
 	return f, err
 }
 
-// alter moves the expiry of a job on its way to the victim by a millisecond.
-func alter(r *http.Response) error {
+// alter changes an answer on its way to the victim.
+func alter(r *http.Response, change func([]byte) []byte) error {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return err
 	}
-	body = alterJob(body)
+	body = change(body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength = int64(len(body))
 	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
 	return nil
 }
 
+// alterNews alters the jobs in a page of the mailbox.
+func alterNews(src []byte) []byte {
+	var page wire.Mailbox
+	if statement.Unmarshal(src, &page) != nil {
+		return src
+	}
+	for i := range page.Items {
+		if page.Items[i].Kind == wire.KindJob {
+			page.Items[i].Body = alterJob(page.Items[i].Body)
+		}
+	}
+	out, err := statement.Marshal(page)
+	if err != nil {
+		return src
+	}
+	return out
+}
+
+// alterJob moves the expiry of a job by a millisecond.
 func alterJob(src []byte) []byte {
 	e, err := statement.ParseEnvelope(src)
 	if err != nil {

@@ -12,13 +12,13 @@ type acks struct {
 	done    sync.WaitGroup
 }
 
-// acknowledge begins, until ctx ends or stop is called.
-func (a *Agent) acknowledge(ctx context.Context) *acks {
+// acknowledge begins, until stop is called. Once ctx has ended it does not wait any more.
+func acknowledge(ctx context.Context, ack func(ctx context.Context, through int64)) *acks {
 	k := &acks{through: make(chan int64, 1)}
 	k.done.Go(func() {
 		for through := range k.through {
 			_ = sleep(ctx, ackTime)
-			a.ack(ctx, k.latest(through))
+			ack(ctx, k.latest(through))
 		}
 	})
 	return k

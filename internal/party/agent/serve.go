@@ -130,7 +130,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // again after a restart: every answer is idempotent.
 func (a *Agent) answer(ctx context.Context) error {
 	var after int64
-	acks := a.acknowledge(ctx)
+	acks := acknowledge(ctx, a.ack)
 	defer acks.stop()
 	for {
 		var page *wire.Mailbox
