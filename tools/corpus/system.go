@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/enclave/engine"
 	"github.com/cordon-exchange/cordon/policy"
@@ -107,8 +108,13 @@ func (s *system) purpose(query string) string {
 	return purpose
 }
 
+// askLimit is how long a query may take, with all that is looked at.
+const askLimit = 2 * time.Minute
+
 // ask puts a query to the system as an outside analyst, and looks at what each release let out.
 func (s *system) ask(ctx context.Context, l line) *outcome {
+	ctx, stop := context.WithTimeout(ctx, askLimit)
+	defer stop()
 	o := &outcome{}
 	analyst := fingerprint("analyst")
 	o.plan, o.refusal = policy.Compile(policy.Request{

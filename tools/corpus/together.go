@@ -44,8 +44,8 @@ func (j *judge) pair(ctx context.Context, a, b *one) error {
 	if err != nil {
 		return err
 	}
-	b.margins(left, right)
-	b.margins(right, left)
+	b.margins(left, right, fromTwo)
+	b.margins(right, left, fromTwo)
 	safe := true
 	for _, r := range left {
 		for _, s := range right {
