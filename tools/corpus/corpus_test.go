@@ -227,19 +227,27 @@ func TestMarginLeaks(t *testing.T) {
 	}
 }
 
-// Near is too near where the policies have a p% rule, within one query.
+// Near is too near where the policies have a p% rule, within one query; from two it is a note.
 func TestMarginToWithinP(t *testing.T) {
-	const sql = "WITH a AS (SELECT sum(balance) AS n FROM pool.loans), b AS (SELECT sum(balance) AS n FROM pool.loans WHERE product <> 'yacht') SELECT a.n, b.n FROM a CROSS JOIN b"
-	s := theSystem(t)
-	l := line{ID: "t", Class: "test", SQL: sql, Expect: "suppress"}
-	o := s.ask(context.Background(), l)
-	if !o.ran() {
-		t.Skip("the compiler refuses it")
+	known := ids{}
+	var sides [][]*release
+	for _, q := range []struct{ sql, shows string }{
+		{"SELECT sum(balance) FROM pool.loans", "221900000.00"}, {"SELECT sum(balance) FROM pool.loans WHERE product <> 'yacht'", "211100000.00"},
+	} {
+		j, o, _ := asked(t, q.sql, "suppress")
+		o.released[0].Rows = [][]result.Value{values(q.shows)}
+		list, err := j.system.releases(context.Background(), o, known, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sides = append(sides, list)
 	}
-	o.released[0].Rows[0], o.released[1].Rows[0] = values("221900000.00"), values("211100000.00")
-	v, err := (&judge{system: s, ask: func(context.Context, line) *outcome { return o }, tell: quiet}).one(context.Background(), l)
-	if err != nil || v.Passed || !strings.Contains(v.Reason, "what is left is 1.0") {
-		t.Errorf("passed %v, %q, %v", v.Passed, v.Reason, err)
+	it := &one{verdict: &verdict{Passed: true}}
+	if it.margins(sides[0], sides[1], fromTwo); !it.Passed || len(it.Notes) != 1 {
+		t.Error("from two queries:", it.Passed, it.Notes)
+	}
+	if it.margins(sides[0], sides[1], withinOne); it.Passed || !strings.Contains(it.Reason, "what is left is 1.078e+07: 1 contributors") {
+		t.Error("within one query:", it.Passed, it.Reason)
 	}
 }
 

@@ -5,7 +5,7 @@
 // Trusts: the fixture, the policies as the corpus has them, and plain DuckDB. Of a plan it believes what the program says that a
 // release reads, never how the compiler's SQL reads it: it writes SQL of its own. Not the engine, not the release rules.
 // If it fails: nothing is judged. If it is wrong: a leak passes for protection; corpus_test.go shows it leaks to be found.
-// Spec: docs/spec/plan-2.md; the corpus's own README states what its expectations mean.
+// Spec: docs/spec/policy.md, sections 5.1 and 6; docs/spec/release-rules.md. The corpus's own README says what it expects.
 //
 // Who asks owns nothing and receives alone. The purpose is that of the first data set that a query names. Each query stands alone,
 // but in the classes differencing and noise-averaging.

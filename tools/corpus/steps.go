@@ -9,7 +9,7 @@ import (
 )
 
 // printer writes the rows of a program's steps as SQL over the plain fixture. It is the judge's own reading of
-// docs/spec/plan-2.md, so that a mistake in the compiler's SQL does not repeat itself here.
+// package policy's Program, so that a mistake in the compiler's SQL does not repeat itself here.
 type printer struct {
 	plan  *policy.Plan
 	names []string // of the data sets, by source
