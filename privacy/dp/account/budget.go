@@ -61,11 +61,18 @@ type Charge struct {
 
 // Budget is the account of one data set: a state machine without a clock or a disk. One goroutine may use it at a time.
 type Budget struct {
-	terms  Terms
-	events []Event
-	paid   map[statement.Digest]Cost
-	seen   map[once]bool
-	spent  Cost
+	terms Terms
+	lines []line
+	paid  map[statement.Digest]Cost
+	seen  map[once]bool
+	spent Cost
+}
+
+// line is an event with what it stands for.
+type line struct {
+	Event
+	cost  Cost
+	first bool // of its release: the one that the total pays
 }
 
 // once is what is charged once to an organisation's caps.
@@ -127,9 +134,7 @@ func (b *Budget) event(c Charge) (Event, error) {
 	if _, err := e.cost(); err != nil {
 		return Event{}, err
 	}
-	if n := len(b.events); n > 0 {
-		e.AtMS = max(e.AtMS, b.events[n-1].AtMS)
-	}
+	e.AtMS = max(e.AtMS, b.last())
 	return e, nil
 }
 
@@ -138,14 +143,15 @@ func (b *Budget) allows(c *Cap, e Event, cost Cost, known bool) bool {
 	if c.Scope == Everyone && known || c.Scope == Only && c.Org != e.Org {
 		return true
 	}
-	sum, counted := cost, map[statement.Digest]bool{}
-	for i := len(b.events) - 1; i >= 0; i-- {
-		old := &b.events[i]
-		if c.Scope != Everyone && old.Org != e.Org || !within(old.AtMS, e.AtMS, c.PeriodMS) || counted[old.Release] {
-			continue
+	sum := cost
+	for _, l := range b.lines {
+		counts := l.Org == e.Org
+		if c.Scope == Everyone {
+			counts = l.first
 		}
-		counted[old.Release] = true
-		sum = sum.plus(b.paid[old.Release])
+		if counts && within(l.AtMS, e.AtMS, c.PeriodMS) {
+			sum = sum.plus(l.cost)
+		}
 	}
 	return sum.within(c.Most)
 }
@@ -162,7 +168,7 @@ func (b *Budget) Apply(e Event) error {
 	}
 	paid, known := b.paid[e.Release]
 	key := once{e.Release, e.Org}
-	if known && !paid.equal(cost) || b.seen[key] || len(b.events) > 0 && e.AtMS < b.events[len(b.events)-1].AtMS {
+	if known && !paid.equal(cost) || b.seen[key] || e.AtMS < b.last() {
 		return ErrEvent
 	}
 	if !known {
@@ -170,7 +176,7 @@ func (b *Budget) Apply(e Event) error {
 		b.spent = b.spent.plus(cost)
 	}
 	b.seen[key] = true
-	b.events = append(b.events, e)
+	b.lines = append(b.lines, line{e, cost, !known})
 	return nil
 }
 
@@ -184,7 +190,21 @@ func (b *Budget) Charge(c Charge) (Event, bool, error) {
 }
 
 // Events are all charges, oldest first.
-func (b *Budget) Events() []Event { return slices.Clone(b.events) }
+func (b *Budget) Events() []Event {
+	out := make([]Event, len(b.lines))
+	for i, l := range b.lines {
+		out[i] = l.Event
+	}
+	return out
+}
+
+// last is the time of the last event.
+func (b *Budget) last() int64 {
+	if len(b.lines) == 0 {
+		return 0
+	}
+	return b.lines[len(b.lines)-1].AtMS
+}
 
 // Left is what the total still covers; caps may cover less.
 func (b *Budget) Left() Cost {
