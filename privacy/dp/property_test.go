@@ -119,20 +119,14 @@ func private(t *testing.T, epsilon, delta float64, with, without [64]int) {
 // a number. The smallest shows a unit that is in too many groups, the sum one that adds too much to one.
 func thresholds(base, step int64) events {
 	return func(rows []dp.Row) (mask uint64) {
-		least, most, total := rows[0].Values[0], rows[0].Values[0], new(big.Rat)
+		least, most, total := int64(math.MaxInt64), int64(math.MinInt64), int64(0)
 		for _, r := range rows {
-			if r.Values[0].Cmp(least) < 0 {
-				least = r.Values[0]
-			}
-			if r.Values[0].Cmp(most) > 0 {
-				most = r.Values[0]
-			}
-			total.Add(total, r.Values[0])
+			v := r.Values[0].Num().Int64()
+			least, most, total = min(least, v), max(most, v), total+v
 		}
 		for i := range int64(20) {
-			at := big.NewRat(base+(i-6)*step, 1)
-			for j, v := range []*big.Rat{least, most, total} {
-				if v.Cmp(at) >= 0 {
+			for j, v := range []int64{least, most, total} {
+				if v >= base+(i-6)*step {
 					mask |= 1 << (3*i + int64(j))
 				}
 			}
