@@ -156,16 +156,16 @@ func TestPropertyLaplace(t *testing.T) {
 		name  string
 		c     int64
 		agg   dp.Aggregate
-		value dp.Value
+		heavy dp.Value
+		crowd dp.Value
 		base  int64
 	}{
-		{"rows, one group", 1, dp.Aggregate{Kind: dp.CountRows, Cap: 1}, rows(5), 1},
-		{"sum, two groups", 2, dp.Aggregate{Kind: dp.Sum, Lo: "-3", Hi: "2"}, sum(1, -100), -3},
+		{"rows, one group", 1, dp.Aggregate{Kind: dp.CountRows, Cap: 1}, rows(5), rows(1), 1},
+		{"sum, two groups", 2, dp.Aggregate{Kind: dp.Sum, Lo: "-3", Hi: "2"}, sum(1, -100), sum(1, -3), -3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			spec := check(t, specOf(laplace("1", c.c), given(t, "a", "b", "c"), c.agg))
-			least := crowd(c.value)
-			with, without := append(heavy(c.value), least...), least
+			with, without := append(heavy(c.heavy), crowd(c.crowd)...), crowd(c.crowd)
 			of := thresholds(c.base, 1)
 			private(t, 1, 0, histogram(t, spec, with, 0, of), histogram(t, spec, without, runs, of))
 		})

@@ -299,3 +299,17 @@ func BenchmarkRelease(b *testing.B) {
 		table(b, c, 1, parts)
 	}
 }
+
+// TestSelectionIsSplit: a group of one unit is shown with the chance delta/c, as c groups could show it.
+func TestSelectionIsSplit(t *testing.T) {
+	const n = 20_000
+	rule := laplace("1", 4)
+	rule.Delta, rule.MinUnits = "1/10", 1
+	c, shown := check(t, specOf(rule, nil, dp.Aggregate{Kind: dp.CountUnits})), 0
+	for i := range uint64(n) {
+		shown += len(table(t, c, i, []dp.Part{part("u", "a", rows(1))}))
+	}
+	if want, e := n*0.1/4, math.Sqrt(n*0.1/4*(1-0.1/4)); math.Abs(float64(shown)-want) > 5*e {
+		t.Errorf("shown %d times, not %.0f", shown, want)
+	}
+}

@@ -40,7 +40,7 @@ func sqrtDown(x *big.Rat) *big.Rat {
 	return new(big.Rat).SetFrac(n, new(big.Int).Lsh(big.NewInt(1), 64))
 }
 
-// chances is the truncated geometric choice (Desfontaines, Voss, Gipson and Mandayam 2020, theorem 1), the one that shows
+// chances is the truncated geometric choice (Desfontaines, Voss, Gipson and Mandayam 2020), the one that shows
 // most under (epsilon, delta): with n units a group is shown with the chance p(n), where p(0) = 0 and
 //
 //	p(n+1) = min(e^epsilon p(n) + delta, 1 - (1 - p(n) - delta)/e^epsilon, 1).

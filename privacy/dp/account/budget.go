@@ -97,7 +97,7 @@ func Open(t Terms, events []Event) (*Budget, error) {
 	return b, nil
 }
 
-// Check decides about a charge (docs/spec/dp.md, section 9.3) and changes nothing. If it gives an event, that has to be made durable
+// Check decides about a charge (docs/spec/dp.md, section 9) and changes nothing. If it gives an event, that has to be made durable
 // and applied before the release happens; without one the charge is paid already. The same release costs the total once,
 // whoever asks: it is the same answer. It costs each organisation's caps once.
 func (b *Budget) Check(c Charge) (e Event, fresh bool, err error) {

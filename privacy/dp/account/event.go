@@ -15,7 +15,7 @@ const maxEvent = 4096
 // maxChargeBits bounds the denominators of what is charged: the sum of many stays short enough to be exact.
 const maxChargeBits = 64
 
-// Event is one charge (docs/spec/dp.md, section 9.2): what a durable ledger carries, one line each. All that a budget knows
+// Event is one charge (docs/spec/dp.md, section 9): what a durable ledger carries, one line each. All that a budget knows
 // follows from its terms and its events.
 type Event struct {
 	AtMS    int64                 `json:"at_ms"`

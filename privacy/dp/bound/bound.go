@@ -116,7 +116,7 @@ func New(o Options) (*Bounder, error) {
 	return &Bounder{opts: o, units: map[string][]*kept{}}, nil
 }
 
-// Add takes a part (docs/spec/dp.md, section 6.2). It keeps the c groups of the unit that rank first among those seen. A group that
+// Add takes a part (docs/spec/dp.md, section 6). It keeps the c groups of the unit that rank first among those seen. A group that
 // falls out has c before it for ever, so nothing that is dropped here would be in the end: the kept groups and their sums
 // do not depend on the order of parts, and no more than units x c of them are held.
 func (b *Bounder) Add(p Part) error {
@@ -175,7 +175,7 @@ func (k *kept) add(slots []*big.Int) {
 	}
 }
 
-// Cells clamps what each unit adds and sums it by group, in the order of groups (docs/spec/dp.md, section 6.3). Clamping comes after
+// Cells clamps what each unit adds and sums it by group, in the order of groups (docs/spec/dp.md, section 6). Clamping comes after
 // joining: a unit in two rows or at two owners has one clamp. It can be called once.
 func (b *Bounder) Cells() ([]Cell, error) {
 	if b.used {
