@@ -1,6 +1,7 @@
 package dp
 
 import (
+	"errors"
 	"math/big"
 
 	"github.com/cordon-exchange/cordon/privacy"
@@ -81,7 +82,10 @@ func (r *Release) Add(p Part) error {
 	if err != nil {
 		return err
 	}
-	if err := r.bounder.Add(bound.Part{Unit: p.Unit, Group: g, Slots: slots}); err != nil {
+	switch err := r.bounder.Add(bound.Part{Unit: p.Unit, Group: g, Slots: slots}); {
+	case errors.Is(err, bound.ErrPart):
+		return ErrPart
+	case err != nil:
 		return ErrNoise
 	}
 	return nil

@@ -278,7 +278,10 @@ func TestPartsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	homeless := part("u", "a", sum(1, 1))
+	homeless.Unit.Domain = ""
 	for name, p := range map[string]dp.Part{
+		"no domain":          homeless,
 		"no values":          part("u", "a"),
 		"two values":         part("u", "a", sum(1, 1), sum(1, 1)),
 		"rows without a sum": part("u", "a", rows(1)),

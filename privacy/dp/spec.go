@@ -122,7 +122,7 @@ type slot struct {
 	share *big.Rat // of the release's budget
 }
 
-// Checked is a specification whose numbers hold: only Check makes one.
+// Checked is a specification whose numbers hold: only Check makes one. It may be used concurrently.
 type Checked struct {
 	spec   Spec
 	digest statement.Digest

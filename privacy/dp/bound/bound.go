@@ -15,7 +15,7 @@ import (
 var (
 	// ErrOptions says that c, the clamps or the order are missing or out of range.
 	ErrOptions = errors.New("bound: options are incomplete or out of range")
-	// ErrPart says that a part has other slots than were agreed; it points to a bug before this package.
+	// ErrPart says that a part has other slots than were agreed, or no domain; it points to a bug before this package.
 	ErrPart = errors.New("bound: part does not have the agreed form")
 	// ErrTooMany says that there are more units than fit.
 	ErrTooMany = errors.New("bound: too many units")
@@ -70,7 +70,7 @@ func (o *Options) valid() bool {
 
 // Unit names one unit: equal identifiers of one domain are one unit, whichever owners they come from.
 type Unit struct {
-	Domain string // who shares the identity space, from the policies
+	Domain string // required: who shares the identity space, from the policies
 	ID     string
 }
 
@@ -123,7 +123,7 @@ func (b *Bounder) Add(p Part) error {
 	if b.used {
 		return ErrUsed
 	}
-	if len(p.Slots) != len(b.opts.Slots) {
+	if len(p.Slots) != len(b.opts.Slots) || p.Unit.Domain == "" {
 		return ErrPart
 	}
 	unit := p.Unit.frame()

@@ -260,6 +260,11 @@ func TestOnce(t *testing.T) {
 	if err := b.Add(part(t, "u", "g", 1, 2)); !errors.Is(err, bound.ErrPart) {
 		t.Errorf("two slots: %v", err)
 	}
+	homeless := part(t, "u", "g", 1)
+	homeless.Unit.Domain = ""
+	if err := b.Add(homeless); !errors.Is(err, bound.ErrPart) {
+		t.Errorf("no domain: %v", err)
+	}
 	if _, err := b.Cells(); err != nil {
 		t.Fatal(err)
 	}
