@@ -134,6 +134,15 @@ func TestCaps(t *testing.T) {
 	}
 }
 
+// TestClockGoesBack: what is charged then counts as charged at the last event's time, so the list stays in order.
+func TestClockGoesBack(t *testing.T) {
+	b := open(t, Terms{Total: cost("1", "0")})
+	play(t, b, []step{{charge(1000, "a", "x", "1/10", "0"), true, nil}, {charge(500, "b", "x", "1/10", "0"), true, nil}})
+	if at := b.Events()[1].AtMS; at != 1000 {
+		t.Errorf("charged at %d", at)
+	}
+}
+
 // TestReplay: a crash after the event is durable pays nothing twice, whenever it comes, and tighter terms leave nothing.
 func TestReplay(t *testing.T) {
 	terms := Terms{Total: cost("1", "0"), Caps: []Cap{{Scope: Each, Most: cost("2/3", "0")}}}

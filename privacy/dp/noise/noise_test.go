@@ -92,6 +92,22 @@ func TestEveryInputCounts(t *testing.T) {
 	}
 }
 
+// TestEveryKeyCounts replaces one key at a time, whichever offer comes first.
+func TestEveryKeyCounts(t *testing.T) {
+	want := head(t, source(t, "release", "a", "b", "c"), "noise", "cell", 1)
+	for i := range 3 {
+		keys := []Keyed{keyed(t, "a"), keyed(t, "b"), keyed(t, "c")}
+		keys[i].Key = keyed(t, "another").Key
+		s, err := New(digest("release"), keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if head(t, s, "noise", "cell", 1) == want {
+			t.Errorf("key %d does not count", i)
+		}
+	}
+}
+
 func TestOrderIsSecretPerUnit(t *testing.T) {
 	a, b := source(t, "release", "a", "b").Order(), source(t, "release", "a", "c").Order()
 	seen := map[[OrderSize]byte]bool{}
