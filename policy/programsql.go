@@ -279,9 +279,10 @@ func (p *Program) contributions(release, source int, refs []string) *canon.Selec
 	add("src", canon.Const(itoa(source), "INTEGER"))
 	rows := canon.Call("count_star")
 	add("rows", rows)
-	add("units", countUnits(rows, units, nil))
+	most := p.unitCap(release)
+	add("units", countUnits(rows, units, nil, most))
 	for j, a := range n.Aggs {
-		for k, e := range p.contribution(a, columns, units) {
+		for k, e := range p.contribution(a, columns, units, most) {
 			add("a"+itoa(j)+"_"+itoa(k), e)
 		}
 	}
@@ -295,18 +296,22 @@ func (p *Program) opensAnyUnit(n ReleaseNode) bool {
 	return opens
 }
 
-// countUnits counts distinct units exactly among the rows that the condition leaves; rows, where each row is one.
-func countUnits(rows *canon.Expr, units bool, condition *canon.Expr) *canon.Expr {
+// countUnits counts distinct units among the rows that the condition leaves, up to a cap if there is one; rows, where each row
+// is a unit. Every row has a unit.
+func countUnits(rows *canon.Expr, units bool, condition *canon.Expr, most int64) *canon.Expr {
 	if !units {
 		return rows
 	}
 	e := canon.Call("count", canon.Col("s", "u"))
-	e.Distinct, e.Filter = true, condition
+	if e.Distinct = most == 0; most > 0 {
+		e = canon.Call(CappedUnits(most), canon.Call("hash", canon.Col("s", "u")))
+	}
+	e.Filter = condition
 	return e
 }
 
 // contribution gives the ContributedColumns of an aggregate.
-func (p *Program) contribution(a Agg, columns []programColumn, units bool) [ContributedColumns]*canon.Expr {
+func (p *Program) contribution(a Agg, columns []programColumn, units bool, most int64) [ContributedColumns]*canon.Expr {
 	var out [ContributedColumns]*canon.Expr
 	for i := range out {
 		out[i] = canon.NullOf("HUGEINT")
@@ -318,9 +323,12 @@ func (p *Program) contribution(a Agg, columns []programColumn, units bool) [Cont
 		return e
 	}
 	out[ContributedRows] = count(part)
-	out[ContributedUnits] = countUnits(count(part), units, part)
+	if a.Op == AggCountUnits {
+		most = 0 // the number itself is released
+	}
+	out[ContributedUnits] = countUnits(count(part), units, part, most)
 	if rest != nil {
-		out[ContributedOtherRows], out[ContributedOtherUnits] = count(rest), countUnits(count(rest), units, rest)
+		out[ContributedOtherRows], out[ContributedOtherUnits] = count(rest), countUnits(count(rest), units, rest, most)
 	}
 	if a.Op != AggSum && a.Op != AggStddev {
 		return out

@@ -99,7 +99,7 @@ func (r *releasing) take(row []driver.Value) error {
 		if err != nil {
 			return err
 		}
-		if a.part[policy.ContributedRows].Cmp(big.NewInt(got.rows)) > 0 || a.part[policy.ContributedUnits].Cmp(big.NewInt(got.units)) > 0 {
+		if a.part[policy.ContributedRows].Cmp(big.NewInt(got.rows)) > 0 || r.node.Aggs[j].Op != policy.AggCountUnits && a.part[policy.ContributedUnits].Cmp(big.NewInt(got.units)) > 0 {
 			return errUnexpected
 		}
 		got.aggs = append(got.aggs, a)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"github.com/cordon-exchange/cordon/internal/enclave/units"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/result"
 )
@@ -17,6 +18,11 @@ func (e *Engine) Prepare(ctx context.Context, plan *policy.Plan) error {
 	j, err := newWork(e, plan)
 	if err != nil {
 		return err
+	}
+	for _, most := range plan.UnitCaps() {
+		if err := units.Register(e.conn, policy.CappedUnits(most), most); err != nil {
+			return Error{CodeSetup}
+		}
 	}
 	if err := do(ctx, j.early()); err != nil {
 		return err
