@@ -6,7 +6,7 @@ import (
 )
 
 // The generated SQL is checked twice before it runs, by two accounts that DuckDB gives of it: how it reads the text, asked
-// while the database is still empty, and what it binds the text to, asked when the files are open. Package policy compares
+// while the database is still empty, and what it binds the text to, asked when the files are open, or the released table is made. Package policy compares
 // each with the plan; any disagreement is CodeCheck.
 
 // checkText asks how the texts are read. Nothing but parsing happens.

@@ -65,29 +65,47 @@ func resultRow(row []driver.Value, items []policy.Item) ([]result.Value, error) 
 	return out, nil
 }
 
-// makeReleased writes the released table: texts first, then one statement that casts them to the plan's types.
-func (j *job) makeReleased(ctx context.Context) error {
-	names, casts, err := j.releasedColumns()
+// makeTables makes the released table, and one that holds its cells as texts on their way into it. Neither may be there.
+func (j *job) makeTables(ctx context.Context) error {
+	columns, err := j.releasedColumns()
 	if err != nil {
 		return err
 	}
-	if err := j.engine.exec(ctx, "CREATE TABLE memory.main."+stagingTable+" ("+strings.Join(names, " VARCHAR, ")+" VARCHAR)"); err != nil {
+	var texts, typed []string
+	for _, c := range columns {
+		texts = append(texts, c.name+" VARCHAR")
+		typed = append(typed, c.name+" "+c.sqlType)
+	}
+	return j.engine.exec(ctx, "CREATE TABLE memory.main."+stagingTable+" ("+strings.Join(texts, ", ")+"); "+
+		"CREATE TABLE memory.main."+releasedTable+" ("+strings.Join(typed, ", ")+")")
+}
+
+// fillReleased writes the released table: texts first, then one statement that casts them to the plan's types.
+func (j *job) fillReleased(ctx context.Context) error {
+	columns, err := j.releasedColumns()
+	if err != nil {
 		return err
 	}
 	if err := j.appendReleased(); err != nil {
 		return err
 	}
-	return j.engine.exec(ctx, "CREATE TABLE memory.main."+releasedTable+" AS SELECT "+strings.Join(casts, ", ")+" FROM memory.main."+stagingTable)
+	var casts []string
+	for _, c := range columns {
+		casts = append(casts, "CAST("+c.name+" AS "+c.sqlType+")")
+	}
+	return j.engine.exec(ctx, "INSERT INTO memory.main."+releasedTable+" SELECT "+strings.Join(casts, ", ")+" FROM memory.main."+stagingTable)
 }
 
-func (j *job) releasedColumns() (names, casts []string, err error) {
+// releasedColumn is a dimension or a base.
+type releasedColumn struct{ name, sqlType string }
+
+func (j *job) releasedColumns() (out []releasedColumn, err error) {
 	add := func(name string, t policy.Type) {
 		sql, ok := duckType(t)
 		if !ok {
 			err = Error{CodePlan}
 		}
-		names = append(names, name)
-		casts = append(casts, "CAST("+name+" AS "+sql+") AS "+name)
+		out = append(out, releasedColumn{name, sql})
 	}
 	for i, d := range j.plan.Dims {
 		add("d"+itoa(i), d.Type)
@@ -95,7 +113,7 @@ func (j *job) releasedColumns() (names, casts []string, err error) {
 	for i := range j.plan.Bases {
 		add("b"+itoa(i), j.plan.BaseType(i))
 	}
-	return names, casts, err
+	return out, err
 }
 
 func (j *job) appendReleased() error {

@@ -8,8 +8,8 @@ import (
 	"github.com/cordon-exchange/cordon/result"
 )
 
-// Prepare checks the generated SQL's text for the plan that Run will answer: the part of Run that needs no data, so it can be
-// done while keys are awaited. Run does it itself where nobody has.
+// Prepare checks the generated SQL's text for the plan that Run will answer, makes the empty released table, and checks what
+// is computed from it: the part of Run that needs no data, so it can be done while keys are awaited. Run does it itself where nobody has.
 func (e *Engine) Prepare(ctx context.Context, plan *policy.Plan) error {
 	if e.state != bound {
 		return Error{CodeSetup}
@@ -88,19 +88,20 @@ type step struct {
 func (j *job) early() []step {
 	return []step{
 		{"check text", CodeCheck, j.checkText},
+		{"make tables", CodeRun, j.makeTables},
+		{"check post", CodeCheck, j.checkPost},
 	}
 }
 
-// late steps follow them: no row is read before both checks of the scan and that of the schemas, nothing is computed from
-// the released table before checkPost.
+// late steps follow them: no row is read before both checks of the scan and that of the schemas. The released table, from
+// which the post computes, was checked while it was empty.
 func (j *job) late() []step {
 	return []step{
 		{"check schemas", CodeInput, j.checkSchemas},
 		{"check scan", CodeCheck, j.checkScan},
 		{"scan", CodeRun, j.scan},
 		{"protect", CodeRun, j.protect},
-		{"make released", CodeRun, j.makeReleased},
-		{"check post", CodeCheck, j.checkPost},
+		{"fill released", CodeRun, j.fillReleased},
 		{"post", CodeRun, j.post},
 	}
 }

@@ -186,7 +186,7 @@ func TestChecksDisagree(t *testing.T) {
 		{"a second statement", "", func(j *job) { j.scanSQL += "; SELECT 1" }},
 		{"another column of post", "", func(j *job) { j.postSQL = replaced(t, j.postSQL, `"r"."b0" AS "c1"`, `NULL AS "c1"`) }},
 		{"a file read twice", "check schemas", func(j *job) { j.scanSQL = replaced(t, j.scanSQL, j.engine.paths[1], j.engine.paths[0]) }},
-		{"post that reads a source", "make released", func(j *job) { j.postSQL = j.scanSQL }},
+		{"post that reads a source", "make tables", func(j *job) { j.postSQL = j.scanSQL }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			plan := m.compile(t, byCost)

@@ -17,7 +17,7 @@ type reports struct {
 }
 
 // settle is how long a stage lasts before it is told.
-const settle = 25 * time.Millisecond
+const settle = 100 * time.Millisecond
 
 func (r *reports) start(ctx context.Context, host *link.Host) {
 	ctx, r.cancel = context.WithCancel(ctx)
