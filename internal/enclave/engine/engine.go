@@ -103,6 +103,7 @@ func (e *Engine) harden(ctx context.Context, paths []string) error {
 		"SET allowed_directories=[]",
 		"SET allowed_paths=[" + strings.Join(quoted, ",") + "]",
 		"SET enable_external_access=false",
+		"SET enable_external_file_cache=false",
 		"SET disabled_optimizers='statistics_propagation'",
 	}
 	for _, s := range statements {
