@@ -132,6 +132,9 @@ func (b *block) best(lines []int, cells func(int) []int, across []int, acrossCel
 	}
 	best, most := lines[0], int64(0)
 	for _, line := range lines[:min(len(lines), maxLines)] {
+		if most > 0 && times(weights[line], most).Cmp(times(weights[best], int64(len(at)))) >= 0 {
+			break // even if it helped them all it would cost more
+		}
 		helped := b.helped(cells(line), at, sums)
 		if helped > 0 && (most == 0 || times(weights[line], most).Cmp(times(weights[best], helped)) < 0) {
 			best, most = line, helped

@@ -77,20 +77,28 @@ func (l *layer) union(cells []int) area {
 
 // best tries the ways to settle, and takes the one that leaves the most weight. With two dimensions either may be the rows.
 func (l *layer) best(apart []bool) []bool {
-	best := l.settle(apart, true)
-	take := func(other []bool) {
-		if l.left(other).Cmp(l.left(best)) > 0 {
-			best = other
-		}
+	best := l.heavier(l.settle(apart, true), func() []bool { return l.settle(apart, false) })
+	if slices.Contains(apart, false) {
+		return best
 	}
-	take(l.settle(apart, false))
-	if !slices.Contains(apart, false) {
-		t := l.turned()
-		all := slices.Repeat([]bool{true}, l.rows)
-		take(t.turn(t.settle(all, true)))
-		take(t.turn(t.settle(all, false)))
+	t := l.turned()
+	all := slices.Repeat([]bool{true}, l.rows)
+	other := t.turn(t.heavier(t.settle(all, true), func() []bool { return t.settle(all, false) }))
+	if l.left(other).Cmp(l.left(best)) > 0 {
+		return other
 	}
 	return best
+}
+
+// heavier settles a second time only where that can make a difference.
+func (l *layer) heavier(first []bool, again func() []bool) []bool {
+	if !slices.ContainsFunc(count(len(l.whole)), l.mostlyFalls) {
+		return first
+	}
+	if second := again(); l.left(second).Cmp(l.left(first)) > 0 {
+		return second
+	}
+	return first
 }
 
 // left is the weight of the cells that stand apart.
@@ -208,11 +216,15 @@ func (l *layer) block(row, column int) bool {
 	if best == nil {
 		return false
 	}
-	l.blocks = append(l.blocks, *best)
-	for _, i := range best.cells() {
+	l.take(*best)
+	return true
+}
+
+func (l *layer) take(b block) {
+	l.blocks = append(l.blocks, b)
+	for _, i := range b.cells() {
 		l.taken[i] = true
 	}
-	return true
 }
 
 // audit goes over the outcome again, without trust in how it came about: blocks do not overlap, and every sum that can be

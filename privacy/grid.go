@@ -79,18 +79,18 @@ func (b *Base) axis(g *guard, d int) *axis {
 
 // values lists the values of a dimension in the order of keys, with what is given to each.
 func (b *Base) values(g *guard, d int) (values []Value, areas []area) {
-	sums := map[Value]area{}
+	sums := map[Value]*area{}
 	for i := range b.Cells {
 		v := value(b.Cells[i].Key[d])
 		if _, ok := sums[v]; !ok {
-			sums[v] = emptyArea()
+			sums[v] = &area{newTally(true), newTally(true)}
 			values = append(values, v)
 		}
 		sums[v].join(b.area(g, i))
 	}
 	slices.SortFunc(values, func(x, y Value) int { return compareKeys([]Value{x}, []Value{y}) })
 	for _, v := range values {
-		areas = append(areas, sums[v])
+		areas = append(areas, *sums[v])
 	}
 	return values, areas
 }
