@@ -77,3 +77,31 @@ func TestSetOfSeveralColumnsIsScanned(t *testing.T) {
 		}
 	}
 }
+
+// Beside a set of several columns the values of a column with NULL are not counted, by whatever set: rows with a value and
+// rows would bound each other.
+func TestNullableValuesAreNotCountedBesideSeveralColumns(t *testing.T) {
+	p, err := policy.Parse([]byte(strings.Replace(policyText(t), "[[size], [phase], [damage]]", "[[size], [phase, size]]", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compile := func(aggregate string, who int) error {
+		r := world(t, "strikes", "strikes", "strikes")
+		members := r.Tables[len(r.Tables)-1].Members
+		for i := range members[:who] {
+			members[i].Policy = p
+		}
+		r.SQL = "SELECT size, " + aggregate + " AS n FROM pool.strikes GROUP BY size"
+		_, err := policy.Compile(r)
+		return err
+	}
+	for aggregate, refused := range map[string]bool{"count(cost)": true, "avg(cost)": true, "sum(cost)": false, "count(*)": false, "count(speed)": false} {
+		err := compile(aggregate, 3)
+		if refused != (err != nil) || refused && !strings.Contains(err.Error(), "may be NULL") {
+			t.Errorf("%s: %v", aggregate, err)
+		}
+		if err := compile(aggregate, 2); err != nil { // one policy has single columns only, so the pool has
+			t.Errorf("%s, where no set of several columns is shared: %v", aggregate, err)
+		}
+	}
+}

@@ -45,7 +45,8 @@
 // # What is not promised
 //
 //   - Measures that add up to one another (parts and their total) are decided apart: a policy must not offer all of them.
-//   - Bases are judged apart: with several dimensions, shown counts can bound hidden counts of values, and sums by their clamp.
+//   - Bases are judged apart: with several dimensions, counts can bound sums by a narrow clamp, and counts of values, which
+//     package policy refuses there.
 //   - Lower bounds of hidden cells, and their differences.
 //   - That a union of one dimension is empty can be learned: the total equals the shown cells. So can, within rounding, the weight of all
 //     owners together in the hidden union.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,17 @@ import (
 func crossed(t *testing.T, seed uint64) *market {
 	m := newMarket(9, seed)
 	m.policy = replaced(t, reportsAreUnits, "output: {lattice: [[size], [phase], [day], []]}", "output: {lattice: [[size], [phase], [day, phase], [day, phase, size], []]}")
+	m.schema = slices.Clone(m.schema)
+	for i := range m.schema {
+		m.schema[i].Nullable = m.schema[i].Nullable && m.schema[i].Name != "pax"
+	}
+	for o := range m.rows {
+		for i := range m.rows[o] {
+			if r := &m.rows[o][i]; r.pax == nil {
+				r.pax = ptr(int64(0))
+			}
+		}
+	}
 	return m
 }
 
@@ -80,9 +92,9 @@ func TestSetOfSeveralColumns(t *testing.T) {
 	shown, hidden := 0, 0
 	for seed := range uint64(3) {
 		m := crossed(t, seed)
-		got := m.run(t, "SELECT day, phase, size, count(*) AS n, count(DISTINCT customer) AS u, count(cost) AS k, sum(cost) AS c FROM pool.strikes GROUP BY size, day, phase")
+		got := m.run(t, "SELECT day, phase, size, count(*) AS n, count(DISTINCT customer) AS u, count(pax) AS k, sum(cost) AS c FROM pool.strikes GROUP BY size, day, phase")
 		counts := m.tableOf(privacy.Count, everyRow, day, phase, size)
-		n, k := m.protect(t, privacy.Count, counts), m.protect(t, privacy.Count, m.tableOf(privacy.Count, costOf, day, phase, size))
+		n, k := m.protect(t, privacy.Count, counts), m.protect(t, privacy.Count, m.tableOf(privacy.Count, paxOf, day, phase, size))
 		c := m.protect(t, privacy.Sum, m.tableOf(privacy.Sum, costOf, day, phase, size))
 		for id, cell := range counts {
 			r := findRow(got, cell.Key)
