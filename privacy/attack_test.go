@@ -333,7 +333,7 @@ func setsOf(dims int) [][][]int {
 	return [][][]int{{{0, 1, 2, 3}}, {{0, 1}, {0, 1, 2}, {0, 1, 2, 3}}, {{0, 1}, {1, 2, 3}}}
 }
 
-// The whole of the real pool: size by phase by year, by 18 airlines, strikes and costs.
+// The real pool: size by phase by year, by 18 airlines, strikes and costs. American Airlines, the largest, is tried as colluder.
 func TestAttackOnBirdStrikes(t *testing.T) {
 	reports, owners := strikes(t)
 	for _, tc := range []struct {
@@ -362,7 +362,7 @@ func TestAttackOnBirdStrikes(t *testing.T) {
 		for d := range all {
 			all[d] = d
 		}
-		if tried, fault := c.attack(t, c.cells, c.answers(t, all), []int{0, 3, 11}); fault != "" || tried < len(got)-n {
+		if tried, fault := c.attack(t, c.cells, c.answers(t, all), []int{3}); fault != "" || tried < len(got)-n {
 			t.Errorf("%v: %s, %d bounds", tc.dims, fault, tried)
 		}
 	}

@@ -27,6 +27,7 @@ func (b *block) cells() (out []int) {
 func (b *block) weight() *big.Int { return b.weigh(b.cells()) }
 
 func (l *layer) weigh(cells []int) *big.Int {
+	l.steps -= len(cells)
 	w := new(big.Int)
 	for _, i := range cells {
 		w.Add(w, l.weight[i])
@@ -63,7 +64,7 @@ func (b *block) fallingColumns() int { return len(b.falling(b.columns, b.inColum
 
 // grow adds columns for rows that fall, and rows for columns that fall, until none does.
 func (b *block) grow(rowsFirst bool) bool {
-	for {
+	for b.steps >= 0 {
 		rows, columns := b.fallingRows() > 0, b.fallingColumns() > 0
 		if !rows && !columns {
 			return true
@@ -82,6 +83,7 @@ func (b *block) grow(rowsFirst bool) bool {
 			b.rows = append(b.rows, next)
 		}
 	}
+	return false
 }
 
 func (b *block) freeColumn(c int) bool {
@@ -93,23 +95,24 @@ func (b *block) freeRow(r int) bool {
 }
 
 func (b *block) nextColumn(may func(int) bool) (int, bool) {
-	var lines []int
-	for c := range b.whole {
-		if !slices.Contains(b.columns, c) && may(c) {
-			lines = append(lines, c)
-		}
-	}
-	return b.best(lines, b.inColumn, b.rows, b.inRow)
+	return b.best(b.candidates(b.columnsByWeight, b.columns, may), b.inColumn, b.rows, b.inRow)
 }
 
 func (b *block) nextRow() (int, bool) {
-	var lines []int
-	for r := range b.layer.rows {
-		if !slices.Contains(b.rows, r) && b.freeRow(r) {
-			lines = append(lines, r)
+	return b.best(b.candidates(b.rowsByWeight, b.rows, b.freeRow), b.inRow, b.columns, b.inColumn)
+}
+
+// candidates are the first lines that may be added.
+func (b *block) candidates(order, have []int, may func(int) bool) (lines []int) {
+	for _, line := range order {
+		if len(lines) == maxLines {
+			break
+		}
+		if b.steps--; !slices.Contains(have, line) && may(line) {
+			lines = append(lines, line)
 		}
 	}
-	return b.best(lines, b.inRow, b.columns, b.inColumn)
+	return lines
 }
 
 // best is the line that costs the least weight for each crossing line that it makes hold; where none makes any hold, the
@@ -131,7 +134,7 @@ func (b *block) best(lines []int, cells func(int) []int, across []int, acrossCel
 		return 0, false
 	}
 	best, most := lines[0], int64(0)
-	for _, line := range lines[:min(len(lines), maxLines)] {
+	for _, line := range lines {
 		if most > 0 && times(weights[line], most).Cmp(times(weights[best], int64(len(at)))) >= 0 {
 			break // even if it helped them all it would cost more
 		}

@@ -7,8 +7,9 @@ import (
 
 // Bounds of the search for sets of several dimensions. Past them nothing of the base is shown.
 const (
-	maxGrid   = 1 << 17 // places of the grid, those without rows included
-	maxJudged = 1 << 20 // cells and unions judged for one base
+	maxGrid  = 1 << 17 // places of the grid, those without rows included
+	maxSteps = 1 << 23 // cells that one search visits
+	judging  = 8       // steps that judging costs
 )
 
 // crossing decides on the cells of a set of several dimensions, whose margins cross.
@@ -24,9 +25,8 @@ func (b *Base) crossing(g *guard) []bool {
 		return shown
 	}
 	apart := slices.Repeat([]bool{true}, grid.axes[0].size)
-	steps := maxJudged
 	for d := 1; d < len(grid.axes); d++ {
-		apart = newLayer(g, grid.areas(b, g, d+1), grid.axes[d].size, &steps).best(apart)
+		apart = newLayer(g, grid.areas(b, g, d+1), grid.axes[d].size).best(apart)
 	}
 	for i, at := range grid.cells {
 		shown[i] = grid.single(at) && apart[grid.index(at)]
@@ -45,22 +45,44 @@ type layer struct {
 	whole  []bool // by column: hidden in all rows, together with the other whole columns
 	blocks []block
 	taken  []bool // by cell: in a block
-	steps  *int
+	steps  int    // left to the search
+
+	rowsByWeight, columnsByWeight []int
 }
 
-func newLayer(g *guard, cells []area, rows int, steps *int) *layer {
-	l := &layer{guard: g, rows: rows, cells: cells, steps: steps, whole: make([]bool, len(cells)/rows)}
+func newLayer(g *guard, cells []area, rows int) *layer {
+	l := &layer{guard: g, rows: rows, cells: cells, whole: make([]bool, len(cells)/rows), steps: maxSteps}
 	for _, a := range cells {
-		l.holds = append(l.holds, l.judge(a))
+		l.holds = append(l.holds, g.cellHolds(a))
 		l.weight = append(l.weight, a.parts.weight())
 	}
+	l.sortLines()
 	return l
+}
+
+// sortLines puts light lines first.
+func (l *layer) sortLines() {
+	l.rowsByWeight = l.lightFirst(l.rows, func(i int) int { return i % l.rows })
+	l.columnsByWeight = l.lightFirst(len(l.whole), func(i int) int { return i / l.rows })
+}
+
+func (l *layer) lightFirst(lines int, of func(int) int) []int {
+	totals := make([]*big.Int, lines)
+	for i := range totals {
+		totals[i] = new(big.Int)
+	}
+	for i, w := range l.weight {
+		totals[of(i)].Add(totals[of(i)], w)
+	}
+	order := count(lines)
+	slices.SortStableFunc(order, func(x, y int) int { return totals[x].Cmp(totals[y]) })
+	return order
 }
 
 // judge counts what is judged. Past the bound nothing holds, so that nothing is shown.
 func (l *layer) judge(a area) bool {
-	*l.steps--
-	return *l.steps >= 0 && l.guard.cellHolds(a)
+	l.steps -= judging
+	return l.steps >= 0 && l.guard.cellHolds(a)
 }
 
 func (l *layer) at(row, column int) int { return column*l.rows + row }
@@ -68,6 +90,7 @@ func (l *layer) at(row, column int) int { return column*l.rows + row }
 func (l *layer) free(row, column int) bool { return !l.whole[column] && !l.taken[l.at(row, column)] }
 
 func (l *layer) union(cells []int) area {
+	l.steps -= len(cells)
 	u := emptyArea()
 	for _, i := range cells {
 		u.join(l.cells[i])
@@ -114,7 +137,7 @@ func (l *layer) left(apart []bool) *big.Int {
 
 // turned has the rows as columns.
 func (l *layer) turned() *layer {
-	t := &layer{guard: l.guard, rows: len(l.whole), steps: l.steps, whole: make([]bool, l.rows)}
+	t := &layer{guard: l.guard, rows: len(l.whole), whole: make([]bool, l.rows), rowsByWeight: l.columnsByWeight, columnsByWeight: l.rowsByWeight}
 	for r := range l.rows {
 		for c := range l.whole {
 			i := l.at(r, c)
@@ -136,12 +159,13 @@ func (l *layer) turn(apart []bool) []bool {
 // settle hides until every sum that can be had holds, and tells which cells are left standing apart. A column that did not
 // stand apart before is hidden whole, and one that mostly falls may be.
 func (l *layer) settle(apart []bool, drop bool) []bool {
+	l.steps = maxSteps
 	for c := range l.whole {
 		l.whole[c] = !apart[c] || drop && l.mostlyFalls(c)
 	}
 	for done := false; !done; {
 		l.carryRows()
-		done = l.blockAll()
+		done = l.blockAll() || l.steps < 0
 	}
 	out := make([]bool, len(l.cells))
 	if !l.audit() {
@@ -172,7 +196,7 @@ func (l *layer) carryRows() {
 			b.columns = append(b.columns, c)
 		}
 	}
-	for len(b.columns) > 0 && b.fallingRows() > 0 {
+	for len(b.columns) > 0 && l.steps >= 0 && b.fallingRows() > 0 {
 		next, ok := b.nextColumn(func(c int) bool { return !l.whole[c] })
 		if !ok {
 			return // all columns: each row is a value of its dimension, which holds
@@ -196,7 +220,7 @@ func (l *layer) blockAll() bool {
 	l.blocks, l.taken = nil, make([]bool, len(l.cells))
 	done := true
 	for i, ok := range l.holds {
-		if r, c := i%l.rows, i/l.rows; !ok && l.free(r, c) && !l.block(r, c) {
+		if r, c := i%l.rows, i/l.rows; !ok && l.free(r, c) && (l.steps < 0 || !l.block(r, c)) {
 			l.whole[c] = true
 			done = false
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // square is a layer of cells that hold, but the first, which one owner feeds.
-func square(t testing.TB, rows, columns int, steps int) *layer {
+func square(t testing.TB, rows, columns int) *layer {
 	t.Helper()
 	b := Base{Kind: Count, UniqueUnits: true}
 	p := parties(t, 6)
@@ -18,11 +18,11 @@ func square(t testing.TB, rows, columns int, steps int) *layer {
 		}
 		cells = append(cells, area{b.tally(p, c.Parts), newTally(true)})
 	}
-	return newLayer(&guard{airlines(), p}, cells, rows, &steps)
+	return newLayer(&guard{airlines(), p}, cells, rows)
 }
 
 func TestOneCellTakesThreeOthers(t *testing.T) {
-	l := square(t, 4, 3, 1000)
+	l := square(t, 4, 3)
 	apart := l.settle([]bool{true, true, true}, true)
 	want := []bool{false, false, true, true, false, false, true, true, true, true, true, true}
 	if !slices.Equal(apart, want) {
@@ -32,7 +32,7 @@ func TestOneCellTakesThreeOthers(t *testing.T) {
 
 // What was hidden among fewer dimensions is hidden in all rows.
 func TestWhatIsHiddenBeforeIsHiddenWhole(t *testing.T) {
-	l := square(t, 4, 3, 1000)
+	l := square(t, 4, 3)
 	apart := l.settle([]bool{false, true, true}, true)
 	want := []bool{false, false, false, false, false, false, false, false, true, true, true, true}
 	if !slices.Equal(apart, want) {
@@ -57,7 +57,7 @@ func TestAudit(t *testing.T) {
 		"a block in a whole column": {func(l *layer) { l.whole = []bool{true, true, false}; l.take(block{l, []int{0, 1}, []int{0, 1}}) }, false},
 		"a block that is shown":     {func(l *layer) { l.blocks = []block{{l, []int{0, 1}, []int{0, 1}}} }, false},
 	} {
-		l := square(t, 4, 3, 1000)
+		l := square(t, 4, 3)
 		l.taken = make([]bool, len(l.cells))
 		tc.spoil(l)
 		if got := l.audit(); got != tc.want {
@@ -67,18 +67,25 @@ func TestAudit(t *testing.T) {
 }
 
 func TestNothingIsShownWithoutTheAudit(t *testing.T) {
-	l := square(t, 4, 3, 1000)
+	l := square(t, 4, 3)
 	l.holds[0] = true // a fault of the search: it takes the cell that falls for one that holds
 	if apart := l.settle([]bool{true, true, true}, true); slices.Contains(apart, true) {
 		t.Errorf("%v", apart)
 	}
 }
 
+// A search past its bound finds nothing, and what it had found by then is not shown.
 func TestSearchIsBounded(t *testing.T) {
-	for _, steps := range []int{0, 12, 30} {
-		if apart := square(t, 4, 3, steps).settle([]bool{true, true, true}, true); slices.Contains(apart, true) {
-			t.Errorf("%d steps: %v", steps, apart)
+	l := square(t, 4, 3)
+	l.taken = make([]bool, len(l.cells))
+	l.take(block{l, []int{0, 1}, []int{0, 1}})
+	for steps, want := range map[int]bool{1000: true, 4 * judging: false} {
+		if l.steps = steps; l.audit() != want {
+			t.Errorf("%d steps: audit is not %v", steps, want)
 		}
+	}
+	if l.steps = 0; l.block(0, 0) {
+		t.Error("a block is found without a step")
 	}
 }
 
