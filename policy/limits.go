@@ -6,6 +6,7 @@ const (
 	maxPolicyDepth = 8
 	maxColumns     = 1024
 	maxDomain      = 4096
+	maxSetColumns  = 4
 	maxList        = 1024
 	maxNameBytes   = 128
 	maxTextBytes   = 4096

@@ -286,48 +286,6 @@ func (r *reader) unit(n *yaml.Node, p *Policy) {
 	}
 }
 
-func (r *reader) output(n *yaml.Node, p *Policy) {
-	if r.err != nil {
-		return
-	}
-	if p.output != outputLattice {
-		return
-	}
-	s := r.section(n, "output", "lattice")
-	sets := r.items(r.need(s, "lattice", "lattice: [[size], [phase]] lists the GROUP BY sets that may be asked for"), "lattice")
-	for _, set := range sets {
-		if r.err != nil {
-			return
-		}
-		r.latticeSet(set, p)
-	}
-}
-
-func (r *reader) latticeSet(n *yaml.Node, p *Policy) {
-	if n.Kind != yaml.SequenceNode {
-		r.fail(n, "each set of the lattice must be a list of columns", "write [[size], [phase]]; [] is the grand total")
-		return
-	}
-	if len(n.Content) > 1 {
-		r.fail(n, "sets of more than one column are not supported yet", "list the columns as sets of their own")
-		return
-	}
-	set := []string{}
-	for _, c := range n.Content {
-		name := fold(r.text(c, "a column of the lattice"))
-		if r.err == nil && !p.columns[name].dimension {
-			r.fail(c, "not a dimension: "+strconv.Quote(c.Value), "the lattice is made of columns with role dimension")
-		}
-		set = append(set, name)
-	}
-	for _, have := range p.lattice {
-		if slices.Equal(have, set) {
-			r.fail(n, "this set is there twice", "keep one of them")
-		}
-	}
-	p.lattice = append(p.lattice, set)
-}
-
 func (r *reader) guard(n *yaml.Node, p *Policy) {
 	if r.err != nil {
 		return
