@@ -68,6 +68,7 @@ type field struct {
 	ref       columnRef // what it is of, for a bare column of a data set
 	bins      []Expr    // of a measure: constants that it may be compared with
 	scale     int       // of whole numbers made of a measure within an entity
+	side      int       // of a join: the side on which this is the key
 	aggs      []string  // of what an entity made of a measure: what may be computed of it
 }
 

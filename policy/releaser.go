@@ -103,12 +103,17 @@ func (c *cut) guard(m Mode) (Guard, *Refusal) {
 		return Guard{Affiliates: [][]string{}, Recognised: []string{}}, nil
 	}
 	var out Guard
-	for i, t := range c.in.tables {
+	for _, t := range c.in.tables {
+		if c.w.views[t].own { // the rules of what is the requester's own do not bind it, nor do they weaken the others'
+			out.Recognised = append(out.Recognised, c.w.views[t].table.Members[0].Owner)
+			continue
+		}
 		g, ref := c.w.views[t].mergeGuard()
 		if ref != nil {
 			return g, ref
 		}
-		if i == 0 {
+		if out.MinUnits == 0 {
+			g.Recognised = sortedSet(append(g.Recognised, out.Recognised...))
 			out = g
 			continue
 		}
@@ -116,6 +121,7 @@ func (c *cut) guard(m Mode) (Guard, *Refusal) {
 		out.ValueDigits = min(out.ValueDigits, g.ValueDigits)
 		out.Affiliates, out.Recognised = disjoint(append(out.Affiliates, g.Affiliates...)), sortedSet(append(out.Recognised, g.Recognised...))
 	}
+	out.Recognised = sortedSet(out.Recognised)
 	return out, nil
 }
 
@@ -330,11 +336,19 @@ func (r *releaser) domainOf(k Expr) []string {
 		return nil
 	}
 	for _, f := range r.in.fields {
-		if f.ref.view != nil && f.label == labelDim && r.in.step.Op == StepScan && reflect.DeepEqual(f.expr, k) && !f.ref.column.Nullable {
-			return f.ref.view.domain(f.ref.column)
+		if f.ref.view != nil && f.label == labelDim && r.in.step.Op == StepScan && reflect.DeepEqual(f.expr, k) {
+			return declaredDomain(f.ref.view, f.ref.column)
 		}
 	}
 	return nil
+}
+
+// declaredDomain is that of a column in which no NULL can stand beside it: a key of which every cell is there, rows or not.
+func declaredDomain(v *compiler, col Column) []string {
+	if col.Nullable {
+		return nil
+	}
+	return v.domain(col)
 }
 
 // add appends a release to the program, reading no more columns than it needs.
@@ -572,7 +586,7 @@ func (r *releaser) lattice() (Rel, *Refusal) {
 		col := view.index[name]
 		at := slices.IndexFunc(n.From.Reads, func(x Read) bool { return x.Column == col.Name })
 		place[name] = i
-		n.Keys = append(n.Keys, Key{Expr: Expr{Op: OpCol, Type: col.Type, Index: at}, Values: view.domain(col)})
+		n.Keys = append(n.Keys, Key{Expr: Expr{Op: OpCol, Type: col.Type, Index: at}, Values: declaredDomain(view, col)})
 	}
 	reads := r.in.step.Reads
 	above := func(x Expr) Expr {
