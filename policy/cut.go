@@ -16,6 +16,9 @@ func (w *wide) selects(s *query.Select, q *query.Query, v *env) (relation, *Refu
 	if ref != nil {
 		return in, ref
 	}
+	if ref := w.weighSelect(s, q, &in); ref != nil {
+		return in, ref
+	}
 	if in.level == levelReleased {
 		return w.above(s, q, in)
 	}

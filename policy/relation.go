@@ -15,6 +15,7 @@ type wide struct {
 	views   []*compiler // by table of the program: what the policies of its members say
 	sources []PlanSource
 	nodes   int // relations made, which bounds the work
+	spent   int // what they weigh, written out
 }
 
 // env holds the common table expressions that names may stand for, innermost first.
@@ -183,6 +184,11 @@ func (w *wide) named(f *query.From, v *env) (relation, *Refusal) {
 			alias = t.Name
 		}
 		r, ref := w.cte(c, f.Pos)
+		if ref == nil && r.level == levelReleased { // it stands here in full
+			weight, _ := r.rel.weight(&w.prog)
+			w.spend(weight)
+			ref = w.tooHeavy(f.Pos)
+		}
 		return r.alias(alias), ref
 	}
 	r, ref := w.scan(t, f.Pos)

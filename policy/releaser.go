@@ -358,6 +358,7 @@ func (w *wide) add(n ReleaseNode) int {
 	if n.From.Op == StepScan && len(n.From.Reads) == 0 && !w.prog.opensUnit(n, n.From) {
 		n.From.Reads = append(n.From.Reads, w.counted(all))
 	}
+	w.spend(n.weight())
 	w.prog.Releases = append(w.prog.Releases, n)
 	return len(w.prog.Releases) - 1
 }
@@ -448,6 +449,14 @@ func (r *releaser) groupingSets(base Rel, release int) (Rel, *Refusal) {
 		if ref != nil {
 			return out, ref
 		}
+		weight, _ := arm.weight(&r.w.prog)
+		r.w.spend(weight)
+		if len(r.w.prog.Releases) > maxReleases {
+			return out, ruled("limits", "too-many", r.s.Pos, "the query has too many parts", "fewer grouping sets, or fewer aggregates that do not add up")
+		}
+		if ref := r.w.tooHeavy(r.s.Pos); ref != nil {
+			return out, ref
+		}
 		out.Inputs = append(out.Inputs, arm)
 	}
 	return r.withExtras(&out), nil
@@ -530,6 +539,7 @@ func (r *releaser) releasedAgain(arm Rel, release int, set, takes []int) Rel {
 		for _, k := range set {
 			n.Keys = append(n.Keys, Key{Expr: r.w.prog.Releases[release].Keys[k].Expr})
 		}
+		r.w.spend(n.weight())
 		r.w.prog.Releases = append(r.w.prog.Releases, n)
 		again := Rel{Op: RelRelease, Release: len(r.w.prog.Releases) - 1}
 		width := len(arm.Select)
