@@ -53,6 +53,9 @@ func (c *cut) release() (relation, *Refusal) {
 		if ref == nil && x.Type != Boolean {
 			ref = ruled("types", "condition", c.s.Having.Pos, "HAVING takes a condition", "")
 		}
+		if ref == nil && (x.Op == OpWindow || x.holdsWindow()) {
+			ref = ruled("grammar", "window", c.s.Having.Pos, "conditions can't hold windows", "compute the window in a subquery")
+		}
 		if ref != nil {
 			return c.in, ref
 		}
