@@ -81,6 +81,12 @@ func TestWaysRoundLabels(t *testing.T) {
 		{"distinct values of a measure", "SELECT count(DISTINCT balance) FROM pool.loans", "aggregates/distinct"},
 		{"distinct rows", "SELECT count(*) FROM (SELECT DISTINCT product FROM pool.loans) x", "grammar/distinct"},
 		{"cast of rows", "SELECT count(*) FROM pool.loans WHERE CAST(region AS INTEGER) = 1", "grammar/cast-of-rows"},
+		{"text longer than its form", "SELECT left(zip, 4) AS z, count(*) FROM pool.patients GROUP BY z", "columns/grain"},
+		{"text shorter than its form, in two", "SELECT left(zip, 2) AS z, count(*) FROM pool.patients GROUP BY z", "columns/grain"},
+		{"text as it is", "SELECT upper(zip) AS z, count(*) FROM pool.patients GROUP BY z", "columns/grain"},
+		{"band narrower than its form", "SELECT floor(birth_year / 5) * 5 AS d, count(*) FROM pool.patients GROUP BY d", "columns/grain"},
+		{"constant within a band", "SELECT count(*) FROM pool.patients WHERE birth_year < 1965", "columns/grain"},
+		{"first year of a band", "SELECT count(*) FROM pool.patients WHERE birth_year <= 1960", "columns/grain"},
 		{"noise is not wired", "SELECT count(*) FROM pool.patients", "output/mode"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -213,6 +219,7 @@ func TestUnionsAreThePool(t *testing.T) {
 	}
 	for name, sql := range map[string]string{
 		"a member twice":     three(a, b, b),
+		"all, and one twice": "WITH u AS (" + a + " UNION ALL " + b + " UNION ALL " + c + " UNION ALL " + c + ") SELECT region, sum(rate) FROM u GROUP BY region",
 		"a member is absent": "WITH u AS (" + a + " UNION ALL " + b + ") SELECT region, sum(rate) FROM u GROUP BY region",
 		"another member":     three(a, b, "SELECT sex, cost FROM hospital_a.patients"),
 		"another column":     three(a, b, arm("c", "product AS region, rate", "")),
@@ -325,5 +332,42 @@ func TestDomainsBesideNull(t *testing.T) {
 	}
 	if p := mustCompile(t, r, "SELECT size, count(*) FROM pool.strikes GROUP BY size"); len(p.Program.Releases[0].Keys[0].Values) != 0 {
 		t.Error("a cell for each declared value, and for NULL where there is one")
+	}
+}
+
+// In lattice mode a release is the whole set, whatever the query says: conditions stand above it.
+func TestLatticeReleasesTheWholeSet(t *testing.T) {
+	r := world(t, "strikes", "strikes", "strikes")
+	r.Encoding = policy.EncodingProgram
+	sql := "SELECT upper(size) AS s, count(*) FILTER (WHERE size <> 'Small') FROM pool.strikes WHERE size <> 'Large' GROUP BY s"
+	n := mustCompile(t, r, sql).Program.Releases[0]
+	if n.Mode != policy.ModeLattice || n.From.Where != nil || n.Aggs[0].When != nil || len(n.Keys) != 1 || n.Keys[0].Expr.Op != policy.OpCol {
+		t.Errorf("a part of the set is released: %+v", n)
+	}
+	condition := &policy.Expr{Op: policy.OpConst, Type: policy.Boolean, Value: "true"}
+	for name, spoil := range map[string]func(*policy.ReleaseNode){
+		"a condition on rows":      func(n *policy.ReleaseNode) { n.From.Where = condition },
+		"a condition on aggregate": func(n *policy.ReleaseNode) { n.Aggs[0].When = condition },
+	} {
+		p := mustCompile(t, r, sql)
+		spoil(&p.Program.Releases[0])
+		if _, err := policy.DecodePlan(p.Encode()); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+}
+
+// A bound that the column's type has too few places for is that of the values within.
+func TestBoundsBetweenPlaces(t *testing.T) {
+	r := replaced(t, freeWorld(t), "retailer.sales", func(s policy.Source) policy.Source {
+		return edited(t, s, "clamp: [0, 100000], scale: 2, bins: [10, 50, 100, 500]", "clamp: [0.005, 100000.005], scale: 3")
+	})
+	r.Purpose = "measurement"
+	p := mustCompile(t, r, "SELECT sum(amount) FROM retailer.sales")
+	text := p.InputTexts([]string{"a"})[0].SQL()
+	for _, want := range []string{"'0.01'", "'100000.00'"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no bound %s in %s", want, text)
+		}
 	}
 }
