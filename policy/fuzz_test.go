@@ -79,6 +79,9 @@ func FuzzDecodePlan(f *testing.F) {
 	for _, p := range vectorPlans(f) {
 		f.Add(p.Encode())
 	}
+	for _, p := range programPlans(f) {
+		f.Add(p.Encode())
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := policy.DecodePlan(b)
 		if err != nil {
@@ -89,6 +92,10 @@ func FuzzDecodePlan(f *testing.F) {
 		}
 		if !bytes.Equal(p.Encode(), b) {
 			t.Fatal("accepted bytes are not canonical")
+		}
+		if p.Program != nil {
+			checkProgram(t, p)
+			return
 		}
 		checkReleased(t, p)
 		_ = p.PostSQL("released") // must not panic

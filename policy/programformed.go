@@ -34,7 +34,7 @@ func (p *Program) formed(sources []PlanSource) bool {
 			used[r.Within.Release] = true
 		}
 	}
-	return !slices.Contains(used, false) && p.columnsMatch(sources)
+	return !slices.Contains(used, false) && p.light() && p.columnsMatch(sources)
 }
 
 func (t ProgramTable) formed(sources int) bool {
@@ -89,7 +89,7 @@ func (p *Program) releaseFormed(i int) bool {
 	}
 	columns := p.stepColumns(n.From)
 	for k, key := range n.Keys {
-		if !key.formed(columns) || slices.ContainsFunc(n.Keys[:k], func(o Key) bool { return reflect.DeepEqual(o.Expr, key.Expr) }) {
+		if !key.formed(columns) || !key.declared(columns) || slices.ContainsFunc(n.Keys[:k], func(o Key) bool { return reflect.DeepEqual(o.Expr, key.Expr) }) {
 			return false
 		}
 	}
@@ -223,6 +223,11 @@ func (k Key) formed(in []programColumn) bool {
 		return false
 	}
 	return (Dim{Type: k.Expr.Type, Values: k.Values}).valuesFormed()
+}
+
+// declared: a domain is a column's own, and no NULL stands beside it: cells are there for the domain alone.
+func (k Key) declared(in []programColumn) bool {
+	return len(k.Values) == 0 || k.Expr.Op == OpCol && !in[k.Expr.Index].Nullable
 }
 
 // formed checks an aggregate over the columns of a step. Those of an entity are exact whole numbers.

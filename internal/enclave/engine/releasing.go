@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -194,7 +195,7 @@ func (r *releasing) base(a policy.Agg, j int, owner map[int]int) privacy.Base {
 		out.Kind = privacy.Sum
 	}
 	for i, key := range r.cells.keys {
-		cell := privacy.Cell{Key: key}
+		cell := privacy.Cell{Key: r.marginal(key)}
 		for _, c := range r.cells.parts[i] {
 			g := c.aggs[j].part
 			part := privacy.Part{Owner: owner[c.source], Units: g[policy.ContributedUnits].Int64()}
@@ -204,8 +205,9 @@ func (r *releasing) base(a policy.Agg, j int, owner map[int]int) privacy.Base {
 				part.Value, part.Weight = g[policy.ContributedSum], g[policy.ContributedAbs]
 				rest.Value, rest.Weight = g[policy.ContributedOtherSum], g[policy.ContributedOtherAbs]
 			case policy.AggCountUnits:
-				part.Value, rest.Value = g[policy.ContributedUnits], g[policy.ContributedOtherUnits]
+				part.Value, rest.Value = g[policy.ContributedUnits], big.NewInt(c.units-part.Units)
 				part.Weight, rest.Weight = part.Value, rest.Value
+				rest.Units = c.units - part.Units // a unit with rows of both kinds is in the count: the whole minus it is of the others
 			default:
 				part.Value, rest.Value = g[policy.ContributedRows], g[policy.ContributedOtherRows]
 				part.Weight, rest.Weight = part.Value, rest.Value
@@ -220,6 +222,15 @@ func (r *releasing) base(a policy.Agg, j int, owner map[int]int) privacy.Base {
 		out.Cells = append(out.Cells, cell)
 	}
 	return out
+}
+
+// marginal is a key as the release rules take it. A lattice's cells have a margin for each dimension; those of one guarded answer
+// have their total alone, so its key is one value.
+func (r *releasing) marginal(key []privacy.Value) []privacy.Value {
+	if r.node.Mode == policy.ModeLattice {
+		return key
+	}
+	return []privacy.Value{{Text: identity(key)}}
 }
 
 // fill writes the values that an aggregate shows, rounded.
@@ -285,11 +296,22 @@ func (r *releasing) quantile(a policy.Agg, cell, agg, nth int, key []privacy.Val
 	if one := big.NewRat(1, 1); q.Cmp(new(big.Rat).Sub(one, q)) > 0 {
 		q.Sub(one, q)
 	}
-	beyond := q.Mul(q, new(big.Rat).SetInt(r.total(cell, agg, policy.ContributedUnits)))
+	beyond := q.Mul(q, new(big.Rat).SetInt64(r.unitsOfOthers(cell, agg)))
 	if r.node.Mode != policy.ModeOwn && beyond.Cmp(big.NewRat(r.node.Guard.MinUnits, 2)) < 0 {
 		return "", false
 	}
 	return r.rounded(*found[nth])
+}
+
+// unitsOfOthers counts the units that take part and are not the asker's: it knows where its own lie.
+func (r *releasing) unitsOfOthers(cell, agg int) (n int64) {
+	names, bySource := r.owners()
+	for _, c := range r.cells.parts[cell] {
+		if r.node.Mode == policy.ModeOwn || !slices.Contains(r.plan.Asker, names[bySource[c.source]]) {
+			n += c.aggs[agg].part[policy.ContributedUnits].Int64()
+		}
+	}
+	return n
 }
 
 // deviation is the standard deviation of a sample, from exact sums.

@@ -15,6 +15,7 @@ type wide struct {
 	views   []*compiler // by table of the program: what the policies of its members say
 	sources []PlanSource
 	nodes   int // relations made, which bounds the work
+	spent   int // what they weigh, written out
 }
 
 // env holds the common table expressions that names may stand for, innermost first.
@@ -68,6 +69,7 @@ type field struct {
 	ref       columnRef // what it is of, for a bare column of a data set
 	bins      []Expr    // of a measure: constants that it may be compared with
 	scale     int       // of whole numbers made of a measure within an entity
+	side      int       // of a join: the side on which this is the key
 	aggs      []string  // of what an entity made of a measure: what may be computed of it
 }
 
@@ -182,6 +184,11 @@ func (w *wide) named(f *query.From, v *env) (relation, *Refusal) {
 			alias = t.Name
 		}
 		r, ref := w.cte(c, f.Pos)
+		if ref == nil && r.level == levelReleased { // it stands here in full
+			weight, _ := r.rel.weight(&w.prog)
+			w.spend(weight)
+			ref = w.tooHeavy(f.Pos)
+		}
 		return r.alias(alias), ref
 	}
 	r, ref := w.scan(t, f.Pos)

@@ -37,22 +37,41 @@ func (w *wide) join(f *query.From, v *env) (relation, *Refusal) {
 		out.keyed = true
 		return out, w.using(f, left, right, &out)
 	case f.On != nil:
+		ref := w.onUnits(f.On, &out)
 		out.keyed = true
-		return out, w.onUnits(f.On, &out)
+		return out, ref
 	}
 	return out, nil // a comma join: WHERE must hold the equality of the keys
 }
+
+// Sides of a join that a key may stand on.
+const (
+	leftSide = iota + 1
+	rightSide
+)
 
 // pair puts two relations side by side.
 func pair(left, right relation, f *query.From) relation {
 	n := left.step.width()
 	out := relation{level: levelRows, at: f.Pos, tables: append(slices.Clone(left.tables), right.tables...), domain: left.domain}
 	out.step = Step{Op: StepJoin, Inputs: []Step{left.step, right.step}, Outer: f.Join == query.JoinLeft}
-	out.fields = slices.Clone(left.fields)
+	for _, l := range left.fields {
+		if l.side = 0; l.joinKey() {
+			l.side = leftSide
+		}
+		out.fields = append(out.fields, l)
+	}
 	for _, r := range right.fields {
+		if r.side = 0; r.joinKey() {
+			r.side = rightSide
+		}
 		r.expr = r.expr.shifted(n)
+		r.ref.outer = r.ref.outer.renamed(func(i int) int { return i + n })
 		if out.step.Outer {
 			none := Expr{Op: OpNot, Type: Boolean, Args: []Expr{{Op: OpCol, Type: Boolean, Index: n + right.step.width()}}}
+			if inner := r.ref.outer; inner != nil { // without a partner here, or without one further in
+				none = Expr{Op: OpOr, Type: Boolean, Args: []Expr{none, *inner}}
+			}
 			r.ref.outer = &none
 		}
 		out.fields = append(out.fields, r)
@@ -129,6 +148,9 @@ func (w *wide) mayJoin(f *query.From, a, b int, foreign bool) *Refusal {
 	if whose := append(va.forbidsJoin(vb, f.Join == query.JoinLeft, true), vb.forbidsJoin(va, f.Join == query.JoinLeft, false)...); whose != nil {
 		return ruled("joins", "not-listed", f.Pos, "the policies do not let "+va.table.Name+" and "+vb.table.Name+" be joined like this", "each owner lists the other under joins, with its kind").of(whose)
 	}
+	if a, b := va.index[fold(va.unit().Column)], vb.index[fold(vb.unit().Column)]; a.Type != b.Type {
+		return ruled("joins", "types", f.Pos, "the unit columns have different types: comparing them would be a cast, which may fail on data", "publish them in one type").of(append(va.names(), vb.names()...))
+	}
 	if foreign {
 		return ruled("joins", "domain", f.Pos, "the two data sets do not count units of one identity space", "both owners name the same unit.domain").of(append(va.names(), vb.names()...))
 	}
@@ -173,7 +195,7 @@ func (w *wide) using(f *query.From, left, right relation, out *relation) *Refusa
 	}
 	a, refA := left.find(&query.Expr{Pos: f.Pos, Kind: query.Ident, Path: f.Using})
 	b, refB := right.find(&query.Expr{Pos: f.Pos, Kind: query.Ident, Path: f.Using})
-	if refA != nil || refB != nil || a.label != labelUnit || b.label != labelUnit {
+	if refA != nil || refB != nil || !a.joinKey() || !b.joinKey() {
 		return bad()
 	}
 	i := slices.IndexFunc(out.fields[len(left.fields):], func(x field) bool { return fold(x.name) == fold(f.Using[0]) })
@@ -191,16 +213,16 @@ func (w *wide) onUnits(on *query.Expr, r *relation) *Refusal {
 
 // equatesUnits reports whether an expression is left unit = right unit of a join.
 func (r *relation) equatesUnits(e *query.Expr) bool {
-	if r.step.Op != StepJoin || e.Kind != query.Binary || e.Text != "=" || e.Args[0].Kind != query.Ident || e.Args[1].Kind != query.Ident {
+	if r.step.Op != StepJoin || r.keyed && r.step.Outer || e.Kind != query.Binary || e.Text != "=" || e.Args[0].Kind != query.Ident || e.Args[1].Kind != query.Ident {
 		return false
 	}
 	a, refA := r.find(e.Args[0])
 	b, refB := r.find(e.Args[1])
-	if refA != nil || refB != nil || a.label != labelUnit || b.label != labelUnit {
-		return false
-	}
-	return a.ref.view != b.ref.view
+	return refA == nil && refB == nil && a.side != 0 && b.side != 0 && a.side != b.side
 }
+
+// joinKey reports whether a column holds the unit of every row: not on the outer side of a join, where it may be missing.
+func (f *field) joinKey() bool { return f.label == labelUnit && f.ref.outer == nil }
 
 // joinReleased joins two released tables: any condition over released values will do.
 func (w *wide) joinReleased(f *query.From, left, right relation) (relation, *Refusal) {

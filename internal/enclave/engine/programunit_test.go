@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/privacy"
+	"github.com/cordon-exchange/cordon/result"
+)
+
+// shownCells gives the shown values of a result by the key in its first columns.
+func shownCells(got *result.Table, keys int) map[string][]string {
+	out := map[string][]string{}
+	for _, r := range got.Rows {
+		key := make([]privacy.Value, keys)
+		for i := range key {
+			text, _ := r[i].Text()
+			key[i] = privacy.Value{Null: r[i].IsNull(), Text: text}
+		}
+		for _, v := range r[keys:] {
+			text, shown := v.Text()
+			if !shown {
+				text = "hidden"
+			}
+			out[identity(key)] = append(out[identity(key)], text)
+		}
+	}
+	return out
+}
+
+// unitsIn counts the units of each cell, of all owners.
+func unitsIn(rows []countedRow) map[string]int {
+	type unit struct {
+		owner int
+		id    string
+	}
+	seen := map[string]map[unit]bool{}
+	for _, r := range rows {
+		id := identity(r.key)
+		if seen[id] == nil {
+			seen[id] = map[unit]bool{}
+		}
+		seen[id][unit{r.owner, r.unit}] = true
+	}
+	out := map[string]int{}
+	for id, u := range seen {
+		out[id] = len(u)
+	}
+	return out
+}
+
+// Non-interference: without one unit and all its rows, only cells with enough units before or after say anything else.
+func TestOneUnitMoreOrLess(t *testing.T) {
+	cases := []struct {
+		sql  string
+		pass func(row) bool
+		keys []func(row) (privacy.Value, bool)
+	}{
+		{"SELECT phase, count(*), sum(cost), avg(pax), count(DISTINCT customer) FROM pool.strikes GROUP BY phase", nil, []func(row) (privacy.Value, bool){byPhase}},
+		{"SELECT size, phase, count(*), median(cost), stddev(cost) FROM pool.strikes GROUP BY size, phase", nil, []func(row) (privacy.Value, bool){bySize, byPhase}},
+		{"SELECT phase, count(*) FILTER (WHERE cost >= 5000), count(DISTINCT CASE WHEN cost >= 5000 THEN customer END), count(*) FROM pool.strikes WHERE size = 'Large' GROUP BY phase", large, []func(row) (privacy.Value, bool){byPhase}},
+	}
+	differ := 0
+	for seed := range uint64(3) {
+		m := newFreeMarket(9, seed)
+		for _, c := range cases {
+			rows := m.rowsBy(c.pass, keysOf(c.keys...))
+			before, unitsBefore := shownCells(m.run(t, c.sql), len(c.keys)), unitsIn(rows)
+			gone := rows[int(seed)*7%len(rows)] // some unit
+			less := *m
+			less.rows = slices.Clone(m.rows)
+			less.rows[gone.owner] = slices.DeleteFunc(slices.Clone(m.rows[gone.owner]), func(r row) bool { return r.customer != nil && *r.customer == gone.unit })
+			after, unitsAfter := shownCells(less.run(t, c.sql), len(c.keys)), unitsIn(less.rowsBy(c.pass, keysOf(c.keys...)))
+			for id := range unitsBefore {
+				a, b := before[id], after[id]
+				if slices.Equal(a, b) {
+					continue
+				}
+				differ++
+				if a != nil && unitsBefore[id] < 10 || b != nil && unitsAfter[id] < 10 {
+					t.Errorf("%s: a cell of %d units, then %d, says %v and %v", c.sql, unitsBefore[id], unitsAfter[id], a, b)
+				}
+			}
+		}
+	}
+	if differ == 0 {
+		t.Error("no cell differs: the test shows nothing")
+	}
+}
+
+// Units with rows of both kinds are in a conditional count: the whole minus it is the others alone, however many rows those
+// units have beside.
+func TestComplementOfUnits(t *testing.T) {
+	m := newFreeMarket(9, 1)
+	for o := range m.rows {
+		kept := m.rows[o][:0:0]
+		for i := range 20 {
+			id := "u" + itoa(i)
+			for _, size := range []string{"Large", "Small"} {
+				if o == 0 && i == 0 && size == "Large" {
+					continue // one unit of one owner has no large row
+				}
+				r := m.rows[o][0]
+				r.customer, r.size, r.cost = ptr(id), ptr(size), ptr(int64(100))
+				kept = append(kept, r)
+			}
+		}
+		m.rows[o] = kept
+	}
+	got := m.run(t, "SELECT count(DISTINCT customer) FILTER (WHERE size = 'Large') AS large, count(DISTINCT customer) AS whole FROM pool.strikes")
+	if _, shown := got.Rows[0][0].Text(); shown {
+		t.Error("one unit is missing from the count, and the count is shown beside the whole")
+	}
+	if text, shown := got.Rows[0][1].Text(); !shown || text != "180" {
+		t.Errorf("the whole is %s", text)
+	}
+}
+
+// The asker knows where its own units lie: a quantile needs others beyond it.
+func TestQuantileCountsTheOthers(t *testing.T) {
+	m := newFreeMarket(9, 1)
+	for o := range m.rows {
+		kept := m.rows[o][:0:0]
+		n := 4
+		if o == 0 {
+			n = 400
+		}
+		for i := range n {
+			r := m.rows[o][0]
+			r.customer, r.size, r.cost = ptr("u"+itoa(i)), ptr("Large"), ptr(int64(100*i))
+			kept = append(kept, r)
+		}
+		m.rows[o] = kept
+	}
+	sql := "SELECT quantile_cont(cost, 0.9), median(cost) FROM pool.strikes"
+	ask := m.request
+	m.request = func(r *policy.Request) {
+		ask(r)
+		r.Requester, r.Recipients = fingerprint(0), []string{fingerprint(0)}
+	}
+	got := m.run(t, sql)
+	if _, shown := got.Rows[0][0].Text(); shown {
+		t.Error("at 0.9 of 432 units there are three of others beyond")
+	}
+	if _, shown := got.Rows[0][1].Text(); !shown {
+		t.Error("the median is hidden: the test shows nothing")
+	}
+}
