@@ -34,6 +34,9 @@ func (p *Program) formed(sources []PlanSource) bool {
 			used[r.Within.Release] = true
 		}
 	}
+	if _, _, bad := p.overlap(); bad {
+		return false
+	}
 	return !slices.Contains(used, false) && p.light() && p.columnsMatch(sources)
 }
 

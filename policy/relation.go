@@ -14,8 +14,9 @@ type wide struct {
 	prog    Program
 	views   []*compiler // by table of the program: what the policies of its members say
 	sources []PlanSource
-	nodes   int // relations made, which bounds the work
-	spent   int // what they weigh, written out
+	nodes   int         // relations made, which bounds the work
+	places  []query.Pos // of the SELECT that makes each release
+	spent   int         // what they weigh, written out
 }
 
 // env holds the common table expressions that names may stand for, innermost first.
@@ -283,6 +284,13 @@ func (w *wide) plan(top relation) (*Plan, *Refusal) {
 		s.Columns = sortedSet(columns[i])
 		p.Sources = append(p.Sources, s)
 	}
+	if _, j, bad := w.prog.overlap(); bad {
+		n := w.prog.Releases[j]
+		var tables []int
+		n.From.eachScan(func(s Step) { tables = append(tables, s.Table) })
+		return nil, ruled("release", "overlap", w.places[j], "this and another part of the query release cells over some of the same rows: their difference would be a cell that nobody judged",
+			"make one release: group by more, or put the condition into FILTER; conditions that exclude each other may stand apart").of(p.namesOf(w, tables))
+	}
 	if !p.wellFormed() || len(p.Encode()) > maxPlanBytes {
 		return nil, &Refusal{Rule: "request", Code: "malformed", Msg: "a name, digest or text of the request is not of its form, or the plan is too large"}
 	}
@@ -358,4 +366,16 @@ func (p *Program) opensUnit(n ReleaseNode, s Step) bool {
 	alone := n.From.Op == StepScan
 	counts := slices.ContainsFunc(n.Aggs, func(a Agg) bool { return a.Op == AggCountUnits })
 	return !alone || !p.Tables[s.Table].Unit.Unique && (n.Mode != ModeOwn || counts)
+}
+
+// namesOf names the data sets of tables of the program, as policies are named.
+func (p *Plan) namesOf(w *wide, tables []int) (names []string) {
+	for _, t := range tables {
+		for _, v := range w.views {
+			if v.table.Name == p.Program.Tables[t].Name {
+				names = append(names, v.names()...)
+			}
+		}
+	}
+	return names
 }

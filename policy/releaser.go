@@ -314,7 +314,7 @@ func (r *releaser) table() (Rel, *Refusal) {
 	for _, k := range r.keys {
 		r.node.Keys = append(r.node.Keys, Key{Expr: k, Values: r.domainOf(k)})
 	}
-	i := r.w.add(r.node)
+	i := r.w.add(r.node, r.s.Pos)
 	base := Rel{Op: RelRelease, Release: i}
 	if len(r.sets) == 1 {
 		out := Rel{Op: RelSelect, Inputs: []Rel{base}}
@@ -355,14 +355,14 @@ func declaredDomain(v *compiler, col Column) []string {
 }
 
 // add appends a release to the program, reading no more columns than it needs.
-func (w *wide) add(n ReleaseNode) int {
+func (w *wide) add(n ReleaseNode, p query.Pos) int {
 	all := n.From
 	n.prune()
 	if n.From.Op == StepScan && len(n.From.Reads) == 0 && !w.prog.opensUnit(n, n.From) {
 		n.From.Reads = append(n.From.Reads, w.counted(all))
 	}
 	w.spend(n.weight())
-	w.prog.Releases = append(w.prog.Releases, n)
+	w.prog.Releases, w.places = append(w.prog.Releases, n), append(w.places, p)
 	return len(w.prog.Releases) - 1
 }
 
@@ -543,7 +543,7 @@ func (r *releaser) releasedAgain(arm Rel, release int, set, takes []int) Rel {
 			n.Keys = append(n.Keys, Key{Expr: r.w.prog.Releases[release].Keys[k].Expr})
 		}
 		r.w.spend(n.weight())
-		r.w.prog.Releases = append(r.w.prog.Releases, n)
+		r.w.prog.Releases, r.w.places = append(r.w.prog.Releases, n), append(r.w.places, r.s.Pos)
 		again := Rel{Op: RelRelease, Release: len(r.w.prog.Releases) - 1}
 		width := len(arm.Select)
 		join := Rel{Op: RelJoin, Inputs: []Rel{arm, again}, Outer: true}
@@ -606,7 +606,7 @@ func (r *releaser) lattice() (Rel, *Refusal) {
 		return x.mapped(func(i int) int { return place[fold(reads[i].Column)] })
 	}
 	plain := r.distinctAggs(&n)
-	base := Rel{Op: RelRelease, Release: r.w.add(n)}
+	base := Rel{Op: RelRelease, Release: r.w.add(n, r.s.Pos)}
 	out := Rel{Op: RelSelect, Inputs: []Rel{base}}
 	if where != nil {
 		x := above(*where)

@@ -190,7 +190,7 @@ func (r *releasing) judge(p *privacy.Parties, b privacy.Base) (*privacy.Released
 
 // base arranges the contributions to one aggregate. Distributions are judged by their rows.
 func (r *releasing) base(a policy.Agg, j int, owner map[int]int) privacy.Base {
-	out := privacy.Base{Kind: privacy.Count, UniqueUnits: r.plan.UniqueUnits(r.index)}
+	out := privacy.Base{Kind: privacy.Count, UniqueUnits: r.plan.UniqueUnits(r.index), Margins: r.margins()}
 	if a.Op == policy.AggSum {
 		out.Kind = privacy.Sum
 	}
@@ -231,6 +231,35 @@ func (r *releasing) marginal(key []privacy.Value) []privacy.Value {
 		return key
 	}
 	return []privacy.Value{{Text: identity(key)}}
+}
+
+// margins are the cells whose totals other parts of the query show, and all of them.
+func (r *releasing) margins() [][]int {
+	sets := r.plan.Margins(r.index)
+	if sets == nil {
+		return nil
+	}
+	all := make([]int, len(r.cells.keys))
+	out := [][]int{all}
+	for i := range all {
+		all[i] = i
+	}
+	for _, set := range sets {
+		at := map[string]int{}
+		for i, key := range r.cells.keys {
+			var part []privacy.Value
+			for _, k := range set {
+				part = append(part, key[k])
+			}
+			id := identity(part)
+			if _, ok := at[id]; !ok {
+				at[id] = len(out)
+				out = append(out, nil)
+			}
+			out[at[id]] = append(out[at[id]], i)
+		}
+	}
+	return out
 }
 
 // fill writes the values that an aggregate shows, rounded.
