@@ -21,6 +21,7 @@ type releasing struct {
 	index     int
 	node      policy.ReleaseNode
 	cells     *cells
+	atoms     *atoms
 	quantiles map[string][]*float64 // by key: of the aggregates that are quantiles, in their order
 	values    [][]*string           // by cell, by aggregate; nil is suppressed
 	keep      []bool                // the cell has a row in the released table
@@ -30,8 +31,13 @@ func (r *releasing) check(ctx context.Context) error {
 	if err := r.engine.bindsAs(ctx, r.scans[r.index]); err != nil {
 		return err
 	}
-	if q := r.program.quantile[r.index]; q != nil {
-		return r.engine.bindsAs(ctx, *q)
+	for _, q := range []*policy.Text{r.program.quantile[r.index], r.program.atoms[r.index]} {
+		if q == nil {
+			continue
+		}
+		if err := r.engine.bindsAs(ctx, *q); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -45,6 +51,12 @@ func (r *releasing) scan(ctx context.Context) error {
 	}
 	if r.node.Mode != policy.ModeOwn {
 		if err := r.cells.declare(r.dims()); err != nil {
+			return err
+		}
+	}
+	if q := r.program.atoms[r.index]; q != nil {
+		r.atoms = &atoms{conditions: r.program.divided[r.index], index: map[string]int{}}
+		if err := r.engine.query(ctx, q.SQL(), maxContributions, r.takeAtom); err != nil {
 			return err
 		}
 	}
@@ -166,6 +178,9 @@ func (r *releasing) protect(context.Context) error {
 		}
 		bases = append(bases, released)
 		r.fill(a, j, released)
+	}
+	if err := r.judgeAtoms(parties, owner); err != nil {
+		return err
 	}
 	r.keep = make([]bool, len(r.cells.keys))
 	for i, values := range r.values {
