@@ -162,13 +162,22 @@ func (w *wide) mayJoin(f *query.From, a, b int, foreign bool) *Refusal {
 	return nil
 }
 
-// forbidsJoin names the data sets of v whose policy does not list a data set of the other. left says which side v is of a left
-// join: the outer side is the other owner's business as well.
+// forbidsJoin names the data sets whose policy does not list a data set of the other for this kind of join: inner; left, where its
+// own rows stay without a partner; outer, where the partner's do.
 func (c *compiler) forbidsJoin(o *compiler, outer, left bool) (whose []string) {
+	lists := func(j joinRule) bool {
+		switch {
+		case !outer:
+			return j.inner
+		case left:
+			return j.left
+		}
+		return j.outer
+	}
 	for _, s := range c.table.Members {
 		for _, other := range o.table.Members {
 			ok := slices.ContainsFunc(s.Policy.joins, func(j joinRule) bool {
-				return j.with == other.name() && (outer && j.left || !outer && j.inner) && contains(foldAll(j.on), fold(c.unit().Column))
+				return j.with == other.name() && lists(j) && contains(foldAll(j.on), fold(c.unit().Column))
 			})
 			if !ok {
 				whose = append(whose, s.name())

@@ -71,10 +71,10 @@ const (
 )
 
 type joinRule struct {
-	with        string
-	on          []string
-	inner, left bool
-	trust       string
+	with               string
+	on                 []string
+	inner, left, outer bool
+	trust              string
 }
 
 // scalar is a constant as the file writes it: its text, and the kind that YAML gives it.

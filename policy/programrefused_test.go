@@ -247,12 +247,12 @@ func TestPartnersOfInnerJoins(t *testing.T) {
 	r.Purpose = "measurement"
 	third := freeSource(t, "9", "maker", "sales", "free-sales")
 	third.Dataset = "sales"
-	third = edited(t, third, "joins: [{with: media.views", "joins: [{with: retailer.sales, on: [household_id], kind: [inner, left], trust: partner-honest}, {with: media.views")
+	third = edited(t, third, "joins: [{with: media.views", "joins: [{with: retailer.sales, on: [household_id], kind: [inner, left, outer], trust: partner-honest}, {with: media.views")
 	r = replaced(t, r, "retailer.sales", func(s policy.Source) policy.Source {
-		return edited(t, s, "joins: [{", "joins: [{with: maker.sales, on: [household_id], kind: [inner, left], trust: partner-honest}, {")
+		return edited(t, s, "joins: [{", "joins: [{with: maker.sales, on: [household_id], kind: [inner, left, outer], trust: partner-honest}, {")
 	})
 	r = replaced(t, r, "media.views", func(s policy.Source) policy.Source {
-		return edited(t, s, "joins: [{", "joins: [{with: maker.sales, on: [household_id], kind: [inner, left], trust: partner-honest}, {")
+		return edited(t, s, "joins: [{", "joins: [{with: maker.sales, on: [household_id], kind: [inner, left, outer], trust: partner-honest}, {")
 	})
 	r.Tables = append(r.Tables, single(third))
 	inner := "(SELECT s.household_id, s.amount, v.household_id AS seen FROM retailer.sales s LEFT JOIN media.views v ON s.household_id = v.household_id) t"

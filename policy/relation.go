@@ -278,6 +278,12 @@ func (w *wide) source(m Source) int {
 func (w *wide) plan(top relation) (*Plan, *Refusal) {
 	p := &Plan{Encoding: EncodingProgram, Purpose: w.req.Purpose, Asker: w.asker(), Program: &w.prog}
 	w.prog.Result = top.rel
+	if top.rel.Op != RelSelect {
+		w.prog.Result = Rel{Op: RelSelect, Inputs: []Rel{top.rel}}
+		for _, f := range top.fields {
+			w.prog.Result.add(query.Item{Expr: &query.Expr{Kind: query.Ident, Path: []string{f.name}}}, f.expr)
+		}
+	}
 	w.dropUnused()
 	columns := w.prog.opened(len(w.sources))
 	for i, s := range w.sources {

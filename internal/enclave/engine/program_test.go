@@ -386,7 +386,7 @@ columns:
   phase: {roles: [dimension, filter]}
   cost: {roles: [measure], aggregates: [sum, avg, count], clamp: [-50000, 200000], scale: 2, bins: [0, 5000]}
 output: guard-free
-joins: [{with: %s, on: [customer], kind: [inner, left], trust: partner-honest}]
+joins: [{with: %s, on: [customer], kind: [inner, left, outer], trust: partner-honest}]
 guard: {min_units: 10, rounding: {count: 5, value_digits: 4}}
 purposes: [safety]
 analysts: [any]
