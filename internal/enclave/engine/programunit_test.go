@@ -89,31 +89,37 @@ func TestOneUnitMoreOrLess(t *testing.T) {
 	}
 }
 
-// Units with rows of both kinds are in a conditional count: the whole minus it is the others alone, however many rows those
-// units have beside.
-func TestComplementOfUnits(t *testing.T) {
+// What a condition leaves out is judged too, since the whole minus it would show that. Units with rows of both kinds are in a
+// conditional count of units: what it leaves out is the others alone, however many rows those units have beside.
+func TestComplements(t *testing.T) {
 	m := newFreeMarket(9, 1)
 	for o := range m.rows {
-		kept := m.rows[o][:0:0]
+		one := m.rows[o][0]
+		m.rows[o] = nil
 		for i := range 20 {
-			id := "u" + itoa(i)
-			for _, size := range []string{"Large", "Small"} {
-				if o == 0 && i == 0 && size == "Large" {
-					continue // one unit of one owner has no large row
+			one.customer, one.cost = ptr("u"+itoa(i)), ptr(int64(100))
+			for _, size := range []string{"Large", "Small", "Medium"} {
+				switch {
+				case size == "Large" && i == 0: // one unit of each owner has no large row
+				case size == "Medium" && i != 0: // nor has another unit than it a medium one
+				default:
+					one.size = ptr(size)
+					m.rows[o] = append(m.rows[o], one)
 				}
-				r := m.rows[o][0]
-				r.customer, r.size, r.cost = ptr(id), ptr(size), ptr(int64(100))
-				kept = append(kept, r)
 			}
 		}
-		m.rows[o] = kept
 	}
-	got := m.run(t, "SELECT count(DISTINCT customer) FILTER (WHERE size = 'Large') AS large, count(DISTINCT customer) AS whole FROM pool.strikes")
-	if _, shown := got.Rows[0][0].Text(); shown {
-		t.Error("one unit is missing from the count, and the count is shown beside the whole")
+	got := m.run(t, `SELECT count(DISTINCT customer) AS whole, count(DISTINCT customer) FILTER (WHERE size = 'Large'), count(*) FILTER (WHERE size <> 'Medium'),
+		sum(cost) FILTER (WHERE size <> 'Medium'), sum(CASE WHEN size <> 'Medium' THEN cost ELSE 0 END), count_if(size <> 'Medium'), avg(cost) FILTER (WHERE size <> 'Medium'),
+		count(*) FILTER (WHERE size = 'Large') AS halves FROM pool.strikes`)
+	if len(got.Rows) != 1 {
+		t.Fatal("rows", len(got.Rows))
 	}
-	if text, shown := got.Rows[0][1].Text(); !shown || text != "180" {
-		t.Errorf("the whole is %s", text)
+	last := len(got.Rows[0]) - 1
+	for i, v := range got.Rows[0] {
+		if _, shown := v.Text(); shown != (i == 0 || i == last) {
+			t.Errorf("column %d, of which nine units are left out, is shown: %v", i, shown)
+		}
 	}
 }
 
