@@ -371,3 +371,21 @@ func TestBoundsBetweenPlaces(t *testing.T) {
 		}
 	}
 }
+
+// An owner counts to the asker's side by its own word alone, in every release of a program: not by a policy of another table.
+func TestAffiliatesOfAnotherTable(t *testing.T) {
+	r := freeWorld(t)
+	group := "affiliates: [[" + fingerprint("a") + ", " + fingerprint("e") + "]]"
+	var others []policy.Source
+	for _, c := range []string{"1", "2", "3", "4"} {
+		s := freeSource(t, c, "other"+c, "loans", "free-loans")
+		s = edited(t, s, "from: ["+fingerprint("a")+", "+fingerprint("b")+", "+fingerprint("c")+"]", "from: ["+fingerprint("1")+", "+fingerprint("2")+", "+fingerprint("3")+", "+fingerprint("4")+"]")
+		others = append(others, edited(t, s, "coalition: 1", "coalition: 1\n  "+group))
+	}
+	table := pool("pool.others", others...)
+	table.Pool = digest("f")
+	r.Tables = append(r.Tables, table)
+	alone := "SELECT count(*) AS n FROM pool.others"
+	mustCompile(t, r, alone)
+	refusedAs(t, r, alone+" UNION ALL SELECT sum(employee_count) FROM pool.loans", "contributors/not-its-word")
+}
