@@ -131,6 +131,12 @@ func TestJoinsThatAreNone(t *testing.T) {
 			refusedAs(t, q, c.sql, c.rule)
 		})
 	}
+	per := func(t string) string {
+		return "(SELECT household_id, count(*) AS n FROM " + t + " GROUP BY household_id)"
+	}
+	mustCompile(t, r, from(per("retailer.sales")+" a JOIN "+per("retailer.sales")+" b ON a.household_id = b.household_id"))
+	refusedAs(t, r, from("retailer.sales a JOIN "+per("retailer.sales")+" b ON a.household_id = b.household_id"), "joins/self")
+	refusedAs(t, r, from(per("retailer.sales")+" a JOIN "+per("retailer.sales")+" b ON a.n = b.n"), "joins/key")
 	key := from("retailer.sales s JOIN media.views v ON s.household_id = v.household_id")
 	for name, c := range map[string]struct{ dataset, old, new, rule string }{
 		"identity space": {"views", "domain: household", "domain: person", "joins/domain"},
