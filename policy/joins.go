@@ -129,6 +129,9 @@ func mappedAll(list []Expr, to func(int) int) []Expr {
 func (w *wide) joinable(f *query.From, left, right relation) *Refusal {
 	for _, a := range left.tables {
 		for _, b := range right.tables {
+			if a == b && left.level == levelEntity && right.level == levelEntity && w.prog.single(left.step) {
+				continue // two rows of one unit of one owner, one of each side's sums
+			}
 			if ref := w.mayJoin(f, a, b, left.domain != right.domain || left.domain == ""); ref != nil {
 				return ref
 			}
@@ -140,7 +143,7 @@ func (w *wide) joinable(f *query.From, left, right relation) *Refusal {
 func (w *wide) mayJoin(f *query.From, a, b int, foreign bool) *Refusal {
 	va, vb := w.views[a], w.views[b]
 	if a == b {
-		return ruled("joins", "self", f.Pos, "the rows of a data set can't be joined to each other", "group by the unit and aggregate").of(va.names())
+		return ruled("joins", "self", f.Pos, "the rows of a data set can't be joined to each other", "group each by the unit first").of(va.names())
 	}
 	if va.own && vb.own {
 		return nil

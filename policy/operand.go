@@ -391,7 +391,8 @@ func (c *cut) sumOf(e *query.Expr, o operand) (aggParts, *Refusal) {
 func (c *cut) perUnit(o operand) []string {
 	var out []string
 	for _, a := range []string{"count", "sum", "avg", "stddev", "median", "quantile_cont"} {
-		if c.permits(&query.Expr{}, o, a) == nil {
+		fits := a != "stddev" || len(o.fields) == 1 && (o.fields[0].ref.view == nil || c.productFits(o.fields[0], o.fields[0])) // squares of sums
+		if fits && c.permits(&query.Expr{}, o, a) == nil {
 			out = append(out, a)
 		}
 	}

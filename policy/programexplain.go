@@ -154,7 +154,9 @@ func (p *Program) releaseNotes(n ReleaseNode) []string {
 		out = append(out, p.conditions(n.From)...)
 		out = append(out, "the rules hold for each answer by itself: answers to many questions, put together, may say more (output: guard-free)")
 	}
-	if n.From.joins() {
+	owners := map[int]bool{}
+	n.From.eachScan(func(s Step) { owners[s.Table] = true })
+	if n.From.joins() && len(owners) > 1 {
 		out = append(out, "each owner trusts the other not to choose its units and labels so as to single somebody out (trust: partner-honest)")
 	}
 	n.From.eachScan(func(s Step) {

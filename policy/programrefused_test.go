@@ -131,6 +131,12 @@ func TestJoinsThatAreNone(t *testing.T) {
 			refusedAs(t, q, c.sql, c.rule)
 		})
 	}
+	per := func(t string) string {
+		return "(SELECT household_id, count(*) AS n FROM " + t + " GROUP BY household_id)"
+	}
+	mustCompile(t, r, from(per("retailer.sales")+" a JOIN "+per("retailer.sales")+" b ON a.household_id = b.household_id"))
+	refusedAs(t, r, from("retailer.sales a JOIN "+per("retailer.sales")+" b ON a.household_id = b.household_id"), "joins/self")
+	refusedAs(t, r, from(per("retailer.sales")+" a JOIN "+per("retailer.sales")+" b ON a.n = b.n"), "joins/key")
 	key := from("retailer.sales s JOIN media.views v ON s.household_id = v.household_id")
 	for name, c := range map[string]struct{ dataset, old, new, rule string }{
 		"identity space": {"views", "domain: household", "domain: person", "joins/domain"},
@@ -201,6 +207,11 @@ func TestPoolsTakeTheStrictest(t *testing.T) {
 	wide.Purpose = "measurement"
 	refusedAs(t, wide, "SELECT stddev(amount) FROM retailer.sales", "limits/product")
 	refusedAs(t, wide, "SELECT sum(amount * amount) FROM retailer.sales", "limits/product")
+	per := "SELECT stddev(x) FROM (SELECT household_id, sum(%s) AS x FROM retailer.sales GROUP BY household_id) t"
+	refusedAs(t, wide, fmt.Sprintf(per, "amount"), "aggregates/not-permitted")
+	r.Purpose = "measurement"
+	mustCompile(t, r, fmt.Sprintf(per, "amount"))
+	refusedAs(t, r, fmt.Sprintf(per, "amount * amount"), "aggregates/not-permitted")
 }
 
 // A union that was written out by hand is the pool, or nothing.
@@ -315,6 +326,17 @@ func TestOwnDataInAJoin(t *testing.T) {
 			t.Errorf("%s: %s %+v", from, n.Mode, n.Guard)
 		}
 	}
+	// What its own policy would have of others does not bind it.
+	r = replaced(t, r, "retailer.sales", func(s policy.Source) policy.Source {
+		text := replaceOnce(t, string(s.Policy.Text()), "output: guard-free", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}")
+		p, err := policy.Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Policy = p
+		return s
+	})
+	mustCompile(t, r, "SELECT s.store, sum(v.impressions) FROM retailer.sales s JOIN media.views v ON s.household_id = v.household_id GROUP BY s.store")
 }
 
 // A NULL stands beside a declared domain, so that its cell would be there by data alone.
@@ -369,5 +391,35 @@ func TestBoundsBetweenPlaces(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no bound %s in %s", want, text)
 		}
+	}
+}
+
+// An owner counts to the asker's side by its own word alone, in every release of a program: not by a policy of another table.
+func TestAffiliatesOfAnotherTable(t *testing.T) {
+	r := freeWorld(t)
+	group := "affiliates: [[" + fingerprint("a") + ", " + fingerprint("e") + "]]"
+	var others []policy.Source
+	for _, c := range []string{"1", "2", "3", "4"} {
+		s := freeSource(t, c, "other"+c, "loans", "free-loans")
+		s = edited(t, s, "from: ["+fingerprint("a")+", "+fingerprint("b")+", "+fingerprint("c")+"]", "from: ["+fingerprint("1")+", "+fingerprint("2")+", "+fingerprint("3")+", "+fingerprint("4")+"]")
+		others = append(others, edited(t, s, "coalition: 1", "coalition: 1\n  "+group))
+	}
+	table := pool("pool.others", others...)
+	table.Pool = digest("f")
+	r.Tables = append(r.Tables, table)
+	alone := "SELECT count(*) AS n FROM pool.others"
+	mustCompile(t, r, alone)
+	refusedAs(t, r, alone+" UNION ALL SELECT sum(employee_count) FROM pool.loans", "contributors/not-its-word")
+}
+
+// The older encoding has no rules for what is no lattice, and refuses it.
+func TestOlderEncodingIsForLattices(t *testing.T) {
+	r := freeWorld(t)
+	r.Encoding = policy.Encoding
+	for _, sql := range []string{"SELECT count(*) FROM pool.loans", "SELECT region, sum(rate) FROM pool.loans GROUP BY region"} {
+		refusedAs(t, r, sql, "output/mode")
+	}
+	if policy.EncodingFor(r.Tables) != policy.EncodingProgram || policy.EncodingFor(world(t, "strikes", "strikes", "strikes").Tables) != policy.Encoding {
+		t.Error("a contract would name another encoding than its policies need")
 	}
 }

@@ -284,6 +284,9 @@ func (w *wide) plan(top relation) (*Plan, *Refusal) {
 			w.prog.Result.add(query.Item{Expr: &query.Expr{Kind: query.Ident, Path: []string{f.name}}}, f.expr)
 		}
 	}
+	if ref := w.ownWords(p.Asker); ref != nil {
+		return nil, ref
+	}
 	w.dropUnused()
 	columns := w.prog.opened(len(w.sources))
 	for i, s := range w.sources {
@@ -301,6 +304,20 @@ func (w *wide) plan(top relation) (*Plan, *Refusal) {
 		return nil, &Refusal{Rule: "request", Code: "malformed", Msg: "a name, digest or text of the request is not of its form, or the plan is too large"}
 	}
 	return p, nil
+}
+
+// ownWords is ownWord over the whole program: who counts to the asker's side does so in every release, so what the policies of
+// one table call affiliates must be the word of an owner of another.
+func (w *wide) ownWords(asker []string) *Refusal {
+	for _, v := range w.views {
+		if v.own {
+			continue
+		}
+		if ref := v.ownWordOf(asker); ref != nil {
+			return ref
+		}
+	}
+	return nil
 }
 
 // asker is everybody who counts to the asker's side in any release.

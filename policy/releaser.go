@@ -79,7 +79,10 @@ func (c *cut) release() (relation, *Refusal) {
 func (c *cut) mode() (Mode, *Refusal) {
 	own, modes := true, map[outputMode]bool{}
 	for _, t := range c.in.tables {
-		own = own && c.w.views[t].own
+		if c.w.views[t].own {
+			continue
+		}
+		own = false
 		for _, s := range c.w.views[t].table.Members {
 			modes[s.Policy.output] = true
 		}

@@ -457,6 +457,33 @@ func TestJoinsAgainstCountingByHand(t *testing.T) {
 	}
 }
 
+// Sums of one unit over different rows of one data set stand side by side.
+func TestEntitiesOfOneDataSetSideBySide(t *testing.T) {
+	m := newMarket(2, 1)
+	got := m.runPair(t, `WITH a AS (SELECT customer, sum(cost) AS spent FROM shop.strikes GROUP BY customer), b AS (SELECT customer, count(*) AS n FROM shop.strikes WHERE size = 'Large' GROUP BY customer)
+		SELECT 'all' AS g, count(*), sum(spent), sum(n) FROM a JOIN b ON a.customer = b.customer`)
+	all, largest := map[string]*int64{}, map[string]int64{}
+	for _, r := range m.rows[0] {
+		if r.customer == nil {
+			continue
+		}
+		if r.cost != nil {
+			if all[*r.customer] == nil {
+				all[*r.customer] = ptr(int64(0))
+			}
+			*all[*r.customer] += *r.cost
+		}
+		if large(r) {
+			largest[*r.customer]++
+		}
+	}
+	var rows []countedRow
+	for u, n := range largest {
+		rows = append(rows, countedRow{0, u, []privacy.Value{{Text: "all"}}, row{cost: all[u], pax: ptr(n)}})
+	}
+	comparePair(t, "side by side", got, rows, []asked{{op: policy.AggCount}, {op: policy.AggSum, value: costOf, scale: 2}, {op: policy.AggSum, value: paxOf}})
+}
+
 // comparePair is compare under the pair's guard: units alone.
 func comparePair(t *testing.T, name string, got *result.Table, rows []countedRow, aggs []asked) {
 	t.Helper()

@@ -89,31 +89,112 @@ func TestOneUnitMoreOrLess(t *testing.T) {
 	}
 }
 
-// Units with rows of both kinds are in a conditional count: the whole minus it is the others alone, however many rows those
-// units have beside.
-func TestComplementOfUnits(t *testing.T) {
+// What a condition leaves out is judged too, since the whole minus it would show that. Units with rows of both kinds are in a
+// conditional count of units: what it leaves out is the others alone, however many rows those units have beside.
+func TestComplements(t *testing.T) {
 	m := newFreeMarket(9, 1)
 	for o := range m.rows {
-		kept := m.rows[o][:0:0]
+		one := m.rows[o][0]
+		m.rows[o] = nil
 		for i := range 20 {
-			id := "u" + itoa(i)
-			for _, size := range []string{"Large", "Small"} {
-				if o == 0 && i == 0 && size == "Large" {
-					continue // one unit of one owner has no large row
+			one.customer, one.cost = ptr("u"+itoa(i)), ptr(int64(100))
+			for _, size := range []string{"Large", "Small", "Medium"} {
+				switch {
+				case size == "Large" && i == 0: // one unit of each owner has no large row
+				case size == "Medium" && i != 0: // nor has another unit than it a medium one
+				default:
+					one.size = ptr(size)
+					m.rows[o] = append(m.rows[o], one)
 				}
-				r := m.rows[o][0]
-				r.customer, r.size, r.cost = ptr(id), ptr(size), ptr(int64(100))
-				kept = append(kept, r)
 			}
 		}
-		m.rows[o] = kept
 	}
-	got := m.run(t, "SELECT count(DISTINCT customer) FILTER (WHERE size = 'Large') AS large, count(DISTINCT customer) AS whole FROM pool.strikes")
-	if _, shown := got.Rows[0][0].Text(); shown {
-		t.Error("one unit is missing from the count, and the count is shown beside the whole")
+	for item, want := range map[string]bool{
+		"count(DISTINCT customer) FILTER (WHERE size = 'Large')": false, "count(*) FILTER (WHERE size <> 'Medium')": false,
+		"sum(cost) FILTER (WHERE size <> 'Medium')": false, "sum(CASE WHEN size <> 'Medium' THEN cost ELSE 0 END)": false,
+		"count_if(size <> 'Medium')": false, "avg(cost) FILTER (WHERE size <> 'Medium')": false, "count(*) FILTER (WHERE size = 'Large')": true,
+	} {
+		got := m.run(t, "SELECT count(DISTINCT customer) AS whole, "+item+" FROM pool.strikes")
+		if len(got.Rows) != 1 {
+			t.Fatal("rows", len(got.Rows))
+		}
+		_, whole := got.Rows[0][0].Text()
+		if _, shown := got.Rows[0][1].Text(); !whole || shown != want {
+			t.Errorf("%s, of which nine units are left out, is shown: %v", item, shown)
+		}
 	}
-	if text, shown := got.Rows[0][1].Text(); !shown || text != "180" {
-		t.Errorf("the whole is %s", text)
+}
+
+// Several conditions can be subtracted from each other and from the whole: what lies between them is judged, too, and where it
+// does not hold no condition is shown.
+func TestAtoms(t *testing.T) {
+	m := newFreeMarket(9, 1)
+	for o := range m.rows {
+		one := m.rows[o][0]
+		m.rows[o] = nil
+		for i := range 60 {
+			one.customer, one.cost, one.size = ptr("u"+itoa(i)), ptr(int64(100)), ptr([]string{"Large", "Small", "Medium"}[i%3])
+			if i%3 == 2 && i > 2 { // one unit of each owner is medium
+				one.size = ptr("Small")
+			}
+			m.rows[o] = append(m.rows[o], one)
+		}
+	}
+	for sql, want := range map[string]bool{
+		"count(*) FILTER (WHERE size = 'Large'), count(*) FILTER (WHERE size = 'Small')":                                           false, // and the whole
+		"count(*) FILTER (WHERE size = 'Large'), count(*) FILTER (WHERE size IN ('Large', 'Medium'))":                              false, // one in the other
+		"sum(cost) FILTER (WHERE size = 'Large'), sum(cost) FILTER (WHERE size <> 'Small')":                                        false,
+		"count(*) FILTER (WHERE size = 'Large'), count(*) FILTER (WHERE size IN ('Small', 'Medium'))":                              true,
+		"sum(cost) FILTER (WHERE size = 'Large'), count(*) FILTER (WHERE size = 'Large'), avg(cost) FILTER (WHERE size = 'Large')": true,
+	} {
+		got := m.run(t, "SELECT count(*) AS whole, "+sql+" FROM pool.strikes")
+		_, whole := got.Rows[0][0].Text()
+		for _, v := range got.Rows[0][1:] {
+			if _, shown := v.Text(); !whole || shown != want {
+				t.Errorf("%s: shown %v", sql, shown)
+			}
+		}
+	}
+}
+
+// Releases over the same rows with keys within keys: the totals of one are margins of the other.
+func TestMarginsOfOtherReleases(t *testing.T) {
+	m := newFreeMarket(9, 1)
+	got := m.run(t, `WITH a AS (SELECT size, phase, count(*) AS n FROM pool.strikes GROUP BY size, phase), b AS (SELECT size, count(*) AS n FROM pool.strikes GROUP BY size)
+		SELECT a.size, a.phase, a.n, b.n AS total FROM a JOIN b ON a.size = b.size`)
+	rows := m.rowsBy(nil, keysOf(bySize))
+	shown := map[string]map[string]bool{}
+	for _, r := range got.Rows {
+		size, _ := r[0].Text()
+		phase, _ := r[1].Text()
+		if _, ok := r[2].Text(); ok {
+			if shown[size] == nil {
+				shown[size] = map[string]bool{}
+			}
+			shown[size][phase] = true
+		}
+	}
+	for size, phases := range shown {
+		hidden := asked{op: policy.AggCount}.released(t, slices.DeleteFunc(slices.Clone(rows), func(c countedRow) bool {
+			phase := ""
+			if c.row.phase != nil {
+				phase = *c.row.phase
+			}
+			return *c.row.size != size || phases[phase]
+		}), len(m.rows))
+		left := slices.ContainsFunc(rows, func(c countedRow) bool {
+			phase := ""
+			if c.row.phase != nil {
+				phase = *c.row.phase
+			}
+			return *c.row.size == size && !phases[phase]
+		})
+		if left && len(hidden) != 1 {
+			t.Errorf("%s: total minus the shown phases is a cell that does not hold", size)
+		}
+	}
+	if len(shown) == 0 {
+		t.Error("nothing is shown")
 	}
 }
 
