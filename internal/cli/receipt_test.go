@@ -100,4 +100,3 @@ func wantJSONError(t *testing.T, code int, args ...string) {
 		t.Errorf("no JSON: %q", &out)
 	}
 }
-
