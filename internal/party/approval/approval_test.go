@@ -361,6 +361,31 @@ func TestRememberedPoolOfAnother(t *testing.T) {
 	}
 }
 
+// TestPoolsNotJoined: a pool of a name that the party did not say waits for a person; an offer that it never made is refused.
+func TestPoolsNotJoined(t *testing.T) {
+	w := newWorld(t, 3)
+	e := must(w.owners[0].ProposePool(t.Context(), "other", w.names(), nil))
+	o := w.owners[1]
+	if err := o.Consider(t.Context(), e); err != nil || o.count(ledger.KindPool) != 0 || o.count(ledger.KindRefusal) != 0 {
+		t.Errorf("%v, %d signed", err, o.count(ledger.KindPool))
+	}
+	p := *must(statement.DecodeUnverified[statement.Pool](e.Payload))
+	p.Name, p.Members = "strikes", slices.Clone(p.Members)
+	for i, m := range p.Members {
+		if m.Owner == o.ring.Fingerprint() {
+			p.Members[i].Offer = statement.Sum(nil)
+		}
+	}
+	if _, err := o.ownMembership(&p); !isRefusal(err, "offer-unknown") {
+		t.Errorf("%v", err)
+	}
+}
+
+func isRefusal(err error, code string) bool {
+	var r *Refusal
+	return errors.As(err, &r) && r.Code == code
+}
+
 func TestOwnDataIsOnesOwn(t *testing.T) {
 	w := newWorld(t, 1)
 	o := w.owners[0]

@@ -43,6 +43,7 @@ func TestAnswersToOtherQuestions(t *testing.T) {
 	t.Run("a revocation by another", func(t *testing.T) {
 		w, c := setup(t)
 		w.revoke(w.b, w.b.Fingerprint(), d)
+		w.revoke(w.a, w.b.Fingerprint(), d) // in whose name it is not
 		if must(c.Revoked(ctx, a, d)) {
 			t.Error("someone else revoked it")
 		}
@@ -79,6 +80,21 @@ func TestAnswersToOtherQuestions(t *testing.T) {
 			t.Errorf("another pool by its digest: %+v %v", got, err)
 		}
 	})
+}
+
+// TestTableOfAPool: a contract that names a pool names its members, all of them and in their order.
+func TestTableOfAPool(t *testing.T) {
+	w := newWorld(t)
+	d := w.pool("strikes", 1)
+	p := must(New(w.ex).Pool(t.Context(), d)).Body()
+	for name, members := range map[string][]statement.Member{
+		"one less": p.Members[:1], "another order": {p.Members[1], p.Members[0]}, "another offer": {p.Members[0], {Owner: p.Members[1].Owner, Offer: statement.Sum(nil)}},
+	} {
+		_, err := New(w.ex).Tables(t.Context(), &statement.Contract{Tables: []statement.Table{{Name: "pool.strikes", Pool: d, Members: members}}})
+		if fault.ExitCode(err) != int(fault.Untrusted) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func (w *world) grant(k *keyring.Keyring, contract statement.Digest) statement.Digest {
