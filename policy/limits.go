@@ -7,6 +7,9 @@ const (
 	maxColumns     = 1024
 	maxDomain      = 4096
 	maxList        = 1024
+	maxBins        = 64
+	maxTemplates   = 256
+	maxLeft        = 999
 	maxNameBytes   = 128
 	maxTextBytes   = 4096
 	maxSources     = 256

@@ -225,7 +225,7 @@ func (p *Policy) UnitColumn() string { return p.unit.column }
 // HasRole reports whether queries may name the column.
 func (p *Policy) HasRole(column string) bool {
 	c := p.columns[fold(column)]
-	return c.unit || c.dimension || c.measure
+	return c.unit || c.dimension || c.filter || c.measure
 }
 
 // Recognised returns the fingerprints of the owners that count as contributors beside this one.
