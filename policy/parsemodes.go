@@ -183,7 +183,7 @@ type dpRule struct {
 	perOrg           *big.Rat // of epsilon, for each organisation; nil: all of it
 }
 
-func (r *reader) dp(n *yaml.Node, p *Policy) {
+func (r *reader) dp(n, output *yaml.Node, p *Policy) {
 	if r.err != nil {
 		return
 	}
@@ -194,7 +194,7 @@ func (r *reader) dp(n *yaml.Node, p *Policy) {
 		return
 	}
 	if n == nil {
-		r.err = &SyntaxError{Pos: Pos{1, 1}, Msg: "output: dp without dp", Hint: "dp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}"}
+		r.fail(output, "output: dp without dp", "dp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}")
 		return
 	}
 	s := r.section(n, "dp", "epsilon_max_query", "epsilon", "delta", "period", "max_groups_per_unit", "per_org")
@@ -215,6 +215,9 @@ func (r *reader) dp(n *yaml.Node, p *Policy) {
 	}
 	if r.err == nil && d.perOrg != nil && d.perOrg.Cmp(d.epsilon) > 0 {
 		r.fail(s.vals["per_org"], "one organisation may not spend more than the budget", "lower it, or raise epsilon")
+	}
+	if r.err == nil && d.perOrg != nil && d.perOrg.Cmp(d.epsilonMaxQuery) < 0 {
+		r.fail(s.vals["per_org"], "an organisation could never ask what one query may cost", "raise it, or lower epsilon_max_query")
 	}
 	p.dp = d
 }

@@ -67,7 +67,7 @@ func (r *reader) policy(n *yaml.Node, p *Policy) {
 	r.unit(r.need(s, "unit", "unit: {column: ..., rows_are_units: true} says what thresholds count"), p)
 	r.output(r.need(s, "output", "output: {lattice: [[column], ...]}, guard-free or dp says what is promised of answers"), p)
 	r.joins(s.vals["joins"], p)
-	r.dp(s.vals["dp"], p)
+	r.dp(s.vals["dp"], s.vals["output"], p)
 	r.guard(r.need(s, "guard", "guard: {min_units: ..., ...} says what each cell must satisfy"), p)
 	p.purposes = r.texts(r.need(s, "purposes", "name what the data may be used for"), "purposes", isPurpose, "use lower-case letters, digits and -")
 	p.analysts = r.parties(r.need(s, "analysts", "name who may ask, by fingerprint, or [any]"), "analysts")

@@ -101,8 +101,8 @@ func TestPolicyFaults(t *testing.T) {
 			if !strings.Contains(s.Error(), c.msg) || c.at != "" && !strings.HasPrefix(s.Error(), "policy:"+c.at+": ") {
 				t.Errorf("%v\nwant %s at %s", err, c.msg, c.at)
 			}
-			if s.Line < 1 || s.Col < 1 {
-				t.Error("no place")
+			if s.Line < 1 || s.Col < 1 || s.Hint == "" {
+				t.Error("no place or no hint")
 			}
 		})
 	}
