@@ -14,6 +14,12 @@ func (p *Policy) unenforced() (msg, hint string) {
 	return "", ""
 }
 
+// Unenforced says what the policy asks for that this version does not do, so that queries of others are refused; empty: nothing.
+func (p *Policy) Unenforced() string {
+	msg, _ := p.unenforced()
+	return msg
+}
+
 // enforced refuses to answer with less than a policy asks for.
 func (c *compiler) enforced() *Refusal {
 	for _, s := range c.table.Members {
