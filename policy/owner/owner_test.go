@@ -119,6 +119,29 @@ func samples(t *testing.T) map[string][]byte {
 	return out
 }
 
+// The examples of the page for owners are policies.
+func TestExamplesOfThePage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/policy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[policy.Mode]bool{}
+	for _, part := range strings.Split(string(page), "```yaml\n")[1:] {
+		text, _, _ := strings.Cut(part, "```")
+		p, err := policy.Parse([]byte(text))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if err := compiled(t).Validate(instance(parsed(t, []byte(text)))); err != nil {
+			t.Error(err)
+		}
+		seen[p.Output()] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("examples of %v", seen)
+	}
+}
+
 func compiled(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Schema()))
