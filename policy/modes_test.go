@@ -50,7 +50,7 @@ func TestModeFaults(t *testing.T) {
 		"domain of no form":          {"loans-free", "domain: bank_a.customer", "domain: Bank A", "3:37", "identity space"},
 		"domain of three":            {"loans-free", "domain: bank_a.customer", "domain: a.b.c", "3:37", "identity space"},
 		"no rounding":                {"sales-free", ", rounding: {count: 5, value_digits: 4}", "", "11:8", "rounding is missing"},
-		"rounding beside noise":      {"patients-dp", "guard: {min_units: 10}", "guard: {min_units: 10, rounding: {count: 5, value_digits: 4}}", "13:24", "rounding does not go with output: dp"},
+		"rounding of noise by half":  {"patients-dp", "guard: {min_units: 10}", "guard: {min_units: 10, rounding: {count: 5}}", "13:34", "value_digits is missing"},
 		"joins of no list":           {"sales-free", "joins: [{with: media.views, on: [household_id], kind: [inner, left], trust: partner-honest}]", "joins: any", "12:8", "none or a list"},
 		"joins without domain":       {"sales-free", ", domain: household", "", "12:8", "joins without unit.domain"},
 		"joins with a stranger":      {"sales-free", ", trust: partner-honest", "", "12:9", "can isolate one unit"},
@@ -150,8 +150,14 @@ func TestModeAccessors(t *testing.T) {
 	if want := []policy.Join{{With: "media.views", On: []string{"household_id"}, Inner: true, Left: true, PartnerHonest: true}}; !reflect.DeepEqual(sales.Joins(), want) || loans.Joins() != nil {
 		t.Errorf("joins %+v", sales.Joins())
 	}
-	if j := patients.Joins()[0]; j.Left || !j.Inner || j.PartnerHonest {
+	if j := patients.Joins()[0]; j.Left || j.Outer || !j.Inner || j.PartnerHonest {
 		t.Errorf("joins %+v", j)
+	}
+	if j := readPolicy(t, "views-free").Joins()[0]; j.Left || !j.Outer || !j.Inner || !j.PartnerHonest {
+		t.Errorf("joins %+v", j)
+	}
+	if g := patients.Guard(); g.RoundCount != 1 || g.ValueDigits != 15 {
+		t.Errorf("noise is not rounded unless the policy says so: %+v", g)
 	}
 	if loans.Timing() != 0 || patients.Timing() != 5*time.Second || ticks.Timing() != 5*time.Second {
 		t.Error("timing")

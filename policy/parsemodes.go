@@ -160,8 +160,8 @@ func (r *reader) join(n *yaml.Node, p *Policy) joinRule {
 	if r.err == nil && (len(j.on) != 1 || fold(j.on[0]) != fold(p.unit.column)) {
 		r.fail(s.vals["on"], "data sets are joined on their unit columns alone", "on: ["+p.unit.column+"]")
 	}
-	kinds := r.texts(r.need(s, "kind", "kind: [inner, left]"), "kind", func(s string) bool { return s == "inner" || s == "left" }, "kinds are inner and left")
-	j.inner, j.left = contains(kinds, "inner"), contains(kinds, "left")
+	kinds := r.texts(r.need(s, "kind", "kind: [inner, left]"), "kind", func(s string) bool { return contains([]string{"inner", "left", "outer"}, s) }, "kinds are inner, left (own rows stay without a partner) and outer (the partner's do)")
+	j.inner, j.left, j.outer = contains(kinds, "inner"), contains(kinds, "left"), contains(kinds, "outer")
 	if t := s.vals["trust"]; t != nil {
 		if j.trust = r.text(t, "trust"); r.err == nil && j.trust != trustPartner {
 			r.fail(t, "trust is not known", "trust: partner-honest, or nothing")

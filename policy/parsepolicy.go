@@ -314,7 +314,10 @@ func (r *reader) unit(n *yaml.Node, p *Policy) {
 }
 
 func (r *reader) output(n *yaml.Node, p *Policy) {
-	if r.err != nil || p.output != outputLattice {
+	if r.err != nil {
+		return
+	}
+	if p.output != outputLattice {
 		return
 	}
 	s := r.section(n, "output", "lattice")
@@ -376,8 +379,7 @@ func (r *reader) guard(n *yaml.Node, p *Policy) {
 	if r.err != nil {
 		return
 	}
-	if p.output == outputDP { // noise takes the place of rounding
-		r.absent(s, "does not go with output: dp", "rounding")
+	if p.output == outputDP && s.vals["rounding"] == nil { // noise takes the place of rounding
 		g.roundCount, g.valueDigits = 1, 15
 		return
 	}

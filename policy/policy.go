@@ -79,10 +79,10 @@ const (
 
 // joinRule lets a data set of another party be joined.
 type joinRule struct {
-	with        string // party.dataset
-	on          []string
-	inner, left bool
-	trust       string // trustPartner, or empty
+	with               string // party.dataset
+	on                 []string
+	inner, left, outer bool
+	trust              string // trustPartner, or empty
 }
 
 // template is a query that may be asked where no other may.

@@ -77,7 +77,9 @@ func (p *Policy) UnitDomain() string { return p.unit.domain }
 type Join struct {
 	With          string // party.dataset
 	On            []string
-	Inner, Left   bool
+	Inner         bool
+	Left          bool // own rows stay without a partner
+	Outer         bool // the partner's rows stay without one here
 	PartnerHonest bool // the owner trusts the partner not to single out a unit by the keys that it chooses
 }
 
@@ -85,7 +87,7 @@ type Join struct {
 func (p *Policy) Joins() []Join {
 	var out []Join
 	for _, j := range p.joins {
-		out = append(out, Join{With: j.with, On: slices.Clone(j.on), Inner: j.inner, Left: j.left, PartnerHonest: j.trust == trustPartner})
+		out = append(out, Join{With: j.with, On: slices.Clone(j.on), Inner: j.inner, Left: j.left, Outer: j.outer, PartnerHonest: j.trust == trustPartner})
 	}
 	return out
 }

@@ -47,7 +47,7 @@ func asks(p *policy.Policy) (out []string) {
 		out = append(out, "only the queries that the policy lists: "+strings.Join(names, ", "))
 	}
 	if p.Output() == policy.ModeLattice {
-		out = append(out, "tables "+sets(p.Lattice())+"; nothing finer, and no two columns together")
+		out = append(out, "tables "+sets(p.Lattice())+", and what adds up from them; nothing finer")
 	}
 	out = append(out, named(p)...)
 	out = append(out, "in each group: the number of rows, and of different "+p.UnitColumn())
@@ -105,11 +105,16 @@ func named(p *policy.Policy) (out []string) {
 
 func joins(p *policy.Policy) (out []string) {
 	for _, j := range p.Joins() {
-		kind := "rows of both"
-		if j.Left {
-			kind += ", or with those without a partner"
+		var kinds []string
+		for _, k := range []struct {
+			is   bool
+			text string
+		}{{j.Inner, "rows that both have"}, {j.Left, "with your rows that have no partner"}, {j.Outer, "with the partner's rows that have none here"}} {
+			if k.is {
+				kinds = append(kinds, k.text)
+			}
 		}
-		text := fmt.Sprintf("joined with %s on %s (%s)", j.With, strings.Join(j.On, ", "), kind)
+		text := fmt.Sprintf("joined with %s on %s (%s)", j.With, strings.Join(j.On, ", "), strings.Join(kinds, "; "))
 		if j.PartnerHonest {
 			text += "; you trust its owner not to single anybody out (trust: partner-honest)"
 		}
@@ -125,10 +130,14 @@ func cells(p *policy.Policy) (out []string) {
 		units = "rows"
 	}
 	if n, ok := p.Noise(); ok {
-		return []string{
+		out = []string{
 			"carries noise; a group is named only if it has about " + fmt.Sprint(g.MinUnits) + " " + units + " and more, by a choice that is noised too",
 			fmt.Sprintf("has each %s in at most %d groups of an answer, with values clamped to the measure's clamp", p.UnitColumn(), n.MaxGroupsPerUnit),
 		}
+		if g.RoundCount > 1 || g.ValueDigits < 15 {
+			out = append(out, rounded(g))
+		}
+		return out
 	}
 	out = append(out, fmt.Sprintf("has at least %d %s", g.MinUnits, units))
 	if g.Coalition > 0 {
@@ -137,11 +146,15 @@ func cells(p *policy.Policy) (out []string) {
 			fmt.Sprintf("has no contributor with more than %d %% of it, and the others of the largest add up to at least %d %% of that one", g.MaxSharePct, g.PPercent),
 			fmt.Sprintf("holds also without any %d of the contributors", g.Coalition))
 	}
-	out = append(out, fmt.Sprintf("is rounded: counts to multiples of %d, values to %d significant digits", g.RoundCount, g.ValueDigits))
+	out = append(out, rounded(g))
 	if p.Output() == policy.ModeLattice {
 		return append(out, "else it is hidden, with further cells until the hidden ones together satisfy the rules")
 	}
 	return append(out, "else it is hidden, with further cells of the same answer until its totals give none away")
+}
+
+func rounded(g policy.Guard) string {
+	return fmt.Sprintf("is rounded: counts to multiples of %d, values to %d significant digits", g.RoundCount, g.ValueDigits)
 }
 
 func never(p *policy.Policy) []string {
