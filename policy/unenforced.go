@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // unenforced says what the policy asks for that no program of this version does. A query of somebody else is then refused,
 // whatever the encoding of the plan: an owner that asked for more must not get less.
 func (p *Policy) unenforced() (msg, hint string) {
@@ -20,12 +22,22 @@ func (p *Policy) Unenforced() string {
 	return msg
 }
 
-// enforced refuses to answer with less than a policy asks for.
-func (c *compiler) enforced() *Refusal {
-	for _, s := range c.table.Members {
-		if msg, hint := s.Policy.unenforced(); msg != "" {
-			return ruled("output", "mode", c.ast.From.Pos, msg, hint).of([]string{s.name()})
+// enforced refuses a plan that would answer with less than a policy asks for. It looks at all that the plan reads, so that a
+// compiler that learns to make plans of a new kind can't forget what else such policies ask for.
+func (r Request) enforced(p *Plan) *Refusal {
+	for _, t := range r.Tables {
+		for _, s := range t.Members {
+			msg, hint := s.Policy.unenforced()
+			reads := slices.ContainsFunc(p.Sources, func(have PlanSource) bool { return have.Offer == s.Offer })
+			if msg != "" && reads && !r.asksItself(s) {
+				return &Refusal{Rule: "output", Code: "mode", Whose: []string{s.name()}, Msg: msg, Hint: hint}
+			}
 		}
 	}
 	return nil
+}
+
+// asksItself reports whether the owner of the source asks, for itself alone.
+func (r Request) asksItself(s Source) bool {
+	return s.Owner == r.Requester && !slices.ContainsFunc(r.Recipients, func(f string) bool { return f != s.Owner })
 }
