@@ -8,6 +8,9 @@ const (
 	maxDomain      = 4096
 	maxSetColumns  = 4
 	maxList        = 1024
+	maxBins        = 64
+	maxTemplates   = 256
+	maxLeft        = 999
 	maxNameBytes   = 128
 	maxTextBytes   = 4096
 	maxSources     = 256
