@@ -136,3 +136,24 @@ func TestClose(t *testing.T) {
 		t.Error("path reads after Close")
 	}
 }
+
+func TestScratch(t *testing.T) {
+	for _, n := range []int64{0, -1} {
+		if _, err := memfile.NewScratch(n); err == nil {
+			t.Errorf("made %d bytes", n)
+		}
+	}
+	s, err := memfile.NewScratch(5 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := s.Bytes(); len(b) != 5<<20 || b[0] != 0 || b[5<<20-1] != 0 {
+		t.Errorf("%d bytes", len(b))
+	}
+	s.Bytes()[5<<20-1] = 1
+	s.Free()
+	s.Free()
+	if s.Bytes() != nil {
+		t.Error("there after Free")
+	}
+}

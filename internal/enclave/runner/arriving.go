@@ -8,6 +8,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/internal/enclave/link"
 	"github.com/cordon-exchange/cordon/pme"
+	"github.com/cordon-exchange/cordon/pme/memfile"
 )
 
 // arriving is an object whose needed ranges are on their way: reading waits for the bytes that it needs, so that opening
@@ -17,6 +18,8 @@ type arriving struct {
 	came   *sync.Cond
 	pieces []*piece
 	err    error
+	bytes  int64            // to be fetched
+	room   *memfile.Scratch // for them
 }
 
 // piece is one range. Bytes below have are final and may be read without the lock.
@@ -26,21 +29,60 @@ type piece struct {
 	have int
 }
 
-func newArriving(ranges []pme.Range, tail *tail) *arriving {
+// newArriving takes what the tail has already, and makes room for the rest.
+func newArriving(ranges []pme.Range, tail *tail) (*arriving, error) {
 	a := &arriving{}
 	a.came = sync.NewCond(&a.mu)
+	ranges = withSmallGaps(ranges, tail.off)
 	for _, r := range ranges {
-		a.pieces = append(a.pieces, newPiece(r, tail))
+		if r.Off < tail.off {
+			a.bytes += r.Len
+		}
 	}
-	return a
+	var room []byte
+	if a.bytes > 0 {
+		var err error
+		if a.room, err = memfile.NewScratch(a.bytes); err != nil {
+			return nil, err
+		}
+		room = a.room.Bytes()
+	}
+	for _, r := range ranges {
+		p := &piece{off: r.Off}
+		if r.Off >= tail.off {
+			p.buf, p.have = tail.bytes[r.Off-tail.off:][:r.Len], int(r.Len)
+		} else {
+			p.buf, room = room[:r.Len:r.Len], room[r.Len:]
+		}
+		a.pieces = append(a.pieces, p)
+	}
+	return a, nil
 }
 
-// newPiece takes what the tail has already.
-func newPiece(r pme.Range, tail *tail) *piece {
-	if r.Off >= tail.off {
-		return &piece{off: r.Off, buf: tail.bytes[r.Off-tail.off:][:r.Len], have: int(r.Len)}
+// free gives the bytes back. Nobody may use them any more.
+func (a *arriving) free() {
+	if a != nil && a.room != nil {
+		a.room.Free()
 	}
-	return &piece{off: r.Off, buf: make([]byte, r.Len)}
+}
+
+// worthARequest: a gap between two ranges that is smaller is fetched with them. A request costs signatures and some hundred
+// microseconds at each end.
+const worthARequest = 64 << 10
+
+// withSmallGaps joins ranges over small gaps, but none across limit.
+func withSmallGaps(ranges []pme.Range, limit int64) []pme.Range {
+	var out []pme.Range
+	for _, r := range ranges {
+		if n := len(out); n > 0 && r.Off < limit {
+			if last := &out[n-1]; r.Off-(last.Off+last.Len) <= worthARequest {
+				last.Len = r.Off + r.Len - last.Off
+				continue
+			}
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // fetch fills the pieces, several at once. It returns when all have come or one has failed.

@@ -158,6 +158,11 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		for _, s := range sources {
+			s.data.free()
+		}
+	}()
 	if err := each(sources, func(s *source) error { return r.locate(ctx, s) }); err != nil {
 		return err
 	}
@@ -204,7 +209,9 @@ func (r *run) locate(ctx context.Context, s *source) error {
 		return failure.Of(failure.BadData, s.owner, err)
 	}
 	s.foot = footerBytes(t.bytes)
-	s.data = newArriving(s.plan.Ranges(), t)
+	if s.data, err = newArriving(s.plan.Ranges(), t); err != nil {
+		return failure.Of(failure.TooLarge, s.owner, err)
+	}
 	return nil
 }
 
@@ -231,10 +238,7 @@ func (r *run) fits(sources []*source) error {
 		if r.opened != nil && n > r.opened.room[s.index] {
 			return failure.Of(failure.TooLarge, s.owner, nil)
 		}
-		total += n
-		for _, g := range s.plan.Ranges() {
-			total += g.Len
-		}
+		total += n + s.data.bytes
 	}
 	if total > share(r.limits, dataShare) {
 		return failure.New(failure.TooLarge, nil)
