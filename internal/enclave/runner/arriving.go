@@ -92,8 +92,8 @@ func (a *arriving) fetch(ctx context.Context, host *link.Host, object string, bu
 		if p.have == len(p.buf) {
 			continue
 		}
+		busy <- struct{}{} // in order: what is opened first comes first
 		all.Go(func() {
-			busy <- struct{}{}
 			defer func() { <-busy }()
 			if err := a.fill(ctx, host, object, p); err != nil {
 				a.fail(err)
