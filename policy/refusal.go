@@ -39,19 +39,34 @@ func (r *Refusal) Error() string {
 func (r *Refusal) Render(sql string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "refused: %s\n", r.Msg)
-	lines := strings.Split(sql, "\n")
-	if w := r.Where; w.Line >= 1 && w.Line <= len(lines) && w.Col >= 1 {
-		line := []rune(strings.TrimSuffix(lines[w.Line-1], "\r"))
-		pad := make([]rune, 0, w.Col)
-		for i := 0; i < w.Col-1 && i < len(line); i++ {
-			if line[i] == '\t' {
-				pad = append(pad, '\t')
-			} else {
-				pad = append(pad, ' ')
-			}
+	if w := r.Where; w.Line > 0 {
+		if caret := r.Caret(sql); caret != "" {
+			fmt.Fprintf(&b, "  at %d:%d\n%s", w.Line, w.Col, caret)
 		}
-		fmt.Fprintf(&b, "  at %d:%d\n  | %s\n  | %s^\n", w.Line, w.Col, string(line), string(pad))
 	}
+	return b.String() + r.renderRest()
+}
+
+// Caret shows the line of the query with a mark under the place, or nothing where there is no place in it.
+func (r *Refusal) Caret(sql string) string {
+	lines, w := strings.Split(sql, "\n"), r.Where
+	if w.Line < 1 || w.Line > len(lines) || w.Col < 1 {
+		return ""
+	}
+	line := []rune(strings.TrimSuffix(lines[w.Line-1], "\r"))
+	pad := make([]rune, 0, w.Col)
+	for i := 0; i < w.Col-1 && i < len(line); i++ {
+		if line[i] == '\t' {
+			pad = append(pad, '\t')
+		} else {
+			pad = append(pad, ' ')
+		}
+	}
+	return fmt.Sprintf("  | %s\n  | %s^\n", string(line), string(pad))
+}
+
+func (r *Refusal) renderRest() string {
+	var b strings.Builder
 	fmt.Fprintf(&b, "rule: %s (%s)\n", r.Rule, r.Code)
 	if len(r.Whose) > 0 {
 		fmt.Fprintf(&b, "policy of: %s\n", strings.Join(r.Whose, ", "))

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cordon-exchange/cordon/policy/internal/canon"
@@ -8,9 +9,10 @@ import (
 
 // ScanSQL gives the SQL that computes contributions: one row for each source and key of Dims in it, with columns in this
 // order: d0.. (the Dims), src INTEGER, rows BIGINT, units BIGINT, and for each measure i: n{i} BIGINT (rows in which it is
-// not NULL), u{i} BIGINT (units with such a row), s{i} HUGEINT (sum of scaled integers), a{i} HUGEINT (sum of their
-// absolute values), lo{i} and hi{i} HUGEINT (their bounds). s, a, lo and hi are NULL where no row has a value. Rows without
-// a unit are left out. In ModeOwn, where no guard counts units, units and u may be rows.
+// not NULL), u{i} BIGINT (units with such a row), v{i} BIGINT (units with another row), s{i} HUGEINT (sum of scaled integers),
+// a{i} HUGEINT (sum of their absolute values), lo{i} and hi{i} HUGEINT (their bounds). s, a, lo and hi are NULL where no row has
+// a value. Rows without a unit are left out. In ModeOwn, where no guard counts units, units, u and v may be rows. Units are
+// counted up to what the guard asks for, see UnitCaps, and units exactly where their number is a base.
 //
 // The caller must refuse bounds outside the clamp and keys outside a declared domain: a{i} is exact only within the clamp.
 //
@@ -36,15 +38,19 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 	add("src", canon.Const(itoa(i), "INTEGER"))
 	rows := canon.Call("count_star")
 	add("rows", rows)
-	add("units", p.unitCount(rows, nil))
+	add("units", p.unitCount(rows, nil, !slices.ContainsFunc(p.Bases, func(b Base) bool { return b.Op == BaseCountUnits })))
 	if p.opensUnit() {
 		s.Where = canon.Op(canon.Not, canon.Op(canon.IsNull, col(p.Unit.Column)))
 	}
 	for j, m := range p.Measures {
-		x, n := col(m.Column), rows
+		x, n, others := col(m.Column), rows, canon.Const("0", "BIGINT")
 		var notNull *canon.Expr
 		if m.Nullable {
-			n, notNull = canon.Call("count", x), canon.Op(canon.Not, canon.Op(canon.IsNull, x))
+			null := canon.Op(canon.IsNull, x)
+			n, notNull = canon.Call("count", x), canon.Op(canon.Not, null)
+			none := canon.Call("count_star")
+			none.Filter = null
+			others = p.unitCount(none, null, true)
 		}
 		abs := canon.Call("abs", x)
 		if m.Lo >= 0 {
@@ -52,7 +58,8 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 		}
 		k := itoa(j)
 		add("n"+k, n)
-		add("u"+k, p.unitCount(n, notNull))
+		add("u"+k, p.unitCount(n, notNull, true))
+		add("v"+k, others)
 		add("s"+k, m.exact(canon.Call("sum", x)))
 		add("a"+k, m.exact(canon.Call("sum", abs)))
 		add("lo"+k, m.exact(canon.Call("min", x)))
@@ -63,13 +70,18 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 
 func col(name string) *canon.Expr { return canon.Col("t", name) }
 
-// unitCount counts distinct units, exactly, among the rows that the condition leaves.
-func (p *Plan) unitCount(rows, condition *canon.Expr) *canon.Expr {
+// unitCount counts distinct units among the rows that the condition leaves, up to the guard's threshold if that will do.
+func (p *Plan) unitCount(rows, condition *canon.Expr, upTo bool) *canon.Expr {
 	if !p.opensUnit() {
 		return rows
 	}
 	c := canon.Call("count", col(p.Unit.Column))
-	c.Distinct, c.Filter = true, condition
+	if most := p.unitCap(); upTo && most > 0 {
+		c = canon.Call(CappedUnits(most), canon.Call("hash", col(p.Unit.Column)))
+	} else {
+		c.Distinct = true
+	}
+	c.Filter = condition
 	return c
 }
 

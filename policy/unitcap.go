@@ -16,7 +16,10 @@ func CappedUnits(most int64) string { return "units_up_to_" + itoa64(most) }
 // UnitCaps lists the caps of the aggregates that the plan's statements name.
 func (p *Plan) UnitCaps() (out []int64) {
 	if p.Program == nil {
-		return nil
+		if most := p.unitCap(); most > 0 {
+			out = append(out, most)
+		}
+		return out
 	}
 	for i, n := range p.Program.Releases {
 		if most := p.Program.unitCap(i); most > 0 && p.Program.opensAnyUnit(n) && !slices.Contains(out, most) {
@@ -24,6 +27,14 @@ func (p *Plan) UnitCaps() (out []int64) {
 		}
 	}
 	return out
+}
+
+// unitCap is the threshold of a plan/1 that counts units, or 0 where all of them are to be counted.
+func (p *Plan) unitCap() int64 {
+	if p.Mode == ModeOwn || !p.opensUnit() || p.Guard.MinUnits > MaxUnitCap {
+		return 0
+	}
+	return p.Guard.MinUnits
 }
 
 // unitCap is how many units the guard of a release asks about: the threshold, or what must lie beyond a quantile on both sides. 0

@@ -15,7 +15,7 @@ for p in delta institute; do cordon party serve --home $p --exchange $url --pass
 
 # a host, and what it runs: owners pin both
 cordon host serve --home cloud --passphrase-file cloud.pass --exchange $url --enclave "$(command -v cordon-enclave)" --perimeter strongest --json > host.json &
-until [ -s host.json ]; do sleep 0.1; done
+until [ -s host.json ]; do sleep 0.1; kill -0 $!; done
 field() { sed -E "s/.*\"$1\":\"([^\"]*)\".*/\1/" host.json; }
 sed "s/OPERATOR/$(field operator)/; s/BUILD/$(field build)/" "$policy" > policy.yaml
 

@@ -16,6 +16,9 @@ import (
 	"github.com/cordon-exchange/cordon/policy"
 )
 
+// thresholds of the policies of these tests.
+var thresholds = []int64{10, 25}
+
 func open(t testing.TB) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("duckdb", "")
@@ -24,6 +27,9 @@ func open(t testing.TB) *sql.DB {
 	}
 	db.SetMaxOpenConns(1)
 	t.Cleanup(func() { db.Close() })
+	for _, most := range thresholds {
+		registerUnits(t, db, most)
+	}
 	return db
 }
 

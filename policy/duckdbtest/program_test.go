@@ -114,7 +114,7 @@ func TestRandomProgramsInTheEngine(t *testing.T) {
 	s := &stage{open(t), t.TempDir(), map[string]bool{}}
 	r := freeWorld(t)
 	random := rand.New(rand.NewPCG(7, 7))
-	programs, caps := 0, map[int64]bool{}
+	programs, caps := 0, map[int64]bool{thresholds[0]: true, thresholds[1]: true}
 	for range 800 {
 		r.SQL = randomquery.Query(random.IntN)
 		r.Purpose = "benchmarking"

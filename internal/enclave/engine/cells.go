@@ -21,6 +21,7 @@ type contribution struct {
 // measured is a contribution's part for one measure.
 type measured struct {
 	rows, units int64 // in which the measure is not NULL
+	others      int64 // units with a row in which it is
 	sum, abs    *big.Int
 }
 

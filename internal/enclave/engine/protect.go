@@ -120,11 +120,10 @@ func counted(units, n int64) privacy.Part {
 	return privacy.Part{Units: units, Value: v, Weight: v}
 }
 
-// without is the part of a cell whose rows have no value. A unit may have rows of both kinds, so the difference of the
-// units is a lower bound, which is safe.
+// without is the part of a cell whose rows have no value. Its units are counted, as those of the rest may have rows there too.
 func without(c contribution, measure, owner int) privacy.Part {
 	m := c.measures[measure]
-	part := counted(c.units-m.units, c.rows-m.rows)
+	part := counted(m.others, c.rows-m.rows)
 	part.Owner = owner
 	return part
 }

@@ -31,7 +31,7 @@ func (j *job) scan(ctx context.Context) error {
 // fixedColumns come between the dimensions and the measures: src, rows, units. Each measure has perMeasure columns.
 const (
 	fixedColumns = 3
-	perMeasure   = 6
+	perMeasure   = 7
 )
 
 func (j *job) take(c *cells, row []driver.Value) error {
@@ -95,19 +95,19 @@ func (j *job) contribution(row []driver.Value) (contribution, error) {
 	return got, nil
 }
 
-// measure reads n, u, s, a, lo, hi. Where no row has a value the last four are NULL and the part is empty.
+// measure reads n, u, v, s, a, lo, hi. Where no row has a value the last four are NULL and the part is empty.
 func measure(row []driver.Value, m policy.Measure) (measured, error) {
-	fixed, err := counts(row[:2])
+	fixed, err := counts(row[:3])
 	if err != nil {
 		return measured{}, err
 	}
-	part := measured{rows: fixed[0], units: fixed[1], sum: new(big.Int), abs: new(big.Int)}
+	part := measured{rows: fixed[0], units: fixed[1], others: fixed[2], sum: new(big.Int), abs: new(big.Int)}
 	if part.rows == 0 {
 		return part, nil
 	}
 	var four [4]*big.Int
 	for i := range four {
-		n, ok := integer(row[2+i])
+		n, ok := integer(row[3+i])
 		if !ok {
 			return measured{}, errUnexpected
 		}

@@ -62,9 +62,19 @@ func (a *Asker) Explain(ctx context.Context, q Question) (*Verdict, error) {
 }
 
 // Denied is a query that a policy, or the grammar, refuses. No key was asked for.
-type Denied struct{ Refusal *policy.Refusal }
+type Denied struct {
+	Refusal *policy.Refusal
+	SQL     string
+}
 
-func (d *Denied) Error() string { return d.Refusal.Error() }
+// Error shows the place under the query's own text.
+func (d *Denied) Error() string {
+	text := d.Refusal.Error()
+	if caret := d.Refusal.Caret(d.SQL); caret != "" {
+		text += "\n" + strings.TrimSuffix(caret, "\n")
+	}
+	return text
+}
 
 // Unwrap is the compiler's refusal.
 func (d *Denied) Unwrap() error { return d.Refusal }
@@ -99,7 +109,7 @@ func (a *Asker) judge(ctx context.Context, q Question) (*Verdict, *statement.Bod
 	}
 	plan, err := a.Compile(req)
 	if r := (*policy.Refusal)(nil); errors.As(err, &r) {
-		return nil, nil, &Denied{Refusal: r}
+		return nil, nil, &Denied{Refusal: r, SQL: q.SQL}
 	}
 	if err != nil {
 		return nil, nil, err
