@@ -264,7 +264,7 @@ func TestHostilePages(t *testing.T) {
 	}
 }
 
-// TestPagesOnly: of all that is the writer's word about the values, nothing is left, in the footer or in a page header.
+// TestPagesOnly: of all that is the writer's word about the values, nothing is left in the footer.
 func TestPagesOnly(t *testing.T) {
 	src, err := os.ReadFile(hostileFile)
 	if err != nil {
@@ -315,21 +315,6 @@ func claims(t *testing.T, plain []byte, column int) map[string]bool {
 		return m
 	})(meta)
 	return out
-}
-
-// TestDropStatistics: those in page headers, of either version.
-func TestDropStatistics(t *testing.T) {
-	for id, statistics := range map[int16]int16{phData: dpStatistics, phDataV2: dp2Statistics} {
-		page := record{i32Field(dpNumValues, 5), structField(statistics, record{i64Field(3, 1)})}
-		h := pageHeader{rec: record{i32Field(phType, 0), structField(id, page)}}
-		if err := h.dropStatistics(); err != nil {
-			t.Fatal(err)
-		}
-		left, ok, err := h.rec.nested(id)
-		if err != nil || !ok || left.has(statistics) || !left.has(dpNumValues) {
-			t.Errorf("field %d: %v left of %v", id, left, page)
-		}
-	}
 }
 
 // TestCTRPlaintextFooter: other writers do not make this combination as the format says it, so a file is re-signed here.
