@@ -115,6 +115,8 @@ func TestJoinsThatAreNone(t *testing.T) {
 		{"not listed", from("bank_a.loans a JOIN bank_b.loans b ON a.customer_id = b.customer_id"), "joins/not-listed"},
 		{"the kind is not listed", from("hospital_a.patients a LEFT JOIN hospital_b.patients b ON a.patient_id = b.patient_id"), "joins/not-listed"},
 		{"weights", "SELECT sum(s.amount * v.impressions) FROM retailer.sales s JOIN media.views v ON s.household_id = v.household_id", "aggregates/weights"},
+		{"difference of two releases", "WITH a AS (SELECT sum(balance) AS n FROM pool.loans), b AS (SELECT sum(balance) AS n FROM pool.loans WHERE product <> 'yacht') SELECT a.n - b.n FROM a CROSS JOIN b", "release/overlap"},
+		{"ranges that meet", "SELECT count(*) FROM pool.loans WHERE opened >= DATE '2023-01-01' UNION ALL SELECT count(*) FROM pool.loans WHERE opened < DATE '2023-02-01'", "release/overlap"},
 		{"key of an outer join in WHERE", from("retailer.sales s LEFT JOIN media.views v ON s.household_id = v.household_id WHERE s.household_id = v.household_id"), "unit/named"},
 		{"units of the outer side", "WITH e AS (SELECT DISTINCT v.household_id FROM retailer.sales s LEFT JOIN media.views v ON s.household_id = v.household_id) SELECT count(*) FROM e", "unit/named"},
 		{"units of the outer side, grouped", "WITH e AS (SELECT v.household_id, count(*) AS n FROM retailer.sales s LEFT JOIN media.views v ON s.household_id = v.household_id GROUP BY s.household_id) SELECT count(*) FROM e", "release/not-grouped"},
