@@ -20,8 +20,8 @@ func (p *Program) formed(sources []PlanSource) bool {
 		}
 		names[t.Name] = true
 	}
-	for i := range p.Releases {
-		if !p.releaseFormed(i) {
+	for i, n := range p.Releases {
+		if !p.releaseFormed(i) || n.Mode == ModeDP && !p.noiseFormed(i, sources) {
 			return false
 		}
 	}
@@ -94,7 +94,7 @@ func (p *Program) releaseFormed(i int) bool {
 		}
 	}
 	for k, a := range n.Aggs {
-		if !a.formed(columns, true) || slices.ContainsFunc(n.Aggs[:k], func(o Agg) bool { return reflect.DeepEqual(o, a) }) {
+		if !a.formed(columns, true) || a.Op == AggAvg && n.Mode != ModeDP || slices.ContainsFunc(n.Aggs[:k], func(o Agg) bool { return reflect.DeepEqual(o, a) }) {
 			return false
 		}
 	}
@@ -110,6 +110,8 @@ func (p *Program) modeFormed(n ReleaseNode) bool {
 	switch n.Mode {
 	case ModeOwn:
 		return n.DP == nil && (&Plan{Release: Release{Mode: ModeOwn, Guard: n.Guard}}).guardFormed()
+	case ModeDP: // see noiseFormed
+		return n.DP != nil
 	case ModeGuard:
 		if n.DP != nil || !n.Guard.formed() {
 			return false
@@ -198,12 +200,12 @@ func (p *Program) readsFormed(s Step, m Mode) bool {
 		}
 		names[fold(r.Column)] = true
 		if b := r.Bounds; b != nil {
-			if !(Measure{Column: r.Column, Type: r.Type, Scale: b.Scale, Lo: b.Lo, Hi: b.Hi}).formed() || b.Clamp && m != ModeDP || len(r.Values) > 0 && m != ModeOwn {
+			if !(Measure{Column: r.Column, Type: r.Type, Scale: b.Scale, Lo: b.Lo, Hi: b.Hi}).formed() || b.Clamp != (m == ModeDP) || len(r.Values) > 0 && m != ModeOwn {
 				return false
 			}
 			continue
 		}
-		if !r.Type.groupable() || !(Dim{Type: r.Type, Values: r.Values}).valuesFormed() {
+		if !r.Type.groupable() || len(r.Values) > 0 && m == ModeDP || !(Dim{Type: r.Type, Values: r.Values}).valuesFormed() {
 			return false
 		}
 	}
@@ -241,7 +243,7 @@ func (a Agg) formed(in []programColumn, release bool) bool {
 	case AggQuantile:
 		r, ok := new(big.Rat).SetString(a.Q)
 		return release && ok && isDecimal(a.Q) && len(a.Q) <= 20 && r.Cmp(big.NewRat(1, 20)) >= 0 && r.Cmp(big.NewRat(19, 20)) <= 0 && a.argFormed(in) && a.Arg.Op == OpCol
-	case AggStddev:
+	case AggStddev, AggAvg:
 		return release && q && a.argFormed(in) && a.Arg.Op == OpCol
 	}
 	return false
