@@ -33,6 +33,7 @@ func (c *cut) noiseRule() (*DPRule, *Refusal) {
 			out.MaxGroupsPerUnit, out.MaxRowsPerUnit = d.maxGroupsPerUnit, d.maxRowsPerUnit
 			continue
 		}
+		// The numbers are amounts of one query, so the least of each is within what every policy lets it take.
 		epsilon, delta = least(epsilon, d.epsilonMaxQuery), least(delta, d.deltaOfQuery())
 		out.MaxGroupsPerUnit, out.MaxRowsPerUnit = min(out.MaxGroupsPerUnit, d.maxGroupsPerUnit), min(out.MaxRowsPerUnit, d.maxRowsPerUnit)
 	}
@@ -142,9 +143,9 @@ func (r *releaser) addNoisy() (int, *Refusal) {
 	for k := range n.Aggs {
 		n.Aggs[k].When = canonicalWhen(n.Aggs[k].When)
 	}
-	n.given()
-	if len(n.Keys) == 0 || len(n.Keys[0].Values) > 0 {
+	if groups := n.given(); groups > 0 {
 		n.DP.Delta, n.DP.MinUnits = "", 0
+		n.DP.MaxGroupsPerUnit = min(n.DP.MaxGroupsPerUnit, groups) // a unit can't be in more than there are
 	} else if n.DP.Copies > 1 {
 		return 0, ruled("dp", "copies", r.in.at, "the owners do not join identities, so groups can't be selected by their number of people", "name the groups: WHERE key IN (...); or the owners agree on unit.domain").of(r.w.whose(r.in.tables))
 	}
@@ -172,8 +173,9 @@ func (s Step) clamped() Step {
 }
 
 // given says which values each key has, if the query names them for all keys: by WHERE on the bare key, else by a declared domain.
-// Then every group is answered, rows or not. If one key has none, groups are selected, and no key has.
-func (n *ReleaseNode) given() {
+// Then every group is answered, rows or not. If one key has none, groups are selected, and no key has. It returns how many are
+// given; without keys there is one group.
+func (n *ReleaseNode) given() int64 {
 	groups := 1
 	for i := range n.Keys {
 		k := &n.Keys[i]
@@ -190,6 +192,7 @@ func (n *ReleaseNode) given() {
 			n.Keys[i].Values = nil
 		}
 	}
+	return int64(groups)
 }
 
 // named are the values that a conjunct of WHERE lets a bare column have; the fewest, if there are several.

@@ -32,6 +32,25 @@ type outcome struct {
 	failure  error           // of the engine
 	table    *result.Table   // the answer
 	released []*result.Table // by release: its keys, then its aggregates, as they left it
+
+	charge func() []policy.Charge // in a test: what is charged in place of what the plan says
+}
+
+// charges are what the plan says that each data set is charged.
+func (o *outcome) charges() []policy.Charge {
+	if o.charge != nil {
+		return o.charge()
+	}
+	return o.plan.Charges()
+}
+
+// digest names what a release under differential privacy is charged as.
+func (o *outcome) digest(release int) string {
+	c, err := o.plan.Noise(release)
+	if err != nil {
+		return "none"
+	}
+	return string(c.Digest())
 }
 
 func (o *outcome) ran() bool { return o.refusal == nil && o.failure == nil }

@@ -532,10 +532,10 @@ func TestProgramsThatCantRun(t *testing.T) {
 	changed := *plan
 	program := *plan.Program
 	program.Releases = slices.Clone(program.Releases)
-	program.Releases[0].Mode = policy.ModeDP
+	program.Releases[0].Mode = "trust"
 	changed.Program = &program
 	if _, err := bind(t, files...).Run(context.Background(), &changed); err != (Error{CodePlan}) {
-		t.Error("noise is not wired:", err)
+		t.Error("a mode that nobody knows:", err)
 	}
 }
 
