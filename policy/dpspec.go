@@ -80,6 +80,9 @@ func (p *Program) offersOf(release int, sources []PlanSource) (out []string) {
 // noise writes the specification of a release: all that it depends on but data and keys.
 func (p *Program) noise(release int, sources []PlanSource) (*dp.Checked, error) {
 	n := p.Releases[release]
+	if n.DP == nil {
+		return nil, dp.ErrSpec
+	}
 	node, err := p.noiseNode(release, sources)
 	if err != nil {
 		return nil, err

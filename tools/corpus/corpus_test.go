@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"math"
 	"math/big"
 	"os"
 	"strconv"
@@ -499,5 +500,26 @@ func TestTruths(t *testing.T) {
 	}
 	if got, _ := new(big.Float).SetFloat64(truth(policy.Agg{Op: policy.AggStddev}, 0, rows)).Float64(); got < 1.29 || got > 1.2911 {
 		t.Error(got)
+	}
+}
+
+// A join on the shared identity is released with noise: 227 or so patients are at both hospitals.
+func TestJoinWithNoise(t *testing.T) {
+	s := theSystem(t)
+	const sql = "SELECT count(DISTINCT a.patient_id) AS n FROM hospital_a.patients a JOIN hospital_b.patients b ON a.patient_id = b.patient_id"
+	l := line{ID: "t", Class: "test", SQL: sql, Expect: "allow"}
+	o := s.ask(context.Background(), l)
+	if !o.ran() {
+		t.Fatal("it does not run:", o.refusal, o.failure)
+	}
+	raw, err := s.plain.raw(context.Background(), sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, _ := o.table.Rows[0][0].Text()
+	got, err1 := strconv.ParseFloat(text, 64)
+	want, err2 := strconv.ParseFloat(*raw.rows[0][0], 64)
+	if err1 != nil || err2 != nil || math.Abs(got-want) > 15 || len(o.plan.Charges()) != 2 {
+		t.Errorf("%s, without noise %v; charged %v", text, want, o.plan.Charges())
 	}
 }

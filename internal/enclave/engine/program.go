@@ -42,6 +42,11 @@ func newProgram(e *Engine, plan *policy.Plan) (*program, error) {
 		if n.Mode != policy.ModeOwn && n.Mode != policy.ModeLattice && n.Mode != policy.ModeGuard && n.Mode != policy.ModeDP {
 			return nil, Error{CodePlan}
 		}
+		if n.Mode == policy.ModeDP {
+			if _, err := plan.Noise(i); err != nil {
+				return nil, Error{CodePlan}
+			}
+		}
 		p.scans = append(p.scans, plan.ReleaseText(i, e.paths))
 		p.quantile = append(p.quantile, nil)
 		if q, ok := plan.QuantileText(i, e.paths); ok {
