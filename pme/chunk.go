@@ -123,6 +123,12 @@ func (c *chunk) locatePages() error {
 	return nil
 }
 
+// pagesOnly forgets all but what is needed to read the pages. What the format may yet add to the metadata goes too.
+func (c *chunk) pagesOnly() {
+	c.columnIndex, c.offsetIndex, c.bloom = Range{}, Range{}, Range{}
+	c.meta = c.meta.keep(cmType, cmEncodings, cmPath, cmCodec, cmNumValues, cmUncompressedSize, cmCompressedSize, cmDataPageOffset, cmDictPageOffset)
+}
+
 func (c *chunk) locateIndexes() error {
 	var err error
 	if c.columnIndex, err = part(c.rec, ccColumnIndexOffset, ccColumnIndexLength); err != nil {

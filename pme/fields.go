@@ -34,7 +34,9 @@ const (
 
 	// ColumnMetaData
 	cmType             = 1
+	cmEncodings        = 2
 	cmPath             = 3
+	cmCodec            = 4
 	cmNumValues        = 5
 	cmUncompressedSize = 6
 	cmCompressedSize   = 7
@@ -42,6 +44,7 @@ const (
 	cmIndexPageOffset  = 10
 	cmDictPageOffset   = 11
 	cmStatistics       = 12
+	cmEncodingStats    = 13
 	cmBloomOffset      = 14
 	cmBloomLength      = 15
 
@@ -79,6 +82,8 @@ const (
 	phDictionary       = 7
 	phDataV2           = 8
 	dpNumValues        = 1
+	dpStatistics       = 5
+	dp2Statistics      = 8
 
 	// OffsetIndex and PageLocation
 	oiLocations = 1

@@ -264,6 +264,74 @@ func TestHostilePages(t *testing.T) {
 	}
 }
 
+// TestPagesOnly: of all that is the writer's word about the values, nothing is left, in the footer or in a page header.
+func TestPagesOnly(t *testing.T) {
+	src, err := os.ReadFile(hostileFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const column = 0
+	src = refooter(t, src, func(meta record) record {
+		meta = meta.with(listField(fmKeyValue, wireStruct, [][]byte{appendRecord(nil, record{binaryField(kvKey, []byte("k"))})}))
+		meta = inGroup(set(listField(rgSorting, wireStruct, [][]byte{appendRecord(nil, record{i32Field(scColumn, column), boolField(2, false), boolField(3, false)})})))(meta)
+		return inMeta(column, set(field{16, wireStruct, []byte{wireStop}}))(meta) // size statistics
+	})
+	for _, pagesOnly := range []bool{false, true} {
+		opt := hostileOptions()
+		opt.PagesOnly = pagesOnly
+		plain, err := openBytes(src, opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, there := range claims(t, plain, column) {
+			if there == pagesOnly {
+				t.Errorf("pages only %v: %s there: %v", pagesOnly, what, there)
+			}
+		}
+	}
+	opt := hostileOptions()
+	opt.PagesOnly, opt.Unauthenticated = true, true
+	if _, err := openBytes(src, opt); !errors.Is(err, ErrOptions) {
+		t.Error("plain pages are copied with what their headers say:", err)
+	}
+}
+
+// claims says which claims about values an opened file has for a column of its only row group.
+func claims(t *testing.T, plain []byte, column int) map[string]bool {
+	t.Helper()
+	n := int(binary.LittleEndian.Uint32(plain[len(plain)-8:]))
+	meta, err := wholeRecord(plain[len(plain)-8-n : len(plain)-8])
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]bool{"key-value metadata": meta.has(fmKeyValue)}
+	inGroup(func(rg record) record { out["sorting columns"] = rg.has(rgSorting); return rg })(meta)
+	inChunk(column, func(cc record) record {
+		out["column index"], out["offset index"] = cc.has(ccColumnIndexOffset), cc.has(ccOffsetIndexOffset)
+		return cc
+	})(meta)
+	inMeta(column, func(m record) record {
+		out["statistics"], out["what is not known"] = m.has(cmStatistics), m.has(16)
+		return m
+	})(meta)
+	return out
+}
+
+// TestDropStatistics: those in page headers, of either version.
+func TestDropStatistics(t *testing.T) {
+	for id, statistics := range map[int16]int16{phData: dpStatistics, phDataV2: dp2Statistics} {
+		page := record{i32Field(dpNumValues, 5), structField(statistics, record{i64Field(3, 1)})}
+		h := pageHeader{rec: record{i32Field(phType, 0), structField(id, page)}}
+		if err := h.dropStatistics(); err != nil {
+			t.Fatal(err)
+		}
+		left, ok, err := h.rec.nested(id)
+		if err != nil || !ok || left.has(statistics) || !left.has(dpNumValues) {
+			t.Errorf("field %d: %v left of %v", id, left, page)
+		}
+	}
+}
+
 // TestCTRPlaintextFooter: other writers do not make this combination as the format says it, so a file is re-signed here.
 func TestCTRPlaintextFooter(t *testing.T) {
 	b, err := os.ReadFile("testdata/encrypt_columns_and_footer_ctr.parquet.encrypted")

@@ -30,6 +30,10 @@ type OpenOptions struct {
 	// Unauthenticated accepts AES_GCM_CTR_V1, whose pages anyone could have changed, and opens plain columns.
 	// It implies PlaintextParts. For tools on one's own files only.
 	Unauthenticated bool
+	// PagesOnly leaves behind what a reader could skip or answer from without looking at values: statistics, page indexes,
+	// bloom filters, sorting columns. They authenticate as their writer's word, not as true of the values: for engines
+	// that must not take that word.
+	PagesOnly bool
 	// Workers is how many column chunks are decrypted at once. Default: GOMAXPROCS.
 	Workers int
 }

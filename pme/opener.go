@@ -159,6 +159,11 @@ func (o *opener) plainPage(dict bool) error {
 }
 
 func (o *opener) putHeader(h *pageHeader, plain int) error {
+	if o.plan.pagesOnly {
+		if err := h.dropStatistics(); err != nil {
+			return err
+		}
+	}
 	o.rewrite = h.appendTo(o.rewrite[:0], plain)
 	o.count(h, len(o.rewrite))
 	return o.out.put(o.rewrite)

@@ -5,11 +5,31 @@ import (
 	"io"
 )
 
-// output is where a plain file comes to be: memory, or something written to at offsets. Its areas are written by
-// different goroutines.
+// output is where a plain file comes to be: memory, or something written to at offsets, or that with memory in place for
+// its beginning. Its areas are written by different goroutines.
 type output struct {
-	mem []byte
-	dst io.WriterAt // nil: mem
+	mem []byte      // all of the file, or its beginning where there is dst
+	dst io.WriterAt // nil: mem is all
+}
+
+// ready is a destination of which the beginning lies in memory, as a populated memfile.File does: to write there costs no
+// page fault, and no copy.
+type ready interface{ Ready() []byte }
+
+func outputTo(dst io.WriterAt) output {
+	out := output{dst: dst}
+	if r, ok := dst.(ready); ok {
+		out.mem = r.Ready()
+	}
+	return out
+}
+
+// area is the memory of an area, nil where it is to be written out.
+func (o output) area(start, room int64) []byte {
+	if o.dst != nil && start+room > int64(len(o.mem)) {
+		return nil
+	}
+	return o.mem[start : start+room : start+room]
 }
 
 // put writes bytes that are not part of an area.
@@ -38,23 +58,26 @@ const spoolSize = 512 << 10
 // gathers some of it, and grows to the size of the largest page.
 type spool struct {
 	out   output
-	start int64 // of the area
-	room  int64 // of the area
-	used  int64 // of the area, including what is in buf
+	start int64  // of the area
+	room  int64  // of the area
+	used  int64  // of the area, including what is in buf
+	mem   []byte // the area, where it lies in memory
 	buf   []byte
 }
 
 // over starts on an area.
-func (s *spool) over(start, room int64) { s.start, s.room, s.used, s.buf = start, room, 0, s.buf[:0] }
+func (s *spool) over(start, room int64) {
+	s.start, s.room, s.used, s.buf = start, room, 0, s.buf[:0]
+	s.mem = s.out.area(start, room)
+}
 
 // next lends n bytes at the end of what was used. They count after add.
 func (s *spool) next(n int) ([]byte, error) {
 	if int64(n) > s.room-s.used {
 		return nil, malformed("column chunk")
 	}
-	if s.out.dst == nil {
-		from := s.start + s.used
-		return s.out.mem[from : from+int64(n) : from+int64(n)], nil
+	if s.mem != nil {
+		return s.mem[s.used : s.used+int64(n) : s.used+int64(n)], nil
 	}
 	if n > cap(s.buf)-len(s.buf) {
 		if err := s.flush(); err != nil {
@@ -71,7 +94,7 @@ func (s *spool) next(n int) ([]byte, error) {
 // add makes n lent bytes part of the output.
 func (s *spool) add(n int) {
 	s.used += int64(n)
-	if s.out.dst != nil {
+	if s.mem == nil {
 		s.buf = s.buf[:len(s.buf)+n]
 	}
 }
@@ -94,10 +117,10 @@ func (s *spool) at() int64 { return s.start + s.used }
 // finish writes out what is left, or zeroes what the area has left, so that the file holds nothing that was in the
 // memory before.
 func (s *spool) finish() error {
-	if s.out.dst != nil {
+	if s.mem == nil {
 		return s.flush()
 	}
-	clear(s.out.mem[s.start+s.used : s.start+s.room])
+	clear(s.mem[s.used:])
 	return nil
 }
 

@@ -85,6 +85,20 @@ func (h *pageHeader) appendTo(dst []byte, size int) []byte {
 	return append(dst, wireStop)
 }
 
+// dropStatistics takes the page's statistics out of the header.
+func (h *pageHeader) dropStatistics() error {
+	for _, d := range [...]struct{ page, statistics int16 }{{phData, dpStatistics}, {phDataV2, dp2Statistics}} {
+		page, ok, err := h.rec.nested(d.page)
+		if err != nil {
+			return malformed("page header")
+		}
+		if ok && page.has(d.statistics) {
+			h.rec = h.rec.with(structField(d.page, page.without(d.statistics)))
+		}
+	}
+	return nil
+}
+
 // checksumHolds says whether the page fits the checksum in its header, if there is one.
 func (h *pageHeader) checksumHolds(page []byte) bool {
 	v, ok, err := h.rec.number(phCRC, wireI32)

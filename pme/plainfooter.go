@@ -46,7 +46,7 @@ func (p *Plan) plainMeta() (record, error) {
 		}
 		meta = meta.with(listField(fmColumnOrders, wireStruct, keep))
 	}
-	if len(p.want) < len(p.schema.leaves) {
+	if p.pagesOnly || len(p.want) < len(p.schema.leaves) {
 		return meta.without(fmKeyValue), nil
 	}
 	return withoutBinding(meta)
@@ -65,6 +65,9 @@ func (p *Plan) plainRowGroup(rec record, chunks []chunk, done []placed) (record,
 		with(i64Field(rgCompressedSize, compressed))
 	if len(chunks) > 0 {
 		out = out.with(i64Field(rgFileOffset, done[0].first()))
+	}
+	if p.pagesOnly {
+		return out.without(rgSorting), nil
 	}
 	return p.plainSorting(out)
 }

@@ -15,6 +15,7 @@ type Range struct{ Off, Len int64 }
 type Plan struct {
 	encryptedFooter bool
 	ctr             bool
+	pagesOnly       bool
 	aad             fileAAD
 	meta            record // FileMetaData
 	schema          *schema
@@ -82,10 +83,11 @@ func (p *Plan) Run(ctx context.Context, src io.ReaderAt, dst []byte) (*Opened, e
 }
 
 // RunTo is Run with a destination that is not mapped memory, empty at the start. WriteAt is called concurrently, as
-// io.WriterAt has it, for parts that do not overlap; a memfile.File is filled faster this way than as memory. The footer and then the head magic are written
-// last; on failure the destination holds neither and must be discarded.
+// io.WriterAt has it, for parts that do not overlap. If dst has a method Ready, as memfile.File does, what it lends is the
+// beginning of the destination, and is decrypted into. The footer and then the head magic are written last; on failure the
+// destination holds neither and must be discarded.
 func (p *Plan) RunTo(ctx context.Context, src io.ReaderAt, dst io.WriterAt) (*Opened, error) {
-	return p.run(ctx, src, output{dst: dst})
+	return p.run(ctx, src, outputTo(dst))
 }
 
 // valid checks the options against each other.
@@ -98,6 +100,9 @@ func (o *OpenOptions) valid() error {
 	}
 	if o.AllWithKeys && len(o.Columns) > 0 {
 		return &partError{"both Columns and AllWithKeys", ErrOptions}
+	}
+	if o.PagesOnly && o.Unauthenticated {
+		return &partError{"both PagesOnly and Unauthenticated", ErrOptions}
 	}
 	if !o.AllWithKeys && len(o.Columns) == 0 {
 		return &partError{"none named", ErrColumns}

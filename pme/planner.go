@@ -38,6 +38,7 @@ func (b *planner) openFooter() error {
 		return err
 	}
 	b.p.ctr, b.p.encryptedFooter = b.tail.algorithm.ctr, b.tail.encrypted
+	b.p.pagesOnly = b.opt.PagesOnly
 	if b.p.meta, err = b.tail.openFooter(b.foot, b.p.aad); err != nil {
 		return err
 	}
@@ -169,7 +170,13 @@ func (b *planner) locateChunk(g, l int) (chunk, error) {
 	if c.meta, err = b.columnMeta(&c, prot); err != nil {
 		return c, err
 	}
-	return c, c.locate(lf, b.tail.start)
+	if err := c.locate(lf, b.tail.start); err != nil {
+		return c, err
+	}
+	if b.opt.PagesOnly {
+		c.pagesOnly()
+	}
+	return c, nil
 }
 
 // keyFor returns the expanded key of a column, nil for a plain one.

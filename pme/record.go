@@ -185,6 +185,17 @@ func (r record) without(ids ...int16) record {
 	return out
 }
 
+// keep returns a record of the fields with these ids.
+func (r record) keep(ids ...int16) record {
+	out := make(record, 0, len(ids))
+	for _, f := range r {
+		if slices.Contains(ids, f.id) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 func i16Field(id int16, v int64) field { return field{id, wireI16, binary.AppendVarint(nil, v)} }
 func i32Field(id int16, v int64) field { return field{id, wireI32, binary.AppendVarint(nil, v)} }
 func i64Field(id int16, v int64) field { return field{id, wireI64, binary.AppendVarint(nil, v)} }

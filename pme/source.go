@@ -41,8 +41,9 @@ func readError(err error) error {
 	return errors.Join(ErrRead, err)
 }
 
-// windowSize is how much of a column chunk is read at once; a larger module makes the window grow to its size.
-const windowSize = 2 << 20
+// windowSize is how much of a column chunk is read at once, little enough to be decrypted out of the core's cache; a larger
+// module makes the window grow to its size.
+const windowSize = 512 << 10
 
 // window walks over a range of a source and keeps a part of it in memory. The buffer is kept from range to range.
 type window struct {

@@ -58,6 +58,9 @@ func (c *compiler) aggregate(e *query.Expr) (Expr, *Refusal) {
 	if whose := c.lacking(col.Name, func(r columnRule) bool { return r.measure && contains(r.aggregates, e.Text) }); whose != nil {
 		return Expr{}, ruled("aggregates", "not-permitted", e.Pos, e.Text+" of "+query.Quote(col.Name)+" is not permitted", "").of(whose)
 	}
+	if e.Text != "sum" && col.Nullable && !c.own && c.crosses() {
+		return Expr{}, ruled("aggregates", "count-nullable", e.Pos, query.Quote(col.Name)+" may be NULL, and the policies allow sets of more than one column: counts of rows and of values together could show a cell of either", "sum("+query.Quote(col.Name)+") is allowed; publish the column without NULL to count it").of(c.names())
+	}
 	m, r := c.measure(e, col)
 	if r != nil {
 		return Expr{}, r

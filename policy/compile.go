@@ -13,22 +13,26 @@ func Compile(r Request) (*Plan, error) {
 	if ref := r.check(); ref != nil {
 		return nil, ref
 	}
+	p, ref := r.compile()
+	if ref == nil {
+		ref = r.enforced(p)
+	}
+	if ref != nil {
+		return nil, ref
+	}
+	return p, nil
+}
+
+// compile takes the path of the plan's encoding.
+func (r Request) compile() (*Plan, *Refusal) {
 	if r.Encoding == EncodingProgram {
-		p, ref := compileProgram(r)
-		if ref != nil {
-			return nil, ref
-		}
-		return p, nil
+		return compileProgram(r)
 	}
 	ast, err := query.Parse(r.SQL)
 	if err != nil {
 		return nil, &Refusal{Rule: "grammar", Code: err.Code, Where: at(err.Pos), Msg: err.Msg, Hint: err.Hint}
 	}
-	p, ref := compileTree(r, ast)
-	if ref != nil {
-		return nil, ref
-	}
-	return p, nil
+	return compileTree(r, ast)
 }
 
 func compileTree(r Request, ast *query.Select) (*Plan, *Refusal) {

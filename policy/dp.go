@@ -137,7 +137,7 @@ func (r *releaser) addNoisy() (int, *Refusal) {
 		return 0, ruled("dp", "grouping-sets", r.s.Group.Pos, "with noise each grouping set is a release of its own", "ask for each set by itself").of(r.w.whose(r.in.tables))
 	}
 	r.node.From = r.node.From.clamped().canonical()
-	i := r.w.add(r.node)
+	i := r.w.add(r.node, r.s.Pos)
 	n := &r.w.prog.Releases[i]
 	n.From = n.From.canonical()
 	for k := range n.Aggs {

@@ -143,7 +143,11 @@ func (e Explanation) Text() string {
 	}
 	section("opens", e.openings())
 	set := "{" + strings.Join(e.Set, ", ") + "}"
-	section("protects as one table", []string{"all cells by " + set})
+	protects := "protects as one table"
+	if e.Mode == ModeGuard {
+		protects = "judges each by itself"
+	}
+	section(protects, []string{"all cells by " + set})
 	section("releases in each cell", e.Cells)
 	section("each cell must satisfy", e.Rules)
 	section("note", e.Notes)

@@ -57,7 +57,7 @@ func FuzzParsePolicy(f *testing.F) {
 		p, err := policy.Parse(src)
 		if err != nil {
 			var s *policy.SyntaxError
-			if !errors.As(err, &s) || s.Line < 1 || s.Col < 1 || p != nil {
+			if !errors.As(err, &s) || s.Line < 1 || s.Col < 1 || s.Hint == "" || p != nil {
 				t.Fatalf("%v", err)
 			}
 			return
@@ -69,14 +69,41 @@ func FuzzParsePolicy(f *testing.F) {
 		if err != nil || !reflect.DeepEqual(again, p) {
 			t.Fatal("the text parses to another policy")
 		}
+		checkMode(t, p)
 		if len(p.Purposes()) == 0 || len(p.Analysts()) == 0 || len(p.Operators()) == 0 || len(p.Evidence().Accept) == 0 {
 			t.Fatal("an empty list was accepted")
 		}
 	})
 }
 
+// checkMode: a policy has what its output needs, and nothing that another one stands for.
+func checkMode(t *testing.T, p *policy.Policy) {
+	t.Helper()
+	_, noise := p.Noise()
+	mode := p.Output()
+	if mode == "" || noise != (mode == policy.ModeDP) || (len(p.Lattice()) > 0) != (mode == policy.ModeLattice) {
+		t.Fatalf("output %q with lattice %v and noise %v", mode, p.Lattice(), noise)
+	}
+	for _, j := range p.Joins() {
+		if mode == policy.ModeLattice || p.UnitDomain() == "" || mode == policy.ModeGuard && !j.PartnerHonest {
+			t.Fatalf("joins %+v with output %s", j, mode)
+		}
+	}
+	for _, c := range p.Columns() {
+		if mode == policy.ModeLattice && (c.Bins != nil || c.Grain != "" || c.OnlyAs != "") || c.Bins != nil && !c.Measure || c.Grain != "" && c.OnlyAs != "" {
+			t.Fatalf("column %+v with output %s", c, mode)
+		}
+	}
+	if list, only := p.Templates(); only != (len(list) > 0) {
+		t.Fatalf("%d templates, alone %v", len(list), only)
+	}
+}
+
 func FuzzDecodePlan(f *testing.F) {
 	for _, p := range vectorPlans(f) {
+		f.Add(p.Encode())
+	}
+	for _, p := range programPlans(f) {
 		f.Add(p.Encode())
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -89,6 +116,10 @@ func FuzzDecodePlan(f *testing.F) {
 		}
 		if !bytes.Equal(p.Encode(), b) {
 			t.Fatal("accepted bytes are not canonical")
+		}
+		if p.Program != nil {
+			checkProgram(t, p)
+			return
 		}
 		checkReleased(t, p)
 		_ = p.PostSQL("released") // must not panic

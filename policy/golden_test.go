@@ -53,7 +53,7 @@ func answer(t *testing.T, question string) string {
 	var settings []string
 	for {
 		line, rest, ok := strings.Cut(question, "\n")
-		if !ok || !strings.Contains(line, ": ") || strings.HasPrefix(line, "SELECT") || strings.HasPrefix(line, "--") {
+		if !ok || !strings.Contains(line, ": ") || strings.HasPrefix(line, "SELECT") || strings.HasPrefix(line, "WITH") || strings.HasPrefix(line, "--") {
 			break
 		}
 		if p, is := strings.CutPrefix(line, "policies: "); is {
@@ -63,7 +63,12 @@ func answer(t *testing.T, question string) string {
 		}
 		question = rest
 	}
-	r := world(t, strings.Fields(policies)...)
+	var r policy.Request
+	if policies == "free" { // those of the corpus, which take the whole grammar
+		r = freeWorld(t)
+	} else {
+		r = world(t, strings.Fields(policies)...)
+	}
 	for _, s := range settings {
 		set(t, &r, s)
 	}
@@ -95,6 +100,8 @@ func set(t *testing.T, r *policy.Request, line string) {
 		}
 	case "purpose":
 		r.Purpose = value
+	case "encoding":
+		r.Encoding = value
 	case "operator":
 		r.Operator = fingerprint(value)
 	case "year":

@@ -113,6 +113,12 @@ func (c *compiler) allSets() string {
 	return strings.Join(out, ", ")
 }
 
+// crosses tells that a set of several columns may be asked for. Rows and rows with a value are then two tables that bound
+// each other cell by cell, which no protection of each by itself can take into account.
+func (c *compiler) crosses() bool {
+	return slices.ContainsFunc(c.table.Members[0].Policy.lattice, func(set []string) bool { return len(set) > 1 && c.everyPolicyLists(set) })
+}
+
 func (c *compiler) everyPolicyLists(set []string) bool {
 	for _, s := range c.table.Members {
 		if !slices.ContainsFunc(s.Policy.lattice, func(o []string) bool { return slices.Equal(o, set) }) {

@@ -6,7 +6,11 @@ const (
 	maxPolicyDepth = 8
 	maxColumns     = 1024
 	maxDomain      = 4096
+	maxSetColumns  = 4
 	maxList        = 1024
+	maxBins        = 64
+	maxTemplates   = 256
+	maxLeft        = 999
 	maxNameBytes   = 128
 	maxTextBytes   = 4096
 	maxSources     = 256

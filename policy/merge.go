@@ -109,8 +109,10 @@ func (c *compiler) recognised() *Refusal {
 // ownWord refuses to count an owner to the asker's side unless it asks itself or its own policy says that it belongs to the
 // requester. What counts to that side is not protected from who asks, so neither a requester that names the owner as a
 // recipient nor a policy of somebody else that calls the two affiliates may put it there.
-func (c *compiler) ownWord(g Guard) *Refusal {
-	asker, whose := c.asker(g), []string(nil)
+func (c *compiler) ownWord(g Guard) *Refusal { return c.ownWordOf(c.asker(g)) }
+
+func (c *compiler) ownWordOf(asker []string) *Refusal {
+	var whose []string
 	for _, s := range c.table.Members {
 		if contains(asker, s.Owner) && s.Owner != c.req.Requester && !s.Policy.belongsTo(s.Owner, c.req.Requester) {
 			whose = append(whose, s.name())

@@ -40,6 +40,7 @@ var (
 	isDecimal     = pattern(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 	isDate        = pattern(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 	isPeriod      = pattern(`^[1-9][0-9]{0,3}d$`)
+	isDomain      = pattern(`^[a-z][a-z0-9_]{0,31}(\.[a-z][a-z0-9_]{0,31})?$`)
 )
 
 const fingerprintHint = `a fingerprint is cordon1 and 64 hex digits, as "cordon party show" prints it`
@@ -55,7 +56,7 @@ func (r *reader) version(n *yaml.Node) {
 func (r *reader) policy(n *yaml.Node, p *Policy) {
 	r.version(n)
 	s := r.section(n, "policy", "policy", "dataset", "unit", "columns", "output", "guard", "purposes", "analysts",
-		"operators", "evidence", "valid", "max_queries", "pruning", "timing", "standing", "price", "joins", "dp")
+		"operators", "evidence", "valid", "max_queries", "pruning", "timing", "standing", "price", "joins", "dp", "mode", "templates")
 	r.need(s, "policy", "begin with policy: 1, the version of the format")
 	name := r.need(s, "dataset", "name the data set that these rules are for")
 	if p.dataset = r.text(name, "dataset"); r.err == nil && !isDatasetName(p.dataset) {
@@ -64,9 +65,9 @@ func (r *reader) policy(n *yaml.Node, p *Policy) {
 	r.mode(s.vals["output"], p)
 	r.columns(r.need(s, "columns", "list the columns that may be used; a column without entry can't be named"), p)
 	r.unit(r.need(s, "unit", "unit: {column: ..., rows_are_units: true} says what thresholds count"), p)
-	r.output(r.need(s, "output", "output: {lattice: [[column], ...]} lists the GROUP BY sets"), p)
+	r.output(r.need(s, "output", "output: {lattice: [[column], ...]}, guard-free or dp says what is promised of answers"), p)
 	r.joins(s.vals["joins"], p)
-	r.dp(s.vals["dp"], p)
+	r.dp(s.vals["dp"], s.vals["output"], p)
 	r.guard(r.need(s, "guard", "guard: {min_units: ..., ...} says what each cell must satisfy"), p)
 	p.purposes = r.texts(r.need(s, "purposes", "name what the data may be used for"), "purposes", isPurpose, "use lower-case letters, digits and -")
 	p.analysts = r.parties(r.need(s, "analysts", "name who may ask, by fingerprint, or [any]"), "analysts")
@@ -74,23 +75,24 @@ func (r *reader) policy(n *yaml.Node, p *Policy) {
 	r.evidence(r.need(s, "evidence", "evidence: {accept: ..., builds: ..., perimeters: ...} says which enclaves get keys"), p)
 	r.valid(r.need(s, "valid", "valid: {from: 2026-01-01, until: 2027-01-01}"), p)
 	r.maxQueries(r.need(s, "max_queries", "max_queries: {per_analyst: 200, period: 30d}"), p)
-	r.word(s.vals["pruning"], "pruning", "refused")
-	r.word(s.vals["timing"], "timing", "off")
+	p.pruning = r.word(s.vals["pruning"], "pruning", "refused", "allowed") == "allowed"
+	r.timing(s.vals["timing"], p)
+	r.templates(s, p)
 	r.standing(s.vals["standing"], p)
 	if v := s.vals["price"]; v != nil {
 		p.price = r.integer(v, "price", 0, 1_000_000_000)
 	}
 }
 
-// word reads a setting that has one value so far. Its absence means that value, which is the strict one or harmless.
-func (r *reader) word(n *yaml.Node, what, only string) {
+// word reads a setting with few values. Its absence means the first, which is the strict one.
+func (r *reader) word(n *yaml.Node, what string, known ...string) string {
 	if n == nil || r.err != nil {
-		return
+		return known[0]
 	}
-	v := n.Value
-	if n.Kind != yaml.ScalarNode || v != only {
-		r.fail(n, what+" must be "+only, "other values come with later versions of the format")
+	if n.Kind != yaml.ScalarNode || !contains(known, n.Value) {
+		r.fail(n, what+" must be "+strings.Join(known, " or "), "leave it out for "+known[0])
 	}
+	return n.Value
 }
 
 func (r *reader) parties(n *yaml.Node, what string) []string {
@@ -163,7 +165,7 @@ func (r *reader) columnShape(n *yaml.Node, s section, c *columnRule, p *Policy) 
 		r.fail(n, "a filter must also be a dimension in lattice mode", "write roles: [dimension, filter]")
 	}
 	if c.measure {
-		r.measure(n, s, c)
+		r.measure(n, s, c, p.output)
 	} else {
 		r.absent(s, "is for measures", "aggregates", "clamp", "scale")
 	}
@@ -177,31 +179,56 @@ func (r *reader) columnShape(n *yaml.Node, s section, c *columnRule, p *Policy) 
 func (r *reader) absent(s section, why string, keys ...string) {
 	for _, k := range keys {
 		if s.vals[k] != nil {
-			r.fail(s.keys[k], k+" "+why, "remove it, or change the roles")
+			r.fail(s.keys[k], k+" "+why, "remove it, or change what it hangs on")
 		}
 	}
 }
 
-func (r *reader) measure(n *yaml.Node, s section, c *columnRule) {
-	isAgg := func(s string) bool {
-		return contains([]string{"count", "sum", "avg", "stddev", "median", "quantile_cont"}, s)
-	}
-	c.aggregates = r.texts(r.need(s, "aggregates", "aggregates: [sum, avg, count] names what may be computed"), "aggregates", isAgg, "aggregates are count, sum, avg, stddev, median, quantile_cont")
+func (r *reader) measure(n *yaml.Node, s section, c *columnRule, mode outputMode) {
+	allowed := aggregatesOf(mode)
+	isAgg := func(s string) bool { return contains(allowed, s) }
+	c.aggregates = r.texts(r.need(s, "aggregates", "aggregates: [sum, avg, count] names what may be computed"), "aggregates", isAgg, "with this output, aggregates are "+strings.Join(allowed, ", "))
 	c.scale = int(r.integer(r.need(s, "scale", "scale: 2 keeps two decimal places; scale: 0 whole numbers"), "scale", 0, 18))
-	bounds := r.items(r.need(s, "clamp", "clamp: [lowest, highest]: rows outside are refused, so that nobody can poison a sum"), "clamp")
+	r.clamp(r.need(s, "clamp", clampHint(mode)), c, mode)
+	for _, made := range []string{"avg", "stddev"} {
+		if r.err == nil && contains(c.aggregates, made) && !(contains(c.aggregates, "sum") && contains(c.aggregates, "count")) {
+			r.fail(s.vals["aggregates"], made+" needs sum and count", "it tells as much as a sum and a count: write [sum, count, "+made+"]")
+		}
+	}
+}
+
+// aggregatesOf names what an owner may permit. Quantiles and spreads are no sums, so that neither the cells of a lattice nor
+// releases with noise have them.
+func aggregatesOf(mode outputMode) []string {
+	if mode == outputGuardFree {
+		return []string{"count", "sum", "avg", "stddev", "median", "quantile_cont"}
+	}
+	return []string{"count", "sum", "avg"}
+}
+
+func clampHint(mode outputMode) string {
+	if mode == outputDP {
+		return "clamp: [lowest, highest]: values outside count as the nearer end, and the noise is as wide as the clamp"
+	}
+	return "clamp: [lowest, highest]: rows outside are refused, so that nobody can poison a sum"
+}
+
+func (r *reader) clamp(n *yaml.Node, c *columnRule, mode outputMode) {
+	bounds := r.items(n, "clamp")
 	if r.err != nil {
 		return
 	}
 	if len(bounds) != 2 {
-		r.fail(s.vals["clamp"], "clamp must be [lowest, highest]", "")
+		r.fail(n, "clamp must be [lowest, highest]", "write two plain decimals")
 		return
 	}
 	c.clamp = [2]int64{r.scaled(bounds[0], c.scale), r.scaled(bounds[1], c.scale)}
-	if r.err == nil && c.clamp[0] > c.clamp[1] {
-		r.fail(s.vals["clamp"], "clamp is upside down", "write the lowest value first")
-	}
-	if r.err == nil && contains(c.aggregates, "avg") && !(contains(c.aggregates, "sum") && contains(c.aggregates, "count")) {
-		r.fail(s.vals["aggregates"], "avg needs sum and count", "an average is computed from a released sum and a released count: write [sum, avg, count]")
+	switch {
+	case r.err != nil:
+	case c.clamp[0] > c.clamp[1]:
+		r.fail(n, "clamp is upside down", "write the lowest value first")
+	case mode == outputDP && c.clamp == [2]int64{}:
+		r.fail(n, "clamp leaves nothing but 0", "write the bounds that values are clamped to")
 	}
 }
 
@@ -268,8 +295,8 @@ func (r *reader) unit(n *yaml.Node, p *Policy) {
 		p.unit.rowsAreUnits = r.boolean(v, "rows_are_units")
 	}
 	if v := s.vals["domain"]; v != nil {
-		if p.unit.domain = r.text(v, "domain"); r.err == nil && (p.unit.domain == "" || len(p.unit.domain) > maxNameBytes) {
-			r.fail(v, "domain must name an identity space", "data sets whose identifiers mean the same person name the same domain")
+		if p.unit.domain = r.text(v, "domain"); r.err == nil && !isDomain(p.unit.domain) {
+			r.fail(v, "domain does not name an identity space", "write a name or party.name, as household or bank_a.customer; data sets whose identifiers mean the same units name the same one")
 		}
 	}
 	if r.err != nil {
@@ -284,48 +311,6 @@ func (r *reader) unit(n *yaml.Node, p *Policy) {
 			r.err = &SyntaxError{Pos: c.at, Msg: "a second unit column", Hint: "one data set has one unit"}
 		}
 	}
-}
-
-func (r *reader) output(n *yaml.Node, p *Policy) {
-	if r.err != nil {
-		return
-	}
-	if p.output != outputLattice {
-		return
-	}
-	s := r.section(n, "output", "lattice")
-	sets := r.items(r.need(s, "lattice", "lattice: [[size], [phase]] lists the GROUP BY sets that may be asked for"), "lattice")
-	for _, set := range sets {
-		if r.err != nil {
-			return
-		}
-		r.latticeSet(set, p)
-	}
-}
-
-func (r *reader) latticeSet(n *yaml.Node, p *Policy) {
-	if n.Kind != yaml.SequenceNode {
-		r.fail(n, "each set of the lattice must be a list of columns", "write [[size], [phase]]; [] is the grand total")
-		return
-	}
-	if len(n.Content) > 1 {
-		r.fail(n, "sets of more than one column are not supported yet", "list the columns as sets of their own")
-		return
-	}
-	set := []string{}
-	for _, c := range n.Content {
-		name := fold(r.text(c, "a column of the lattice"))
-		if r.err == nil && !p.columns[name].dimension {
-			r.fail(c, "not a dimension: "+strconv.Quote(c.Value), "the lattice is made of columns with role dimension")
-		}
-		set = append(set, name)
-	}
-	for _, have := range p.lattice {
-		if slices.Equal(have, set) {
-			r.fail(n, "this set is there twice", "keep one of them")
-		}
-	}
-	p.lattice = append(p.lattice, set)
 }
 
 func (r *reader) guard(n *yaml.Node, p *Policy) {
@@ -350,6 +335,10 @@ func (r *reader) guard(n *yaml.Node, p *Policy) {
 		}
 	}
 	if r.err != nil {
+		return
+	}
+	if p.output == outputDP && s.vals["rounding"] == nil { // noise takes the place of rounding
+		g.roundCount, g.valueDigits = 1, 15
 		return
 	}
 	round := r.section(r.need(s, "rounding", "rounding: {count: 5, value_digits: 4}"), "rounding", "count", "value_digits")
@@ -412,15 +401,12 @@ func (r *reader) maxQueries(n *yaml.Node, p *Policy) {
 	if r.err != nil {
 		return
 	}
-	s := r.section(n, "max_queries", "per_analyst", "period")
+	s := r.section(n, "max_queries", "per_analyst", "per_org", "period")
 	p.quota.PerAnalyst = r.integer(r.need(s, "per_analyst", "per_analyst: 200"), "per_analyst", 1, 1_000_000_000)
-	period := r.need(s, "period", "period: 30d")
-	if t := r.text(period, "period"); r.err == nil && !isPeriod(t) {
-		r.fail(period, "period must be a number of days", "write it as 30d")
-	} else if r.err == nil {
-		days, _ := strconv.Atoi(strings.TrimSuffix(t, "d"))
-		p.quota.Period = time.Duration(days) * 24 * time.Hour
+	if v := s.vals["per_org"]; v != nil {
+		p.quota.PerOrg = r.integer(v, "per_org", 1, 1_000_000_000)
 	}
+	p.quota.Period = r.days(r.need(s, "period", "period: 30d"), "period")
 }
 
 func (r *reader) standing(n *yaml.Node, p *Policy) {

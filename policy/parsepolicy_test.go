@@ -71,7 +71,8 @@ func TestPolicyFaults(t *testing.T) {
 		"column twice by case":   {"crew: {}", "PHASE: {}", "9:3", "twice"},
 		"unit column unknown":    {"{column: report_id,", "{column: report,", "3:16", "no role unit"},
 		"second unit":            {"crew: {}", "crew: {roles: [unit]}", "9:3", "second unit"},
-		"lattice of two":         {"[[size], [phase], [damage]]", "[[size, phase]]", "12:20", "more than one column"},
+		"lattice column twice":   {"[[size], [phase], [damage]]", "[[size, SIZE]]", "12:27", "twice"},
+		"lattice set turned":     {"[[size], [phase], [damage]]", "[[size, phase], [phase, size]]", "12:35", "twice"},
 		"lattice of a measure":   {"[[size], [phase], [damage]]", "[[cost]]", "12:21", "not a dimension"},
 		"lattice set twice":      {"[[size], [phase], [damage]]", "[[size], [size]]", "12:28", "twice"},
 		"lattice not of lists":   {"[[size], [phase], [damage]]", "[size]", "12:20", "list of columns"},
@@ -84,8 +85,8 @@ func TestPolicyFaults(t *testing.T) {
 		"standing if replaced":   {"max_queries:", "standing: [{analysts: [any], purposes: [research], until: 2027-01-01, max_contracts: 3, even_if_replaced: yes}]\nmax_queries:", "27:107", "even_if_replaced"},
 		"standing without end":   {"max_queries:", "standing: [{analysts: [any], purposes: [research], max_contracts: 3}]\nmax_queries:", "27:12", "until is missing"},
 		"negative price":         {"max_queries:", "price: -1\nmax_queries:", "27:8", "from 0"},
-		"pruning allowed":        {"max_queries:", "pruning: allowed\nmax_queries:", "27:10", "must be refused"},
-		"timing by ticks":        {"max_queries:", "timing: tick\nmax_queries:", "27:9", "must be off"},
+		"pruning of no kind":     {"max_queries:", "pruning: yes\nmax_queries:", "27:10", "must be refused or allowed"},
+		"timing by ticks":        {"max_queries:", "timing: tick\nmax_queries:", "27:9", "must be off or ticks"},
 		"not YAML":               {"columns:", "columns: [", "", "not YAML"},
 		"byte order mark":        {"policy: 1", "\ufeffpolicy: 1", "1:1", "UTF-8"},
 		"invalid UTF-8":          {"research", "\xff", "1:1", "UTF-8"},
@@ -101,8 +102,8 @@ func TestPolicyFaults(t *testing.T) {
 			if !strings.Contains(s.Error(), c.msg) || c.at != "" && !strings.HasPrefix(s.Error(), "policy:"+c.at+": ") {
 				t.Errorf("%v\nwant %s at %s", err, c.msg, c.at)
 			}
-			if s.Line < 1 || s.Col < 1 {
-				t.Error("no place")
+			if s.Line < 1 || s.Col < 1 || s.Hint == "" {
+				t.Error("no place or no hint")
 			}
 		})
 	}
@@ -127,7 +128,7 @@ func TestPolicyAccessors(t *testing.T) {
 	if p.Valid(day("2025-12-31")) || !p.Valid(day("2026-01-01")) || !p.Valid(day("2026-12-31")) || p.Valid(day("2027-01-01")) || !p.ValidUntil().Equal(day("2027-01-01")) {
 		t.Error("validity")
 	}
-	if q := p.MaxQueries(); q.PerAnalyst != 200 || q.Period != 30*24*time.Hour {
+	if q := p.MaxQueries(); q.PerAnalyst != 200 || q.PerOrg != 0 || q.Period != 30*24*time.Hour {
 		t.Error("quota")
 	}
 	if lo, hi, scale, ok := p.Clamp("SPEED"); lo != 0 || hi != 5005 || scale != 1 || !ok {

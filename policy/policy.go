@@ -29,12 +29,17 @@ type Policy struct {
 	quota     Quota
 	standing  []StandingRule
 	price     int64
+
+	timing        time.Duration // answers leave at multiples of it; 0: when they are there
+	pruning       bool          // row groups may be skipped by their statistics
+	templatesOnly bool
+	templates     []template
 }
 
 type unitRule struct {
 	column       string
 	rowsAreUnits bool
-	domain       string
+	domain       string // names the identity space; empty: the owner's own
 	at           Pos
 }
 
@@ -51,17 +56,19 @@ type columnRule struct {
 	valuesAt   Pos
 	clamp      [2]int64 // integers of 10^-scale
 	scale      int
-	bins       []scalar
-	grain      string
+	bins       []scalar // constants that a measure may be compared with, ascending
+	grain      string   // the finest part of a date that may be named; empty: the day
 	onlyAs     onlyAs
 }
 
-// onlyAs is the form in which alone a dimension may be named.
+// onlyAs is the form in which alone a dimension may be named: left(column, n) or floor(column, n). The zero onlyAs is the
+// column itself.
 type onlyAs struct {
 	kind string
 	n    int64
 }
 
+// outputMode is what the owner is promised of answers, docs/spec/policy.md, section 2.1.
 type outputMode string
 
 const (
@@ -70,11 +77,25 @@ const (
 	outputDP        outputMode = "dp"
 )
 
+// joinRule lets a data set of another party be joined.
 type joinRule struct {
-	with        string
-	on          []string
-	inner, left bool
-	trust       string
+	with               string // party.dataset
+	on                 []string
+	inner, left, outer bool
+	trust              string // trustPartner, or empty
+}
+
+// template is a query that may be asked where no other may.
+type template struct {
+	name   string
+	sql    string
+	params []templateParam
+}
+
+// templateParam is $1, $2 … of a template.
+type templateParam struct {
+	name string // for people; may be empty
+	typ  Type
 }
 
 // scalar is a constant as the file writes it: its text, and the kind that YAML gives it.
@@ -114,9 +135,10 @@ type StandingRule struct {
 	EvenIfReplaced bool
 }
 
-// Quota bounds how often one analyst may query within a period.
+// Quota bounds how often one analyst, and all parties of its organisation together, may query within a period.
 type Quota struct {
 	PerAnalyst int64
+	PerOrg     int64 // 0: none
 	Period     time.Duration
 }
 
@@ -203,7 +225,7 @@ func (p *Policy) UnitColumn() string { return p.unit.column }
 // HasRole reports whether queries may name the column.
 func (p *Policy) HasRole(column string) bool {
 	c := p.columns[fold(column)]
-	return c.unit || c.dimension || c.measure
+	return c.unit || c.dimension || c.filter || c.measure
 }
 
 // Recognised returns the fingerprints of the owners that count as contributors beside this one.

@@ -134,18 +134,35 @@ func exprText(x Expr, names []string) string {
 	return string(x.Op) + "(" + strings.Join(args, ", ") + ")"
 }
 
+// conditions says which rows of a step are left.
+func (p *Program) conditions(s Step) (out []string) {
+	for _, in := range s.Inputs {
+		out = append(out, p.conditions(in)...)
+	}
+	if s.Where != nil {
+		out = append(out, "there are only rows where "+exprText(*s.Where, p.stepNames(s)))
+	}
+	return out
+}
+
 func (p *Program) releaseNotes(n ReleaseNode) []string {
 	if n.Mode == ModeOwn {
 		return nil
 	}
 	out := []string{
 		"a cell that falls is suppressed; further cells are suppressed until the hidden ones together satisfy the rules, so that totals give none away",
-		"conditions on aggregates, order, limits and arithmetic see the released cells only, not rows",
+	}
+	if n.Mode == ModeLattice {
+		out = append(out, "conditions, order, limits and arithmetic see the released cells only, not rows")
 	}
 	if n.Mode == ModeGuard {
+		out = append(out, "HAVING, order, limits and arithmetic see the released cells only; WHERE and conditions within aggregates choose rows")
+		out = append(out, p.conditions(n.From)...)
 		out = append(out, "the rules hold for each answer by itself: answers to many questions, put together, may say more (output: guard-free)")
 	}
-	if n.From.joins() {
+	owners := map[int]bool{}
+	n.From.eachScan(func(s Step) { owners[s.Table] = true })
+	if n.From.joins() && len(owners) > 1 {
 		out = append(out, "each owner trusts the other not to choose its units and labels so as to single somebody out (trust: partner-honest)")
 	}
 	n.From.eachScan(func(s Step) {

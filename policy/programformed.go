@@ -34,7 +34,10 @@ func (p *Program) formed(sources []PlanSource) bool {
 			used[r.Within.Release] = true
 		}
 	}
-	return !slices.Contains(used, false) && p.columnsMatch(sources)
+	if _, _, bad := p.overlap(); bad {
+		return false
+	}
+	return !slices.Contains(used, false) && p.light() && p.columnsMatch(sources)
 }
 
 func (t ProgramTable) formed(sources int) bool {
@@ -89,7 +92,7 @@ func (p *Program) releaseFormed(i int) bool {
 	}
 	columns := p.stepColumns(n.From)
 	for k, key := range n.Keys {
-		if !key.formed(columns) || slices.ContainsFunc(n.Keys[:k], func(o Key) bool { return reflect.DeepEqual(o.Expr, key.Expr) }) {
+		if !key.formed(columns) || !key.declared(columns, n.Mode) || slices.ContainsFunc(n.Keys[:k], func(o Key) bool { return reflect.DeepEqual(o.Expr, key.Expr) }) {
 			return false
 		}
 	}
@@ -225,6 +228,12 @@ func (k Key) formed(in []programColumn) bool {
 		return false
 	}
 	return (Dim{Type: k.Expr.Type, Values: k.Values}).valuesFormed()
+}
+
+// declared: a domain is a column's own, and no NULL stands beside it: cells are there for the domain alone. With noise, rows of
+// groups that are not given are not there.
+func (k Key) declared(in []programColumn, m Mode) bool {
+	return len(k.Values) == 0 || k.Expr.Op == OpCol && (m == ModeDP || !in[k.Expr.Index].Nullable)
 }
 
 // formed checks an aggregate over the columns of a step. Those of an entity are exact whole numbers.

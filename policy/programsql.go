@@ -84,28 +84,28 @@ func (r leafRead) is(l canon.Leaf) bool {
 }
 
 // programText makes a statement and lists what it reads, in the order of the text.
-func (p *Program) programText(q canon.Query) Text {
+func (p *Program) programText(q canon.Query, refs []string) Text {
 	t := Text{query: q}
 	for _, s := range q {
-		t.reads = append(t.reads, p.readsOf(s)...)
+		t.reads = append(t.reads, p.readsOf(s, refs)...)
 	}
 	return t
 }
 
-func (p *Program) readsOf(s *canon.Select) []leafRead {
+func (p *Program) readsOf(s *canon.Select, refs []string) []leafRead {
 	f := s.From
 	switch {
 	case f.Sub != nil:
-		return p.readsOf(f.Sub)
+		return p.readsOf(f.Sub, refs)
 	case f.Union != nil:
-		return p.programText(f.Union).reads
+		return p.programText(f.Union, refs).reads
 	case f.Join != nil:
-		left, right := p.readsOf(&canon.Select{From: f.Join.Left}), p.readsOf(&canon.Select{From: f.Join.Right})
+		left, right := p.readsOf(&canon.Select{From: f.Join.Left}, refs), p.readsOf(&canon.Select{From: f.Join.Right}, refs)
 		return append(left, right...)
 	case f.Table != "":
 		return []leafRead{{table: f.Table}}
 	}
-	r := leafRead{file: f.File, types: p.types()}
+	r := leafRead{file: f.File, types: p.types(slices.Index(refs, f.File))}
 	s.EachColumn(func(name string) {
 		if !contains(r.columns, name) {
 			r.columns = append(r.columns, name)
@@ -115,24 +115,18 @@ func (p *Program) readsOf(s *canon.Select) []leafRead {
 	return []leafRead{r}
 }
 
-// types of all columns that are read, by name. Tables of one program may use one name for columns of two types: then none is
-// known here, and the check of the files' own schemas stands alone.
-func (p *Program) types() map[string]string {
+// types of the columns that are read of a source. The unit's is not in the plan.
+func (p *Program) types(source int) map[string]string {
 	out := map[string]string{}
-	bad := map[string]bool{}
 	for _, n := range p.Releases {
 		n.From.eachScan(func(s Step) {
+			if !slices.Contains(p.Tables[s.Table].Sources, source) {
+				return
+			}
 			for _, r := range s.Reads {
-				t := sqlType(r.Type)
-				if have, ok := out[r.Column]; ok && have != t {
-					bad[r.Column] = true
-				}
-				out[r.Column] = t
+				out[r.Column] = sqlType(r.Type)
 			}
 		})
-	}
-	for name := range bad {
-		delete(out, name)
 	}
 	return out
 }
@@ -143,7 +137,7 @@ func (p *Plan) InputTexts(refs []string) []Text {
 	var out []Text
 	for i, ref := range refs {
 		if s := p.Program.inputSelect(i, ref); s != nil {
-			out = append(out, p.Program.programText(canon.Query{s}))
+			out = append(out, p.Program.programText(canon.Query{s}, refs))
 		}
 	}
 	return out
@@ -151,15 +145,15 @@ func (p *Plan) InputTexts(refs []string) []Text {
 
 func (p *Program) inputSelect(source int, ref string) *canon.Select {
 	var bad []*canon.Expr
-	seen := map[string]bool{}
+	var seen []Read
 	for _, n := range p.Releases {
 		n.From.eachScan(func(s Step) {
 			if n.Mode == ModeDP || !slices.Contains(p.Tables[s.Table].Sources, source) {
 				return
 			}
 			for _, r := range s.Reads {
-				if !seen[r.Column] {
-					seen[r.Column] = true
+				if !slices.ContainsFunc(seen, func(have Read) bool { return reflect.DeepEqual(have, r) }) {
+					seen = append(seen, r)
 					bad = append(bad, r.dishonest()...)
 				}
 			}
@@ -182,10 +176,10 @@ func (r Read) dishonest() []*canon.Expr {
 		out = append(out, canon.Op(canon.IsNull, x))
 	}
 	if r.Bounds != nil && !r.Bounds.Clamp {
-		if c, ok := r.bound(r.Bounds.Lo); ok {
+		if c, ok := r.bound(r.Bounds.Lo, true); ok {
 			out = append(out, canon.Cmp("<", x, c))
 		}
-		if c, ok := r.bound(r.Bounds.Hi); ok {
+		if c, ok := r.bound(r.Bounds.Hi, false); ok {
 			out = append(out, canon.Cmp(">", x, c))
 		}
 	}
@@ -199,16 +193,21 @@ func (r Read) dishonest() []*canon.Expr {
 	return out
 }
 
-// bound is a bound as a constant of the column's own type; one that the type can't reach is none.
-func (r Read) bound(n int64) (*canon.Expr, bool) {
-	v := new(big.Rat).SetFrac(big.NewInt(n), new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(r.Bounds.Scale)), nil))
-	digits := 0
-	if _, s, ok := r.Type.Decimal(); ok {
-		digits = s
+// bound is a bound as a constant of the column's own type, rounded into the range where the type has fewer places; one that
+// the type can't reach is none.
+func (r Read) bound(n int64, up bool) (*canon.Expr, bool) {
+	_, digits, _ := r.Type.Decimal()
+	v, rest := big.NewInt(n), new(big.Int)
+	if power := r.Bounds.Scale - digits; power < 0 {
+		v.Mul(v, pow10(-power))
+	} else if v.DivMod(v, pow10(power), rest); up && rest.Sign() > 0 { // DivMod rounds down
+		v.Add(v, big.NewInt(1))
 	}
-	text, ok := r.Type.canonical(trimZeros(v.FloatString(max(digits, r.Bounds.Scale))))
+	text, ok := r.Type.canonical(new(big.Rat).SetFrac(v, pow10(digits)).FloatString(digits))
 	return canon.Const(text, sqlType(r.Type)), ok
 }
+
+func pow10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
 // ReleaseText computes the contributions to a release: one row for each owner and key, with columns d{i} of the keys, src INTEGER
 // (into the plan's sources), rows and units BIGINT, and ContributedColumns for each aggregate. Under ModeDP a row is what one unit
@@ -222,7 +221,7 @@ func (p *Plan) ReleaseText(release int, refs []string) Text {
 		}
 		q = append(q, p.Program.contributions(release, s, refs))
 	}
-	return p.Program.programText(q)
+	return p.Program.programText(q, refs)
 }
 
 // readers are the sources by which a release is computed apart: the members of a pool, or one that stands for all.
@@ -285,7 +284,11 @@ func (p *Program) contributions(release, source int, refs []string) *canon.Selec
 	rows := canon.Call("count_star")
 	add("rows", rows)
 	most := p.unitCap(release)
-	add("units", countUnits(rows, units, nil, most))
+	all := most
+	if slices.ContainsFunc(n.Aggs, func(a Agg) bool { return a.Op == AggCountUnits }) {
+		all = 0 // a number of units that is released is taken off the number of all
+	}
+	add("units", countUnits(rows, units, nil, all))
 	for j, a := range n.Aggs {
 		for k, e := range p.contribution(a, columns, units, most) {
 			add("a"+itoa(j)+"_"+itoa(k), e)
@@ -478,10 +481,10 @@ func (r Read) clamped() *canon.Expr {
 		return x
 	}
 	var args []*canon.Expr
-	if lo, ok := r.bound(r.Bounds.Lo); ok {
+	if lo, ok := r.bound(r.Bounds.Lo, true); ok {
 		args = append(args, canon.Cmp("<", x, lo), lo)
 	}
-	if hi, ok := r.bound(r.Bounds.Hi); ok {
+	if hi, ok := r.bound(r.Bounds.Hi, false); ok {
 		args = append(args, canon.Cmp(">", x, hi), hi)
 	}
 	if args == nil {
@@ -596,7 +599,7 @@ func (p *Plan) QuantileText(release int, refs []string) (Text, bool) {
 		e.Filter = part
 		s.Items = append(s.Items, canon.Item{Expr: e, Alias: "q" + itoa(j)})
 	}
-	return g.programText(canon.Query{s}), true
+	return g.programText(canon.Query{s}, refs), true
 }
 
 // ResultText computes the result over the released tables: c{i} of its columns, then h{i} BOOLEAN: a NULL there is a suppressed
@@ -622,7 +625,7 @@ func (p *Plan) ResultText() Text {
 	for i := range g.Result.Select {
 		top.OrderBy = append(top.OrderBy, canon.Order{Expr: canon.Col("z", "c"+itoa(i))})
 	}
-	return g.programText(canon.Query{top})
+	return g.programText(canon.Query{top}, nil)
 }
 
 // relSelect gives a released table: c{i}, then h{i}; a select has o{i} of its order as well.

@@ -49,11 +49,17 @@ func (p *Policy) unitFits(types map[string]Column) error {
 }
 
 func (c columnRule) fits(col Column) error {
-	if c.dimension && !col.Type.groupable() {
-		return &SyntaxError{Pos: c.at, Msg: "a column of type " + string(col.Type) + " can't be a dimension", Hint: "publish a column of bands, as text or whole numbers"}
+	if (c.dimension || c.filter) && !col.Type.groupable() {
+		return &SyntaxError{Pos: c.at, Msg: "a column of type " + string(col.Type) + " can't be a dimension or a filter", Hint: "publish a column of bands, as text or whole numbers"}
 	}
 	if c.measure && !col.Type.aggregable(c.scale) {
 		return &SyntaxError{Pos: c.at, Msg: "a column of type " + string(col.Type) + " can't be a measure of scale " + strconv.Itoa(c.scale), Hint: "publish it as a whole number or as decimal(p,s) with p at most 18 and s at most the scale"}
+	}
+	if err := c.formFits(col.Type); err != nil {
+		return err
+	}
+	if err := c.binsFit(col.Type); err != nil {
+		return err
 	}
 	seen := map[string]bool{}
 	for _, v := range c.values {
@@ -65,6 +71,30 @@ func (c columnRule) fits(col Column) error {
 			return &SyntaxError{Pos: v.at, Msg: "not a value of type " + string(col.Type), Hint: "text that looks like a number, a date or a truth value goes in quotes"}
 		}
 		seen[text] = true
+	}
+	return nil
+}
+
+// formFits checks that the form in which alone a dimension may be named is one of its type: else it could never be named.
+func (c columnRule) formFits(t Type) error {
+	class := t.class()
+	switch {
+	case c.grain != "" && class != classDate:
+		return &SyntaxError{Pos: c.at, Msg: "a column of type " + string(t) + " has no grain", Hint: "grains are for dates"}
+	case c.onlyAs.kind == "left" && class != classText:
+		return &SyntaxError{Pos: c.at, Msg: "a column of type " + string(t) + " has no first characters", Hint: "only_as: left(...) is for varchar; floor(...) for whole numbers"}
+	case c.onlyAs.kind == "floor" && class != classInt:
+		return &SyntaxError{Pos: c.at, Msg: "a column of type " + string(t) + " has no bands", Hint: "only_as: floor(...) is for int32 and int64; left(...) for varchar"}
+	}
+	return nil
+}
+
+// binsFit checks that the column can be compared with each bin exactly.
+func (c columnRule) binsFit(t Type) error {
+	for _, b := range c.bins {
+		if _, ok := t.canonical(trimZeros(b.text)); !ok {
+			return &SyntaxError{Pos: b.at, Msg: "not a value of type " + string(t), Hint: "bins are written as the column's own values are"}
+		}
 	}
 	return nil
 }

@@ -67,10 +67,18 @@ func (x Expr) weight() int {
 	w := nodeWeight + len(x.Value)
 	for i, a := range x.Args {
 		n := a.weight()
-		if x.Op == OpDiv && i == 1 {
+		if (x.Op == OpDiv || x.Op == OpMean) && i == 1 || x.Op == OpBand {
 			n *= 2
 		}
 		w = saturate(w + n)
+	}
+	if x.Over != nil {
+		for _, p := range x.Over.Partition {
+			w = saturate(w + p.weight())
+		}
+		for _, o := range x.Over.OrderBy {
+			w = saturate(w + o.Expr.weight())
+		}
 	}
 	return w
 }

@@ -78,7 +78,7 @@ func (r *reader) plain(n *yaml.Node, depth int) {
 	case n.Style&yaml.TaggedStyle != 0:
 		r.fail(n, "explicit tags are not allowed", "write the plain value, in quotes if it is text")
 	case n.Kind == yaml.ScalarNode && len(n.Value) > maxTextBytes:
-		r.fail(n, "text is longer than 4096 bytes", "")
+		r.fail(n, "text is longer than 4096 bytes", "the policy format has no text of such length")
 	}
 	for _, c := range n.Content {
 		if r.err != nil {
@@ -170,7 +170,7 @@ func (r *reader) boolean(n *yaml.Node, what string) bool {
 		return false
 	}
 	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" || (n.Value != "true" && n.Value != "false") {
-		r.fail(n, what+" must be true or false", "")
+		r.fail(n, what+" must be true or false", "write it without quotes")
 		return false
 	}
 	return n.Value == "true"
@@ -198,7 +198,7 @@ func (r *reader) texts(n *yaml.Node, what string, valid func(string) bool, hint 
 	seen := map[string]bool{}
 	items := r.items(n, what)
 	if len(items) > maxList {
-		r.fail(n, what+" has more than 1024 entries", "")
+		r.fail(n, what+" has more than 1024 entries", "name fewer, or leave the list for another policy")
 		return nil
 	}
 	for _, c := range items {

@@ -40,7 +40,7 @@ const (
 type Base struct {
 	Kind        Kind
 	Cells       []Cell
-	Margins     [][]int // cells whose total is assumed known, by index; absent: one margin over all cells (the grand total)
+	Margins     [][]int // cells whose total is assumed known, by index; absent: the grand total and, with several dimensions, each value of each
 	UniqueUnits bool    // each unit is in one row only, so units of different cells can be added
 }
 
@@ -55,6 +55,14 @@ func (b *Base) valid(p *Parties) error {
 					return ErrParts
 				}
 			}
+		}
+	}
+	if b.Margins != nil && b.dims() > 1 {
+		return ErrParts // they would be closed one by one, and they cross
+	}
+	for i := range b.Cells {
+		if len(b.Cells[i].Key) != b.dims() {
+			return ErrParts
 		}
 	}
 	for _, m := range b.Margins {

@@ -32,6 +32,9 @@
 // each of them holds, so no owner's part in any hidden cell can be told closer than the p % rule allows for its part in the
 // union, of which the hidden cell's part is a share.
 //
+// With several dimensions margins cross. Hidden cells then lie in blocks, whole products of which every row and column
+// holds, and every margin is made of these and of cells that stand apart: see crossing, and docs/decisions/011.
+//
 // # What a release of several bases says together
 //
 // Every base is decided alone, from the data of the whole set, never from what a query happens to ask: two queries of one
@@ -42,8 +45,10 @@
 // # What is not promised
 //
 //   - Measures that add up to one another (parts and their total) are decided apart: a policy must not offer all of them.
-//   - Several margins that cross are each made safe; combinations of crossing margins are not searched.
-//   - That a union is empty can be learned: the total equals the shown cells. So can, within rounding, the weight of all
+//   - Bases are judged apart: with several dimensions, counts can bound sums by a narrow clamp, and counts of values, which
+//     package policy refuses there.
+//   - Lower bounds of hidden cells, and their differences.
+//   - That a union of one dimension is empty can be learned: the total equals the shown cells. So can, within rounding, the weight of all
 //     owners together in the hidden union.
 //   - Askers that stand apart here and pool their answers afterwards: name them all as recipients.
 //   - A cell changes between epochs; the pool's rule on epochs bounds that, not this package.

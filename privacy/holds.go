@@ -23,8 +23,8 @@ type view struct {
 
 func (g *guard) view(t tally) view {
 	v := view{total: new(big.Int), stranger: new(big.Int)}
-	for group, s := range t.shares {
-		switch g.parties.standing[group] {
+	for _, s := range t.shares {
+		switch g.parties.standing[s.group] {
 		case asker:
 			v.askerGives = v.askerGives || s.weight.Sign() > 0
 		case counted:
@@ -78,8 +78,8 @@ func (g *guard) holds(t tally) bool {
 // ownerHasUnits is the rule of a data set whose policy knows no other contributors: units only.
 func (g *guard) ownerHasUnits(t tally) bool {
 	var units int64
-	for group, s := range t.shares {
-		if g.parties.standing[group] != asker {
+	for _, s := range t.shares {
+		if g.parties.standing[s.group] != asker {
 			units = addUnits(units, s.units)
 		}
 	}

@@ -52,8 +52,15 @@ func Protect(r Rules, p *Parties, b Base) (*Released, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown := newCover(&guard{r, p}, b).decide(order)
-	return b.release(shown, r), nil
+	return b.release(b.decide(&guard{r, p}, order), r), nil
+}
+
+// decide gives the verdict on every cell.
+func (b *Base) decide(g *guard, byKey []int) []bool {
+	if b.dims() > 1 {
+		return b.crossing(g)
+	}
+	return newCover(g, *b).decide(byKey)
 }
 
 // ReleaseOwn releases cells that are fed by R's own data alone: its rules do not bind it there, so nothing is hidden or

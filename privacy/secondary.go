@@ -84,7 +84,7 @@ func (c *cover) hiddenUnion(set []int) area {
 	return union
 }
 
-func (a area) join(o area) {
+func (a *area) join(o area) {
 	a.parts.addAll(o.parts)
 	a.complement.addAll(o.complement)
 }

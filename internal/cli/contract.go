@@ -44,7 +44,7 @@ Names are resolved by the exchange, and their fingerprints printed; --pin fixes 
 Exit codes: 0 done, 2 usage, 3 no such data or party, 4 something does not verify,
 7 agent or exchange do not answer, or --wait ended before all owners had granted.`,
 		Example: `  cordon contract propose --data pool.strikes --purpose benchmarking --build sha256:… \
-    --operator hangar --evidence simulated --perimeter strict --until 30d --wait 10s`,
+    --operator hangar --evidence simulated --perimeter process --until 30d --wait 10s`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return contractPropose(cmd, f) },
 	}

@@ -218,7 +218,7 @@ port. It waits for an exchange that is away, and stops on SIGINT or SIGTERM afte
 what is under way. One line on standard output says that it is ready; logs go to
 standard error and hold no values, keys or SQL.
 
-Exit codes: 0 stopped, 2 usage or another agent serves this home, 3 damaged keyring or
+Exit codes: 0 stopped, 2 usage or another agent serves this home, 3 malformed URL, damaged keyring or
 settings, 4 the ledger or an offer was tampered with, 5 wrong passphrase or missing key,
 6 the exchange refuses the party, 8 home can't be written.`,
 		Example: `  cordon party serve --home ./delta --exchange http://127.0.0.1:7400

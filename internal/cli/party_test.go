@@ -29,7 +29,7 @@ import (
 // with an exchange of its own: at $EXCHANGE.
 func TestPartyScripts(t *testing.T) {
 	var scripts []string
-	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon"} {
+	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy"} {
 		found, err := filepath.Glob("testdata/" + verb + "-*.txtar")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no script of %s: %v", verb, err)
@@ -196,6 +196,7 @@ func TestUsageErrors(t *testing.T) {
 		{"query", "run"}, {"query", "run", "--home", t.TempDir(), "SELECT 1"}, {"result", "open", "x"}, {"contract", "grant", "x"}, {"pool", "propose", "x"},
 		{"contract", "propose"}, {"receipt", "show", "x"}, {"party", "serve", "--home", t.TempDir()}, {"contract", "propose", "--until", "tomorrow"},
 		{"query", "explain", " "}, {"query", "explain", "x", "--contract", "y"}, {"query", "explain", "x", "--pin", "y"}, {"query", "explain", "x", "--param", "y"},
+		{"policy", "check"}, {"policy", "explain"}, {"policy", "new"}, {"policy", "new", "--preset", "patients", "--build", "x"}, {"policy", "schema", "x"},
 	} {
 		var out, errs bytes.Buffer
 		if code := Run(t.Context(), args, &out, &errs); code != 2 || !strings.HasPrefix(errs.String(), "error: ") || !strings.Contains(errs.String(), "\nhint: ") {

@@ -20,7 +20,7 @@ const (
 	Schema     = "size:varchar!,cost:int64!"
 )
 
-// Market is six owners with one pool, and an institute that owns nothing.
+// Market is owners with one pool, six unless a test says otherwise, and an institute that owns nothing.
 type Market struct {
 	*Env
 	Owners    []*Party
@@ -39,13 +39,20 @@ func (e *Env) NewMarket() *Market {
 // NewMarketUnder is NewMarket with a policy that was changed.
 func (e *Env) NewMarketUnder(change func(policy string) string) *Market {
 	e.Helper()
+	policy := func(m *Market) string { return change(m.policy()) }
+	return e.newMarket(Schema, (*Market).csv, policy, "alpha", "bravo", "charlie", "delta", "echo", "foxtrot")
+}
+
+// newMarket does so with other owners, whose files csv writes.
+func (e *Env) newMarket(schema string, csv func(*Market, int) string, policy func(*Market) string, owners ...string) *Market {
+	e.Helper()
 	m := &Market{Env: e}
-	for _, name := range []string{"alpha", "bravo", "charlie", "delta", "echo", "foxtrot"} {
+	for _, name := range owners {
 		m.Owners = append(m.Owners, e.Party(name, Pool))
 	}
 	m.Institute = e.Party("institute")
 	for i, o := range m.Owners {
-		_, err := o.Publish(e.Context(), m.csv(i), Pool, change(m.policy()))
+		_, err := o.publish(e.Context(), csv(m, i), Pool, policy(m), schema)
 		e.Must(err)
 	}
 	m.form(e.Context())

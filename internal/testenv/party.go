@@ -92,9 +92,13 @@ func (p *Party) pin() api.Party { return api.Party{Name: p.Name, Fingerprint: p.
 
 // Publish offers a CSV under a policy.
 func (p *Party) Publish(ctx context.Context, csv, dataset, policy string) (*api.Dataset, error) {
+	return p.publish(ctx, csv, dataset, policy, Schema)
+}
+
+func (p *Party) publish(ctx context.Context, csv, dataset, policy, schema string) (*api.Dataset, error) {
 	out := &api.Dataset{}
 	return out, p.Stream(ctx, api.PathPublish, api.Publish{
-		Path: csv, Dataset: dataset, Policy: []byte(policy), RowID: UnitColumn, Schema: Schema,
+		Path: csv, Dataset: dataset, Policy: []byte(policy), RowID: UnitColumn, Schema: schema,
 	}, out, func(api.Progress) {})
 }
 

@@ -151,6 +151,8 @@ func (s *sealed) local(ctx context.Context, plan *policy.Plan, threads int) (t *
 	if err := e.Prepare(ctx, plan); err != nil {
 		return nil, 0, 0, err
 	}
+	// The runner populates memory while keys are awaited, as much as the plan's share of the columns.
+	memory.Populate(ctx, size*int64(len(plan.Sources[0].Columns))/int64(len(s.offer.Schema)))
 	openMS, err = timed(func() error { return s.openInto(ctx, memory, file, size, plan.Sources[0].Columns) })
 	if err != nil {
 		return nil, 0, 0, err
@@ -163,7 +165,9 @@ func (s *sealed) local(ctx context.Context, plan *policy.Plan, threads int) (t *
 }
 
 func (s *sealed) openInto(ctx context.Context, memory *memfile.File, src *os.File, size int64, columns []string) error {
-	p, err := pme.ReadPlan(src, size, s.options(columns))
+	opt := s.options(columns)
+	opt.PagesOnly = true // as the enclave opens
+	p, err := pme.ReadPlan(src, size, opt)
 	if err != nil {
 		return err
 	}

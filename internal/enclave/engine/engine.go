@@ -152,6 +152,7 @@ func (e *Engine) harden(ctx context.Context, paths []string) error {
 	return e.set(ctx,
 		"allowed_paths=["+strings.Join(quoted, ",")+"]",
 		"enable_external_access=false",
+		"enable_external_file_cache=false",
 		"lock_configuration=true",
 	)
 }

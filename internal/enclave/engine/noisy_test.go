@@ -33,6 +33,7 @@ operators: [` + outsider + `]
 evidence: {accept: [simulated], builds: [sha256:0000000000000000000000000000000000000000000000000000000000000000], perimeters: [process]}
 valid: {from: 2026-01-01, until: 2027-01-01}
 max_queries: {per_analyst: 200, period: 30d}
+timing: off
 `
 
 // spend replaces the epsilon of one query.

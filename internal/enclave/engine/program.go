@@ -19,6 +19,8 @@ type program struct {
 	inputs   []policy.Text
 	scans    []policy.Text
 	quantile []*policy.Text // by release; nil where there is none
+	atoms    []*policy.Text // by release; nil where it has not several conditions
+	divided  []int          // by release: how many conditions it has then
 	final    policy.Text
 	hidden   int64 // suppressed values of all releases
 	result   *result.Table
@@ -48,7 +50,10 @@ func newProgram(e *Engine, plan *policy.Plan) (*program, error) {
 			}
 		}
 		p.scans = append(p.scans, plan.ReleaseText(i, e.paths))
-		p.quantile = append(p.quantile, nil)
+		p.quantile, p.atoms, p.divided = append(p.quantile, nil), append(p.atoms, nil), append(p.divided, 0)
+		if a, n, ok := plan.AtomText(i, e.paths); ok {
+			p.atoms[i], p.divided[i] = &a, n
+		}
 		if q, ok := plan.QuantileText(i, e.paths); ok {
 			p.quantile[i] = &q
 		}
@@ -60,7 +65,7 @@ func newProgram(e *Engine, plan *policy.Plan) (*program, error) {
 // texts are all statements over data, for the check that needs none.
 func (p *program) texts() []policy.Text {
 	out := append(slices.Clone(p.inputs), p.scans...)
-	for _, q := range p.quantile {
+	for _, q := range append(slices.Clone(p.quantile), p.atoms...) {
 		if q != nil {
 			out = append(out, *q)
 		}

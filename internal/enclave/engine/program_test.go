@@ -111,10 +111,15 @@ func (a asked) released(t *testing.T, rows []countedRow, owners int) map[string]
 	}
 	var ids []string
 	for id, c := range cells {
-		out := privacy.Cell{Key: c.key}
+		out := privacy.Cell{Key: []privacy.Value{{Text: id}}} // one margin, the total
 		add := func(to *[]privacy.Part, parts map[int]*part) {
 			for o, p := range parts {
 				if a.op == policy.AggCountUnits {
+					if took := c.parts[o]; took != nil && took != p { // who is in the count is not missing from it
+						for u := range took.units {
+							delete(p.units, u)
+						}
+					}
 					p.value = big.NewInt(int64(len(p.units)))
 					p.abs = p.value
 				}
@@ -381,7 +386,7 @@ columns:
   phase: {roles: [dimension, filter]}
   cost: {roles: [measure], aggregates: [sum, avg, count], clamp: [-50000, 200000], scale: 2, bins: [0, 5000]}
 output: guard-free
-joins: [{with: %s, on: [customer], kind: [inner, left], trust: partner-honest}]
+joins: [{with: %s, on: [customer], kind: [inner, left, outer], trust: partner-honest}]
 guard: {min_units: 10, rounding: {count: 5, value_digits: 4}}
 purposes: [safety]
 analysts: [any]
@@ -452,6 +457,33 @@ func TestJoinsAgainstCountingByHand(t *testing.T) {
 	}
 }
 
+// Sums of one unit over different rows of one data set stand side by side.
+func TestEntitiesOfOneDataSetSideBySide(t *testing.T) {
+	m := newMarket(2, 1)
+	got := m.runPair(t, `WITH a AS (SELECT customer, sum(cost) AS spent FROM shop.strikes GROUP BY customer), b AS (SELECT customer, count(*) AS n FROM shop.strikes WHERE size = 'Large' GROUP BY customer)
+		SELECT 'all' AS g, count(*), sum(spent), sum(n) FROM a JOIN b ON a.customer = b.customer`)
+	all, largest := map[string]*int64{}, map[string]int64{}
+	for _, r := range m.rows[0] {
+		if r.customer == nil {
+			continue
+		}
+		if r.cost != nil {
+			if all[*r.customer] == nil {
+				all[*r.customer] = ptr(int64(0))
+			}
+			*all[*r.customer] += *r.cost
+		}
+		if large(r) {
+			largest[*r.customer]++
+		}
+	}
+	var rows []countedRow
+	for u, n := range largest {
+		rows = append(rows, countedRow{0, u, []privacy.Value{{Text: "all"}}, row{cost: all[u], pax: ptr(n)}})
+	}
+	comparePair(t, "side by side", got, rows, []asked{{op: policy.AggCount}, {op: policy.AggSum, value: costOf, scale: 2}, {op: policy.AggSum, value: paxOf}})
+}
+
 // comparePair is compare under the pair's guard: units alone.
 func comparePair(t *testing.T, name string, got *result.Table, rows []countedRow, aggs []asked) {
 	t.Helper()
@@ -515,7 +547,7 @@ func TestResultsOverReleasedTables(t *testing.T) {
 	if len(both.Rows) != 2 {
 		t.Errorf("%d rows, want 2", len(both.Rows))
 	}
-	union := m.run(t, "SELECT 'a' AS x, count(*) AS n FROM pool.strikes UNION ALL SELECT 'b', count(*) FROM pool.strikes WHERE size = 'Large' ORDER BY x")
+	union := m.run(t, "SELECT 'a' AS x, count(*) AS n FROM pool.strikes WHERE size IN ('Small', 'Medium') UNION ALL SELECT 'b', count(*) FROM pool.strikes WHERE size = 'Large' ORDER BY x")
 	if x, _ := union.Rows[1][0].Text(); len(union.Rows) != 2 || x != "b" {
 		t.Errorf("union gives %v", union.Rows)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ type releasing struct {
 	index     int
 	node      policy.ReleaseNode
 	cells     *cells
+	atoms     *atoms
 	quantiles map[string][]*float64 // by key: of the aggregates that are quantiles, in their order
 	values    [][]*string           // by cell, by aggregate; nil is suppressed
 	keep      []bool                // the cell has a row in the released table
@@ -29,8 +31,13 @@ func (r *releasing) check(ctx context.Context) error {
 	if err := r.engine.bindsAs(ctx, r.scans[r.index]); err != nil {
 		return err
 	}
-	if q := r.program.quantile[r.index]; q != nil {
-		return r.engine.bindsAs(ctx, *q)
+	for _, q := range []*policy.Text{r.program.quantile[r.index], r.program.atoms[r.index]} {
+		if q == nil {
+			continue
+		}
+		if err := r.engine.bindsAs(ctx, *q); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -44,6 +51,12 @@ func (r *releasing) scan(ctx context.Context) error {
 	}
 	if r.node.Mode != policy.ModeOwn {
 		if err := r.cells.declare(r.dims()); err != nil {
+			return err
+		}
+	}
+	if q := r.program.atoms[r.index]; q != nil {
+		r.atoms = &atoms{conditions: r.program.divided[r.index], index: map[string]int{}}
+		if err := r.engine.query(ctx, q.SQL(), maxContributions, r.takeAtom); err != nil {
 			return err
 		}
 	}
@@ -166,6 +179,9 @@ func (r *releasing) protect(context.Context) error {
 		bases = append(bases, released)
 		r.fill(a, j, released)
 	}
+	if err := r.judgeAtoms(parties, owner); err != nil {
+		return err
+	}
 	r.keep = make([]bool, len(r.cells.keys))
 	for i, values := range r.values {
 		r.keep[i] = r.cells.declared || r.node.Mode == policy.ModeOwn
@@ -189,12 +205,12 @@ func (r *releasing) judge(p *privacy.Parties, b privacy.Base) (*privacy.Released
 
 // base arranges the contributions to one aggregate. Distributions are judged by their rows.
 func (r *releasing) base(a policy.Agg, j int, owner map[int]int) privacy.Base {
-	out := privacy.Base{Kind: privacy.Count, UniqueUnits: r.plan.UniqueUnits(r.index)}
+	out := privacy.Base{Kind: privacy.Count, UniqueUnits: r.plan.UniqueUnits(r.index), Margins: r.margins()}
 	if a.Op == policy.AggSum {
 		out.Kind = privacy.Sum
 	}
 	for i, key := range r.cells.keys {
-		cell := privacy.Cell{Key: key}
+		cell := privacy.Cell{Key: r.marginal(key)}
 		for _, c := range r.cells.parts[i] {
 			g := c.aggs[j].part
 			part := privacy.Part{Owner: owner[c.source], Units: g[policy.ContributedUnits].Int64()}
@@ -204,8 +220,9 @@ func (r *releasing) base(a policy.Agg, j int, owner map[int]int) privacy.Base {
 				part.Value, part.Weight = g[policy.ContributedSum], g[policy.ContributedAbs]
 				rest.Value, rest.Weight = g[policy.ContributedOtherSum], g[policy.ContributedOtherAbs]
 			case policy.AggCountUnits:
-				part.Value, rest.Value = g[policy.ContributedUnits], g[policy.ContributedOtherUnits]
+				part.Value, rest.Value = g[policy.ContributedUnits], big.NewInt(c.units-part.Units)
 				part.Weight, rest.Weight = part.Value, rest.Value
+				rest.Units = c.units - part.Units // a unit with rows of both kinds is in the count: the whole minus it is of the others
 			default:
 				part.Value, rest.Value = g[policy.ContributedRows], g[policy.ContributedOtherRows]
 				part.Weight, rest.Weight = part.Value, rest.Value
@@ -218,6 +235,44 @@ func (r *releasing) base(a policy.Agg, j int, owner map[int]int) privacy.Base {
 			}
 		}
 		out.Cells = append(out.Cells, cell)
+	}
+	return out
+}
+
+// marginal is a key as the release rules take it. A lattice's cells have a margin for each dimension; those of one guarded answer
+// have their total alone, so its key is one value.
+func (r *releasing) marginal(key []privacy.Value) []privacy.Value {
+	if r.node.Mode == policy.ModeLattice {
+		return key
+	}
+	return []privacy.Value{{Text: identity(key)}}
+}
+
+// margins are the cells whose totals other parts of the query show, and all of them.
+func (r *releasing) margins() [][]int {
+	sets := r.plan.Margins(r.index)
+	if sets == nil {
+		return nil
+	}
+	all := make([]int, len(r.cells.keys))
+	out := [][]int{all}
+	for i := range all {
+		all[i] = i
+	}
+	for _, set := range sets {
+		at := map[string]int{}
+		for i, key := range r.cells.keys {
+			var part []privacy.Value
+			for _, k := range set {
+				part = append(part, key[k])
+			}
+			id := identity(part)
+			if _, ok := at[id]; !ok {
+				at[id] = len(out)
+				out = append(out, nil)
+			}
+			out[at[id]] = append(out[at[id]], i)
+		}
 	}
 	return out
 }
@@ -285,11 +340,22 @@ func (r *releasing) quantile(a policy.Agg, cell, agg, nth int, key []privacy.Val
 	if one := big.NewRat(1, 1); q.Cmp(new(big.Rat).Sub(one, q)) > 0 {
 		q.Sub(one, q)
 	}
-	beyond := q.Mul(q, new(big.Rat).SetInt(r.total(cell, agg, policy.ContributedUnits)))
+	beyond := q.Mul(q, new(big.Rat).SetInt64(r.unitsOfOthers(cell, agg)))
 	if r.node.Mode != policy.ModeOwn && beyond.Cmp(big.NewRat(r.node.Guard.MinUnits, 2)) < 0 {
 		return "", false
 	}
 	return r.rounded(*found[nth])
+}
+
+// unitsOfOthers counts the units that take part and are not the asker's: it knows where its own lie.
+func (r *releasing) unitsOfOthers(cell, agg int) (n int64) {
+	names, bySource := r.owners()
+	for _, c := range r.cells.parts[cell] {
+		if r.node.Mode == policy.ModeOwn || !slices.Contains(r.plan.Asker, names[bySource[c.source]]) {
+			n += c.aggs[agg].part[policy.ContributedUnits].Int64()
+		}
+	}
+	return n
 }
 
 // deviation is the standard deviation of a sample, from exact sums.

@@ -239,6 +239,16 @@ func TestBrokerAnswersSomethingElse(t *testing.T) {
 				r.Ready, r.Refusal = nil, b.refusal(message.KindHello)
 			}
 		}},
+		{"refusal of another job", "bad-reply:alpha", func(w *world, b *broker) {
+			b.onReply = func(r *message.Reply) {
+				r.Ready, r.Refusal = nil, sign(w.t, statement.Refusal{Party: b.fp(), Job: other, Stage: message.KindHello, Code: "policy", AtMS: w.now}, b.by())
+			}
+		}},
+		{"refusal in another's name", "bad-reply:alpha", func(w *world, b *broker) {
+			b.onReply = func(r *message.Reply) {
+				r.Ready, r.Refusal = nil, sign(w.t, statement.Refusal{Party: w.owners[1].fp(), Job: w.job.Digest(), Stage: message.KindHello, Code: "policy", AtMS: w.now}, b.by())
+			}
+		}},
 		{"silence", "no-answer:alpha", func(_ *world, b *broker) { b.silent = message.KindHello }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

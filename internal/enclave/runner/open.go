@@ -21,6 +21,9 @@ type opened struct {
 	files []*memoryFile
 	room  []int64 // of each
 
+	stopPopulating context.CancelFunc
+	populating     sync.WaitGroup
+
 	mu      sync.Mutex
 	columns map[exposed]int64 // decrypted bytes
 }
@@ -32,6 +35,7 @@ type exposed struct {
 }
 
 func (o *opened) close() {
+	o.settle()
 	for _, f := range o.files {
 		if f != nil {
 			_ = f.Close()
@@ -96,7 +100,42 @@ func (e *pendingEngine) bindEarly(ctx context.Context, r *run) {
 	}
 	if r.makeFiles(sizes) == nil {
 		e.bind(ctx, r.opened.files, r.plan)
+		r.opened.populate(ctx, r.expected(sources))
 	}
+}
+
+// expected is what the opened columns of each source may take: their part of the sealed file, as if all were alike. How
+// large each is says the footer, which is sealed.
+func (r *run) expected(sources []*source) []int64 {
+	var out []int64
+	for _, s := range sources {
+		columns := len(r.brief.Offers[s.offer].Body().Schema)
+		out = append(out, s.file.Bytes/int64(max(1, columns))*int64(len(r.plan.Sources[s.index].Columns)))
+	}
+	return out
+}
+
+// worthPopulating: below this, writing out is quicker than mapping.
+const worthPopulating = 1 << 20
+
+// populate begins to put memory under the files, in time in which there is nothing to write yet.
+func (o *opened) populate(ctx context.Context, sizes []int64) {
+	ctx, o.stopPopulating = context.WithCancel(ctx)
+	o.populating.Go(func() {
+		for i, f := range o.files {
+			if sizes[i] >= worthPopulating {
+				f.Populate(ctx, sizes[i])
+			}
+		}
+	})
+}
+
+// settle ends populating: from here on the files may be used.
+func (o *opened) settle() {
+	if o.stopPopulating != nil {
+		o.stopPopulating()
+	}
+	o.populating.Wait()
 }
 
 func (r *run) makeFiles(sizes []int64) error {
@@ -125,6 +164,9 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.fits(sources); err != nil {
 		return err
 	}
+	if r.opened != nil {
+		r.opened.settle()
+	}
 	if r.opened == nil {
 		var sizes []int64
 		for _, s := range sources {
@@ -144,7 +186,7 @@ func (r *run) locate(ctx context.Context, s *source) error {
 	defer clearKeys(keys)
 	opt := pme.OpenOptions{
 		Keys: keys, AADPrefix: []byte(s.file.AADPrefix), Columns: r.plan.Sources[s.index].Columns,
-		Workers: r.workers(len(r.plan.Sources)),
+		Workers: r.workers(len(r.plan.Sources)), PagesOnly: true,
 	}
 	t, err := r.tailOf(ctx, s.offer)
 	if err != nil {

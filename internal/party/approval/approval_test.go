@@ -330,6 +330,82 @@ func TestRuleEnds(t *testing.T) {
 	}
 }
 
+// TestPolicyNotInForceYet: not even by hand, and not to the owner itself.
+func TestPolicyNotInForceYet(t *testing.T) {
+	w := newWorld(t, 1)
+	o := w.owners[0]
+	w.now = time.Date(2025, 12, 31, 0, 0, 0, 0, time.UTC)
+	for _, requester := range []*keyring.Keyring{w.asker, o.ring} {
+		c := w.contract(func(c *statement.Contract) { c.Requester = requester.Fingerprint() })
+		_, err := o.Grant(t.Context(), c.Digest(), statement.ByHand)
+		if r := (*Refusal)(nil); !errors.As(err, &r) || r.Code != "policy:valid" {
+			t.Errorf("%s: %v", requester.Name(), err)
+		}
+	}
+}
+
+// TestGrantEndsWithItsPolicy: a contract that lasts longer does not lengthen it.
+func TestGrantEndsWithItsPolicy(t *testing.T) {
+	w := newWorld(t, 1)
+	c := w.contract(func(c *statement.Contract) { c.UntilMS = start.AddDate(2, 0, 0).UnixMilli() })
+	g := must(w.owners[0].Grant(t.Context(), c.Digest(), statement.ByHand))
+	if until := time.UnixMilli(g.Body().UntilMS).UTC(); !until.Equal(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("grant outlives its policy: %s", until)
+	}
+}
+
+// TestRevokeAnothersGrant: it is not this party's to take back.
+func TestRevokeAnothersGrant(t *testing.T) {
+	w := newWorld(t, 2)
+	a, b := w.owners[0], w.owners[1]
+	c := w.contract(func(c *statement.Contract) {
+		c.Tables = []statement.Table{{Name: "owner1.strikes", Members: []statement.Member{{Owner: b.ring.Fingerprint(), Offer: b.offer.Digest()}}}}
+	})
+	g := must(b.Grant(t.Context(), c.Digest(), statement.ByHand))
+	if _, err := a.Revoke(t.Context(), g.Digest(), ""); fault.ExitCode(err) != int(fault.Input) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestRememberedPoolOfAnother: what this party did not sign does not pass for what it signed.
+func TestRememberedPoolOfAnother(t *testing.T) {
+	w := newWorld(t, 4)
+	p := w.pool(w.names())
+	forged := must(statement.Sign(*p.Body(), w.other.Signer()))
+	o := w.owners[0]
+	if err := home.WriteFile(filepath.Join(o.dir.Pools(), "forged.json"), forged.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.ProposePool(t.Context(), "strikes", w.names(), nil); fault.ExitCode(err) != int(fault.Untrusted) || fault.Hint(err) == "" {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestPoolsNotJoined: a pool of a name that the party did not say waits for a person; an offer that it never made is refused.
+func TestPoolsNotJoined(t *testing.T) {
+	w := newWorld(t, 4)
+	e := must(w.owners[0].ProposePool(t.Context(), "other", w.names(), nil))
+	o := w.owners[1]
+	if err := o.Consider(t.Context(), e); err != nil || o.count(ledger.KindPool) != 0 || o.count(ledger.KindRefusal) != 0 {
+		t.Errorf("%v, %d signed", err, o.count(ledger.KindPool))
+	}
+	p := *must(statement.DecodeUnverified[statement.Pool](e.Payload))
+	p.Name, p.Members = "strikes", slices.Clone(p.Members)
+	for i, m := range p.Members {
+		if m.Owner == o.ring.Fingerprint() {
+			p.Members[i].Offer = statement.Sum(nil)
+		}
+	}
+	if err := o.ownMembership(&p); !isRefusal(err, "offer-unknown") {
+		t.Errorf("%v", err)
+	}
+}
+
+func isRefusal(err error, code string) bool {
+	var r *Refusal
+	return errors.As(err, &r) && r.Code == code
+}
+
 func TestOwnDataIsOnesOwn(t *testing.T) {
 	w := newWorld(t, 1)
 	o := w.owners[0]

@@ -226,7 +226,7 @@ type PoolState struct {
 // wait for signatures and name this party. name may be empty for all.
 func (d *Desk) Pools(ctx context.Context, name string) ([]PoolState, error) {
 	var items []wire.StatementItem
-	for _, pending := range []bool{false, true} {
+	for _, pending := range []bool{true, false} { // what is signed by the last member in between is in both, not in neither
 		page, err := d.Exchange.AllStatements(ctx, client.Query{Kind: client.Pools, Name: name, Pending: pending})
 		if err != nil {
 			return nil, err
@@ -241,6 +241,7 @@ func (d *Desk) Pools(ctx context.Context, name string) ([]PoolState, error) {
 		if err != nil || serr != nil || name != "" && p.Name != name {
 			continue
 		}
+		out = slices.DeleteFunc(out, func(s PoolState) bool { return s.Digest == e.Digest() })
 		s := PoolState{Envelope: e, Pool: p, Digest: e.Digest(), Signed: signers}
 		for _, m := range p.Members {
 			if !slices.Contains(signers, m.Owner) {

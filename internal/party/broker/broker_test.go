@@ -565,6 +565,30 @@ func TestQuota(t *testing.T) {
 	w.refusedWith(j, e, e.hello(nil), CodeOverQuota, 0)
 }
 
+// TestQuotaOfOrganisations: what the asker's affiliate has asked counts with what it asks itself.
+func TestQuotaOfOrganisations(t *testing.T) {
+	for name, c := range map[string]struct {
+		by   statement.Fingerprint
+		code string
+	}{
+		"affiliate": {friend, CodeOverQuota},
+		"stranger":  {statement.Fingerprint("cordon1" + strings.Repeat("e", 64)), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := (&world{maxQuery: 200, perOrg: 2}).furnish(t, nil)
+			w.append(ledger.Entry{Kind: ledger.KindCharge, Job: statement.Sum([]byte("earlier")), Contract: w.contract.Digest(), Requester: c.by})
+			w.enclave(w.newJob(nil)).run()
+			j := w.newJob(nil)
+			e := w.enclave(j)
+			if c.code == "" {
+				e.run()
+				return
+			}
+			w.refusedWith(j, e, e.hello(nil), c.code, 0)
+		})
+	}
+}
+
 // TestOwnerAsksItself: an owner that asks over its own pool hands out body and ready.
 func TestOwnerAsksItself(t *testing.T) {
 	w := newWorld(t, func(w *world, _ *statement.Contract) { w.askerOwns = true })

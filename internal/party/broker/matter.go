@@ -256,11 +256,23 @@ func (b *Broker) quota(m *matter, a *ledger.Accounts) error {
 	}
 	for _, p := range m.own {
 		q := p.Policy.MaxQueries()
-		if a.QueriesSince(m.job.Body().Requester, b.Now().Add(-q.Period).UnixMilli()) >= q.PerAnalyst {
+		since := b.Now().Add(-q.Period).UnixMilli()
+		if a.QueriesSince(m.job.Body().Requester, since) >= q.PerAnalyst {
 			return refuse(CodeOverQuota, "the analyst has asked as often as the policy allows in its period")
+		}
+		if q.PerOrg > 0 && askedBy(a, p.Policy.Organisation(string(m.job.Body().Requester)), since) >= q.PerOrg {
+			return refuse(CodeOverQuota, "the analyst's organisation has asked as often as the policy allows in its period")
 		}
 	}
 	return nil
+}
+
+// askedBy counts what several parties have asked together.
+func askedBy(a *ledger.Accounts, parties []string, sinceMS int64) (n int64) {
+	for _, p := range parties {
+		n += a.QueriesSince(statement.Fingerprint(p), sinceMS)
+	}
+	return n
 }
 
 // again refuses jobs that are over.

@@ -62,6 +62,7 @@ type world struct {
 	broker    *Broker
 	nextSeq   int64
 	maxQuery  int
+	perOrg    int // of the asker and its friend together; 0: no such rule
 	askerOwns bool
 }
 
@@ -80,7 +81,13 @@ func newWorld(t *testing.T, change func(*world, *statement.Contract)) *world {
 
 func newWorldWith(t *testing.T, change func(*world, *statement.Contract), maxQuery int) *world {
 	t.Helper()
-	w := &world{t: t, now: start, ex: partytest.New(), operator: must(seal.NewSigningKey()), build: statement.Sum([]byte("build")), maxQuery: maxQuery}
+	return (&world{maxQuery: maxQuery}).furnish(t, change)
+}
+
+// furnish makes the rest of a world.
+func (w *world) furnish(t *testing.T, change func(*world, *statement.Contract)) *world {
+	t.Helper()
+	w.t, w.now, w.ex, w.operator, w.build = t, start, partytest.New(), must(seal.NewSigningKey()), statement.Sum([]byte("build"))
 	for i := range 4 {
 		w.owners = append(w.owners, &member{ring: must(keyring.New(fmt.Sprintf("owner%d", i)))})
 	}
@@ -125,10 +132,18 @@ func (w *world) openBroker() {
 	}))
 }
 
+// friend is a party that policies with a rule on organisations call the asker's affiliate.
+var friend = statement.Fingerprint("cordon1" + strings.Repeat("f", 64))
+
 func (w *world) policyText() string {
 	var from []string
 	for _, m := range w.owners {
 		from = append(from, string(m.fp()))
+	}
+	affiliates, perOrg := "", ""
+	if w.perOrg > 0 {
+		affiliates = fmt.Sprintf("\n  affiliates: [[%s, %s]]", w.asker.Fingerprint(), friend)
+		perOrg = fmt.Sprintf("per_org: %d, ", w.perOrg)
 	}
 	return fmt.Sprintf(`policy: 1
 dataset: strikes
@@ -141,16 +156,16 @@ output: {lattice: [[size]]}
 guard:
   min_units: 10
   contributors: {min: 3, max_share_pct: 50, p_percent: 10, from: [%s]}
-  coalition: 1
+  coalition: 1%s
   rounding: {count: 5, value_digits: 4}
 purposes: [research]
 analysts: [any]
 operators: [%s]
 evidence: {accept: [simulated], builds: ["%s"], perimeters: [%s]}
 valid: {from: 2026-01-01, until: 2027-01-01}
-max_queries: {per_analyst: %d, period: 30d}
+max_queries: {per_analyst: %d, %speriod: 30d}
 price: 7
-`, strings.Join(from, ", "), w.operator.Fingerprint(), w.build, form, w.maxQuery)
+`, strings.Join(from, ", "), affiliates, w.operator.Fingerprint(), w.build, form, w.maxQuery, perOrg)
 }
 
 func (w *world) publish() {

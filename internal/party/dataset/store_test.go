@@ -11,6 +11,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -62,6 +63,25 @@ func (w *world) open(t *testing.T) *Store {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// stranger signs an offer of its own under the names of version 1.
+func (w *world) stranger(t *testing.T) *statement.Envelope {
+	t.Helper()
+	other, err := keyring.New("delta")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := statement.DecodeUnverified[statement.Offer](w.offers["1"].Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Owner = other.Fingerprint()
+	e, err := statement.Sign(*o, other.Signer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }
 
 func (w *world) publish(t *testing.T, s *Store, version string) {
@@ -186,7 +206,7 @@ func TestOfferFile(t *testing.T) {
 	flipped[len(flipped)/2] ^= 1
 	for name, src := range map[string][]byte{
 		"empty": {}, "cut short": good[:len(good)-2], "one bit": flipped, "too large": bytes.Repeat([]byte(" "), 8<<20),
-		"of another version": w.offers["2"].Bytes(), "unsigned": unsigned(t, w.offers["1"]), "another type": bytes.Replace(good, []byte("payloadType"), []byte("payloadtype"), 1),
+		"of another owner": w.stranger(t).Bytes(), "of another version": w.offers["2"].Bytes(), "unsigned": unsigned(t, w.offers["1"]), "another type": bytes.Replace(good, []byte("payloadType"), []byte("payloadtype"), 1),
 	} {
 		if err := os.WriteFile(path, src, 0o600); err != nil {
 			t.Fatal(err)
@@ -211,4 +231,81 @@ func unsigned(t *testing.T, e *statement.Envelope) []byte {
 		t.Fatal("no signatures")
 	}
 	return append(bytes.Clone(b[:at]), []byte(`"signatures":[]}`)...)
+}
+
+// TestOtherKeys: keys that open, but are not the ones that the offer commits to, are not released.
+func TestOtherKeys(t *testing.T) {
+	w := newWorld(t)
+	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: "1"}, []string{"id", "size"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := seal.NewDataKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := k.wrap(t.Context(), w.ring, version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.file("1", "keys.json"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := w.open(t).Release(t.Context(), w.offers["1"].Digest(), []string{"size"})
+	if keys != nil || !errors.Is(err, ErrKeys) || !strings.Contains(err.Error(), "not the one committed to") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestVersionOnce: the keys of a version that is offered are never replaced.
+func TestVersionOnce(t *testing.T) {
+	w := newWorld(t)
+	before, err := os.ReadFile(w.file("1", "keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: "1"}, []string{"id", "size"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.open(t).Begin(t.Context(), k, Contents{1}); fault.ExitCode(err) != int(fault.Usage) {
+		t.Errorf("%v", err)
+	}
+	if after, err := os.ReadFile(w.file("1", "keys.json")); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the keys were replaced: %v", err)
+	}
+}
+
+func (w *world) revocation(t *testing.T, version string) *statement.Envelope {
+	t.Helper()
+	e, err := statement.Sign(statement.Revocation{Author: w.ring.Fingerprint(), Revokes: w.offers[version].Digest(), AtMS: 1}, w.ring.Signer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// TestRetired: no key from that moment on, nor after a restart, nor where the revocation can't be read.
+func TestRetired(t *testing.T) {
+	w := newWorld(t)
+	s := w.open(t)
+	released := func(s *Store, version string) bool {
+		keys, err := s.Release(t.Context(), w.offers[version].Digest(), []string{"size"})
+		return err == nil && keys != nil
+	}
+	if err := s.Retire(w.offers["1"].Digest(), w.revocation(t, "2")); err == nil {
+		t.Error("retired by the revocation of another version")
+	}
+	if err := s.Retire(w.offers["1"].Digest(), w.revocation(t, "1")); err != nil {
+		t.Fatal(err)
+	}
+	if released(s, "1") || released(w.open(t), "1") || !released(s, "2") {
+		t.Error("keys of a retired version, or none of another")
+	}
+	if err := os.Symlink("retired.json", w.file("2", "retired.json")); err != nil {
+		t.Skip("no links here")
+	}
+	if released(w.open(t), "2") {
+		t.Error("keys of a version of which nobody can say that it is not retired")
+	}
 }

@@ -3,6 +3,7 @@ package keyring
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,6 +88,11 @@ func TestRefused(t *testing.T) {
 		{"wrong version", contentsWith(func(s string) string { return strings.Replace(s, "keyring/1", "keyring/2", 1) }), p, ErrFormat, 3},
 		{"unknown field", contentsWith(func(s string) string { return strings.Replace(s, "{", `{"more":1,`, 1) }), p, ErrFormat, 3},
 		{"bad name", contentsWith(func(s string) string { return strings.Replace(s, "delta", "DELTA", 1) }), p, ErrFormat, 3},
+		{"work that never ends", bytes.Replace(file, []byte(" 10\n"), []byte(" 40\n"), 1), p, ErrFormat, 3},
+		{"one KEK twice", contentsWith(func(s string) string {
+			kek := s[strings.Index(s, `"keks":[`)+len(`"keks":[`) : strings.LastIndex(s, "]")]
+			return strings.Replace(s, kek, kek+","+kek, 1)
+		}), p, ErrFormat, 3},
 		{"missing KEK", contentsWith(func(s string) string { return s[:strings.Index(s, `"keks":`)] + `"keks":[]}` }), p, ErrNoKEK, 5},
 	}
 	for _, c := range cases {
@@ -118,6 +124,16 @@ func encryptRaw(t *testing.T, p Passphrase, plain []byte) []byte {
 		t.Fatal(err)
 	}
 	return out.Bytes()
+}
+
+func TestPassphraseDoesNotPrint(t *testing.T) {
+	p, err := NewPassphrase([]byte("correct horse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := fmt.Sprintf("%v %+v %#v %s", p, p, p, p); strings.Contains(s, "horse") {
+		t.Error(s)
+	}
 }
 
 func TestMissingKEKOfAVersion(t *testing.T) {

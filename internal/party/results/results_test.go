@@ -145,7 +145,15 @@ func TestRefused(t *testing.T) {
 			j.Bodies = j.Bodies[:len(j.Bodies)-1]
 			e := must(statement.Sign(j, w.a.Owners[0].Key))
 			w.ex.Jobs[w.job] = e
-		}, exit: fault.Untrusted, want: "requester"},
+			w.job = e.Digest()
+			w.ex.Jobs[w.job] = e
+			w.give(w.a.Requester, w.key.BytesUnsafe(), w.a.Bytes)
+		}, exit: fault.Untrusted, want: "not signed by the requester of its contract"},
+		{name: "another job of the requester", change: func(w *world) {
+			j := *must(statement.DecodeUnverified[statement.Job](w.a.Bundle.Job.Payload))
+			j.Class = "large"
+			w.ex.Jobs[w.job] = must(statement.Sign(j, w.a.Requester.Key))
+		}, exit: fault.Untrusted, want: "not signed by its requester"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -174,6 +182,16 @@ func TestOtherJobsAccount(t *testing.T) {
 	other := receipttest.New(t, receipttest.Edit{Job: func(j *statement.Job) { j.Class = "large" }})
 	w.give(w.a.Requester, w.key.BytesUnsafe(), other.Bytes)
 	if _, err := w.opener.Open(t.Context(), w.job, nil); fault.ExitCode(err) != int(fault.Untrusted) || !strings.Contains(err.Error(), "another job") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+// TestKeyWithoutBeingARecipient: who was given the key by whatever means is not shown the result.
+func TestKeyWithoutBeingARecipient(t *testing.T) {
+	w := newWorld(t, receipttest.Edit{}, "")
+	alpha := w.a.Owners[0]
+	w.give(alpha, w.key.BytesUnsafe(), w.a.Bytes)
+	if o, err := w.open(alpha).Open(t.Context(), w.job, w.a.Pins()); o != nil || fault.ExitCode(err) != int(fault.Refused) || !strings.Contains(err.Error(), "not a recipient") {
 		t.Fatalf("got %v", err)
 	}
 }

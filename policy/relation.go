@@ -14,7 +14,9 @@ type wide struct {
 	prog    Program
 	views   []*compiler // by table of the program: what the policies of its members say
 	sources []PlanSource
-	nodes   int // relations made, which bounds the work
+	nodes   int         // relations made, which bounds the work
+	places  []query.Pos // of the SELECT that makes each release
+	spent   int         // what they weigh, written out
 }
 
 // env holds the common table expressions that names may stand for, innermost first.
@@ -68,6 +70,7 @@ type field struct {
 	ref       columnRef // what it is of, for a bare column of a data set
 	bins      []Expr    // of a measure: constants that it may be compared with
 	scale     int       // of whole numbers made of a measure within an entity
+	side      int       // of a join: the side on which this is the key
 	aggs      []string  // of what an entity made of a measure: what may be computed of it
 }
 
@@ -182,6 +185,11 @@ func (w *wide) named(f *query.From, v *env) (relation, *Refusal) {
 			alias = t.Name
 		}
 		r, ref := w.cte(c, f.Pos)
+		if ref == nil && r.level == levelReleased { // it stands here in full
+			weight, _ := r.rel.weight(&w.prog)
+			w.spend(weight)
+			ref = w.tooHeavy(f.Pos)
+		}
 		return r.alias(alias), ref
 	}
 	r, ref := w.scan(t, f.Pos)
@@ -270,6 +278,15 @@ func (w *wide) source(m Source) int {
 func (w *wide) plan(top relation) (*Plan, *Refusal) {
 	p := &Plan{Encoding: EncodingProgram, Purpose: w.req.Purpose, Asker: w.asker(), Program: &w.prog}
 	w.prog.Result = top.rel
+	if top.rel.Op != RelSelect {
+		w.prog.Result = Rel{Op: RelSelect, Inputs: []Rel{top.rel}}
+		for _, f := range top.fields {
+			w.prog.Result.add(query.Item{Expr: &query.Expr{Kind: query.Ident, Path: []string{f.name}}}, f.expr)
+		}
+	}
+	if ref := w.ownWords(p.Asker); ref != nil {
+		return nil, ref
+	}
 	w.dropUnused()
 	if ref := w.shareEpsilon(); ref != nil {
 		return nil, ref
@@ -287,10 +304,31 @@ func (w *wide) plan(top relation) (*Plan, *Refusal) {
 			return nil, &Refusal{Rule: "dp", Code: "numbers", Msg: "with the policies' epsilon, bounds and limits, this can't be released with noise", Hint: "fewer aggregates, or fewer releases in one query, have more of epsilon each"}
 		}
 	}
+	if _, j, bad := w.prog.overlap(); bad {
+		n := w.prog.Releases[j]
+		var tables []int
+		n.From.eachScan(func(s Step) { tables = append(tables, s.Table) })
+		return nil, ruled("release", "overlap", w.places[j], "this and another part of the query release cells over some of the same rows: their difference would be a cell that nobody judged",
+			"make one release: group by more, or put the condition into FILTER; conditions that exclude each other may stand apart").of(p.namesOf(w, tables))
+	}
 	if !p.wellFormed() || len(p.Encode()) > maxPlanBytes {
 		return nil, &Refusal{Rule: "request", Code: "malformed", Msg: "a name, digest or text of the request is not of its form, or the plan is too large"}
 	}
 	return p, nil
+}
+
+// ownWords is ownWord over the whole program: who counts to the asker's side does so in every release, so what the policies of
+// one table call affiliates must be the word of an owner of another.
+func (w *wide) ownWords(asker []string) *Refusal {
+	for _, v := range w.views {
+		if v.own {
+			continue
+		}
+		if ref := v.ownWordOf(asker); ref != nil {
+			return ref
+		}
+	}
+	return nil
 }
 
 // asker is everybody who counts to the asker's side in any release.
@@ -362,4 +400,16 @@ func (p *Program) opensUnit(n ReleaseNode, s Step) bool {
 	alone := n.From.Op == StepScan
 	counts := slices.ContainsFunc(n.Aggs, func(a Agg) bool { return a.Op == AggCountUnits })
 	return !alone || n.Mode == ModeDP || !p.Tables[s.Table].Unit.Unique && (n.Mode != ModeOwn || counts)
+}
+
+// namesOf names the data sets of tables of the program, as policies are named.
+func (p *Plan) namesOf(w *wide, tables []int) (names []string) {
+	for _, t := range tables {
+		for _, v := range w.views {
+			if v.table.Name == p.Program.Tables[t].Name {
+				names = append(names, v.names()...)
+			}
+		}
+	}
+	return names
 }

@@ -37,22 +37,41 @@ func (w *wide) join(f *query.From, v *env) (relation, *Refusal) {
 		out.keyed = true
 		return out, w.using(f, left, right, &out)
 	case f.On != nil:
+		ref := w.onUnits(f.On, &out)
 		out.keyed = true
-		return out, w.onUnits(f.On, &out)
+		return out, ref
 	}
 	return out, nil // a comma join: WHERE must hold the equality of the keys
 }
+
+// Sides of a join that a key may stand on.
+const (
+	leftSide = iota + 1
+	rightSide
+)
 
 // pair puts two relations side by side.
 func pair(left, right relation, f *query.From) relation {
 	n := left.step.width()
 	out := relation{level: levelRows, at: f.Pos, tables: append(slices.Clone(left.tables), right.tables...), domain: left.domain}
 	out.step = Step{Op: StepJoin, Inputs: []Step{left.step, right.step}, Outer: f.Join == query.JoinLeft}
-	out.fields = slices.Clone(left.fields)
+	for _, l := range left.fields {
+		if l.side = 0; l.joinKey() {
+			l.side = leftSide
+		}
+		out.fields = append(out.fields, l)
+	}
 	for _, r := range right.fields {
+		if r.side = 0; r.joinKey() {
+			r.side = rightSide
+		}
 		r.expr = r.expr.shifted(n)
+		r.ref.outer = r.ref.outer.renamed(func(i int) int { return i + n })
 		if out.step.Outer {
 			none := Expr{Op: OpNot, Type: Boolean, Args: []Expr{{Op: OpCol, Type: Boolean, Index: n + right.step.width()}}}
+			if inner := r.ref.outer; inner != nil { // without a partner here, or without one further in
+				none = Expr{Op: OpOr, Type: Boolean, Args: []Expr{none, *inner}}
+			}
 			r.ref.outer = &none
 		}
 		out.fields = append(out.fields, r)
@@ -110,6 +129,9 @@ func mappedAll(list []Expr, to func(int) int) []Expr {
 func (w *wide) joinable(f *query.From, left, right relation) *Refusal {
 	for _, a := range left.tables {
 		for _, b := range right.tables {
+			if a == b && left.level == levelEntity && right.level == levelEntity && w.prog.single(left.step) {
+				continue // two rows of one unit of one owner, one of each side's sums
+			}
 			if ref := w.mayJoin(f, a, b, left.domain != right.domain || left.domain == ""); ref != nil {
 				return ref
 			}
@@ -121,13 +143,16 @@ func (w *wide) joinable(f *query.From, left, right relation) *Refusal {
 func (w *wide) mayJoin(f *query.From, a, b int, foreign bool) *Refusal {
 	va, vb := w.views[a], w.views[b]
 	if a == b {
-		return ruled("joins", "self", f.Pos, "the rows of a data set can't be joined to each other", "group by the unit and aggregate").of(va.names())
+		return ruled("joins", "self", f.Pos, "the rows of a data set can't be joined to each other", "group each by the unit first").of(va.names())
 	}
 	if va.own && vb.own {
 		return nil
 	}
 	if whose := append(va.forbidsJoin(vb, f.Join == query.JoinLeft, true), vb.forbidsJoin(va, f.Join == query.JoinLeft, false)...); whose != nil {
 		return ruled("joins", "not-listed", f.Pos, "the policies do not let "+va.table.Name+" and "+vb.table.Name+" be joined like this", "each owner lists the other under joins, with its kind").of(whose)
+	}
+	if a, b := va.index[fold(va.unit().Column)], vb.index[fold(vb.unit().Column)]; a.Type != b.Type {
+		return ruled("joins", "types", f.Pos, "the unit columns have different types: comparing them would be a cast, which may fail on data", "publish them in one type").of(append(va.names(), vb.names()...))
 	}
 	if foreign {
 		return ruled("joins", "domain", f.Pos, "the two data sets do not count units of one identity space", "both owners name the same unit.domain").of(append(va.names(), vb.names()...))
@@ -140,13 +165,22 @@ func (w *wide) mayJoin(f *query.From, a, b int, foreign bool) *Refusal {
 	return nil
 }
 
-// forbidsJoin names the data sets of v whose policy does not list a data set of the other. left says which side v is of a left
-// join: the outer side is the other owner's business as well.
+// forbidsJoin names the data sets whose policy does not list a data set of the other for this kind of join: inner; left, where its
+// own rows stay without a partner; outer, where the partner's do.
 func (c *compiler) forbidsJoin(o *compiler, outer, left bool) (whose []string) {
+	lists := func(j joinRule) bool {
+		switch {
+		case !outer:
+			return j.inner
+		case left:
+			return j.left
+		}
+		return j.outer
+	}
 	for _, s := range c.table.Members {
 		for _, other := range o.table.Members {
 			ok := slices.ContainsFunc(s.Policy.joins, func(j joinRule) bool {
-				return j.with == other.name() && (outer && j.left || !outer && j.inner) && contains(foldAll(j.on), fold(c.unit().Column))
+				return j.with == other.name() && lists(j) && contains(foldAll(j.on), fold(c.unit().Column))
 			})
 			if !ok {
 				whose = append(whose, s.name())
@@ -173,7 +207,7 @@ func (w *wide) using(f *query.From, left, right relation, out *relation) *Refusa
 	}
 	a, refA := left.find(&query.Expr{Pos: f.Pos, Kind: query.Ident, Path: f.Using})
 	b, refB := right.find(&query.Expr{Pos: f.Pos, Kind: query.Ident, Path: f.Using})
-	if refA != nil || refB != nil || a.label != labelUnit || b.label != labelUnit {
+	if refA != nil || refB != nil || !a.joinKey() || !b.joinKey() {
 		return bad()
 	}
 	i := slices.IndexFunc(out.fields[len(left.fields):], func(x field) bool { return fold(x.name) == fold(f.Using[0]) })
@@ -191,16 +225,16 @@ func (w *wide) onUnits(on *query.Expr, r *relation) *Refusal {
 
 // equatesUnits reports whether an expression is left unit = right unit of a join.
 func (r *relation) equatesUnits(e *query.Expr) bool {
-	if r.step.Op != StepJoin || e.Kind != query.Binary || e.Text != "=" || e.Args[0].Kind != query.Ident || e.Args[1].Kind != query.Ident {
+	if r.step.Op != StepJoin || r.keyed && r.step.Outer || e.Kind != query.Binary || e.Text != "=" || e.Args[0].Kind != query.Ident || e.Args[1].Kind != query.Ident {
 		return false
 	}
 	a, refA := r.find(e.Args[0])
 	b, refB := r.find(e.Args[1])
-	if refA != nil || refB != nil || a.label != labelUnit || b.label != labelUnit {
-		return false
-	}
-	return a.ref.view != b.ref.view
+	return refA == nil && refB == nil && a.side != 0 && b.side != 0 && a.side != b.side
 }
+
+// joinKey reports whether a column holds the unit of every row: not on the outer side of a join, where it may be missing.
+func (f *field) joinKey() bool { return f.label == labelUnit && f.ref.outer == nil }
 
 // joinReleased joins two released tables: any condition over released values will do.
 func (w *wide) joinReleased(f *query.From, left, right relation) (relation, *Refusal) {

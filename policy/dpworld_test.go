@@ -1,12 +1,8 @@
 package policy
 
 import (
-	"bufio"
-	"encoding/json"
 	"math/big"
-	"os"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -91,39 +87,4 @@ func corpusRequest() Request {
 	}
 	r.Tables = append(r.Tables, pool("pool.loans", "1", loans), pool("pool.patients", "2", patients))
 	return r
-}
-
-func TestWideCorpus(t *testing.T) {
-	f, err := os.Open("testdata/queries-dev.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	base := corpusRequest()
-	n := 0
-	for sc := bufio.NewScanner(f); sc.Scan(); {
-		var l struct{ ID, Class, SQL, Expect, Why string }
-		if err := json.Unmarshal(sc.Bytes(), &l); err != nil {
-			t.Fatal(err)
-		}
-		r := base
-		r.SQL = l.SQL
-		for _, p := range []string{"patients", "loans"} {
-			if i := strings.Index(l.SQL, p); i >= 0 {
-				r.Purpose = map[string]string{"patients": "public-health", "loans": "benchmarking"}[p]
-			}
-		}
-		if r.Purpose == "x" {
-			r.Purpose = "measurement"
-		}
-		_, err := Compile(r)
-		n++
-		switch {
-		case l.Expect == "deny" && err == nil:
-			t.Errorf("%s (%s) ACCEPTED: %s", l.ID, l.Class, l.SQL)
-		case l.Expect == "allow" && err != nil:
-			t.Errorf("%s (%s) refused: %v\n   %s", l.ID, l.Class, err, l.SQL)
-		}
-	}
-	t.Logf("%d queries", n)
 }

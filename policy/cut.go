@@ -16,6 +16,9 @@ func (w *wide) selects(s *query.Select, q *query.Query, v *env) (relation, *Refu
 	if ref != nil {
 		return in, ref
 	}
+	if ref := w.weighSelect(s, q, &in); ref != nil {
+		return in, ref
+	}
 	if in.level == levelReleased {
 		return w.above(s, q, in)
 	}
@@ -116,7 +119,7 @@ func (c *cut) ungrouped() (relation, *Refusal) {
 			out.fields = append(out.fields, fields...)
 			continue
 		}
-		v, ref := c.w.row(it.Expr, &c.in, usePassed)
+		v, ref := c.passed(it.Expr)
 		if ref != nil {
 			return out, ref
 		}
@@ -133,9 +136,31 @@ func (c *cut) ungrouped() (relation, *Refusal) {
 		return out, ruled("grammar", "distinct", c.s.Pos, "SELECT DISTINCT would list rows", "use GROUP BY and an aggregate; SELECT DISTINCT unit makes one row a unit").of(c.w.whose(c.in.tables))
 	}
 	unit := out.fields[0]
+	if unit.ref.outer != nil {
+		return out, c.w.bare(c.s.Items[0].Expr, &c.in, value{label: labelUnit}, useDimension)
+	}
 	out.level, out.step = levelEntity, Step{Op: StepEntity, Inputs: []Step{c.in.step}}
 	out.fields = []field{unit}
 	return out, nil
+}
+
+// passed converts an item that goes on to a query above. A bare column keeps its roles; what is made of columns may be grouped
+// and filtered by above, so the columns need both roles here.
+func (c *cut) passed(e *query.Expr) (value, *Refusal) {
+	v, ref := c.w.row(e, &c.in, usePassed)
+	if ref != nil || v.field != nil || v.label == labelConst {
+		return v, ref
+	}
+	return v, c.bothRoles(e)
+}
+
+func (c *cut) bothRoles(e *query.Expr) *Refusal {
+	for _, u := range []use{useDimension, useFilter} {
+		if _, ref := c.w.row(e, &c.in, u); ref != nil {
+			return ref
+		}
+	}
+	return nil
 }
 
 // star expands * to the columns that have a role.
@@ -278,6 +303,9 @@ func (c *cut) key(e *query.Expr) (int, bool, *Refusal) {
 	if v.label == labelConst {
 		return 0, false, nil
 	}
+	if !v.expr.Type.groupable() {
+		return 0, false, ruled("types", "dimension", at, "a value of type "+string(v.expr.Type)+" can't be grouped by", "group by the columns that it is made of").of(c.w.whose(c.in.tables))
+	}
 	for i, k := range c.keys {
 		if reflect.DeepEqual(k, v.expr) {
 			return i, true, nil
@@ -347,13 +375,13 @@ func (c *cut) entityItem(it query.Item, e *Step) (field, *Refusal) {
 	if ref != nil {
 		return f, ref
 	}
-	if v.label == labelUnit {
+	if v.label == labelUnit && v.field.ref.outer == nil {
 		f.label, f.ref, f.expr = labelUnit, v.field.ref, v.expr
 		return f, nil
 	}
 	if i := slices.IndexFunc(c.keys, func(k Expr) bool { return reflect.DeepEqual(k, v.expr) }); i >= 0 {
 		f.label, f.expr = labelDim, Expr{Op: OpCol, Type: v.expr.Type, Index: i}
-		return f, nil
+		return f, c.bothRoles(x)
 	}
 	return f, ruled("release", "not-grouped", it.Expr.Pos, "only the unit, keys of GROUP BY and sums and counts go on", "group by this column too").of(c.w.whose(c.in.tables))
 }

@@ -58,6 +58,9 @@ func (c *cut) release() (relation, *Refusal) {
 		if ref == nil && x.Type != Boolean {
 			ref = ruled("types", "condition", c.s.Having.Pos, "HAVING takes a condition", "")
 		}
+		if ref == nil && (x.Op == OpWindow || x.holdsWindow()) {
+			ref = ruled("grammar", "window", c.s.Having.Pos, "conditions can't hold windows", "compute the window in a subquery")
+		}
 		if ref != nil {
 			return c.in, ref
 		}
@@ -81,7 +84,10 @@ func (c *cut) release() (relation, *Refusal) {
 func (c *cut) mode() (Mode, *Refusal) {
 	own, modes := true, map[outputMode]bool{}
 	for _, t := range c.in.tables {
-		own = own && c.w.views[t].own
+		if c.w.views[t].own {
+			continue
+		}
+		own = false
 		for _, s := range c.w.views[t].table.Members {
 			modes[s.Policy.output] = true
 		}
@@ -108,12 +114,17 @@ func (c *cut) guard(m Mode) (Guard, *Refusal) {
 		return Guard{Affiliates: [][]string{}, Recognised: []string{}}, nil
 	}
 	var out Guard
-	for i, t := range c.in.tables {
+	for _, t := range c.in.tables {
+		if c.w.views[t].own { // the rules of what is the requester's own do not bind it, nor do they weaken the others'
+			out.Recognised = append(out.Recognised, c.w.views[t].table.Members[0].Owner)
+			continue
+		}
 		g, ref := c.w.views[t].mergeGuard()
 		if ref != nil {
 			return g, ref
 		}
-		if i == 0 {
+		if out.MinUnits == 0 {
+			g.Recognised = sortedSet(append(g.Recognised, out.Recognised...))
 			out = g
 			continue
 		}
@@ -121,6 +132,7 @@ func (c *cut) guard(m Mode) (Guard, *Refusal) {
 		out.ValueDigits = min(out.ValueDigits, g.ValueDigits)
 		out.Affiliates, out.Recognised = disjoint(append(out.Affiliates, g.Affiliates...)), sortedSet(append(out.Recognised, g.Recognised...))
 	}
+	out.Recognised = sortedSet(out.Recognised)
 	return out, nil
 }
 
@@ -336,7 +348,7 @@ func (r *releaser) add() (int, *Refusal) {
 	if r.node.Mode == ModeDP {
 		return r.addNoisy()
 	}
-	return r.w.add(r.node), nil
+	return r.w.add(r.node, r.s.Pos), nil
 }
 
 func (r *releaser) aggColumn(agg, keys int) Expr {
@@ -349,21 +361,30 @@ func (r *releaser) domainOf(k Expr) []string {
 		return nil
 	}
 	for _, f := range r.in.fields {
-		if f.ref.view != nil && f.label == labelDim && r.in.step.Op == StepScan && reflect.DeepEqual(f.expr, k) && !f.ref.column.Nullable {
-			return f.ref.view.domain(f.ref.column)
+		if f.ref.view != nil && f.label == labelDim && r.in.step.Op == StepScan && reflect.DeepEqual(f.expr, k) {
+			return declaredDomain(f.ref.view, f.ref.column)
 		}
 	}
 	return nil
 }
 
+// declaredDomain is that of a column in which no NULL can stand beside it: a key of which every cell is there, rows or not.
+func declaredDomain(v *compiler, col Column) []string {
+	if col.Nullable {
+		return nil
+	}
+	return v.domain(col)
+}
+
 // add appends a release to the program, reading no more columns than it needs.
-func (w *wide) add(n ReleaseNode) int {
+func (w *wide) add(n ReleaseNode, p query.Pos) int {
 	all := n.From
 	n.prune()
 	if n.From.Op == StepScan && len(n.From.Reads) == 0 && !w.prog.opensUnit(n, n.From) {
 		n.From.Reads = append(n.From.Reads, w.counted(all))
 	}
-	w.prog.Releases = append(w.prog.Releases, n)
+	w.spend(n.weight())
+	w.prog.Releases, w.places = append(w.prog.Releases, n), append(w.places, p)
 	return len(w.prog.Releases) - 1
 }
 
@@ -453,6 +474,14 @@ func (r *releaser) groupingSets(base Rel, release int) (Rel, *Refusal) {
 		if ref != nil {
 			return out, ref
 		}
+		weight, _ := arm.weight(&r.w.prog)
+		r.w.spend(weight)
+		if len(r.w.prog.Releases) > maxReleases {
+			return out, ruled("limits", "too-many", r.s.Pos, "the query has too many parts", "fewer grouping sets, or fewer aggregates that do not add up")
+		}
+		if ref := r.w.tooHeavy(r.s.Pos); ref != nil {
+			return out, ref
+		}
 		out.Inputs = append(out.Inputs, arm)
 	}
 	return r.withExtras(&out), nil
@@ -535,7 +564,8 @@ func (r *releaser) releasedAgain(arm Rel, release int, set, takes []int) Rel {
 		for _, k := range set {
 			n.Keys = append(n.Keys, Key{Expr: r.w.prog.Releases[release].Keys[k].Expr})
 		}
-		r.w.prog.Releases = append(r.w.prog.Releases, n)
+		r.w.spend(n.weight())
+		r.w.prog.Releases, r.w.places = append(r.w.prog.Releases, n), append(r.w.places, r.s.Pos)
 		again := Rel{Op: RelRelease, Release: len(r.w.prog.Releases) - 1}
 		width := len(arm.Select)
 		join := Rel{Op: RelJoin, Inputs: []Rel{arm, again}, Outer: true}
@@ -591,14 +621,14 @@ func (r *releaser) lattice() (Rel, *Refusal) {
 		col := view.index[name]
 		at := slices.IndexFunc(n.From.Reads, func(x Read) bool { return x.Column == col.Name })
 		place[name] = i
-		n.Keys = append(n.Keys, Key{Expr: Expr{Op: OpCol, Type: col.Type, Index: at}, Values: view.domain(col)})
+		n.Keys = append(n.Keys, Key{Expr: Expr{Op: OpCol, Type: col.Type, Index: at}, Values: declaredDomain(view, col)})
 	}
 	reads := r.in.step.Reads
 	above := func(x Expr) Expr {
 		return x.mapped(func(i int) int { return place[fold(reads[i].Column)] })
 	}
 	plain := r.distinctAggs(&n)
-	base := Rel{Op: RelRelease, Release: r.w.add(n)}
+	base := Rel{Op: RelRelease, Release: r.w.add(n, r.s.Pos)}
 	out := Rel{Op: RelSelect, Inputs: []Rel{base}}
 	if where != nil {
 		x := above(*where)

@@ -198,9 +198,17 @@ func (w *wide) partner(e *query.Expr, r *relation) (value, bool, *Refusal) {
 	}
 	x := *f.ref.outer
 	if e.Not {
-		x = x.Args[0]
+		x = negated(x)
 	}
 	return value{expr: x, label: labelPred}, true, nil
+}
+
+// negated is NOT of a condition.
+func negated(x Expr) Expr {
+	if x.Op == OpNot {
+		return x.Args[0]
+	}
+	return Expr{Op: OpNot, Type: Boolean, Args: []Expr{x}}
 }
 
 // units of the table that a relation's units come from.

@@ -222,11 +222,18 @@ func (c *cut) product(e *query.Expr) (operand, *Refusal) {
 	if a.arg == nil && a.konst != nil {
 		a, b = b, a
 	}
-	if a.arg == nil || a.arg.Op != OpCol || a.when != nil || b.when != nil || b.arg == nil && b.konst == nil || b.arg != nil && b.arg.Op != OpCol {
+	scaled := a.konst != nil || b.arg != nil && b.konst != nil // a product with a constant already
+	if scaled || a.arg == nil || a.arg.Op != OpCol || a.when != nil || b.when != nil || b.arg == nil && b.konst == nil || b.arg != nil && b.arg.Op != OpCol {
 		return a, ruled("aggregates", "expression", e.Pos, "an aggregate is of a measure, or of a product of two", "aggregate the column and compute with the result").of(c.w.whose(c.in.tables))
 	}
 	if b.konst != nil {
 		return c.multiple(e, a, *b.konst)
+	}
+	if a.field.ref.view != b.field.ref.view {
+		return a, ruled("aggregates", "weights", e.Pos, "measures of two data sets can't be multiplied: one owner's values would weigh the other's, and weights can single out a unit", "aggregate each by itself").of(c.w.whose(c.in.tables))
+	}
+	if !c.productFits(a.field, b.field) {
+		return a, ruled("limits", "product", e.Pos, "the bounds of these measures are so wide that sums of their product might not fit", "narrower clamps")
 	}
 	x := Expr{Op: OpMul, Type: Hugeint, Args: []Expr{*a.arg, *b.arg}}
 	a.arg, a.scale, a.null = &x, a.scale+b.scale, a.null || b.null
@@ -235,6 +242,26 @@ func (c *cut) product(e *query.Expr) (operand, *Refusal) {
 		return a, ruled("limits", "scale", e.Pos, "the product has too many decimal places", "")
 	}
 	return a, nil
+}
+
+// maxProductBits leaves room in 127 bits for sums over as many rows as a data set can have.
+const maxProductBits = 88
+
+// productFits reports whether two values multiplied stay within maxProductBits. What an entity adds up has no bounds of its
+// own, so it is not multiplied.
+func (c *cut) productFits(a, b *field) bool {
+	bits := 0
+	for _, f := range []*field{a, b} {
+		if f.ref.view == nil {
+			return false
+		}
+		m, ref := f.ref.view.bounded(&query.Expr{}, f.ref.column)
+		if ref != nil {
+			return false
+		}
+		bits += max(big.NewInt(m.Lo).BitLen(), big.NewInt(m.Hi).BitLen())
+	}
+	return bits <= maxProductBits
 }
 
 // multiple of a measure: the constant is taken out of the aggregate, so that rounding can't be scaled away.
@@ -283,8 +310,8 @@ func (c *cut) countOf(e *query.Expr, o operand) (aggParts, *Refusal) {
 		return aggParts{}, ruled("aggregates", "distinct", e.Pos, "DISTINCT is allowed in count(DISTINCT unit), and in count(DISTINCT dimension) of a query without groups", "").of(c.w.whose(c.in.tables))
 	case o.unit:
 		if o.field.ref.outer != nil {
-			x := *o.field.ref.outer
-			o.when = andAll(&x.Args[0], o.when)
+			there := negated(*o.field.ref.outer)
+			o.when = andAll(&there, o.when)
 		}
 		return c.plain(Agg{Op: AggCount, When: o.when}), nil
 	case o.dim != nil:
@@ -342,7 +369,10 @@ func (c *cut) sumOf(e *query.Expr, o operand) (aggParts, *Refusal) {
 		return aggParts{}, ref
 	}
 	sum := Agg{Op: AggSum, Arg: o.arg, When: o.when, Scale: o.scale}
-	out := aggParts{aggs: []Agg{sum}, factor: o.konst, bins: o.field.bins, allowed: c.perUnit(o)}
+	out := aggParts{aggs: []Agg{sum}, factor: o.konst, allowed: c.perUnit(o)}
+	if len(o.fields) == 1 { // a product is of another scale than the bins of what is multiplied
+		out.bins = o.field.bins
+	}
 	if e.Text == "sum" {
 		return out, nil
 	}
@@ -359,13 +389,10 @@ func (c *cut) sumOf(e *query.Expr, o operand) (aggParts, *Refusal) {
 
 // perUnit lists what may be computed of a per-unit sum: what may be computed of the measure.
 func (c *cut) perUnit(o operand) []string {
-	f := o.fields[0]
-	if f.ref.view == nil {
-		return f.aggs
-	}
 	var out []string
 	for _, a := range []string{"count", "sum", "avg", "stddev", "median", "quantile_cont"} {
-		if f.ref.view.lacking(f.ref.column.Name, func(r columnRule) bool { return contains(r.aggregates, a) }) == nil {
+		fits := a != "stddev" || len(o.fields) == 1 && (o.fields[0].ref.view == nil || c.productFits(o.fields[0], o.fields[0])) // squares of sums
+		if fits && c.permits(&query.Expr{}, o, a) == nil {
 			out = append(out, a)
 		}
 	}
@@ -399,6 +426,9 @@ func (c *cut) spread(e *query.Expr, o operand) (aggParts, *Refusal) {
 		return aggParts{}, ref
 	}
 	if what == "stddev" {
+		if o.field.ref.view != nil && !c.productFits(o.field, o.field) {
+			return aggParts{}, ruled("limits", "product", e.Pos, "the bounds of this measure are so wide that sums of its squares might not fit", "a narrower clamp")
+		}
 		return aggParts{aggs: []Agg{{Op: AggStddev, Arg: o.arg, When: o.when, Scale: o.scale}}}, nil
 	}
 	q := "0.5"
