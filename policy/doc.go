@@ -8,5 +8,5 @@
 // Sees in clear: SQL, its constants, policies and schemas. Never sees: rows, cells, keys, results, published statistics.
 // Trusts: the caller for what it has verified: which offers and pool a name stands for, who asks, who receives, when.
 // If it fails: no plan, so no key is asked for. If it is wrong: a column is opened, or a cell released, that an owner's policy forbids.
-// Spec: docs/spec/plan-1.md and docs/spec/policy.md.
+// Spec: docs/spec/plan-1.md, docs/spec/policy.md and docs/spec/dp.md, section 13.
 package policy

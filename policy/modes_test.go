@@ -210,7 +210,7 @@ func TestUnenforcedModes(t *testing.T) {
 		refused                     map[string]string // by encoding: part of the message
 	}{
 		"noise": {"patients", "7", "patients-dp", "SELECT sex, count(*) FROM x.patients GROUP BY sex",
-			map[string]string{policy.Encoding: "needs a contract over plan/2", policy.EncodingProgram: "releases with noise"}},
+			map[string]string{policy.Encoding: "needs a contract over plan/2", policy.EncodingProgram: "templates"}},
 		"templates": {"strikes", "a", "strikes-templates", "SELECT size, count(*) FROM x.strikes GROUP BY size",
 			map[string]string{policy.Encoding: "templates", policy.EncodingProgram: "templates"}},
 		"ticks": {"strikes", "a", "strikes-ticks", "SELECT size, count(*) FROM x.strikes GROUP BY size",

@@ -180,6 +180,7 @@ type dpRule struct {
 	delta            *big.Rat
 	period           time.Duration // after which epsilon and perOrg are there again; 0: never
 	maxGroupsPerUnit int64
+	maxRowsPerUnit   int64    // in one group
 	perOrg           *big.Rat // of epsilon, for each organisation; nil: all of it
 }
 
@@ -197,12 +198,16 @@ func (r *reader) dp(n, output *yaml.Node, p *Policy) {
 		r.fail(output, "output: dp without dp", "dp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}")
 		return
 	}
-	s := r.section(n, "dp", "epsilon_max_query", "epsilon", "delta", "period", "max_groups_per_unit", "per_org")
+	s := r.section(n, "dp", "epsilon_max_query", "epsilon", "delta", "period", "max_groups_per_unit", "max_rows_per_unit", "per_org")
 	d := &dpRule{
 		epsilonMaxQuery:  r.positive(r.need(s, "epsilon_max_query", "epsilon_max_query: 1"), "epsilon_max_query", 100),
 		epsilon:          r.positive(r.need(s, "epsilon", "epsilon: 10, the budget"), "epsilon", 1000),
 		delta:            r.delta(r.need(s, "delta", "delta: 0.000001")),
 		maxGroupsPerUnit: r.integer(r.need(s, "max_groups_per_unit", "max_groups_per_unit: 3"), "max_groups_per_unit", 1, 1000),
+	}
+	d.maxRowsPerUnit = defaultMaxRows
+	if v := s.vals["max_rows_per_unit"]; v != nil {
+		d.maxRowsPerUnit = r.integer(v, "max_rows_per_unit", 1, 1000000)
 	}
 	if v := s.vals["per_org"]; v != nil {
 		d.perOrg = r.positive(v, "per_org", 1000)

@@ -113,11 +113,16 @@ type ReleaseNode struct {
 	DP     *DPRule    `json:"dp,omitempty"` // of ModeDP
 }
 
-// DPRule holds the strictest numbers of all policies concerned, as decimals.
+// DPRule holds the strictest numbers of all policies concerned. Clamps are the Bounds of what is read; groups are given where
+// all keys have Values, or there are none, and selected else.
 type DPRule struct {
-	Epsilon          string `json:"epsilon"`
-	Delta            string `json:"delta"`
+	Epsilon          string `json:"epsilon"`             // of this release: an exact amount
+	Delta            string `json:"delta,omitempty"`     // of the selection of groups
+	MinUnits         int64  `json:"min_units,omitempty"` // of the selection of groups
 	MaxGroupsPerUnit int64  `json:"max_groups_per_unit"`
+	MaxRowsPerUnit   int64  `json:"max_rows_per_unit"` // in one group
+	Domain           string `json:"domain,omitempty"`  // equal units of all sources are one; absent: each source's are its own
+	Copies           int64  `json:"copies"`            // as how many units one person may be there
 }
 
 // RelOp says how a released table is made.
@@ -207,7 +212,7 @@ func (a Agg) Type() Type {
 	switch a.Op {
 	case AggSum:
 		return Decimal(38, a.Scale)
-	case AggQuantile, AggStddev:
+	case AggQuantile, AggStddev, AggAvg:
 		return Double
 	}
 	return Int64

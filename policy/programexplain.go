@@ -24,11 +24,17 @@ func (p *Plan) explainProgram() Explanation {
 			}
 		}
 	}
-	for _, n := range p.Program.Releases {
+	for i, n := range p.Program.Releases {
 		e.Mode = n.Mode
 		add(&e.Set, p.Program.keyNames(n)...)
 		for _, a := range n.Aggs {
 			add(&e.Cells, p.Program.aggText(n, a))
+		}
+		if n.Mode == ModeDP {
+			rules, notes := p.noiseRules(i)
+			add(&e.Rules, rules...)
+			add(&e.Notes, notes...)
+			continue
 		}
 		q := Plan{Release: Release{Mode: n.Mode, Guard: n.Guard, Unit: p.Program.unitOf(n)}}
 		add(&e.Rules, q.rules()...)
@@ -85,7 +91,7 @@ func (p *Program) aggText(n ReleaseNode, a Agg) string { return aggName(a, p.ste
 func aggName(a Agg, names []string) string {
 	text := map[AggOp]string{
 		AggCount: "number of rows", AggCountUnits: "number of different units", AggCountValue: "number of rows with ", AggSum: "sum of ",
-		AggQuantile: a.Q + " quantile of ", AggStddev: "standard deviation of ",
+		AggQuantile: a.Q + " quantile of ", AggStddev: "standard deviation of ", AggAvg: "mean of ",
 	}[a.Op]
 	if a.Arg != nil {
 		text += exprText(*a.Arg, names)

@@ -20,8 +20,8 @@ func (p *Program) formed(sources []PlanSource) bool {
 		}
 		names[t.Name] = true
 	}
-	for i := range p.Releases {
-		if !p.releaseFormed(i) {
+	for i, n := range p.Releases {
+		if !p.releaseFormed(i) || n.Mode == ModeDP && !p.noiseFormed(i, sources) {
 			return false
 		}
 	}
@@ -92,12 +92,12 @@ func (p *Program) releaseFormed(i int) bool {
 	}
 	columns := p.stepColumns(n.From)
 	for k, key := range n.Keys {
-		if !key.formed(columns) || !key.declared(columns) || slices.ContainsFunc(n.Keys[:k], func(o Key) bool { return reflect.DeepEqual(o.Expr, key.Expr) }) {
+		if !key.formed(columns) || !key.declared(columns, n.Mode) || slices.ContainsFunc(n.Keys[:k], func(o Key) bool { return reflect.DeepEqual(o.Expr, key.Expr) }) {
 			return false
 		}
 	}
 	for k, a := range n.Aggs {
-		if !a.formed(columns, true) || slices.ContainsFunc(n.Aggs[:k], func(o Agg) bool { return reflect.DeepEqual(o, a) }) {
+		if !a.formed(columns, true) || a.Op == AggAvg && n.Mode != ModeDP || slices.ContainsFunc(n.Aggs[:k], func(o Agg) bool { return reflect.DeepEqual(o, a) }) {
 			return false
 		}
 	}
@@ -113,6 +113,8 @@ func (p *Program) modeFormed(n ReleaseNode) bool {
 	switch n.Mode {
 	case ModeOwn:
 		return n.DP == nil && (&Plan{Release: Release{Mode: ModeOwn, Guard: n.Guard}}).guardFormed()
+	case ModeDP: // see noiseFormed
+		return n.DP != nil
 	case ModeGuard:
 		if n.DP != nil || !n.Guard.formed() {
 			return false
@@ -201,12 +203,12 @@ func (p *Program) readsFormed(s Step, m Mode) bool {
 		}
 		names[fold(r.Column)] = true
 		if b := r.Bounds; b != nil {
-			if !(Measure{Column: r.Column, Type: r.Type, Scale: b.Scale, Lo: b.Lo, Hi: b.Hi}).formed() || b.Clamp && m != ModeDP || len(r.Values) > 0 && m != ModeOwn {
+			if !(Measure{Column: r.Column, Type: r.Type, Scale: b.Scale, Lo: b.Lo, Hi: b.Hi}).formed() || b.Clamp != (m == ModeDP) || len(r.Values) > 0 && m != ModeOwn {
 				return false
 			}
 			continue
 		}
-		if !r.Type.groupable() || !(Dim{Type: r.Type, Values: r.Values}).valuesFormed() {
+		if !r.Type.groupable() || len(r.Values) > 0 && m == ModeDP || !(Dim{Type: r.Type, Values: r.Values}).valuesFormed() {
 			return false
 		}
 	}
@@ -228,9 +230,10 @@ func (k Key) formed(in []programColumn) bool {
 	return (Dim{Type: k.Expr.Type, Values: k.Values}).valuesFormed()
 }
 
-// declared: a domain is a column's own, and no NULL stands beside it: cells are there for the domain alone.
-func (k Key) declared(in []programColumn) bool {
-	return len(k.Values) == 0 || k.Expr.Op == OpCol && !in[k.Expr.Index].Nullable
+// declared: a domain is a column's own, and no NULL stands beside it: cells are there for the domain alone. With noise, rows of
+// groups that are not given are not there.
+func (k Key) declared(in []programColumn, m Mode) bool {
+	return len(k.Values) == 0 || k.Expr.Op == OpCol && (m == ModeDP || !in[k.Expr.Index].Nullable)
 }
 
 // formed checks an aggregate over the columns of a step. Those of an entity are exact whole numbers.
@@ -249,7 +252,7 @@ func (a Agg) formed(in []programColumn, release bool) bool {
 	case AggQuantile:
 		r, ok := new(big.Rat).SetString(a.Q)
 		return release && ok && isDecimal(a.Q) && len(a.Q) <= 20 && r.Cmp(big.NewRat(1, 20)) >= 0 && r.Cmp(big.NewRat(19, 20)) <= 0 && a.argFormed(in) && a.Arg.Op == OpCol
-	case AggStddev:
+	case AggStddev, AggAvg:
 		return release && q && a.argFormed(in) && a.Arg.Op == OpCol
 	}
 	return false

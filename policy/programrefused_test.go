@@ -87,7 +87,7 @@ func TestWaysRoundLabels(t *testing.T) {
 		{"band narrower than its form", "SELECT floor(birth_year / 5) * 5 AS d, count(*) FROM pool.patients GROUP BY d", "columns/grain"},
 		{"constant within a band", "SELECT count(*) FROM pool.patients WHERE birth_year < 1965", "columns/grain"},
 		{"first year of a band", "SELECT count(*) FROM pool.patients WHERE birth_year <= 1960", "columns/grain"},
-		{"noise is not wired", "SELECT count(*) FROM pool.patients", "output/mode"},
+		{"noise for a product", "SELECT sum(cost * cost) FROM pool.patients", "dp/bounds"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			q := r

@@ -148,7 +148,7 @@ func (p *Program) inputSelect(source int, ref string) *canon.Select {
 	var seen []Read
 	for _, n := range p.Releases {
 		n.From.eachScan(func(s Step) {
-			if !slices.Contains(p.Tables[s.Table].Sources, source) {
+			if n.Mode == ModeDP || !slices.Contains(p.Tables[s.Table].Sources, source) {
 				return
 			}
 			for _, r := range s.Reads {
@@ -210,10 +210,15 @@ func (r Read) bound(n int64, up bool) (*canon.Expr, bool) {
 func pow10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
 // ReleaseText computes the contributions to a release: one row for each owner and key, with columns d{i} of the keys, src INTEGER
-// (into the plan's sources), rows and units BIGINT, and ContributedColumns for each aggregate.
+// (into the plan's sources), rows and units BIGINT, and ContributedColumns for each aggregate. Under ModeDP a row is what one unit
+// adds to one group: see unitParts.
 func (p *Plan) ReleaseText(release int, refs []string) Text {
 	var q canon.Query
 	for _, s := range p.Program.readers(release) {
+		if p.Program.Releases[release].Mode == ModeDP {
+			q = append(q, p.Program.unitParts(release, s, refs))
+			continue
+		}
 		q = append(q, p.Program.contributions(release, s, refs))
 	}
 	return p.Program.programText(q, refs)
@@ -464,9 +469,56 @@ func (p *Program) scanSelect(n ReleaseNode, s Step, source int, refs []string) *
 		out.Where = canon.Op(canon.Not, canon.Op(canon.IsNull, col(t.Unit.Column)))
 	}
 	for i, r := range s.Reads {
-		out.Items = append(out.Items, canon.Item{Expr: col(r.Column), Alias: "c" + itoa(i)})
+		out.Items = append(out.Items, canon.Item{Expr: r.clamped(), Alias: "c" + itoa(i)})
 	}
 	return out
+}
+
+// clamped is a column, moved to its bounds where the plan says so. NULL stays NULL.
+func (r Read) clamped() *canon.Expr {
+	x := col(r.Column)
+	if r.Bounds == nil || !r.Bounds.Clamp {
+		return x
+	}
+	var args []*canon.Expr
+	if lo, ok := r.bound(r.Bounds.Lo, true); ok {
+		args = append(args, canon.Cmp("<", x, lo), lo)
+	}
+	if hi, ok := r.bound(r.Bounds.Hi, false); ok {
+		args = append(args, canon.Cmp(">", x, hi), hi)
+	}
+	if args == nil {
+		return x
+	}
+	return canon.Op(canon.Case, append(args, x)...)
+}
+
+// unitParts gives what each unit adds to each group, of one source: d{i} of the keys, src, u VARCHAR, then for each aggregate the
+// rows that take part and the sum of what they add, NULL where there is none.
+func (p *Program) unitParts(release, source int, refs []string) *canon.Select {
+	n := p.Releases[release]
+	columns := p.stepColumns(n.From)
+	u := canon.Col("s", "u")
+	s := &canon.Select{From: canon.From{Sub: p.stepSelect(n, n.From, source, refs), Alias: "s"}, Group: []*canon.Expr{u}}
+	add := func(name string, e *canon.Expr) { s.Items = append(s.Items, canon.Item{Expr: e, Alias: name}) }
+	for i, k := range n.Keys {
+		add("d"+itoa(i), stepWriter().sql(k.Expr))
+		s.Group = append(s.Group, stepWriter().sql(k.Expr))
+	}
+	add("src", canon.Const(itoa(source), "INTEGER"))
+	add("u", canon.CastTo(u, "VARCHAR"))
+	for j, a := range n.Aggs {
+		part, _ := a.takesPart(columns)
+		rows := canon.Call("count_star")
+		rows.Filter = part
+		sum := canon.NullOf("HUGEINT")
+		if a.Op == AggSum || a.Op == AggAvg {
+			sum = a.exactSum(columns, part, false)
+		}
+		add("n"+itoa(j), rows)
+		add("s"+itoa(j), sum)
+	}
+	return s
 }
 
 func (p *Program) joinSelect(n ReleaseNode, s Step, source int, refs []string) *canon.Select {

@@ -288,10 +288,21 @@ func (w *wide) plan(top relation) (*Plan, *Refusal) {
 		return nil, ref
 	}
 	w.dropUnused()
+	if ref := w.shareEpsilon(); ref != nil {
+		return nil, ref
+	}
 	columns := w.prog.opened(len(w.sources))
 	for i, s := range w.sources {
 		s.Columns = sortedSet(columns[i])
 		p.Sources = append(p.Sources, s)
+	}
+	for i, n := range w.prog.Releases {
+		if n.Mode != ModeDP {
+			continue
+		}
+		if _, err := p.Noise(i); err != nil {
+			return nil, &Refusal{Rule: "dp", Code: "numbers", Msg: "with the policies' epsilon, bounds and limits, this can't be released with noise", Hint: "fewer aggregates, or fewer releases in one query, have more of epsilon each"}
+		}
 	}
 	if _, j, bad := w.prog.overlap(); bad {
 		n := w.prog.Releases[j]
@@ -384,11 +395,11 @@ func (s Step) eachScan(visit func(Step)) {
 	}
 }
 
-// opensUnit: units are counted, joined or grouped by, unless each row of the only table is one.
+// opensUnit: units are counted, bounded, joined or grouped by, unless each row of the only table is one.
 func (p *Program) opensUnit(n ReleaseNode, s Step) bool {
 	alone := n.From.Op == StepScan
 	counts := slices.ContainsFunc(n.Aggs, func(a Agg) bool { return a.Op == AggCountUnits })
-	return !alone || !p.Tables[s.Table].Unit.Unique && (n.Mode != ModeOwn || counts)
+	return !alone || n.Mode == ModeDP || !p.Tables[s.Table].Unit.Unique && (n.Mode != ModeOwn || counts)
 }
 
 // namesOf names the data sets of tables of the program, as policies are named.

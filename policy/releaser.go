@@ -36,6 +36,11 @@ func (c *cut) release() (relation, *Refusal) {
 	if c.node.Guard, ref = c.guard(mode); ref != nil {
 		return c.in, ref
 	}
+	if mode == ModeDP {
+		if c.node.DP, ref = c.noiseRule(); ref != nil {
+			return c.in, ref
+		}
+	}
 	out := Rel{Op: RelSelect}
 	for _, it := range c.s.Items {
 		if it.Expr.Kind == query.Star {
@@ -90,10 +95,10 @@ func (c *cut) mode() (Mode, *Refusal) {
 	switch {
 	case own:
 		return ModeOwn, nil
-	case modes[outputDP]:
-		return ModeDP, ruled("output", "mode", c.in.at, "releases with noise are not in this version", "").of(c.w.whose(c.in.tables))
 	case len(modes) > 1:
 		return "", ruled("output", "modes", c.in.at, "the policies ask for different kinds of output", "their owners must agree on one").of(c.w.whose(c.in.tables))
+	case modes[outputDP]:
+		return ModeDP, nil
 	case modes[outputGuardFree]:
 		return ModeGuard, nil
 	}
@@ -103,9 +108,9 @@ func (c *cut) mode() (Mode, *Refusal) {
 	return ModeLattice, nil
 }
 
-// guard merges the guards of all tables that are read.
+// guard merges the guards of all tables that are read. Noise protects units whoever else contributes, so under it no guard binds.
 func (c *cut) guard(m Mode) (Guard, *Refusal) {
-	if m == ModeOwn {
+	if m == ModeOwn || m == ModeDP {
 		return Guard{Affiliates: [][]string{}, Recognised: []string{}}, nil
 	}
 	var out Guard
@@ -223,6 +228,9 @@ func (r *releaser) call(e *query.Expr) (Expr, *Refusal) {
 		}
 	}
 	parts, ref := r.aggregate(e)
+	if ref == nil && r.node.Mode == ModeDP {
+		parts, ref = r.noisy(e, parts)
+	}
 	if ref != nil {
 		return Expr{}, ref
 	}
@@ -317,7 +325,10 @@ func (r *releaser) table() (Rel, *Refusal) {
 	for _, k := range r.keys {
 		r.node.Keys = append(r.node.Keys, Key{Expr: k, Values: r.domainOf(k)})
 	}
-	i := r.w.add(r.node, r.s.Pos)
+	i, ref := r.add()
+	if ref != nil {
+		return Rel{}, ref
+	}
 	base := Rel{Op: RelRelease, Release: i}
 	if len(r.sets) == 1 {
 		out := Rel{Op: RelSelect, Inputs: []Rel{base}}
@@ -330,6 +341,14 @@ func (r *releaser) table() (Rel, *Refusal) {
 		return r.withExtras(&out), nil
 	}
 	return r.groupingSets(base, i)
+}
+
+// add appends the release to the program.
+func (r *releaser) add() (int, *Refusal) {
+	if r.node.Mode == ModeDP {
+		return r.addNoisy()
+	}
+	return r.w.add(r.node, r.s.Pos), nil
 }
 
 func (r *releaser) aggColumn(agg, keys int) Expr {

@@ -6,8 +6,6 @@ import "slices"
 // whatever the encoding of the plan: an owner that asked for more must not get less.
 func (p *Policy) unenforced() (msg, hint string) {
 	switch {
-	case p.output == outputDP:
-		return "releases with noise (output: dp) are not in this version", "the owner may ask its own data; a later cordon answers others"
 	case p.templatesOnly:
 		return "the policy permits its templates alone, and templates are not in this version", "the owner may publish again with mode: free"
 	case p.timing != 0:

@@ -41,7 +41,7 @@ func (p *Plan) unitCap() int64 {
 // is all of them.
 func (p *Program) unitCap(release int) int64 {
 	n := p.Releases[release]
-	if n.Mode == ModeOwn {
+	if n.Mode == ModeOwn || n.Mode == ModeDP {
 		return 0
 	}
 	most := n.Guard.MinUnits

@@ -7,8 +7,6 @@
 // If it fails: nothing is shown. If it is wrong: a unit's part can be told from the answers.
 // Spec: docs/spec/dp.md.
 //
-// It is not wired to a release yet: no policy, plan, broker or enclave uses it, and no answer of Cordon is differentially private today.
-//
 // # Order of calls
 //
 // A broker and the enclave compile the same Spec and Check it. The broker charges the checked Cost under the checked

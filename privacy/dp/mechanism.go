@@ -45,6 +45,24 @@ func amount(a account.Amount) (*big.Rat, error) {
 	return x, nil
 }
 
+// Scales are the scales of Laplace noise by aggregate, one for each of its slots (docs/spec/dp.md, section 7.3); nil for Gaussian noise.
+func (c *Checked) Scales() [][]*big.Rat {
+	if c.spec.Rule.Mechanism != Laplace {
+		return nil
+	}
+	out := make([][]*big.Rat, len(c.first))
+	for i, at := range c.first {
+		end := len(c.slots)
+		if i+1 < len(c.first) {
+			end = c.first[i+1]
+		}
+		for _, x := range c.scales[at:end] {
+			out[i] = append(out[i], new(big.Rat).Set(x))
+		}
+	}
+	return out
+}
+
 // noise is scaled to what one unit more or less changes (docs/spec/dp.md, section 7.3). A unit is in at most c groups and adds
 // at most w to each, so the numbers of all groups together change by L1 = c w, and by L2² = c w². Where one person may be
 // several units, all of them may be in the same groups: w grows with them.
@@ -56,6 +74,7 @@ func (c *Checked) noise(s *slot, part *big.Rat) drawer {
 	if c.spec.Rule.Mechanism == Laplace {
 		l1 := new(big.Rat).SetInt(new(big.Int).Mul(groups, w))
 		scale := l1.Quo(l1, budget) // L1 / epsilon
+		c.scales = append(c.scales, scale)
 		return func(u sample.Uniform) (*big.Int, error) { return sample.Laplace(u, scale.Num(), scale.Denom()) }
 	}
 	l2sq := new(big.Rat).SetInt(new(big.Int).Mul(groups, new(big.Int).Mul(w, w)))

@@ -131,6 +131,7 @@ type Checked struct {
 	first  []int // slot of each aggregate; a mean has two
 	given  map[bound.Group]bool
 	noises []drawer   // by slot
+	scales []*big.Rat // by slot, of Laplace noise
 	keep   []*big.Int // Selected: chance of a group by units, over 2^keepBits
 }
 

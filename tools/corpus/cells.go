@@ -42,6 +42,8 @@ type release struct {
 	shown []*shown
 	seen  map[string]bool
 	where string // for messages
+
+	offers []string // of the data sets that are read
 }
 
 // rules are what a corpus assumes of the cells of some data sets, the strictest of all.
@@ -53,6 +55,8 @@ type rules struct {
 	count        float64 // counts are multiples of it
 	digits       int     // of values
 	dp           bool
+	epsilon      string // of one query, at most
+	groups       int    // of one unit, at most
 }
 
 func (s *system) rulesOf(names []string) (rules, error) {
@@ -68,6 +72,12 @@ func (s *system) rulesOf(names []string) (rules, error) {
 	for _, n := range names {
 		a := s.world.find(n)
 		if a.dp != nil {
+			if e := a.dp["epsilon_per_query_max"]; !r.dp || number(e) < number(r.epsilon) {
+				r.epsilon = e
+			}
+			if g := int(number(a.dp["max_groups_per_unit"])); !r.dp || g < r.groups {
+				r.groups = g
+			}
 			r.dp = true
 			continue
 		}
@@ -111,6 +121,9 @@ func (s *system) releases(ctx context.Context, o *outcome, known ids, where stri
 				return nil, err
 			}
 			r.bare = bare.cells
+		}
+		for _, name := range p.sourcesOf(n.From) {
+			r.offers = append(r.offers, s.source(name).Offer)
 		}
 		r.where = fmt.Sprintf("%srelease %d", where, i)
 		if err := r.take(o.released[i]); err != nil {
@@ -307,6 +320,12 @@ func truth(a policy.Agg, agg int, rows []*fed) float64 {
 			sum += f.value[agg]
 		}
 		return sum
+	case policy.AggAvg:
+		sum := 0.0
+		for _, f := range rows {
+			sum += f.value[agg]
+		}
+		return sum / float64(len(rows))
 	case policy.AggQuantile:
 		return quantile(a.Q, agg, rows)
 	case policy.AggStddev:

@@ -21,7 +21,7 @@ const defaultsText = `What the policies leave open is taken to be:
   output                          dp where there is dp, else guard-free
   contributors.from, coalition    the owners of the pool that the data set is in; 1
   guard under dp                  min_units 1, counts rounded to 1, values to 15 digits
-  dp.period                       30d
+  dp.period, timing under dp      30d, off
   kinds of a join                 inner, and left from the side that the join names first
   trust of a join                 partner-honest under a guard
   unit.domain                     of data sets that are joined: the unit's name
@@ -93,7 +93,7 @@ func (a *assumed) text(w *assumedWorld, types map[string]policy.Type) (string, e
 		if !ok {
 			return "", fmt.Errorf("%s: delta is not a number", a.name)
 		}
-		line("output: dp\nguard: %s", dpGuard)
+		line("output: dp\ntiming: off\nguard: %s", dpGuard)
 		line("dp: {epsilon_max_query: %s, epsilon: %s, period: 30d, delta: %s, max_groups_per_unit: %s}", a.dp["epsilon_per_query_max"],
 			a.dp["epsilon_per_30_days"], strings.TrimRight(delta.FloatString(20), "0"), a.dp["max_groups_per_unit"])
 	} else {

@@ -24,8 +24,10 @@
 //   - Across releases of a query, what one shows minus the cells within it that another shows does not give what is left, where that
 //     is not safe: neither exactly nor, if the policies have a p% rule, to within p%.
 //   - The answer has no row that names a planted cohort beside a number, or with no number to hide (ISLES, yacht, S12, K040, vip).
-//   - Of data with dp, every release has noise and names what is charged; a cell of five units or fewer that the query did not
-//     name is not there; the clamp holds; values that are exact five times in a row are taken to have no noise.
+//   - Of data with dp, every release has noise; every data set read is charged what its epsilon is worth, and all releases of the
+//     query together take no more, and count a unit in no more groups, than any policy allows; a cell of five units or fewer
+//     that the query did not name is not there; the clamp holds; values that are exact five times in a row are taken to have no
+//     noise.
 //
 // differencing: ids that differ in a closing a and b are a pair, which passes if one is refused, or if no difference of values of
 // both tells exactly that of rows which are not safe, and the answers' differences are not those of the raw answers. If both values

@@ -307,9 +307,7 @@ func (j *judge) noisy(ctx context.Context, o *one, r *release) {
 		o.fail("%s: differential privacy is asked for, and not given", r.where)
 		return
 	}
-	if e, ok := new(big.Rat).SetString(r.node.DP.Epsilon); !ok || e.Sign() <= 0 {
-		o.fail("%s: nothing is charged", r.where)
-	}
+	o.charged(r)
 	for _, c := range r.shown {
 		units := map[string]bool{}
 		for _, f := range c.rows {
@@ -331,6 +329,38 @@ func (j *judge) noisy(ctx context.Context, o *one, r *release) {
 	}
 }
 
+// charged: every data set that the release reads is charged what its epsilon is worth, and all releases of the query together take
+// no more than the strictest policy lets one take.
+func (o *one) charged(r *release) {
+	total := new(big.Rat)
+	for _, n := range o.plan.Program.Releases {
+		if n.DP != nil {
+			e, ok := new(big.Rat).SetString(n.DP.Epsilon)
+			if !ok {
+				e = new(big.Rat)
+			}
+			total.Add(total, e)
+		}
+	}
+	if most, ok := new(big.Rat).SetString(r.rules.epsilon); !ok || total.Cmp(most) > 0 {
+		o.fail("%s: the query takes epsilon %s, more than %s", r.where, total.RatString(), r.rules.epsilon)
+	}
+	if int64(r.rules.groups) < r.node.DP.MaxGroupsPerUnit {
+		o.fail("%s: a unit counts in %d groups, more than %d", r.where, r.node.DP.MaxGroupsPerUnit, r.rules.groups)
+	}
+	e, ok := new(big.Rat).SetString(r.node.DP.Epsilon)
+	if !ok || e.Sign() <= 0 {
+		o.fail("%s: nothing is charged", r.where)
+		return
+	}
+	rho := e.Mul(e, e).Quo(e, big.NewRat(2, 1)).RatString()
+	for _, offer := range r.offers {
+		if !slices.ContainsFunc(o.charges(), func(c policy.Charge) bool { return c.Offer == offer && c.Rho == rho && c.Epsilon == r.node.DP.Epsilon }) {
+			o.fail("%s: nothing is charged to %s", r.where, offer)
+		}
+	}
+}
+
 // names reports whether the query itself names a part of a key: then its cell is no news.
 func (o *one) names(key string) bool {
 	return slices.ContainsFunc(strings.Split(key, "\x00"), func(k string) bool { return strings.Contains(o.line.SQL, "'"+k+"'") })
@@ -342,7 +372,9 @@ func allExact(r *release) bool {
 
 // alwaysExact asks again, as noise may be none by chance.
 func (j *judge) alwaysExact(ctx context.Context, o *one) bool {
-	for range 4 {
+	defer func() { j.system.round = 0 }()
+	for i := range 4 {
+		j.system.round = i + 1 // with the same keys it would be the same noise
 		again := j.ask(ctx, o.line)
 		if !again.ran() {
 			return false

@@ -96,7 +96,7 @@ func (p *printer) scan(s policy.Step) string {
 			x := quote(r.Column)
 			if b := r.Bounds; b != nil && b.Clamp && !p.bare {
 				scaled := func(n int64) string { return strconv.FormatInt(n, 10) + "::DOUBLE / 1e" + strconv.Itoa(b.Scale) }
-				x = "least(greatest(" + x + ", " + scaled(b.Lo) + "), " + scaled(b.Hi) + ")"
+				x = fmt.Sprintf("CASE WHEN %[1]s < %[2]s THEN %[2]s WHEN %[1]s > %[3]s THEN %[3]s ELSE %[1]s END", x, scaled(b.Lo), scaled(b.Hi))
 			}
 			items = append(items, x+" AS c"+strconv.Itoa(j))
 		}

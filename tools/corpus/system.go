@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"regexp"
@@ -31,6 +32,25 @@ type outcome struct {
 	failure  error           // of the engine
 	table    *result.Table   // the answer
 	released []*result.Table // by release: its keys, then its aggregates, as they left it
+
+	charge func() []policy.Charge // in a test: what is charged in place of what the plan says
+}
+
+// charges are what the plan says that each data set is charged.
+func (o *outcome) charges() []policy.Charge {
+	if o.charge != nil {
+		return o.charge()
+	}
+	return o.plan.Charges()
+}
+
+// digest names what a release under differential privacy is charged as.
+func (o *outcome) digest(release int) string {
+	c, err := o.plan.Noise(release)
+	if err != nil {
+		return "none"
+	}
+	return string(c.Digest())
 }
 
 func (o *outcome) ran() bool { return o.refusal == nil && o.failure == nil }
@@ -41,6 +61,7 @@ type system struct {
 	world  *assumedWorld
 	sets   map[string]*sealed
 	tables []policy.Table
+	round  int // of noise keys
 }
 
 func newSystem(ctx context.Context, policies []byte, fixture string) (*system, error) {
@@ -124,11 +145,11 @@ func (s *system) ask(ctx context.Context, l line) *outcome {
 	if o.refusal != nil {
 		return o
 	}
-	if o.table, o.failure = s.run(ctx, o.plan); o.failure != nil || o.plan.Program == nil {
+	if o.table, o.failure = s.run(ctx, o.plan, s.round); o.failure != nil || o.plan.Program == nil {
 		return o
 	}
 	for i := range o.plan.Program.Releases {
-		t, err := s.run(ctx, showing(o.plan, i))
+		t, err := s.run(ctx, showing(o.plan, i), s.round)
 		if err != nil {
 			o.failure = err
 			return o
@@ -161,7 +182,7 @@ func showing(p *policy.Plan, release int) *policy.Plan {
 const engineMemory = 1 << 30
 
 // run answers a plan in an engine of its own over the opened columns.
-func (s *system) run(ctx context.Context, plan *policy.Plan) (*result.Table, error) {
+func (s *system) run(ctx context.Context, plan *policy.Plan, round int) (*result.Table, error) {
 	e, err := engine.New(ctx, engine.Options{MemoryBytes: engineMemory, Threads: runtime.GOMAXPROCS(0)})
 	if err != nil {
 		return nil, err
@@ -182,7 +203,20 @@ func (s *system) run(ctx context.Context, plan *policy.Plan) (*result.Table, err
 	if err := e.Prepare(ctx, plan); err != nil {
 		return nil, err
 	}
+	if err := e.Noise(noiseKeys(plan, round)); err != nil {
+		return nil, err
+	}
 	return e.Run(ctx, plan)
+}
+
+// noiseKeys are those that owners would release: one for each offer, the same for every query of a round.
+func noiseKeys(plan *policy.Plan, round int) map[string][]byte {
+	out := map[string][]byte{}
+	for _, o := range plan.NoiseOffers() {
+		key := sha256.Sum256([]byte("cordon corpus/1 noise key " + strconv.Itoa(round) + " of " + o))
+		out[o] = key[:]
+	}
+	return out
 }
 
 func (s *system) setOf(src policy.PlanSource) *sealed {

@@ -131,8 +131,12 @@ func averaging(all []*one) {
 	same, charged := true, true
 	for _, o := range ran {
 		same = same && numbers(o.table) == numbers(ran[0].table)
-		for _, n := range o.plan.Program.Releases {
-			charged = charged && n.Mode == policy.ModeDP && n.DP != nil
+		digests := map[string]bool{}
+		for _, c := range o.charges() {
+			digests[c.Release] = true
+		}
+		for i, n := range o.plan.Program.Releases {
+			charged = charged && n.Mode == policy.ModeDP && n.DP != nil && digests[o.digest(i)]
 		}
 	}
 	for _, o := range ran {

@@ -4,13 +4,15 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"github.com/cordon-exchange/cordon/policy"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/seal"
 )
 
 // Options of an engine.
@@ -32,9 +34,10 @@ type Engine struct {
 	connector *duckdb.Connector
 	conn      driver.Conn
 	state     state
-	paths     []string     // by source index
-	job       work         // once prepared
-	prepared  *policy.Plan // that it is of
+	paths     []string                 // by source index
+	job       work                     // once prepared
+	prepared  *policy.Plan             // that it is of
+	noise     map[string]*seal.DataKey // by offer: until Run ends
 }
 
 type state uint8

@@ -41,8 +41,13 @@ func newProgram(e *Engine, plan *policy.Plan) (*program, error) {
 	p.columns = t.Columns
 	p.inputs = plan.InputTexts(e.paths)
 	for i, n := range plan.Program.Releases {
-		if n.Mode != policy.ModeOwn && n.Mode != policy.ModeLattice && n.Mode != policy.ModeGuard {
+		if n.Mode != policy.ModeOwn && n.Mode != policy.ModeLattice && n.Mode != policy.ModeGuard && n.Mode != policy.ModeDP {
 			return nil, Error{CodePlan}
+		}
+		if n.Mode == policy.ModeDP {
+			if _, err := plan.Noise(i); err != nil {
+				return nil, Error{CodePlan}
+			}
 		}
 		p.scans = append(p.scans, plan.ReleaseText(i, e.paths))
 		p.quantile, p.atoms, p.divided = append(p.quantile, nil), append(p.atoms, nil), append(p.divided, 0)
@@ -85,11 +90,16 @@ func (p *program) early() []step {
 
 func (p *program) late() []step {
 	steps := []step{
+		{"noise keys", CodePlan, p.checkNoise},
 		{"check schemas", CodeInput, p.checkSchemas},
 		{"check input", CodeInput, p.checkInput},
 	}
-	for i := range p.plan.Program.Releases {
-		r := &releasing{program: p, index: i, node: p.plan.Program.Releases[i]}
+	for i, n := range p.plan.Program.Releases {
+		r := &releasing{program: p, index: i, node: n}
+		if n.Mode == policy.ModeDP {
+			steps = append(steps, r.noisySteps()...)
+			continue
+		}
 		steps = append(steps,
 			step{"check scan", CodeCheck, r.check},
 			step{"scan", CodeRun, r.scan},

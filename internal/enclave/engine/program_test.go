@@ -564,10 +564,12 @@ func TestProgramsThatCantRun(t *testing.T) {
 	changed := *plan
 	program := *plan.Program
 	program.Releases = slices.Clone(program.Releases)
-	program.Releases[0].Mode = policy.ModeDP
 	changed.Program = &program
-	if _, err := bind(t, files...).Run(context.Background(), &changed); err != (Error{CodePlan}) {
-		t.Error("noise is not wired:", err)
+	for _, mode := range []policy.Mode{"trust", policy.ModeDP} {
+		program.Releases[0].Mode = mode
+		if _, err := bind(t, files...).Run(context.Background(), &changed); err != (Error{CodePlan}) {
+			t.Error(mode, err)
+		}
 	}
 }
 

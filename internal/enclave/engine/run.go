@@ -43,6 +43,7 @@ func (e *Engine) Run(ctx context.Context, plan *policy.Plan) (*result.Table, err
 		return nil, Error{CodeSetup}
 	}
 	e.state = used
+	defer e.forgetNoise()
 	if e.prepared != plan {
 		return nil, Error{CodePlan}
 	}

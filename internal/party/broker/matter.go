@@ -183,6 +183,9 @@ func (b *Broker) compile(ctx context.Context, m *matter) error {
 func (b *Broker) concerned(m *matter) error {
 	var owners []statement.Fingerprint
 	m.own = nil
+	if len(m.plan.NoiseOffers()) > 0 { // offers have no noise keys yet, and ledgers no budget
+		return refuse(CodePolicy+"dp", "releases with noise are not answered in this version")
+	}
 	for _, s := range m.plan.Sources {
 		owners = append(owners, statement.Fingerprint(s.Owner))
 		if s.Owner != string(b.self) {

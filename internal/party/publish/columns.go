@@ -3,6 +3,7 @@ package publish
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -154,6 +155,9 @@ func (s *selection) columns(r *Request, p *policy.Policy, inferred []policy.Type
 func (c *column) rules(p *policy.Policy, t Typed) error {
 	lo, hi, scale, isMeasure := p.Clamp(c.Name)
 	if isMeasure {
+		if p.MovesToBounds() {
+			lo, hi = math.MinInt64, math.MaxInt64
+		}
 		c.measure = &measure{lo: lo, hi: hi, scale: scale}
 		c.Type = measureType(scale)
 	}

@@ -618,3 +618,16 @@ func TestParseFlags(t *testing.T) {
 		t.Error("condition without =")
 	}
 }
+
+// Under differential privacy a value outside of the clamp is moved there when it is counted, so it is no fault of the table.
+func TestValuesOutsideOfAClampThatMoves(t *testing.T) {
+	noisy := strings.NewReplacer("output: {lattice: [[size]]}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}").Replace(policyText)
+	for text, passes := range map[string]bool{policyText: false, noisy: true} {
+		r := request("")
+		r.Policy = []byte(text)
+		r.Path = write(t, "table", []byte(strings.Replace(goodCSV, "12.5", "4900000.01", 1)))
+		if _, err := Read(t.Context(), r, quiet); (err == nil) != passes {
+			t.Errorf("passes %v: %v", passes, err)
+		}
+	}
+}

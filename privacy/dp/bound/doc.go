@@ -6,6 +6,4 @@
 // identity domain mean the same unit by the same identifier.
 // If it fails: nothing is released. If it is wrong: one unit moves a number by more than its noise hides.
 // Spec: docs/spec/dp.md, section 6.
-//
-// It is not wired to a release yet: nothing outside privacy/dp calls it.
 package bound

@@ -6,6 +6,4 @@
 // depends on. Not an owner: its own key alone tells it nothing about the stream.
 // If it fails: nothing is released. If it is wrong: noise can be predicted and taken off, or drawn again and averaged out.
 // Spec: docs/spec/dp.md, section 4.
-//
-// It is not wired to a release yet: nothing outside privacy/dp calls it.
 package noise

@@ -8,6 +8,4 @@
 //
 // The time a sample takes varies with the noise, not with the data. Who can time a release to the microsecond learns
 // something about its noise: answers at fixed ticks are what closes that.
-//
-// It is not wired to a release yet: nothing outside privacy/dp calls it.
 package sample
