@@ -38,8 +38,7 @@ type cut struct {
 	sets [][]int // the grouping sets, into keys
 	unit bool    // the unit is among the keys
 
-	where *Expr // in lattice mode: over the keys of the set
-	node  ReleaseNode
+	node ReleaseNode
 }
 
 func (c *cut) relation() (relation, *Refusal) {

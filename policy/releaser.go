@@ -3,7 +3,6 @@ package policy
 import (
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/cordon-exchange/cordon/policy/internal/query"
 )
@@ -16,13 +15,10 @@ type taken struct{ agg, with int }
 // taken by OpBase; both become columns once the table that holds them is known.
 type releaser struct {
 	*cut
-	leafKeys []Expr  // of the release: over its From
-	keyExprs []Expr  // the cut's keys over the release's columns
-	wheres   []*Expr // by aggregate: in lattice mode, over the release's columns
-	takes    []taken
-	extras   []Rel // scalars of their own: counts of distinct dimension values
-	flags    [][]int
-	names    bool // aliases may be used
+	wheres []*Expr // by aggregate: in lattice mode, over the release's columns
+	takes  []taken
+	extras []Rel // scalars of their own: counts of distinct dimension values
+	names  bool  // aliases may be used
 }
 
 // release compiles a SELECT that groups by dimensions and aggregates: the boundary.
@@ -842,6 +838,3 @@ func (s Step) prunedEntity(need map[int]bool) (Step, map[int]int) {
 	}
 	return s, to
 }
-
-// isSet joins names for a message.
-func isSet(names []string) string { return "{" + strings.Join(names, ", ") + "}" }

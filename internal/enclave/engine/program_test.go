@@ -176,9 +176,6 @@ func keysOf(parts ...func(row) (privacy.Value, bool)) func(row) []privacy.Value 
 
 func large(r row) bool { return *r.size == "Large" }
 func dear(r row) bool  { return r.cost != nil && *r.cost >= 500_000 }
-func known(f func(row) *int64) func(row) bool {
-	return func(r row) bool { return f(r) != nil }
-}
 
 // compare checks a result of keys and then aggregates, cell by cell, and that no row is there beside.
 func compare(t *testing.T, name string, got *result.Table, rows []countedRow, owners int, keys int, aggs []asked) {
