@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/cordon-exchange/cordon/internal/canary"
+	"github.com/cordon-exchange/cordon/internal/need"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -237,7 +238,7 @@ func (m *market) leakInMemory(t *testing.T, value string) {
 
 // leakOnWire sends a value over loopback in two segments.
 func (m *market) leakOnWire(t *testing.T, value string) {
-	need(t, m.wire != nil, "loopback can't be captured: needs root or CAP_NET_RAW")
+	need.That(t, m.wire != nil, "loopback can't be captured: needs root or CAP_NET_RAW")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/cordon-exchange/cordon/internal/need"
 )
 
 func TestWrongPassphrase(t *testing.T) {
@@ -144,9 +146,9 @@ func (w *world) smallDisk(name, size string) string {
 	w.Helper()
 	disk := w.path("homes", name)
 	w.must(os.Mkdir(disk, 0o700))
-	need(w.T, os.Geteuid() == 0, "a small file system can't be mounted: needs root")
+	need.That(w.T, os.Geteuid() == 0, "a small file system can't be mounted: needs root")
 	err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size="+size)
-	need(w.T, err == nil, fmt.Sprintf("a small file system can't be mounted: %v", err))
+	need.That(w.T, err == nil, fmt.Sprintf("a small file system can't be mounted: %v", err))
 	w.Cleanup(func() {
 		w.stopAll()
 		if err := syscall.Unmount(disk, 0); err != nil {

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"sync"
 	"testing"
+
+	"github.com/cordon-exchange/cordon/internal/need"
 )
 
 // holdCommand makes this program one that holds a text in memory until its standard input ends.
@@ -36,18 +38,6 @@ func hold() {
 	fmt.Println("{}")
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	fmt.Fprint(io.Discard, line)
-}
-
-// need ends a test that this machine can't run, by a named reason.
-func need(t *testing.T, ok bool, reason string) {
-	t.Helper()
-	if ok {
-		return
-	}
-	if os.Getenv("CORDON_REQUIRE_ALL") == "1" {
-		t.Fatalf("CORDON_REQUIRE_ALL=1, but: %s", reason)
-	}
-	t.Skip(reason)
 }
 
 type programs struct{ cordon, enclave string }
@@ -96,7 +86,7 @@ func enclaveFlags() (string, error) {
 func built(t *testing.T) *programs {
 	t.Helper()
 	_, gcc := exec.LookPath("gcc")
-	need(t, gcc == nil, "no C compiler to build the enclave")
+	need.That(t, gcc == nil, "no C compiler to build the enclave")
 	p, err := build()
 	if err != nil {
 		t.Fatal(err)

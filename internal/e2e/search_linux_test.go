@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/cordon-exchange/cordon/internal/canary"
+	"github.com/cordon-exchange/cordon/internal/need"
 )
 
 // inMemory searches every process that runs but the enclaves.
@@ -21,7 +22,7 @@ func (m *market) inMemory(t *testing.T) []string { return m.memoryOf(t, m.runnin
 func (m *market) memoryOf(t *testing.T, processes ...*process) []string {
 	t.Helper()
 	self, err := os.Open(fmt.Sprintf("/proc/%d/mem", m.host.pid()))
-	need(t, err == nil, "memory of other processes can't be read: needs root or the right to ptrace")
+	need.That(t, err == nil, "memory of other processes can't be read: needs root or the right to ptrace")
 	self.Close()
 	var found []string
 	searched := 0
@@ -100,7 +101,7 @@ func searchFile(set *canary.Set, path string) ([]canary.Hit, error) {
 
 func (m *market) onWire(t *testing.T) []string {
 	t.Helper()
-	need(t, m.wire != nil, "loopback can't be captured: needs root or CAP_NET_RAW")
+	need.That(t, m.wire != nil, "loopback can't be captured: needs root or CAP_NET_RAW")
 	hits, n, err := m.wire.search(m.canaries(""))
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ package runner
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/channel"
 	hostchannel "github.com/cordon-exchange/cordon/internal/host/channel"
 	"github.com/cordon-exchange/cordon/internal/host/perimeter"
+	"github.com/cordon-exchange/cordon/internal/need"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -30,12 +32,7 @@ func TestJobInAProcess(t *testing.T) {
 		t.Skip("builds the enclave")
 	}
 	form, err := perimeter.Strongest(context.Background())
-	if err != nil {
-		if os.Getenv("CORDON_REQUIRE_ALL") == "1" {
-			t.Fatalf("CORDON_REQUIRE_ALL=1, but: %v", err)
-		}
-		t.Skipf("no perimeter here: %v", err)
-	}
+	need.That(t, err == nil, fmt.Sprintf("no perimeter here: %v", err))
 	image := enclaveImage(t)
 	for range 3 {
 		w := newWorldOf(t, statement.Digest("sha256:"+image.Measurement()), form.Request().String())

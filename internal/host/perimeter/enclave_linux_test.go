@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/cordon-exchange/cordon/internal/need"
 )
 
 // TestMain is also the first stage, and the host in tests that kill one.
@@ -27,18 +29,6 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(m.Run())
-}
-
-// requireAll turns skips into failures: for machines that should offer everything.
-func requireAll() bool { return os.Getenv("CORDON_REQUIRE_ALL") == "1" }
-
-// missing skips with a named reason.
-func missing(t *testing.T, reason string) {
-	t.Helper()
-	if requireAll() {
-		t.Fatalf("CORDON_REQUIRE_ALL=1, but: %s", reason)
-	}
-	t.Skip(reason)
 }
 
 // buildProbe links the test enclave as the real one is linked: fully static, with DuckDB.
@@ -70,12 +60,8 @@ var loadProbe = sync.OnceValues(func() (*Image, error) {
 
 func probeImage(t testing.TB) *Image {
 	t.Helper()
-	if _, err := exec.LookPath("gcc"); err != nil {
-		if requireAll() {
-			t.Fatal("CORDON_REQUIRE_ALL=1, but no C compiler")
-		}
-		t.Skip("no C compiler to build the test enclave")
-	}
+	_, err := exec.LookPath("gcc")
+	need.That(t, err == nil, "no C compiler to build the test enclave")
 	img, err := loadProbe()
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +82,7 @@ func offered(t *testing.T, n Name) Request {
 			return r
 		}
 	}
-	missing(t, fmt.Sprintf("this machine does not offer %s: %v", n, err))
+	need.That(t, false, fmt.Sprintf("this machine does not offer %s: %v", n, err))
 	return Request{}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/internal/need"
 )
 
 // TestRefused: each attempt from inside answers with an error, and the enclave lives on.
@@ -118,9 +120,7 @@ func TestKilled(t *testing.T) {
 func startVictim(t *testing.T) int {
 	t.Helper()
 	sleep, err := exec.LookPath("sleep")
-	if err != nil {
-		t.Skip("no sleep program to aim at")
-	}
+	need.That(t, err == nil, "no sleep program to aim at")
 	cmd := exec.Command(sleep, "600")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

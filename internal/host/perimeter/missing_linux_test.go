@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/internal/need"
 )
 
 // willing are facts about a machine that offers everything before the first stage starts.
@@ -92,7 +94,7 @@ func TestSwapAcceptedByName(t *testing.T) {
 	o.Request.AllowSwap = true
 	form, err := Check(t.Context(), o)
 	if errors.As(err, &m) {
-		missing(t, m.What)
+		need.That(t, false, m.What)
 	}
 	if err != nil || form.Swap != SwapAllowed {
 		t.Errorf("form %+v, %v", form, err)
@@ -223,9 +225,7 @@ func TestMapsID(t *testing.T) {
 func narrow(t *testing.T, script string) helperReport {
 	t.Helper()
 	sh, err := exec.LookPath("sh")
-	if err != nil {
-		t.Skip("no shell to prepare a narrower machine")
-	}
+	need.That(t, err == nil, "no shell to prepare a narrower machine")
 	offered(t, Process)
 	cmd := exec.Command(sh, "-ec", script+"\nexec \"$@\"", "sh", "/proc/self/exe", helperCommand, "strongest")
 	self, err := os.Readlink("/proc/self/exe")
@@ -242,7 +242,7 @@ func narrow(t *testing.T, script string) helperReport {
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
-			missing(t, "no narrower machine: "+string(exit.Stderr))
+			need.That(t, false, "no narrower machine: "+string(exit.Stderr))
 		}
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestStrongestOffersWhatCheckDoes(t *testing.T) {
 	if _, err := Check(context.Background(), Options{Request: f.Request(), Limits: testLimits()}); err != nil {
 		t.Error(err)
 	}
-	if requireAll() && f.Name != Process {
+	if need.All() && f.Name != Process {
 		t.Errorf("strongest is %q, and CORDON_REQUIRE_ALL=1", f.Name)
 	}
 }
