@@ -4,13 +4,15 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"github.com/cordon-exchange/cordon/policy"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/seal"
 )
 
 // Options of an engine.
@@ -32,9 +34,10 @@ type Engine struct {
 	connector *duckdb.Connector
 	conn      driver.Conn
 	state     state
-	paths     []string     // by source index
-	job       work         // once prepared
-	prepared  *policy.Plan // that it is of
+	paths     []string                 // by source index
+	job       work                     // once prepared
+	prepared  *policy.Plan             // that it is of
+	noise     map[string]*seal.DataKey // by offer
 }
 
 type state uint8
@@ -181,6 +184,7 @@ func isDescriptor(path string) bool {
 
 // Close ends the database. What it held in memory is freed; the process ends soon after.
 func (e *Engine) Close() error {
+	e.forgetNoise()
 	if e.conn == nil {
 		return nil
 	}

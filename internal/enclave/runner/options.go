@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -28,6 +29,9 @@ type Options struct {
 	Now func() time.Time
 	// PeakMemory tells how much memory was resident at most. Default: from /proc/self/status.
 	PeakMemory func() (int64, error)
+
+	// noiseOffers is policy.Plan.NoiseOffers but in tests.
+	noiseOffers func(*policy.Plan) []string
 }
 
 var errOptions = errors.New("runner: options incomplete")
@@ -44,6 +48,9 @@ func (o Options) valid() (Options, error) {
 	}
 	if o.PeakMemory == nil {
 		o.PeakMemory = peakMemory
+	}
+	if o.noiseOffers == nil {
+		o.noiseOffers = (*policy.Plan).NoiseOffers
 	}
 	return o, nil
 }

@@ -50,7 +50,9 @@ type Options struct {
 // job are handled one after the other.
 type Broker struct {
 	Options
-	self statement.Fingerprint
+	self        statement.Fingerprint
+	noiseOffers func(*policy.Plan) []string        // policy.Plan.NoiseOffers but in tests
+	charges     func(*policy.Plan) []policy.Charge // policy.Plan.Charges but in tests
 
 	mu      sync.Mutex
 	jobs    map[statement.Digest]*jobLock
@@ -70,7 +72,8 @@ func New(o Options) (*Broker, error) {
 	}
 	return &Broker{
 		Options: o, self: o.Signer.Public().Fingerprint(), jobs: map[statement.Digest]*jobLock{},
-		genuine: map[statement.Digest]*statement.Verified[statement.Job]{},
+		genuine:     map[statement.Digest]*statement.Verified[statement.Job]{},
+		noiseOffers: (*policy.Plan).NoiseOffers, charges: (*policy.Plan).Charges,
 	}, nil
 }
 

@@ -156,7 +156,7 @@ price: 7
 func (w *world) publish() {
 	for i, m := range w.owners {
 		id := dataset.ID{Owner: m.fp(), Dataset: "strikes", Version: "1"}
-		m.keys = must(dataset.NewKeys(id, []string{"report_id", "size", "cost"}))
+		m.keys = must(dataset.NewKeys(id, []string{"report_id", "size", "cost"}, w.noisy))
 		e := must(statement.Sign(statement.Offer{
 			Owner: m.fp(), Dataset: "strikes", Version: "1", Commitments: m.keys.Commitments(), Policy: w.policyText(), Price: 7,
 			Schema:    []statement.Column{{Name: "report_id", Type: "int64"}, {Name: "size", Type: "varchar"}, {Name: "cost", Type: "int64", Nullable: true}},

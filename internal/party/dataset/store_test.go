@@ -66,7 +66,7 @@ func (w *world) open(t *testing.T) *Store {
 
 func (w *world) publish(t *testing.T, s *Store, version string) {
 	t.Helper()
-	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version}, []string{"id", "size"})
+	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version}, []string{"id", "size"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
