@@ -207,7 +207,7 @@ func (h *fakeHost) run() error {
 	go func() { served <- hostchannel.Serve(ctx, host, h) }()
 	err := Run(context.Background(), Options{
 		Conn: enclave, Form: h.w.form, PeakMemory: h.peak,
-		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
+		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify}, compile: h.w.compileRequest, noiseOffers: h.w.noiseOffers,
 	})
 	if serveErr := <-served; serveErr != nil {
 		t.Errorf("serve: %v", serveErr)

@@ -9,7 +9,6 @@ import (
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
 	"github.com/cordon-exchange/cordon/message"
-	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -79,7 +78,7 @@ var errNoColumns = errors.New("runner: the plan opens no column")
 var errCompile = errors.New("runner: the query does not compile")
 
 func (r *run) compile() error {
-	plan, err := policy.Compile(r.brief.Request(r.body, r.first.claims.Operator, r.opt.Now()))
+	plan, err := r.opt.compile(r.brief.Request(r.body, r.first.claims.Operator, r.opt.Now()))
 	if err != nil {
 		return failure.New(failure.BadPlan, errCompile)
 	}

@@ -30,7 +30,8 @@ type Options struct {
 	// PeakMemory tells how much memory was resident at most. Default: from /proc/self/status.
 	PeakMemory func() (int64, error)
 
-	// noiseOffers is policy.Plan.NoiseOffers but in tests.
+	// What a plan is and which noise keys it needs: policy.Compile and policy.Plan.NoiseOffers but in tests.
+	compile     func(policy.Request) (*policy.Plan, error)
 	noiseOffers func(*policy.Plan) []string
 }
 
@@ -48,6 +49,9 @@ func (o Options) valid() (Options, error) {
 	}
 	if o.PeakMemory == nil {
 		o.PeakMemory = peakMemory
+	}
+	if o.compile == nil {
+		o.compile = policy.Compile
 	}
 	if o.noiseOffers == nil {
 		o.noiseOffers = (*policy.Plan).NoiseOffers

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,7 @@ type world struct {
 	lattice   string           // of the policies
 	rows      int              // of each owner
 	scatter   bool             // costs are spread, so that files are large
+	noisy     bool             // the policies say output: dp, and every plan needs the noise keys of all offers
 }
 
 func must[T any](t testing.TB) func(T, error) T {
@@ -124,6 +126,13 @@ var testSchema = []statement.Column{
 }
 
 func (w *world) policy() string {
+	if !w.noisy {
+		return w.latticePolicy()
+	}
+	return strings.Replace(w.latticePolicy(), "output: {lattice: "+w.lattice+"}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 2}", 1)
+}
+
+func (w *world) latticePolicy() string {
 	var from []string
 	for _, o := range w.owners {
 		from = append(from, string(o.fp()))
@@ -172,12 +181,18 @@ func (w *world) publish(o *party, n int) {
 	offer := statement.Offer{
 		Owner: o.fp(), Dataset: "strikes", Version: "v1", Schema: testSchema, Policy: w.policy(), CreatedMS: w.now,
 	}
-	for _, name := range append([]string{statement.FooterKey}, columnNames()...) {
+	names := append([]string{statement.FooterKey}, columnNames()...)
+	if w.noisy {
+		names = append(names, statement.NoiseKey)
+	}
+	for _, name := range names {
 		k := must[*seal.DataKey](t)(seal.NewDataKey())
 		o.keys[name] = k
-		if name == statement.FooterKey {
+		switch name {
+		case statement.FooterKey:
 			keys.Footer = k.BytesUnsafe()
-		} else {
+		case statement.NoiseKey:
+		default:
 			keys.Columns[name] = k.BytesUnsafe()
 		}
 		offer.Commitments = append(offer.Commitments, statement.Commitment{Key: name, Commit: seal.Commit(keyName(o, name), k)})
@@ -355,9 +370,35 @@ func (w *world) compile(sql string) *policy.Plan {
 	for _, f := range c.Recipients {
 		r.Recipients = append(r.Recipients, string(f))
 	}
-	plan, err := policy.Compile(r)
+	plan, err := w.compileRequest(r)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return plan
+}
+
+// compileRequest takes the query of a noisy world as if its policies were lattices: what a plan reads is the same.
+func (w *world) compileRequest(r policy.Request) (*policy.Plan, error) {
+	if !w.noisy {
+		return policy.Compile(r)
+	}
+	p := must[*policy.Policy](w.t)(policy.Parse([]byte(w.latticePolicy())))
+	tables := slices.Clone(r.Tables)
+	for i := range tables {
+		tables[i].Members = slices.Clone(tables[i].Members)
+		for j := range tables[i].Members {
+			tables[i].Members[j].Policy = p
+		}
+	}
+	r.Tables = tables
+	return policy.Compile(r)
+}
+
+func (w *world) noiseOffers(*policy.Plan) (out []string) {
+	for _, o := range w.owners {
+		if w.noisy {
+			out = append(out, string(o.offer.Digest()))
+		}
+	}
+	return out
 }

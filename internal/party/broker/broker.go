@@ -11,6 +11,7 @@ import (
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/party/budget"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/home"
@@ -51,6 +52,7 @@ type Options struct {
 type Broker struct {
 	Options
 	self        statement.Fingerprint
+	converted   budget.Rules
 	noiseOffers func(*policy.Plan) []string        // policy.Plan.NoiseOffers but in tests
 	charges     func(*policy.Plan) []policy.Charge // policy.Plan.Charges but in tests
 

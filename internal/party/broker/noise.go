@@ -72,13 +72,13 @@ func (b *Broker) due(m *matter, p dataset.Published, charges []policy.Charge) er
 // rules are those of the version that is read, and of the newest: an owner that tightens its budget tightens it for contracts
 // over older versions too.
 func (b *Broker) rules(p dataset.Published) ([]budget.Rule, error) {
-	r, err := budget.RuleOf(p.Policy)
+	r, err := b.converted.Of(p.Policy)
 	if err != nil {
 		return nil, err
 	}
 	out := []budget.Rule{r}
 	if newest, ok := b.Store.Latest(p.Offer.Body().Dataset); ok && newest.Policy.Noisy() && newest.Offer.Digest() != p.Offer.Digest() {
-		if r, err = budget.RuleOf(newest.Policy); err != nil {
+		if r, err = b.converted.Of(newest.Policy); err != nil {
 			return nil, err
 		}
 		out = append(out, r)

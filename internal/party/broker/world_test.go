@@ -63,6 +63,10 @@ type world struct {
 	nextSeq   int64
 	maxQuery  int
 	askerOwns bool
+
+	noisy   bool            // the policies say output: dp
+	budget  string          // their dp rule
+	charges []policy.Charge // of every plan: no plan of a lattice has noise
 }
 
 func must[T any](v T, err error) T {
@@ -80,7 +84,17 @@ func newWorld(t *testing.T, change func(*world, *statement.Contract)) *world {
 
 func newWorldWith(t *testing.T, change func(*world, *statement.Contract), maxQuery int) *world {
 	t.Helper()
-	w := &world{t: t, now: start, ex: partytest.New(), operator: must(seal.NewSigningKey()), build: statement.Sum([]byte("build")), maxQuery: maxQuery}
+	w := newBareWorld(t)
+	w.maxQuery = maxQuery
+	return w.populate(change)
+}
+
+func newBareWorld(t *testing.T) *world {
+	return &world{t: t, now: start, ex: partytest.New(), operator: must(seal.NewSigningKey()), build: statement.Sum([]byte("build")), maxQuery: 200}
+}
+
+func (w *world) populate(change func(*world, *statement.Contract)) *world {
+	t := w.t
 	for i := range 4 {
 		w.owners = append(w.owners, &member{ring: must(keyring.New(fmt.Sprintf("owner%d", i)))})
 	}
@@ -120,12 +134,48 @@ func (w *world) openBroker() {
 	me := w.owners[0].ring
 	w.broker = must(New(Options{
 		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: w.store, Ledger: w.ledger, Home: w.home, Signer: me.Signer(), Box: me.Box(),
-		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify}, Compile: policy.Compile, Now: w.clock,
+		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify}, Compile: w.compile, Now: w.clock,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}))
+	if w.noisy {
+		w.broker.charges = func(*policy.Plan) []policy.Charge { return w.charges }
+		w.broker.noiseOffers = func(*policy.Plan) []string { return offersOf(w.charges) }
+	}
+}
+
+func offersOf(list []policy.Charge) (out []string) {
+	for _, c := range list {
+		out = append(out, c.Offer)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// compile takes the query of a noisy world as if its policies were lattices: what a plan reads is the same.
+func (w *world) compile(r policy.Request) (*policy.Plan, error) {
+	if !w.noisy {
+		return policy.Compile(r)
+	}
+	p := must(policy.Parse([]byte(w.latticeText())))
+	tables := slices.Clone(r.Tables)
+	for i := range tables {
+		tables[i].Members = slices.Clone(tables[i].Members)
+		for j := range tables[i].Members {
+			tables[i].Members[j].Policy = p
+		}
+	}
+	r.Tables = tables
+	return policy.Compile(r)
 }
 
 func (w *world) policyText() string {
+	if !w.noisy {
+		return w.latticeText()
+	}
+	return strings.Replace(w.latticeText(), "output: {lattice: [[size]]}", "output: dp\ndp: "+w.budget, 1)
+}
+
+func (w *world) latticeText() string {
 	var from []string
 	for _, m := range w.owners {
 		from = append(from, string(m.fp()))
@@ -276,7 +326,7 @@ func (j *job) compile(w *world) {
 	if err != nil {
 		return
 	}
-	if plan, err := policy.Compile(req); err == nil {
+	if plan, err := w.compile(req); err == nil {
 		j.salted = statement.Digest(plan.SaltedDigest(j.body.Salt))
 	}
 }
@@ -480,7 +530,11 @@ func (e *enclave) receipt(x *released) statement.Receipt {
 		r.Releases = append(r.Releases, x.others[i].Digest())
 	}
 	for _, m := range w.owners {
-		for _, c := range []string{statement.FooterKey, "cost", "size"} {
+		columns := []string{statement.FooterKey, "cost", "size"}
+		if w.noisy && m == w.owners[0] {
+			r.Exposures = append(r.Exposures, statement.Exposure{Owner: m.fp(), Offer: m.offer.Digest(), Column: statement.NoiseKey})
+		}
+		for _, c := range columns {
 			r.Exposures = append(r.Exposures, statement.Exposure{Owner: m.fp(), Offer: m.offer.Digest(), Column: c, Bytes: 10})
 			r.Clear.Bytes += 10
 		}
