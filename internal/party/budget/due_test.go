@@ -342,3 +342,33 @@ func afterKill(t *testing.T, dir string, before int64) int64 {
 	}
 	return head.Seq
 }
+
+// TestState: two organisations with one question in common.
+func TestState(t *testing.T) {
+	r := ruleOf(t, "{epsilon_max_query: 1, epsilon: 6, delta: 0.000001, max_groups_per_unit: 2}")
+	l := open(t, t.TempDir())
+	for _, c := range []struct {
+		question string
+		who      statement.Fingerprint
+	}{{"a", asker}, {"b", asker}, {"a", owner}} {
+		if _, err := charge(l, due(c.question, r), by(c.who)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := StateOf(r, ledger.BudgetOf(l.Entries(), "strikes"))
+	if err != nil || s.Spent.Rho.Cmp(big.NewRat(1, 100)) != 0 || len(s.Orgs) != 2 {
+		t.Fatalf("%+v %v", s, err)
+	}
+	if left := new(big.Rat).Sub(r.Total().Rho, s.Spent.Rho); s.Left.Rho.Cmp(left) != 0 {
+		t.Fatalf("left %s", decimal(s.Left.Rho))
+	}
+	if o := s.Orgs[0]; o.Fingerprint != asker || o.Charges != 2 || o.Spent.Rho.Cmp(big.NewRat(1, 100)) != 0 {
+		t.Fatalf("%+v", o)
+	}
+	if o := s.Orgs[1]; o.Fingerprint != owner || o.Charges != 1 || o.Spent.Rho.Cmp(big.NewRat(1, 200)) != 0 {
+		t.Fatalf("%+v", o)
+	}
+	if got := len(ledger.BudgetOf(l.Entries(), "other")); got != 0 {
+		t.Fatalf("%d charges of another data set", got)
+	}
+}

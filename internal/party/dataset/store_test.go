@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -211,4 +213,51 @@ func unsigned(t *testing.T, e *statement.Envelope) []byte {
 		t.Fatal("no signatures")
 	}
 	return append(bytes.Clone(b[:at]), []byte(`"signatures":[]}`)...)
+}
+
+// TestNoiseKey: a version has one if its policy wants noise, and only then; it is released by name and not with the others.
+func TestNoiseKey(t *testing.T) {
+	w := newWorld(t)
+	s := w.open(t)
+	noisy := strings.Replace(policyText, "output: {lattice: [[size]]}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}", 1)
+	for i, c := range []struct {
+		policy string
+		noise  bool
+		passes bool
+	}{{policyText, false, true}, {policyText, true, false}, {noisy, false, false}, {noisy, true, true}} {
+		version := fmt.Sprint("n", i)
+		k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version}, []string{"id", "size"}, c.noise)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Begin(t.Context(), k, Contents{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+		e, err := statement.Sign(statement.Offer{
+			Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version,
+			Schema:      []statement.Column{{Name: "id", Type: "int64"}, {Name: "size", Type: "varchar"}},
+			Files:       []statement.File{{Object: "delta/strikes/" + version + "/part.parquet", Bytes: 1000, Rows: 1, AADPrefix: "delta/strikes/" + version}},
+			Commitments: k.Commitments(), Policy: c.policy, CreatedMS: 1,
+		}, w.ring.Signer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Finish(e); (err == nil) != c.passes {
+			t.Fatalf("%d: %v", i, err)
+		}
+		if !c.passes {
+			continue
+		}
+		if len(k.ColumnsUnsafe()) != 2 {
+			t.Fatal("the noise key would seal a column")
+		}
+		plain, err := s.Release(t.Context(), e.Digest(), []string{"size"})
+		if err != nil || len(plain.Column) != 1 {
+			t.Fatalf("%d: %v", i, err)
+		}
+		with, err := s.Release(t.Context(), e.Digest(), []string{"size", statement.NoiseKey})
+		if (err == nil) != c.noise || err == nil && (len(with.Column) != 2 || len(with.Column[1].Key) != seal.DataKeySize) {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
 }

@@ -193,3 +193,13 @@ func (a *Accounts) QueriesSince(requester statement.Fingerprint, sinceMS int64) 
 
 // Budget returns what was charged to a data set's privacy budget, oldest first: the whole account (docs/spec/dp.md, section 9).
 func (a *Accounts) Budget(dataset string) []account.Event { return slices.Clone(a.budgets[dataset]) }
+
+// BudgetOf is Accounts.Budget of a list of verified entries.
+func BudgetOf(entries []Entry, dataset string) (out []account.Event) {
+	for i := range entries {
+		if e := &entries[i]; e.Kind == KindBudget && e.Name == dataset {
+			out = append(out, e.event())
+		}
+	}
+	return out
+}

@@ -369,7 +369,7 @@ func TestExposures(t *testing.T) {
 
 func TestIncompleteEntriesAreRefused(t *testing.T) {
 	l := open(t, t.TempDir())
-	for _, kind := range []string{"", "other", KindPublish, KindGrant, KindRevoke, KindCharge, KindRelease, KindClose, KindRefusal} {
+	for _, kind := range []string{"", "other", KindPublish, KindGrant, KindRevoke, KindCharge, KindBudget, KindRelease, KindClose, KindRefusal} {
 		if _, err := l.Append(t.Context(), Entry{Kind: kind}, nil); err == nil {
 			t.Errorf("kind %q without its fields was written", kind)
 		}
@@ -387,6 +387,7 @@ func FuzzDecodeEntry(f *testing.F) {
 	for _, line := range bytes.Split(fill(f, f.TempDir(), 2), []byte("\n")) {
 		f.Add(line)
 	}
+	f.Add([]byte(`{"seq":1,"previous":"` + string(digest("p")) + `","at_ms":1,"kind":"budget","job":"` + string(digest("j")) + `","contract":"` + string(digest("c")) + `","requester":"` + string(owner) + `","release":"` + string(digest("r")) + `","name":"strikes","epsilon":"1/10","rho":"1/200","delta":"0"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		e, err := decodeEntry(line)
 		if err != nil {
