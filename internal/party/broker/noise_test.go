@@ -10,6 +10,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/party/budget"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/message"
@@ -257,5 +258,42 @@ func TestNoReleaseWithoutACharge(t *testing.T) {
 	w.charges[0].Rho = "1/2"
 	if err := paid(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// losing is a key store during whose work the charge that this job relied on, another's for the same question, is gone: its
+// batch could not be written. The test reads its own ledger for that of the world.
+type losing struct {
+	keystore.KeyStore
+	lose func()
+}
+
+func (l losing) Unwrap(ctx context.Context, name seal.KeyName, wrapped []byte) (*seal.DataKey, error) {
+	l.lose()
+	return l.KeyStore.Unwrap(ctx, name, wrapped)
+}
+
+// TestChargeOfAnotherJobIsLost: keys were unwrapped on the strength of a charge that is not in the ledger when the release is
+// recorded, and stay.
+func TestChargeOfAnotherJobIsLost(t *testing.T) {
+	w := noisyWorld(t, plenty)
+	j := w.newJob(nil)
+	e := w.enclave(j)
+	h := e.hello(nil)
+	w.broker.Store = must(dataset.Open(w.home, w.self(), losing{w.owners[0].ring, func() { w.reopenWithout(ledger.KindBudget) }}))
+	w.refusedWith(j, e, e.quote(e.readies(h.Ready, nil), func(*message.Quote) {}), CodeLedger, 0)
+}
+
+// reopenWithout makes a ledger of the same entries but for one kind.
+func (w *world) reopenWithout(kind string) {
+	entries := w.ledger.Entries()
+	dir := must(home.Create(w.t.TempDir() + "/home"))
+	l := must(ledger.Open(dir.Ledger(), w.self(), w.clock))
+	w.t.Cleanup(func() { l.Close() })
+	w.ledger, w.broker.Ledger = l, l
+	for _, e := range entries {
+		if e.Kind != kind {
+			w.append(e)
+		}
 	}
 }

@@ -402,3 +402,29 @@ func FuzzDecodeEntry(f *testing.F) {
 		}
 	})
 }
+
+// TestAppendAll: all of them or none, in one chain; none at all is fine and writes nothing.
+func TestAppendAll(t *testing.T) {
+	f := &flaky{room: -1}
+	l, err := load(f, nil, owner, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(err error, list ...Entry) ([]Entry, error) {
+		return l.AppendAll(t.Context(), func(*Accounts) ([]Entry, error) { return list, err })
+	}
+	if list, err := add(nil, refusal("a"), refusal("b")); err != nil || len(list) != 2 || list[1].Seq != 2 || f.syncs != 1 {
+		t.Fatalf("%+v %v, %d syncs", list, err, f.syncs)
+	}
+	for name, list := range map[string][]Entry{"nothing": nil, "an incomplete one": {refusal("c"), {Kind: KindClose}}} {
+		if _, err := add(nil, list...); (err != nil) != (len(list) > 0) || l.Head().Seq != 2 || f.syncs != 1 {
+			t.Errorf("%s: %v, head %d", name, err, l.Head().Seq)
+		}
+	}
+	if _, err := add(errors.New("no"), refusal("d")); err == nil || len(l.Entries()) != 2 {
+		t.Error("refused, and written")
+	}
+	if entries, _, _, err := parse(f.b, owner); err != nil || len(entries) != 2 {
+		t.Fatalf("on disk: %d, %v", len(entries), err)
+	}
+}
