@@ -5,6 +5,4 @@
 // Trusts: the caller to make an event durable before what it pays for happens, and to bring back all events.
 // If it fails: nothing is released. If it is wrong: more is learnt of a unit than its owner allowed.
 // Spec: docs/spec/dp.md, sections 8 and 9.
-//
-// It is not wired to a release yet: nothing outside privacy/dp calls it.
 package account
