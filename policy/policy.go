@@ -243,10 +243,7 @@ func (p *Policy) Domain(column string) (values []string, declared bool) {
 	return sortedSet(values), true
 }
 
-// MovesToBounds reports whether values outside of a measure's clamp are moved to it, as under differential privacy, and not refused.
-func (p *Policy) MovesToBounds() bool { return p.output == outputDP }
-
-// Clamp returns the bounds of a measure as integers of 10^-scale; publishing refuses rows outside them, but where MovesToBounds.
+// Clamp returns the bounds of a measure as integers of 10^-scale; publishing refuses rows outside them, but for a policy that is Noisy.
 func (p *Policy) Clamp(column string) (lo, hi int64, scale int, declared bool) {
 	c, ok := p.columns[fold(column)]
 	if !ok || !c.measure {

@@ -77,6 +77,7 @@ func makeVectors(t *testing.T) vectors {
 		{"negative zero", base, `"offset":0`, `"offset":-0`},
 		{"negative offset", base, `"offset":0`, `"offset":-1`},
 		{"other encoding", base, `"plan/1"`, `"plan/2"`},
+		{"encoding of another version", base, `"plan/1"`, `"plan/3"`},
 		{"escaped where plain is canonical", base, `"research"`, `"\u0072esearch"`},
 		{"escaped angle bracket", all, `"<&>`, `"\u003c&>`},
 		{"asker not sorted", v.Success[2].Plan, `"asker":["cordon1aaaa`, `"asker":["cordon1zaaa`},

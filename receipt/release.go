@@ -148,10 +148,14 @@ func (v *verification) oneRelease(r *statement.Release, shown statement.Digest) 
 	return nil
 }
 
+// columns are the names that a release can open beside the footer: the noise key's only where the offer commits to one.
 func columns(o *statement.Offer) []string {
 	out := make([]string, len(o.Schema))
 	for i, c := range o.Schema {
 		out[i] = c.Name
+	}
+	if _, noise := o.Commitment(statement.NoiseKey); noise {
+		out = append(out, statement.NoiseKey)
 	}
 	return out
 }

@@ -121,8 +121,11 @@ func (p *printer) exposures() {
 	for _, e := range p.r.Receipt.Exposures {
 		o := p.r.Offers[e.Offer]
 		column := e.Column
-		if column == statement.FooterKey {
+		switch column {
+		case statement.FooterKey:
 			column = "(footer)"
+		case statement.NoiseKey:
+			column = "(noise key)"
 		}
 		p.line("%s\t%s %s\t%s\t%d", p.r.Who(e.Owner), o.Dataset, o.Version, column, e.Bytes)
 	}

@@ -325,6 +325,7 @@ func releaseLies(t *testing.T) []lie {
 		{"release of another offer", "releases: a release opens other offers", release(func(r *statement.Release) { r.Columns[0].Offer = offerOf(t, "alpha") })},
 		{"release charges more", "releases: a release charges more", release(func(r *statement.Release) { r.Charged = 4 })},
 		{"release of an unknown column", "releases: a release opens a column that its offer does not have", release(func(r *statement.Release) { r.Columns[0].Columns = []string{"cost", "pilot"} })},
+		{"release of a noise key that the offer has not", "releases: a release opens a column that its offer does not have", release(func(r *statement.Release) { r.Columns[0].Columns = []string{"cost", statement.NoiseKey} })},
 	}
 }
 

@@ -38,7 +38,7 @@ type Offer struct {
 	Version     string       `json:"version"` // unique among the data set's versions; part of every AAD
 	Schema      []Column     `json:"schema"`
 	Files       []File       `json:"files"`
-	Commitments []Commitment `json:"commitments"` // one per column of the schema, and one for FooterKey
+	Commitments []Commitment `json:"commitments"` // one per column of the schema, one for FooterKey, and one for NoiseKey if there is noise
 	Policy      string       `json:"policy"`      // text of the policy file, as written
 	Price       int64        `json:"price"`       // credits per query
 	CreatedMS   int64        `json:"created_ms"`
@@ -62,12 +62,16 @@ type File struct {
 
 // Commitment binds the owner to one key: seal.Commit.
 type Commitment struct {
-	Key    string `json:"key"` // a column's name, or FooterKey
+	Key    string `json:"key"` // a column's name, FooterKey or NoiseKey
 	Commit Digest `json:"commit"`
 }
 
 // FooterKey is the name of a version's footer key where column names stand. No column can have it.
 const FooterKey = "-footer"
+
+// NoiseKey is the name of a version's noise key where column names stand: it opens nothing, noise is drawn from it
+// (docs/spec/dp.md, section 4). Versions whose policy says output: dp have one, others none; who reads both compares.
+const NoiseKey = "-noise"
 
 func (*Offer) typeURI() string { return TypeOffer }
 
@@ -85,6 +89,9 @@ func (o *Offer) valid() error {
 		c.that(ValidColumn(col.Name) && !want[col.Name], "schema name")
 		c.label(col.Type, "schema type")
 		want[col.Name] = true
+	}
+	if _, noise := o.Commitment(NoiseKey); noise {
+		want[NoiseKey] = true
 	}
 	c.that(len(o.Commitments) == len(want), "commitments")
 	for _, k := range o.Commitments {
@@ -117,7 +124,7 @@ func (c *check) files(list []File) {
 	}
 }
 
-// Commitment returns the commitment to the key of a column or of the footer.
+// Commitment returns the commitment to the key of a column, of the footer or of the noise.
 func (o *Offer) Commitment(key string) (Digest, bool) {
 	for _, k := range o.Commitments {
 		if k.Key == key {

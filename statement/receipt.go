@@ -44,8 +44,9 @@ type ResultRef struct {
 	Bytes  int64  `json:"bytes"`  // padded
 }
 
-// Exposure is one column whose key was released, or the footer: FooterKey. All of
-// them are listed, also where the job failed before it opened one: with 0 bytes.
+// Exposure is one column whose key was released, or the footer: FooterKey, or the
+// noise: NoiseKey, which opens nothing. All of them are listed, also where the job
+// failed before it opened one: with 0 bytes.
 type Exposure struct {
 	Owner  Fingerprint `json:"owner"`
 	Offer  Digest      `json:"offer"`
@@ -170,8 +171,9 @@ func (c *check) exposures(r *Receipt) {
 	for _, e := range r.Exposures {
 		c.fingerprint(e.Owner, "exposure owner")
 		c.digest(e.Offer, "exposure offer")
-		c.that(e.Column == FooterKey || ValidColumn(e.Column), "exposure column")
+		c.that(e.Column == FooterKey || e.Column == NoiseKey || ValidColumn(e.Column), "exposure column")
 		c.count(e.Bytes, "exposure bytes")
+		c.that(e.Column != NoiseKey || e.Bytes == 0, "exposure bytes")
 		if c.err != nil {
 			return // else the sum could wrap around
 		}

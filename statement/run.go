@@ -149,8 +149,9 @@ type Release struct {
 // MaxReleases of one job by one owner: the first, and three more.
 const MaxReleases = 4
 
-// Opening lists the columns of one offer whose keys were released. The footer's
-// key always goes with them; a query that only counts rows needs no other.
+// Opening lists the columns of one offer whose keys were released, and NoiseKey
+// where that key was. The footer's always goes with them; a query that only
+// counts rows needs no other.
 type Opening struct {
 	Offer   Digest   `json:"offer"`
 	Columns []string `json:"columns"`
@@ -188,7 +189,7 @@ func (c *check) openings(list []Opening) {
 		c.that(len(o.Columns) <= maxList, "columns")
 		names := map[string]bool{}
 		for _, name := range o.Columns {
-			c.that(ValidColumn(name) && !names[name], "columns")
+			c.that((name == NoiseKey || ValidColumn(name)) && !names[name], "columns")
 			names[name] = true
 		}
 	}
@@ -208,6 +209,6 @@ type OfferKeys struct {
 
 // ColumnKey is one clear key.
 type ColumnKey struct {
-	Column string `json:"column"`
+	Column string `json:"column"` // or NoiseKey
 	Key    []byte `json:"key"`
 }

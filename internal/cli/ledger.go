@@ -26,7 +26,7 @@ func newLedgerShow() *cobra.Command {
 		Use:   "show",
 		Short: "Show exposures, open ones first, then charges, grants and refusals",
 		Long: `Show what left this party's hands: every release of keys, open ones (without a receipt)
-first; then charges, grants and refusals, each with its reason.
+first; then charges, of credits and of privacy budgets, grants and refusals, each with its reason.
 
 Exit codes: 0 done, 2 usage, 7 the agent does not answer.`,
 		Example: `  cordon ledger show
@@ -64,7 +64,7 @@ func (l *ledgerText) who(f statement.Fingerprint) string {
 }
 
 func (l *ledgerText) print() error {
-	for _, section := range []func() error{l.exposures, l.charges, l.agreements, l.refusals} {
+	for _, section := range []func() error{l.exposures, l.charges, l.budgets, l.agreements, l.refusals} {
 		if err := section(); err != nil {
 			return err
 		}
@@ -118,6 +118,17 @@ func (l *ledgerText) charges() error {
 			return false
 		}
 		t.row(at(e.AtMS), e.Job.Short(), l.who(e.Requester), number(e.Charged))
+		return true
+	})
+}
+
+func (l *ledgerText) budgets() error {
+	t := newTable(l.w, "BUDGET", "DATA SET", "JOB", "REQUESTER", "EPSILON", "RHO", "DELTA")
+	return l.list(t, func(e *ledger.Entry) bool {
+		if e.Kind != ledger.KindBudget {
+			return false
+		}
+		t.row(at(e.AtMS), e.Name, e.Job.Short(), l.who(e.Requester), string(e.Epsilon), string(e.Rho), string(e.Delta))
 		return true
 	})
 }

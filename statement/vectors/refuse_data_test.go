@@ -1,6 +1,7 @@
 package vectors_test
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/cordon-exchange/cordon/statement"
@@ -93,6 +94,18 @@ func refuseOffer(b *book) {
 		{"price negative", "price", func(s *T) { s.Price = -1 }},
 		{"time zero", "created_ms", func(s *T) { s.CreatedMS = 0 }},
 		{"replaces something malformed", "replaces", func(s *T) { s.Replaces = badDigest }},
+		{"column named as the noise", "schema name", func(s *T) { s.Schema[1].Name = statement.NoiseKey }},
+		{"noise in place of a column", "commitment key", func(s *T) {
+			s.Schema = s.Schema[1:]
+			s.Commitments[1].Key = statement.NoiseKey
+		}},
+	})
+	refuseFields[T](b, "offer with a noise key", []bad[T]{
+		{"noise in place of the footer", "commitments", func(s *T) {
+			s.Commitments = slices.DeleteFunc(s.Commitments, func(c statement.Commitment) bool { return c.Key == statement.FooterKey })
+		}},
+		{"noise twice", "commitments", func(s *T) { s.Commitments = append(s.Commitments, s.Commitments[len(s.Commitments)-1]) }},
+		{"noise malformed", "commitment", func(s *T) { s.Commitments[len(s.Commitments)-1].Commit = badDigest }},
 	})
 }
 

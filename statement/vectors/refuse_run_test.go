@@ -143,3 +143,17 @@ func refuseAck(b *book) {
 		{"closed before it was released", "closed_ms", func(s *T) { s.ClosedMS = s.ReleasedMS - 1 }},
 	})
 }
+
+func refuseNoise(b *book) {
+	refuseFields[statement.Release](b, "release with the noise key", []bad[statement.Release]{
+		{"noise twice", "columns", func(s *statement.Release) { s.Columns[0].Columns = append(s.Columns[0].Columns, statement.NoiseKey) }},
+		{"footer beside it", "columns", func(s *statement.Release) { s.Columns[0].Columns = append(s.Columns[0].Columns, statement.FooterKey) }},
+	})
+	refuseFields[statement.Receipt](b, "receipt of a noise key", []bad[statement.Receipt]{
+		{"noise opened bytes", "exposure bytes", func(s *statement.Receipt) {
+			last := len(s.Exposures) - 1
+			s.Exposures[last].Bytes, s.Exposures[0].Bytes = 1, s.Exposures[0].Bytes-1
+		}},
+		{"another reserved name", "exposure column", func(s *statement.Receipt) { s.Exposures[len(s.Exposures)-1].Column = "-noisy" }},
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/cordon-exchange/cordon/receipt/receipttest"
+	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 	"github.com/cordon-exchange/cordon/statement/vectors"
 )
@@ -75,6 +76,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("party", x.Parties[0])
 	b.add("offer", x.Offers[0])
 	b.add("offer with awkward text", awkwardOffer(t, x.Offers[0], alpha))
+	b.add("offer with a noise key", noisyOffer(t, x.Offers[0], alpha))
 	b.add("pool", x.Pools[0])
 	b.add("pool, second epoch", secondEpoch(t, x.Pools[0], a.Owners))
 	b.add("contract", x.Contract)
@@ -88,8 +90,10 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	}, alpha))
 	b.add("release", x.Releases[0])
 	b.add("release of a footer alone", footerAlone(t, x.Releases[0], alpha))
+	b.add("release with the noise key", noisyRelease(t, x.Releases[0], alpha))
 	b.add("receipt", x.Receipt)
 	b.add("receipt of a failed job", failed.Bundle.Receipt)
+	b.add("receipt of a noise key", noisyReceipt(t, x.Receipt, a))
 	b.add("ack", x.Acks[0])
 	b.add("revocation", receipttest.Sign(t, statement.Revocation{
 		Author: alpha.Fingerprint(), Revokes: x.Grants[0].Digest(), Reason: "the study is over", AtMS: receipttest.Start.UnixMilli(),
@@ -109,6 +113,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	refuseRefusal(b)
 	refuseRelease(b)
 	refuseReceipt(b)
+	refuseNoise(b)
 	refuseAck(b)
 	refuseRevocation(b)
 	return b.file
@@ -137,6 +142,36 @@ func awkwardOffer(t *testing.T, e statement.Envelope, by *receipttest.Party) sta
 	o.Version = "2026-01.fix_2"
 	o.Files = append(o.Files, statement.File{Object: o.Files[0].Object[:65] + "strikes/b", Bytes: 1, Rows: 0, AADPrefix: "b"})
 	return receipttest.Sign(t, o, by)
+}
+
+func noisyOffer(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	o := body[statement.Offer](t, e)
+	o.Policy = "output: dp\n" + o.Policy
+	n := seal.KeyName{Owner: o.Owner, Dataset: o.Dataset, Version: o.Version, Key: statement.NoiseKey}
+	o.Commitments = append(o.Commitments, statement.Commitment{Key: statement.NoiseKey, Commit: seal.Commit(n, receipttest.DataKey(t, n))})
+	return receipttest.Sign(t, o, by)
+}
+
+func noisyRelease(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	r := body[statement.Release](t, e)
+	r.Columns[0].Columns = append(r.Columns[0].Columns, statement.NoiseKey)
+	return receipttest.Sign(t, r, by)
+}
+
+func noisyReceipt(t *testing.T, e statement.Envelope, a *receipttest.Account) statement.Envelope {
+	r := body[statement.Receipt](t, e)
+	r.Exposures = append(r.Exposures, statement.Exposure{Owner: r.Exposures[0].Owner, Offer: r.Exposures[0].Offer, Column: statement.NoiseKey})
+	return *must(t)(statement.Sign(r, a.Session.Key))
+}
+
+func must(t *testing.T) func(*statement.Envelope, error) *statement.Envelope {
+	return func(e *statement.Envelope, err error) *statement.Envelope {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
 }
 
 func secondEpoch(t *testing.T, e statement.Envelope, by []*receipttest.Party) statement.Envelope {

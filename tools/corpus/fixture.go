@@ -112,7 +112,7 @@ func (p *plain) publish(ctx context.Context, dir string, a *assumed, w *assumedW
 		return nil, err
 	}
 	defer os.Remove(file)
-	r := publish.Request{Path: file, Dataset: cutAfter(a.name, "."), Policy: []byte(a.acceptingAll(text)), Schema: p.schema(a)}
+	r := publish.Request{Path: file, Dataset: cutAfter(a.name, "."), Policy: []byte(text), Schema: p.schema(a)}
 	t, err := publish.Read(ctx, r, func(publish.Progress) {})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", a.name, err)
@@ -122,20 +122,6 @@ func (p *plain) publish(ctx context.Context, dir string, a *assumed, w *assumedW
 		return nil, fmt.Errorf("%s: the policy does not fit the table: %w", a.name, err)
 	}
 	return s, s.seal(ctx, t.Parquet)
-}
-
-// acceptingAll: under dp, values outside the clamp are moved to its bounds by the enclave, so the owner publishes them; the
-// conversion refuses them by the clamp of the policy that it is given.
-func (a *assumed) acceptingAll(text string) string {
-	if a.dp == nil {
-		return text
-	}
-	for _, c := range a.columns {
-		if c.clamp != nil {
-			text = strings.ReplaceAll(text, "clamp: ["+strings.Join(c.clamp, ", ")+"]", "clamp: "+defaultClamp)
-		}
-	}
-	return text
 }
 
 // schema says what no policy says: which columns have no NULL, and so that one can say it, the types.

@@ -188,6 +188,9 @@ func (b *Brief) source(v *statement.Verified[statement.Offer]) (policy.Source, e
 	if err != nil {
 		return policy.Source{}, err
 	}
+	if _, noise := o.Commitment(statement.NoiseKey); noise != p.Noisy() {
+		return policy.Source{}, ErrDiffers
+	}
 	s := policy.Source{
 		Owner: string(o.Owner), OwnerName: b.Name(o.Owner), Dataset: o.Dataset, Version: o.Version,
 		Offer: string(v.Digest()), Policy: p,

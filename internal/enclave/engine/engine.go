@@ -185,6 +185,7 @@ func isDescriptor(path string) bool {
 
 // Close ends the database. What it held in memory is freed; the process ends soon after.
 func (e *Engine) Close() error {
+	e.forgetNoise()
 	if e.conn == nil {
 		return nil
 	}

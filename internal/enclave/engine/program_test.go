@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/privacy"
 	"github.com/cordon-exchange/cordon/result"
@@ -574,7 +575,14 @@ func TestProgramsThatCantRun(t *testing.T) {
 func TestProgramTextIsRechecked(t *testing.T) {
 	m := newFreeMarket(9, 1)
 	plan := m.compile(t, "SELECT phase, sum(cost) FROM pool.strikes GROUP BY phase")
-	e := bind(t, m.files(t, plan)...)
+	prepared := func(paths []string) *Engine {
+		e := bind(t, paths...)
+		if err := e.Prepare(context.Background(), plan); err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	e := prepared(m.files(t, plan))
 	text := plan.ReleaseText(0, e.paths)
 	for name, sql := range map[string]string{
 		"another aggregate": strings.Replace(text.SQL(), `"sum"`, `"max"`, 1),
@@ -589,13 +597,32 @@ func TestProgramTextIsRechecked(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
+	bound := func(e *Engine, paths []string) []byte {
+		got, err := e.serialised(context.Background(), "json_serialize_plan", plan.ReleaseText(0, paths).SQL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if err := text.RecheckPlan(bound(e, e.paths)); err != nil {
+		t.Fatal("its own plan does not pass: ", err)
+	}
 	swapped := slices.Clone(e.paths)
 	swapped[0], swapped[1] = swapped[1], swapped[0]
-	got, err := e.serialised(context.Background(), "json_serialize_plan", plan.ReleaseText(0, swapped).SQL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text.RecheckPlan(got) == nil {
+	if text.RecheckPlan(bound(e, swapped)) == nil {
 		t.Error("files in another order pass")
+	}
+	var typed []string
+	for _, rows := range m.rows {
+		columns := columnsOf(rows, plan.Sources[0].Columns)
+		for i := range columns {
+			if c := &columns[i]; c.name == "phase" {
+				c.typ, c.values = arrow.PrimitiveTypes.Int64, slices.Repeat([]string{"1"}, len(c.values))
+			}
+		}
+		typed = append(typed, memFile(t, parquetBytes(t, columns...)))
+	}
+	if e := prepared(typed); plan.ReleaseText(0, e.paths).RecheckPlan(bound(e, e.paths)) == nil {
+		t.Error("a column of another type passes")
 	}
 }

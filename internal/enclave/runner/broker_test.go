@@ -138,6 +138,9 @@ func (b *broker) makeReady(job statement.Digest) *statement.Envelope {
 
 func (b *broker) makeRelease(job, evidence statement.Digest) (*statement.Envelope, []byte) {
 	columns := b.w.compile(b.w.body.SQL).Columns(string(b.offer.Digest()))
+	if b.w.noisy {
+		columns = append(columns, statement.NoiseKey)
+	}
 	keys := statement.ReleasedKeys{Offers: []statement.OfferKeys{{Offer: b.offer.Digest(), Footer: b.keys[statement.FooterKey].BytesUnsafe()}}}
 	for _, c := range columns {
 		keys.Offers[0].Column = append(keys.Offers[0].Column, statement.ColumnKey{Column: c, Key: b.keys[c].BytesUnsafe()})

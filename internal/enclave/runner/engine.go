@@ -91,9 +91,20 @@ func (p *pendingEngine) bind(ctx context.Context, files []*memoryFile, plan *pol
 	}
 }
 
-func (p *pendingEngine) run(ctx context.Context, plan *policy.Plan) (*result.Table, error) {
+// run answers the plan. It clears the noise keys, which the engine copies.
+func (p *pendingEngine) run(ctx context.Context, plan *policy.Plan, noise map[string][]byte) (*result.Table, error) {
+	defer func() {
+		for _, b := range noise {
+			clear(b)
+		}
+	}()
 	if err := p.ready(); err != nil {
 		return nil, err
+	}
+	if len(noise) > 0 {
+		if err := p.engine.Noise(noise); err != nil {
+			return nil, failure.New(failure.Engine, err)
+		}
 	}
 	t, err := p.engine.Run(ctx, plan)
 	if err != nil {

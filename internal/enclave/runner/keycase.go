@@ -12,6 +12,7 @@ type keyCase struct{ sets map[statement.Digest]*keySet }
 // keySet holds the keys of one offer.
 type keySet struct {
 	footer  *seal.DataKey
+	noise   *seal.DataKey // where the plan wants noise
 	columns map[string]*seal.DataKey
 }
 
@@ -28,8 +29,10 @@ func (c *keyCase) wipe() {
 }
 
 func (s *keySet) wipe() {
-	if s.footer != nil {
-		s.footer.Wipe()
+	for _, k := range []*seal.DataKey{s.footer, s.noise} {
+		if k != nil {
+			k.Wipe()
+		}
 	}
 	for _, k := range s.columns {
 		if k != nil {
@@ -52,4 +55,15 @@ func clearKeys(k pme.Keys) {
 	for _, b := range k.Columns {
 		clear(b)
 	}
+}
+
+// noise copies the noise keys into the form in which the engine takes them; the caller clears the copy.
+func (c *keyCase) noise() map[string][]byte {
+	out := map[string][]byte{}
+	for offer, s := range c.sets {
+		if s.noise != nil {
+			out[string(offer)] = s.noise.BytesUnsafe()
+		}
+	}
+	return out
 }

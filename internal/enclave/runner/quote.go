@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
@@ -71,7 +72,7 @@ func (r *run) acceptRelease(from statement.Fingerprint, reply *message.Reply) er
 	return nil
 }
 
-// released reports whether the release is for this job, session, plan, evidence, ready and grant, and for exactly the columns that the plan reads.
+// released reports whether the release is for this job, session, plan, evidence, ready and grant, and for exactly the keys that the plan needs.
 func (r *run) released(owner statement.Fingerprint, b *statement.Release) bool {
 	ready := r.readies[owner]
 	if b.Owner != owner || b.Job != r.brief.Job.Digest() || b.Session != r.session.digest || b.Plan != r.salted ||
@@ -81,11 +82,21 @@ func (r *run) released(owner statement.Fingerprint, b *statement.Release) bool {
 	var offers []statement.Digest
 	for _, o := range b.Columns {
 		offers = append(offers, o.Offer)
-		if !sameSet(o.Columns, r.plan.Columns(string(o.Offer))) {
+		if !sameSet(o.Columns, r.needs(o.Offer)) {
 			return false
 		}
 	}
 	return sameSet(offers, r.offersOf(owner))
+}
+
+// needs are the names of the keys of an offer that the plan needs beside the footer's: of the columns that it reads, and of noise
+// where it draws some.
+func (r *run) needs(offer statement.Digest) []string {
+	out := slices.Clone(r.plan.Columns(string(offer)))
+	if slices.Contains(r.plan.NoiseOffers(), string(offer)) {
+		out = append(out, statement.NoiseKey)
+	}
+	return out
 }
 
 // takeKeys keeps the keys of one owner once every one of them is what its offer commits to.
@@ -103,7 +114,7 @@ func (r *run) takeKeys(owner statement.Fingerprint, text []byte) error {
 		return errForeign
 	}
 	for _, k := range keys.Offers {
-		set, err := committedKeys(r.brief.Offers[k.Offer].Body(), k, r.plan.Columns(string(k.Offer)))
+		set, err := committedKeys(r.brief.Offers[k.Offer].Body(), k, r.needs(k.Offer))
 		if err != nil {
 			return err
 		}
@@ -121,8 +132,8 @@ func wipeReleased(k *statement.ReleasedKeys) {
 	}
 }
 
-// committedKeys checks that the keys are those of the footer and of exactly the columns wanted, each the one that the offer commits to.
-func committedKeys(o *statement.Offer, k statement.OfferKeys, columns []string) (*keySet, error) {
+// committedKeys checks that the keys are the footer's and exactly those needed, each the one that the offer commits to.
+func committedKeys(o *statement.Offer, k statement.OfferKeys, needed []string) (*keySet, error) {
 	set := &keySet{columns: map[string]*seal.DataKey{}}
 	ok := false
 	defer func() {
@@ -141,9 +152,11 @@ func committedKeys(o *statement.Offer, k statement.OfferKeys, columns []string) 
 			return nil, err
 		}
 	}
-	if !sameSet(names, columns) {
+	if !sameSet(names, needed) {
 		return nil, errForeign
 	}
+	set.noise = set.columns[statement.NoiseKey]
+	delete(set.columns, statement.NoiseKey)
 	ok = true
 	return set, nil
 }

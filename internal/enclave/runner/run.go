@@ -135,7 +135,7 @@ func (r *run) answer(ctx context.Context) (*sealedResult, error) {
 		return nil, inTime(ctx, err)
 	}
 	r.stage("run")
-	table, err := r.engine.run(ctx, r.plan)
+	table, err := r.engine.run(ctx, r.plan, r.keys.noise())
 	if err != nil {
 		return nil, inTime(ctx, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,7 @@ type world struct {
 	lattice   string           // of the policies
 	rows      int              // of each owner
 	scatter   bool             // costs are spread, so that files are large
+	noisy     bool             // the policies say output: dp
 }
 
 func must[T any](t testing.TB) func(T, error) T {
@@ -124,6 +126,13 @@ var testSchema = []statement.Column{
 }
 
 func (w *world) policy() string {
+	if !w.noisy {
+		return w.latticePolicy()
+	}
+	return strings.Replace(w.latticePolicy(), "output: {lattice: "+w.lattice+"}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 2}\ntiming: off", 1)
+}
+
+func (w *world) latticePolicy() string {
 	var from []string
 	for _, o := range w.owners {
 		from = append(from, string(o.fp()))
@@ -172,12 +181,18 @@ func (w *world) publish(o *party, n int) {
 	offer := statement.Offer{
 		Owner: o.fp(), Dataset: "strikes", Version: "v1", Schema: testSchema, Policy: w.policy(), CreatedMS: w.now,
 	}
-	for _, name := range append([]string{statement.FooterKey}, columnNames()...) {
+	names := append([]string{statement.FooterKey}, columnNames()...)
+	if w.noisy {
+		names = append(names, statement.NoiseKey)
+	}
+	for _, name := range names {
 		k := must[*seal.DataKey](t)(seal.NewDataKey())
 		o.keys[name] = k
-		if name == statement.FooterKey {
+		switch name {
+		case statement.FooterKey:
 			keys.Footer = k.BytesUnsafe()
-		} else {
+		case statement.NoiseKey:
+		default:
 			keys.Columns[name] = k.BytesUnsafe()
 		}
 		offer.Commitments = append(offer.Commitments, statement.Commitment{Key: name, Commit: seal.Commit(keyName(o, name), k)})
@@ -265,11 +280,15 @@ func (w *world) agree() {
 }
 
 func (w *world) contractBody(members []statement.Member) statement.Contract {
+	encoding := policy.Encoding
+	if w.noisy {
+		encoding = policy.EncodingProgram
+	}
 	return statement.Contract{
 		Nonce: nonce(1), Requester: w.institute.fp(), Recipients: []statement.Fingerprint{w.institute.fp()}, Purpose: testPurpose,
 		Tables: []statement.Table{{Name: "pool.strikes", Pool: w.pool.Digest(), Members: members}},
 		Builds: []statement.Digest{w.build}, Operators: []statement.Fingerprint{w.operator.fp()},
-		Evidence: []string{"simulated"}, Perimeters: []string{w.form}, PlanEncoding: policy.Encoding,
+		Evidence: []string{"simulated"}, Perimeters: []string{w.form}, PlanEncoding: encoding,
 		FromMS: w.now - 1000, UntilMS: w.now + 3600_000, CreatedMS: w.now,
 	}
 }
@@ -350,7 +369,7 @@ func (w *world) compile(sql string) *policy.Plan {
 	}
 	r := policy.Request{
 		SQL: sql, Tables: []policy.Table{table}, Requester: string(c.Requester), Purpose: c.Purpose,
-		At: time.UnixMilli(w.now), Operator: string(w.operator.fp()),
+		At: time.UnixMilli(w.now), Operator: string(w.operator.fp()), Encoding: c.PlanEncoding,
 	}
 	for _, f := range c.Recipients {
 		r.Recipients = append(r.Recipients, string(f))

@@ -11,6 +11,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/approval"
 	"github.com/cordon-exchange/cordon/internal/party/broker"
+	"github.com/cordon-exchange/cordon/internal/party/budget"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/home"
@@ -48,6 +49,7 @@ type Agent struct {
 	opener   *results.Opener
 	publish  *publish.Publisher
 	broker   *broker.Broker
+	rules    budget.Rules
 	unlock   func()
 }
 

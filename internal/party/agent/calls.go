@@ -76,7 +76,12 @@ func (a *Agent) publishFile(ctx context.Context, in *api.Publish, tell func(api.
 		r.Where = append(r.Where, equal)
 	}
 	a.opt.Log.Info("publishing", "dataset", in.Dataset)
+	var clamped []string
 	o, err := a.publish.Publish(ctx, r, func(p publish.Progress) {
+		if p.Note != "" {
+			clamped = append(clamped, p.Note)
+			return
+		}
 		tell(api.Progress{Stage: p.Stage, Rows: p.Rows, Bytes: p.Bytes, Total: p.Total})
 	})
 	if err != nil {
@@ -84,7 +89,7 @@ func (a *Agent) publishFile(ctx context.Context, in *api.Publish, tell func(api.
 	}
 	a.opt.Log.Info("published", "dataset", in.Dataset, "version", o.Body().Version, "offer", o.Digest())
 	d := a.datasetOf(ctx, o, false)
-	d.Notes = a.publish.Notes(o)
+	d.Notes = append(clamped, a.publish.Notes(o)...)
 	return &d, nil
 }
 

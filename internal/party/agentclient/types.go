@@ -26,6 +26,7 @@ const (
 	PathResult          = "/v1/results/open"
 	PathReceipt         = "/v1/receipts/get"
 	PathLedger          = "/v1/ledger/show"
+	PathBudget          = "/v1/budget/show"
 )
 
 // Empty asks for something that needs no words.
@@ -253,4 +254,45 @@ type LedgerView struct {
 	Exposures []ledger.Exposure `json:"exposures"`
 	Entries   []ledger.Entry    `json:"entries"`
 	Parties   []Party           `json:"parties"` // names of those in it
+}
+
+// Budgets are the privacy budgets of this party's data sets, and the terms of others' where it has a contract.
+type Budgets struct {
+	Own    []Budget      `json:"own"`
+	Others []BudgetTerms `json:"others"`
+}
+
+// BudgetTerms is what a policy allows. Numbers are decimals for people.
+type BudgetTerms struct {
+	Owner           Party  `json:"owner"`
+	Dataset         string `json:"dataset"`
+	Epsilon         string `json:"epsilon"`
+	Delta           string `json:"delta"`
+	EpsilonMaxQuery string `json:"epsilon_max_query"`
+	PerOrg          string `json:"per_org,omitempty"`
+	PeriodDays      int64  `json:"period_days,omitempty"` // that PerOrg counts; 0: the lifetime
+}
+
+// Budget of one data set: all its versions.
+type Budget struct {
+	BudgetTerms
+	Total         BudgetAmounts  `json:"total"`
+	Spent         BudgetAmounts  `json:"spent"`
+	Left          BudgetAmounts  `json:"left"`
+	Organisations []BudgetOrg    `json:"organisations"`
+	Charges       []ledger.Entry `json:"charges"` // the last ones, newest first
+}
+
+// BudgetAmounts is a part of a budget. Epsilon is what Rho stands for, where it is said.
+type BudgetAmounts struct {
+	Epsilon string `json:"epsilon,omitempty"`
+	Rho     string `json:"rho"`
+	Delta   string `json:"delta"`
+}
+
+// BudgetOrg is what one organisation was charged.
+type BudgetOrg struct {
+	Party
+	Charges int64         `json:"charges"`
+	Spent   BudgetAmounts `json:"spent"`
 }

@@ -129,7 +129,7 @@ standing:
 func (w *world) publish(o *owner, version, sizeType string) *statement.Verified[statement.Offer] {
 	w.t.Helper()
 	id := dataset.ID{Owner: o.ring.Fingerprint(), Dataset: "strikes", Version: version}
-	keys := must(dataset.NewKeys(id, []string{"report_id", "size"}))
+	keys := must(dataset.NewKeys(id, []string{"report_id", "size"}, false))
 	contents := dataset.Contents(sha256.Sum256([]byte(version)))
 	if w.same {
 		contents = sha256.Sum256([]byte("1"))

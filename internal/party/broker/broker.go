@@ -11,6 +11,7 @@ import (
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/party/budget"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/home"
@@ -50,7 +51,8 @@ type Options struct {
 // job are handled one after the other.
 type Broker struct {
 	Options
-	self statement.Fingerprint
+	self      statement.Fingerprint
+	converted budget.Rules
 
 	mu      sync.Mutex
 	jobs    map[statement.Digest]*jobLock

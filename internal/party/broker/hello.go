@@ -46,10 +46,16 @@ func (b *Broker) judge(ctx context.Context, m *matter) error {
 	if err := m.coversPlan(); err != nil {
 		return err
 	}
+	if err := b.noisy(m); err != nil {
+		return err
+	}
 	var err error
 	b.Ledger.View(func(a *ledger.Accounts) {
 		if err = again(a, m.item.Job); err == nil {
 			err = b.quota(m, a)
+		}
+		if err == nil {
+			_, err = b.unpaid(m, a)
 		}
 	})
 	return err

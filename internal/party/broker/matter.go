@@ -9,6 +9,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/budget"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
@@ -30,6 +31,8 @@ type matter struct {
 	plan     *policy.Plan
 	salted   statement.Digest
 	own      []dataset.Published // this party's offers that the plan reads
+	noise    []statement.Digest  // those of them whose noise key it needs
+	dues     []budget.Due        // what it takes from their budgets
 	grant    *statement.Verified[statement.Grant]
 }
 
@@ -183,9 +186,6 @@ func (b *Broker) compile(ctx context.Context, m *matter) error {
 func (b *Broker) concerned(m *matter) error {
 	var owners []statement.Fingerprint
 	m.own = nil
-	if len(m.plan.NoiseOffers()) > 0 { // offers have no noise keys yet, and ledgers no budget
-		return refuse(CodePolicy+"dp", "releases with noise are not answered in this version")
-	}
 	for _, s := range m.plan.Sources {
 		owners = append(owners, statement.Fingerprint(s.Owner))
 		if s.Owner != string(b.self) {

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -146,7 +145,12 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 		Kind: ledger.KindRelease, AtMS: rel.ReleasedMS, Job: rel.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
 		Session: rel.Session, Plan: rel.Plan, Evidence: ev, Ready: rel.Ready, Grant: rel.Grant, Release: e.Digest(),
 		Columns: columns, Number: number, Charged: charged,
-	}, func(a *ledger.Accounts) error { return releasable(a, m, ready.Digest(), ev) })
+	}, func(a *ledger.Accounts) error {
+		if err := b.paid(m, a); err != nil {
+			return err
+		}
+		return releasable(a, m, ready.Digest(), ev)
+	})
 	if err != nil {
 		return nil, unwritten(err)
 	}
@@ -173,28 +177,34 @@ func fresh(a *ledger.Accounts, job, ready, ev statement.Digest) error {
 	return again(a, job)
 }
 
-// charge makes the price durable before anything is signed. A job is charged
-// once: its re-releases cost nothing.
+// charge makes the price, and what is taken from privacy budgets, durable before
+// anything is signed. A job is charged once: its re-releases cost nothing. So is a
+// question, by a budget: asked again it has the same noise, and says nothing new.
+// A charge stays whatever becomes of the job.
 func (b *Broker) charge(ctx context.Context, m *matter, ready, ev statement.Digest) (int64, error) {
-	errPaid := errors.New("charged before")
-	price := b.price(m)
-	_, err := b.Ledger.Append(ctx, ledger.Entry{
-		Kind: ledger.KindCharge, Job: m.item.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
-		Plan: m.salted, Grant: m.grant.Digest(), Charged: price,
-	}, func(a *ledger.Accounts) error {
+	paid, price := false, b.price(m)
+	_, err := b.Ledger.AppendAll(ctx, func(a *ledger.Accounts) ([]ledger.Entry, error) {
 		if err := releasable(a, m, ready, ev); err != nil {
-			return err
+			return nil, err
+		}
+		budgets, err := b.unpaid(m, a)
+		if err != nil {
+			return nil, err
 		}
 		if a.Job(m.item.Job).ChargedMS != 0 {
-			return errPaid
+			paid = true
+			return budgets, nil
 		}
-		return b.quota(m, a)
+		return append([]ledger.Entry{{
+			Kind: ledger.KindCharge, Job: m.item.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
+			Plan: m.salted, Grant: m.grant.Digest(), Charged: price,
+		}}, budgets...), b.quota(m, a)
 	})
-	if errors.Is(err, errPaid) {
-		return b.unspent(m), nil
-	}
 	if err != nil {
 		return 0, unwritten(err)
+	}
+	if paid {
+		return b.unspent(m), nil
 	}
 	return price, nil
 }
@@ -218,8 +228,8 @@ func unwritten(err error) error {
 	return err
 }
 
-// sealKeys unwraps the keys of just the columns that the plan reads, and seals
-// them to the attested session.
+// sealKeys unwraps just the keys that the plan needs, and seals them to the
+// attested session.
 func (b *Broker) sealKeys(ctx context.Context, m *matter) ([]byte, []statement.Opening, error) {
 	var keys statement.ReleasedKeys
 	var columns []statement.Opening
@@ -233,13 +243,13 @@ func (b *Broker) sealKeys(ctx context.Context, m *matter) ([]byte, []statement.O
 	}()
 	for _, p := range m.own {
 		offer := p.Offer.Digest()
-		reads := append([]string{}, m.plan.Columns(string(offer))...)
-		k, err := b.Store.Release(ctx, offer, reads)
+		needs := m.needs(offer)
+		k, err := b.Store.Release(ctx, offer, needs)
 		if err != nil {
 			return nil, nil, refuseBecause(CodeKeys, "the keys of the version do not open here", err)
 		}
 		keys.Offers = append(keys.Offers, *k)
-		columns = append(columns, statement.Opening{Offer: offer, Columns: reads})
+		columns = append(columns, statement.Opening{Offer: offer, Columns: needs})
 	}
 	sealed, err := message.SealTo(m.session.Box, message.KeysContext(m.item.Job, b.self), keys)
 	return sealed, columns, err

@@ -24,6 +24,7 @@ const (
 	CodeGrantExpired    = "grant-expired"     //
 	CodeOfferRetired    = "offer-retired"     // or unknown here
 	CodeOverQuota       = "over-quota"        // the analyst has asked as often as the policy allows
+	CodeBudget          = "dp-budget"         // what is left of a data set's privacy budget does not cover the query
 	CodeReplayed        = "replayed"          // closed job, used ready, or evidence seen before
 	CodeTooMany         = "too-many-releases" //
 	CodePlanMismatch    = "plan-mismatch"     //

@@ -64,6 +64,7 @@ type world struct {
 	maxQuery  int
 	perOrg    int // of the asker and its friend together; 0: no such rule
 	askerOwns bool
+	budget    string // the policies say output: dp, with this rule; else it is empty
 }
 
 func must[T any](v T, err error) T {
@@ -135,7 +136,16 @@ func (w *world) openBroker() {
 // friend is a party that policies with a rule on organisations call the asker's affiliate.
 var friend = statement.Fingerprint("cordon1" + strings.Repeat("f", 64))
 
+func (w *world) noisy() bool { return w.budget != "" }
+
 func (w *world) policyText() string {
+	if !w.noisy() {
+		return w.latticeText()
+	}
+	return strings.Replace(w.latticeText(), "output: {lattice: [[size]]}", "output: dp\ntiming: off\ndp: "+w.budget, 1)
+}
+
+func (w *world) latticeText() string {
 	var from []string
 	for _, m := range w.owners {
 		from = append(from, string(m.fp()))
@@ -171,7 +181,7 @@ price: 7
 func (w *world) publish() {
 	for i, m := range w.owners {
 		id := dataset.ID{Owner: m.fp(), Dataset: "strikes", Version: "1"}
-		m.keys = must(dataset.NewKeys(id, []string{"report_id", "size", "cost"}))
+		m.keys = must(dataset.NewKeys(id, []string{"report_id", "size", "cost"}, w.noisy()))
 		e := must(statement.Sign(statement.Offer{
 			Owner: m.fp(), Dataset: "strikes", Version: "1", Commitments: m.keys.Commitments(), Policy: w.policyText(), Price: 7,
 			Schema:    []statement.Column{{Name: "report_id", Type: "int64"}, {Name: "size", Type: "varchar"}, {Name: "cost", Type: "int64", Nullable: true}},
@@ -207,6 +217,9 @@ func (w *world) agree(change func(*world, *statement.Contract)) {
 		Builds: []statement.Digest{w.build}, Operators: []statement.Fingerprint{w.operator.Fingerprint()},
 		Evidence: []string{simulated.Kind}, Perimeters: []string{form}, PlanEncoding: policy.Encoding,
 		FromMS: start.Add(-time.Hour).UnixMilli(), UntilMS: start.Add(24 * time.Hour).UnixMilli(), CreatedMS: start.Add(-time.Hour).UnixMilli(),
+	}
+	if w.noisy() {
+		c.PlanEncoding = policy.EncodingProgram
 	}
 	if change != nil {
 		change(w, &c)
@@ -249,6 +262,7 @@ type job struct {
 	body   statement.Body
 	digest statement.Digest
 	salted statement.Digest
+	plan   *policy.Plan // nil where the query is refused
 }
 
 func (w *world) requester() *keyring.Keyring {
@@ -292,7 +306,7 @@ func (j *job) compile(w *world) {
 		return
 	}
 	if plan, err := policy.Compile(req); err == nil {
-		j.salted = statement.Digest(plan.SaltedDigest(j.body.Salt))
+		j.plan, j.salted = plan, statement.Digest(plan.SaltedDigest(j.body.Salt))
 	}
 }
 
@@ -495,7 +509,11 @@ func (e *enclave) receipt(x *released) statement.Receipt {
 		r.Releases = append(r.Releases, x.others[i].Digest())
 	}
 	for _, m := range w.owners {
-		for _, c := range []string{statement.FooterKey, "cost", "size"} {
+		columns := append([]string{statement.FooterKey}, e.j.plan.Columns(string(m.offer.Digest()))...)
+		if w.noisy() && m == w.owners[0] {
+			r.Exposures = append(r.Exposures, statement.Exposure{Owner: m.fp(), Offer: m.offer.Digest(), Column: statement.NoiseKey})
+		}
+		for _, c := range columns {
 			r.Exposures = append(r.Exposures, statement.Exposure{Owner: m.fp(), Offer: m.offer.Digest(), Column: c, Bytes: 10})
 			r.Clear.Bytes += 10
 		}

@@ -63,6 +63,9 @@ func (c *Catalog) source(ctx context.Context, m statement.Member) (policy.Source
 		return policy.Source{}, fault.New(fault.Input, "the policy of "+party.Body().Name+"."+o.Body().Dataset+" can't be read", "ask its owner to publish it again", err)
 	}
 	b := o.Body()
+	if _, noise := b.Commitment(statement.NoiseKey); noise != p.Noisy() {
+		return policy.Source{}, fault.New(fault.Input, "the offer of "+party.Body().Name+"."+b.Dataset+" and its policy do not agree on a noise key", "ask its owner to publish it again", nil)
+	}
 	s := policy.Source{
 		Owner: string(b.Owner), OwnerName: party.Body().Name, Dataset: b.Dataset, Version: b.Version,
 		Offer: string(o.Digest()), Policy: p,

@@ -31,14 +31,18 @@ func (id ID) key(name string) seal.KeyName {
 // Keys are the fresh keys of a version that is being published.
 type Keys struct {
 	id    ID
-	names []string // columns in schema order, then statement.FooterKey
+	names []string // columns in schema order, then statement.FooterKey, then statement.NoiseKey if there is one
 	keys  map[string]*seal.DataKey
 }
 
-// NewKeys makes a fresh key for each column and for the footer.
-func NewKeys(id ID, columns []string) (*Keys, error) {
+// NewKeys makes a fresh key for each column and for the footer, and one for noise if the policy wants noise.
+func NewKeys(id ID, columns []string, noise bool) (*Keys, error) {
 	k := &Keys{id: id, keys: map[string]*seal.DataKey{}}
-	for _, name := range append(append([]string{}, columns...), statement.FooterKey) {
+	names := append(append([]string{}, columns...), statement.FooterKey)
+	if noise {
+		names = append(names, statement.NoiseKey)
+	}
+	for _, name := range names {
 		key, err := seal.NewDataKey()
 		if err != nil {
 			return nil, err
@@ -63,11 +67,11 @@ func (k *Keys) Commitments() []statement.Commitment {
 // FooterUnsafe is the clear footer key, for sealing.
 func (k *Keys) FooterUnsafe() []byte { return k.keys[statement.FooterKey].BytesUnsafe() }
 
-// ColumnsUnsafe are the clear column keys, for sealing.
+// ColumnsUnsafe are the clear column keys, for sealing. The noise key seals nothing.
 func (k *Keys) ColumnsUnsafe() map[string][]byte {
 	out := map[string][]byte{}
 	for _, name := range k.names {
-		if name != statement.FooterKey {
+		if name != statement.FooterKey && name != statement.NoiseKey {
 			out[name] = k.keys[name].BytesUnsafe()
 		}
 	}

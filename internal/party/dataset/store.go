@@ -141,6 +141,9 @@ func (s *Store) Finish(e *statement.Envelope) error {
 	if err != nil {
 		return err
 	}
+	if _, noise := v.Body().Commitment(statement.NoiseKey); noise != p.Noisy() {
+		return errors.New("dataset: an offer has a noise key if its policy says output: dp, and only then")
+	}
 	folder := s.folder(v.Body().Dataset, v.Body().Version)
 	same, err := sameAs(folder)
 	if err != nil {
@@ -262,8 +265,9 @@ func (s *Store) unwrap(ctx context.Context, o *statement.Offer, names []string) 
 	return unwrap(ctx, s.keys, ID{Owner: s.owner, Dataset: o.Dataset, Version: o.Version}, src, names)
 }
 
-// Release opens the keys of just the named columns, and of the footer, and
-// checks each against the offer's commitment before it leaves this package.
+// Release opens the keys of just the named columns, statement.NoiseKey maybe
+// among them, and of the footer, and checks each against the offer's commitment
+// before it leaves this package.
 func (s *Store) Release(ctx context.Context, offer statement.Digest, columns []string) (*statement.OfferKeys, error) {
 	p, ok := s.Get(offer)
 	if !ok || p.Retired {

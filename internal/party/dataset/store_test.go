@@ -3,6 +3,7 @@ package dataset
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,7 +88,7 @@ func (w *world) stranger(t *testing.T) *statement.Envelope {
 
 func (w *world) publish(t *testing.T, s *Store, version string) {
 	t.Helper()
-	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version}, []string{"id", "size"})
+	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version}, []string{"id", "size"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +238,7 @@ func unsigned(t *testing.T, e *statement.Envelope) []byte {
 // TestOtherKeys: keys that open, but are not the ones that the offer commits to, are not released.
 func TestOtherKeys(t *testing.T) {
 	w := newWorld(t)
-	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: "1"}, []string{"id", "size"})
+	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: "1"}, []string{"id", "size"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +266,7 @@ func TestVersionOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: "1"}, []string{"id", "size"})
+	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: "1"}, []string{"id", "size"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,5 +307,52 @@ func TestRetired(t *testing.T) {
 	need.That(t, os.Symlink("retired.json", w.file("2", "retired.json")) == nil, "no links here")
 	if released(w.open(t), "2") {
 		t.Error("keys of a version of which nobody can say that it is not retired")
+	}
+}
+
+// TestNoiseKey: a version has one if its policy wants noise, and only then; it is released by name and not with the others.
+func TestNoiseKey(t *testing.T) {
+	w := newWorld(t)
+	s := w.open(t)
+	noisy := strings.Replace(policyText, "output: {lattice: [[size]]}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}", 1)
+	for i, c := range []struct {
+		policy string
+		noise  bool
+		passes bool
+	}{{policyText, false, true}, {policyText, true, false}, {noisy, false, false}, {noisy, true, true}} {
+		version := fmt.Sprint("n", i)
+		k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version}, []string{"id", "size"}, c.noise)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Begin(t.Context(), k, Contents{byte(i)}); err != nil {
+			t.Fatal(err)
+		}
+		e, err := statement.Sign(statement.Offer{
+			Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version,
+			Schema:      []statement.Column{{Name: "id", Type: "int64"}, {Name: "size", Type: "varchar"}},
+			Files:       []statement.File{{Object: "delta/strikes/" + version + "/part.parquet", Bytes: 1000, Rows: 1, AADPrefix: "delta/strikes/" + version}},
+			Commitments: k.Commitments(), Policy: c.policy, CreatedMS: 1,
+		}, w.ring.Signer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Finish(e); (err == nil) != c.passes {
+			t.Fatalf("%d: %v", i, err)
+		}
+		if !c.passes {
+			continue
+		}
+		if len(k.ColumnsUnsafe()) != 2 {
+			t.Fatal("the noise key would seal a column")
+		}
+		plain, err := s.Release(t.Context(), e.Digest(), []string{"size"})
+		if err != nil || len(plain.Column) != 1 {
+			t.Fatalf("%d: %v", i, err)
+		}
+		with, err := s.Release(t.Context(), e.Digest(), []string{"size", statement.NoiseKey})
+		if (err == nil) != c.noise || err == nil && (len(with.Column) != 2 || len(with.Column[1].Key) != seal.DataKeySize) {
+			t.Fatalf("%d: %v", i, err)
+		}
 	}
 }

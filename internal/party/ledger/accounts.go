@@ -1,6 +1,9 @@
 package ledger
 
 import (
+	"slices"
+
+	"github.com/cordon-exchange/cordon/privacy/dp/account"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -14,6 +17,7 @@ type Accounts struct {
 	judged   map[statement.Digest]bool             // contracts and pools that a rule granted, signed or refused
 	byRule   int64
 	charges  []charge
+	budgets  map[string][]account.Event // by data set, all its versions together
 }
 
 type charge struct {
@@ -62,6 +66,7 @@ func newAccounts() *Accounts {
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
+		budgets: map[string][]account.Event{},
 	}
 }
 
@@ -102,6 +107,8 @@ func (a *Accounts) apply(e *Entry) {
 		j := a.job(e.Job)
 		j.Contract, j.Requester, j.Charged, j.ChargedMS = e.Contract, e.Requester, e.Charged, e.AtMS
 		a.charges = append(a.charges, charge{e.Requester, e.AtMS})
+	case KindBudget:
+		a.budgets[e.Name] = append(a.budgets[e.Name], e.event())
 	case KindRelease:
 		a.release(e)
 	case KindClose:
@@ -182,4 +189,17 @@ func (a *Accounts) QueriesSince(requester statement.Fingerprint, sinceMS int64) 
 		}
 	}
 	return n
+}
+
+// Budget returns what was charged to a data set's privacy budget, oldest first: the whole account (docs/spec/dp.md, section 9).
+func (a *Accounts) Budget(dataset string) []account.Event { return slices.Clone(a.budgets[dataset]) }
+
+// BudgetOf is Accounts.Budget of a list of verified entries.
+func BudgetOf(entries []Entry, dataset string) (out []account.Event) {
+	for i := range entries {
+		if e := &entries[i]; e.Kind == KindBudget && e.Name == dataset {
+			out = append(out, e.event())
+		}
+	}
+	return out
 }

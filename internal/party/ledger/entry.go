@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cordon-exchange/cordon/privacy/dp/account"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -15,6 +16,7 @@ const (
 	KindGrant   = "grant"   // a contract was granted, by hand or by rule
 	KindRevoke  = "revoke"  // a grant or contract was revoked
 	KindCharge  = "charge"  // a job was charged, before its first release
+	KindBudget  = "budget"  // a data set's privacy budget was charged for a release with noise, before any key left for it
 	KindRelease = "release" // keys were released: opens an exposure
 	KindClose   = "close"   // a receipt closed an exposure
 	KindRefusal = "refusal" // something was refused, and why
@@ -57,6 +59,23 @@ type Entry struct {
 	Version   string                `json:"version,omitempty"`
 	Epoch     int64                 `json:"epoch,omitempty"`
 	Authority string                `json:"authority,omitempty"`
+	Epsilon   account.Amount        `json:"epsilon,omitempty"` // for people: the budget counts rho
+	Rho       account.Amount        `json:"rho,omitempty"`
+	Delta     account.Amount        `json:"delta,omitempty"`
+}
+
+// event is a charge as the account of its data set takes it up. The organisation is the requester; Release names what noise
+// depends on, not a release of keys.
+func (e *Entry) event() account.Event {
+	return account.Event{AtMS: e.AtMS, Release: e.Release, Org: e.Requester, Rho: e.Rho, Delta: e.Delta}
+}
+
+func (e *Entry) validBudget() bool {
+	_, err := e.event().Encode()
+	if err == nil && e.Epsilon != "" {
+		_, err = e.Epsilon.Rat()
+	}
+	return err == nil && e.Name != "" && e.Job.Valid() && e.Contract.Valid()
 }
 
 // Genesis is what the first entry of an owner's ledger follows.
@@ -105,6 +124,8 @@ func (e *Entry) valid() error {
 		ok = ok && e.About.Valid()
 	case KindCharge:
 		ok = ok && e.Job.Valid() && e.Contract.Valid() && e.Requester.Valid() && e.Charged >= 0
+	case KindBudget:
+		ok = ok && e.validBudget()
 	case KindRelease:
 		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Session.Valid() && e.Plan.Valid() && e.Evidence.Valid() && e.Ready.Valid() &&
 			e.Grant.Valid() && e.Number >= 1 && len(e.Columns) > 0

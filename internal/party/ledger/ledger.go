@@ -107,19 +107,39 @@ func storage(err error) error {
 // Check decides whether an entry may be appended, knowing all before it.
 type Check func(*Accounts) error
 
+// Compose decides which entries are appended, knowing all before them. None is fine: then nothing is written.
+type Compose func(*Accounts) ([]Entry, error)
+
 // Append makes the entry durable and returns it with its number. check (which
 // may be nil) runs under the ledger's lock, so that two appends can't both pass
 // one limit; its error is returned as it is. Concurrent appends share one sync.
 // Append does not stop half-way when ctx ends: an entry is either durable or not there.
 func (l *Ledger) Append(ctx context.Context, e Entry, check Check) (Entry, error) {
-	if err := ctx.Err(); err != nil {
+	list, err := l.AppendAll(ctx, func(a *Accounts) ([]Entry, error) {
+		if check != nil {
+			if err := check(a); err != nil {
+				return nil, err
+			}
+		}
+		return []Entry{e}, nil
+	})
+	if err != nil {
 		return Entry{}, err
 	}
+	return list[0], nil
+}
+
+// AppendAll is Append for entries that are decided about together: none of them is in the ledger if it fails. A crash meanwhile
+// may leave the first few, so that the order has to be one in which that does no harm.
+func (l *Ledger) AppendAll(ctx context.Context, compose Compose) ([]Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
-	b, e, err := l.enqueue(e, check)
-	if err != nil {
+	b, list, err := l.enqueue(compose)
+	if err != nil || b == nil {
 		l.mu.Unlock()
-		return Entry{}, err
+		return nil, err
 	}
 	for l.flushing && l.queue == b {
 		l.idle.Wait()
@@ -129,38 +149,54 @@ func (l *Ledger) Append(ctx context.Context, e Entry, check Check) (Entry, error
 	}
 	l.mu.Unlock()
 	<-b.done
-	return e, b.err
+	if b.err != nil {
+		return nil, b.err
+	}
+	return list, nil
 }
 
-// enqueue chains the entry and puts it in the batch to be written next.
-func (l *Ledger) enqueue(e Entry, check Check) (*batch, Entry, error) {
+// enqueue chains the entries and puts them in the batch to be written next; no batch if there are none.
+func (l *Ledger) enqueue(compose Compose) (*batch, []Entry, error) {
 	if l.closed {
-		return nil, Entry{}, ErrClosed
+		return nil, nil, ErrClosed
 	}
-	if check != nil {
-		if err := check(l.accounts); err != nil {
-			return nil, Entry{}, err
-		}
+	list, err := compose(l.accounts)
+	if err != nil || len(list) == 0 {
+		return nil, nil, err
 	}
-	e.Seq, e.Previous = l.head.Seq+1, l.head.Digest
-	if e.AtMS == 0 {
-		e.AtMS = l.now().UnixMilli()
-	}
-	line, err := encodeEntry(e)
+	list = slices.Clone(list)
+	src, head, err := l.chain(list)
 	if err != nil {
-		return nil, Entry{}, err
+		return nil, nil, err
 	}
 	if l.queue == nil {
 		l.queue = &batch{done: make(chan struct{})}
 	}
 	b := l.queue
-	b.bytes = append(append(b.bytes, line...), '\n')
-	b.count++
-	l.entries = append(l.entries, e)
-	l.accounts.apply(&e)
-	l.head = Head{Seq: e.Seq, Digest: statement.Sum(line)}
-	b.head = l.head
-	return b, e, nil
+	b.bytes, b.count, b.head = append(b.bytes, src...), b.count+len(list), head
+	l.entries, l.head = append(l.entries, list...), head
+	for i := range list {
+		l.accounts.apply(&list[i])
+	}
+	return b, list, nil
+}
+
+// chain numbers, dates and encodes entries that follow the last one.
+func (l *Ledger) chain(list []Entry) (src []byte, head Head, err error) {
+	head = l.head
+	for i := range list {
+		e := &list[i]
+		e.Seq, e.Previous = head.Seq+1, head.Digest
+		if e.AtMS == 0 {
+			e.AtMS = l.now().UnixMilli()
+		}
+		line, err := encodeEntry(*e)
+		if err != nil {
+			return nil, Head{}, err
+		}
+		src, head = append(append(src, line...), '\n'), Head{Seq: e.Seq, Digest: statement.Sum(line)}
+	}
+	return src, head, nil
 }
 
 // flush writes a batch. It is called with the lock, and lets go of it meanwhile.

@@ -369,7 +369,7 @@ func TestExposures(t *testing.T) {
 
 func TestIncompleteEntriesAreRefused(t *testing.T) {
 	l := open(t, t.TempDir())
-	for _, kind := range []string{"", "other", KindPublish, KindGrant, KindRevoke, KindCharge, KindRelease, KindClose, KindRefusal} {
+	for _, kind := range []string{"", "other", KindPublish, KindGrant, KindRevoke, KindCharge, KindBudget, KindRelease, KindClose, KindRefusal} {
 		if _, err := l.Append(t.Context(), Entry{Kind: kind}, nil); err == nil {
 			t.Errorf("kind %q without its fields was written", kind)
 		}
@@ -387,6 +387,7 @@ func FuzzDecodeEntry(f *testing.F) {
 	for _, line := range bytes.Split(fill(f, f.TempDir(), 2), []byte("\n")) {
 		f.Add(line)
 	}
+	f.Add([]byte(`{"seq":1,"previous":"` + string(digest("p")) + `","at_ms":1,"kind":"budget","job":"` + string(digest("j")) + `","contract":"` + string(digest("c")) + `","requester":"` + string(owner) + `","release":"` + string(digest("r")) + `","name":"strikes","epsilon":"1/10","rho":"1/200","delta":"0"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		e, err := decodeEntry(line)
 		if err != nil {
@@ -400,4 +401,30 @@ func FuzzDecodeEntry(f *testing.F) {
 			t.Fatal("re-encodes to other bytes")
 		}
 	})
+}
+
+// TestAppendAll: all of them or none, in one chain; none at all is fine and writes nothing.
+func TestAppendAll(t *testing.T) {
+	f := &flaky{room: -1}
+	l, err := load(f, nil, owner, clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(err error, list ...Entry) ([]Entry, error) {
+		return l.AppendAll(t.Context(), func(*Accounts) ([]Entry, error) { return list, err })
+	}
+	if list, err := add(nil, refusal("a"), refusal("b")); err != nil || len(list) != 2 || list[1].Seq != 2 || f.syncs != 1 {
+		t.Fatalf("%+v %v, %d syncs", list, err, f.syncs)
+	}
+	for name, list := range map[string][]Entry{"nothing": nil, "an incomplete one": {refusal("c"), {Kind: KindClose}}} {
+		if _, err := add(nil, list...); (err != nil) != (len(list) > 0) || l.Head().Seq != 2 || f.syncs != 1 {
+			t.Errorf("%s: %v, head %d", name, err, l.Head().Seq)
+		}
+	}
+	if _, err := add(errors.New("no"), refusal("d")); err == nil || len(l.Entries()) != 2 {
+		t.Error("refused, and written")
+	}
+	if entries, _, _, err := parse(f.b, owner); err != nil || len(entries) != 2 {
+		t.Fatalf("on disk: %d, %v", len(entries), err)
+	}
 }

@@ -41,6 +41,10 @@ func story() []Entry {
 		},
 		{Kind: KindClose, Job: job, Release: digest("release"), Receipt: digest("receipt"), Outcome: "result", Bytes: 4711},
 		{Kind: KindRefusal, Job: job, Contract: contract, Requester: asker, Stage: "hello", Code: "replayed", Reason: "a receipt closed this job: it is not answered again"},
+		{
+			Kind: KindBudget, Job: job, Contract: contract, Requester: asker, Release: digest("question"), Name: "strikes",
+			Epsilon: "1/10", Rho: "1/200", Delta: "1/4000000",
+		},
 	}
 }
 
@@ -112,6 +116,18 @@ func writeVectors(t *testing.T, file string) {
 		l[3] = strings.Replace(l[3], `"evidence":"`+string(digest("evidence"))+`",`, "", 1)
 		return l
 	})
+	for _, c := range []struct{ name, from, to string }{
+		{"a budget's charge of no data set", `,"name":"strikes","epsilon"`, `,"epsilon"`},
+		{"a budget's charge without a cost", `,"rho":"1/200"`, ``},
+		{"a budget's charge of nothing", `"rho":"1/200"`, `"rho":"0"`},
+		{"a budget's charge not in lowest terms", `"rho":"1/200"`, `"rho":"2/400"`},
+		{"a budget's charge below zero", `"rho":"1/200"`, `"rho":"-1/200"`},
+		{"a budget's charge without delta", `,"delta":"1/4000000"`, ``},
+		{"a budget's charge with another epsilon", `"epsilon":"1/10"`, `"epsilon":"0.1"`},
+		{"a budget's charge of nobody", `,"requester":"cordon1` + strings.Repeat("b", 64) + `"`, ``},
+	} {
+		spoil(c.name, 7, func(l []string) []string { l[6] = strings.Replace(l[6], c.from, c.to, 1); return l })
+	}
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err == nil {
 		err = os.MkdirAll("testdata", 0o755)

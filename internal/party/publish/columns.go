@@ -3,7 +3,6 @@ package publish
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -29,6 +28,9 @@ const rowID = -1
 type measure struct {
 	lo, hi int64
 	scale  int
+
+	keeps   bool  // values outside: output: dp
+	outside int64 // how many were kept
 }
 
 // selection pairs file columns with published names, before types are known.
@@ -155,10 +157,7 @@ func (s *selection) columns(r *Request, p *policy.Policy, inferred []policy.Type
 func (c *column) rules(p *policy.Policy, t Typed) error {
 	lo, hi, scale, isMeasure := p.Clamp(c.Name)
 	if isMeasure {
-		if p.MovesToBounds() {
-			lo, hi = math.MinInt64, math.MaxInt64
-		}
-		c.measure = &measure{lo: lo, hi: hi, scale: scale}
+		c.measure = &measure{lo: lo, hi: hi, scale: scale, keeps: p.Noisy()}
 		c.Type = measureType(scale)
 	}
 	if t.Type != "" {

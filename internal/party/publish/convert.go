@@ -87,9 +87,13 @@ func (m *measure) check(text string) error {
 	if err != nil {
 		return err
 	}
-	if v < m.lo || v > m.hi {
+	if v >= m.lo && v <= m.hi {
+		return nil
+	}
+	if !m.keeps {
 		return errClamp
 	}
+	m.outside++
 	return nil
 }
 

@@ -43,6 +43,9 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		return nil, err
 	}
 	defer t.Wipe()
+	for _, note := range t.Clamped {
+		tell(Progress{Stage: "read", Rows: t.Rows, Note: note})
+	}
 	newest, same, err := p.Store.Unchanged(ctx, r.Dataset, t.contents)
 	if err != nil {
 		return nil, err
@@ -55,7 +58,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 	for _, c := range t.Schema {
 		names = append(names, c.Name)
 	}
-	keys, err := dataset.NewKeys(id, names)
+	keys, err := dataset.NewKeys(id, names, t.Policy.Noisy())
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -619,15 +620,30 @@ func TestParseFlags(t *testing.T) {
 	}
 }
 
-// Under differential privacy a value outside of the clamp is moved there when it is counted, so it is no fault of the table.
-func TestValuesOutsideOfAClampThatMoves(t *testing.T) {
-	noisy := strings.NewReplacer("output: {lattice: [[size]]}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}").Replace(policyText)
+// TestOutsideTheClamp: under noise such values are published as they are, and the owner is told how many; otherwise refused.
+func TestOutsideTheClamp(t *testing.T) {
+	noisy := strings.Replace(policyText, "output: {lattice: [[size]]}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}", 1)
+	table := strings.NewReplacer("12.5", "1000.01", "-99.99", "-100.5").Replace(goodCSV)
 	for text, passes := range map[string]bool{policyText: false, noisy: true} {
-		r := request("")
+		r := request(write(t, "table.csv", []byte(table)))
 		r.Policy = []byte(text)
-		r.Path = write(t, "table", []byte(strings.Replace(goodCSV, "12.5", "4900000.01", 1)))
-		if _, err := Read(t.Context(), r, quiet); (err == nil) != passes {
-			t.Errorf("passes %v: %v", passes, err)
+		tab, err := Read(t.Context(), r, quiet)
+		if (err == nil) != passes {
+			t.Fatalf("passes %v: %v", passes, err)
 		}
+		if err != nil {
+			continue
+		}
+		if want := []string{"cost: 2 values lie outside the clamp; queries count them as its nearest bound"}; !slices.Equal(tab.Clamped, want) {
+			t.Errorf("says %q", tab.Clamped)
+		}
+		if _, rows := rowsOf(t, tab.Parquet); rows[1] != "r2|Large|1990-01-09|1000.01" || rows[3] != "r4|Small|1990-01-11|-100.5" {
+			t.Errorf("published %v", rows)
+		}
+	}
+	inside := request(write(t, "table.csv", []byte(goodCSV)))
+	inside.Policy = []byte(noisy)
+	if tab, err := Read(t.Context(), inside, quiet); err != nil || len(tab.Clamped) != 0 {
+		t.Errorf("%v %v", tab, err)
 	}
 }

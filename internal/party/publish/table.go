@@ -28,6 +28,7 @@ type Progress struct {
 	Rows  int64  // read so far
 	Bytes int64  // of the stage, so far
 	Total int64  // bytes of the stage, where known
+	Note  string // what the owner should know, else empty
 }
 
 // Table is what will be sealed. It is in memory only: clear text never touches a disk.
@@ -36,6 +37,7 @@ type Table struct {
 	Schema  []policy.Column
 	Rows    int64
 	Parquet []byte
+	Clamped []string // under output: dp: of which columns how many values lie outside the clamp
 
 	contents dataset.Contents
 }
@@ -49,7 +51,9 @@ const (
 )
 
 // Read reads, checks and converts the file. Every value is refused that the
-// policy does not allow; the error tells its place, never the value.
+// policy does not allow; the error tells its place, never the value. Under
+// output: dp values outside the clamp are counted and stay: the enclave moves
+// them to its bounds, and a refusal there would tell that they are there.
 func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 	if err := r.valid(); err != nil {
 		return nil, err
@@ -83,7 +87,16 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 	if w.rows == 0 {
 		return nil, input("no row is left to publish", "check the file and --where-equals")
 	}
-	return &Table{Policy: p, Schema: schemaOf(cols), Rows: w.rows, Parquet: w.out.Bytes(), contents: w.contents.digest()}, nil
+	return &Table{Policy: p, Schema: schemaOf(cols), Rows: w.rows, Parquet: w.out.Bytes(), Clamped: clampedNotes(cols), contents: w.contents.digest()}, nil
+}
+
+func clampedNotes(cols []column) (out []string) {
+	for _, c := range cols {
+		if c.measure != nil && c.measure.outside > 0 {
+			out = append(out, fmt.Sprintf("%s: %d values lie outside the clamp; queries count them as its nearest bound", c.Name, c.measure.outside))
+		}
+	}
+	return out
 }
 
 func withTotal(tell func(Progress), total int64) func(Progress) {
