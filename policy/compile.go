@@ -15,7 +15,7 @@ func Compile(r Request) (*Plan, error) {
 	}
 	p, ref := r.compile()
 	if ref == nil {
-		ref = r.enforced(p)
+		ref = r.manner(p)
 	}
 	if ref != nil {
 		return nil, ref

@@ -79,6 +79,7 @@ func TestModeFaults(t *testing.T) {
 		"ticks in minutes":           {"loans-free", "timing: off", "timing: tick 5m", "32:9", "off or ticks"},
 		"pruning of another kind":    {"loans-free", "pruning: allowed", "pruning: always", "31:10", "refused or allowed"},
 		"mode of another kind":       {"loans-free", "mode: free", "mode: open", "33:7", "free or templates-only"},
+		"template of no SQL":         {"strikes-templates", "SELECT size, count(*) FROM", "SELECT size, count(* FROM", "16:34", "template by-size leaves the grammar at 1:"},
 		"templates in free mode":     {"strikes-templates", "mode: templates-only\n", "", "15:1", "templates without mode"},
 		"no templates":               {"strikes-templates", `templates: [{name: by-size, sql: "SELECT size, count(*) FROM alpha.strikes GROUP BY size"}]`, "", "1:1", "templates is missing"},
 		"templates empty":            {"strikes-templates", `[{name: by-size, sql: "SELECT size, count(*) FROM alpha.strikes GROUP BY size"}]`, "[]", "16:12", "empty"},
@@ -203,41 +204,113 @@ func TestNoiseAndTemplates(t *testing.T) {
 	}
 }
 
-// What is read and not done yet is refused for others than the owner, under every encoding of plans.
-func TestUnenforcedModes(t *testing.T) {
-	for name, c := range map[string]struct {
-		dataset, owner, policy, sql string
-		refused                     map[string]string // by encoding: part of the message
-	}{
-		"noise": {"patients", "7", "patients-dp", "SELECT sex, count(*) FROM x.patients GROUP BY sex",
-			map[string]string{policy.Encoding: "needs a contract over plan/2", policy.EncodingProgram: "templates"}},
-		"templates": {"strikes", "a", "strikes-templates", "SELECT size, count(*) FROM x.strikes GROUP BY size",
-			map[string]string{policy.Encoding: "templates", policy.EncodingProgram: "templates"}},
-		"ticks": {"strikes", "a", "strikes-ticks", "SELECT size, count(*) FROM x.strikes GROUP BY size",
-			map[string]string{policy.Encoding: "fixed ticks", policy.EncodingProgram: "fixed ticks"}},
-		"guard-free": {"sales", "5", "sales-free", "SELECT store, count(*) FROM x.sales GROUP BY store",
-			map[string]string{policy.Encoding: "needs a contract over plan/2"}},
+// What a policy asks for that an encoding of plans can't say is refused for others than the owner.
+func TestModesNeedTheirEncoding(t *testing.T) {
+	for name, c := range map[string]struct{ dataset, owner, policy, sql, rule string }{
+		"noise":      {"patients", "7", "patients-dp", "SELECT sex, count(*) FROM x.patients GROUP BY sex", "output/mode"},
+		"ticks":      {"strikes", "a", "strikes-ticks", "SELECT size, count(*) FROM x.strikes GROUP BY size", "timing/encoding"},
+		"guard-free": {"sales", "5", "sales-free", "SELECT store, count(*) FROM x.sales GROUP BY store", "output/mode"},
 	} {
-		for _, encoding := range []string{policy.Encoding, policy.EncodingProgram} {
-			t.Run(name+" "+encoding, func(t *testing.T) {
-				r := world(t)
-				r.Tables = []policy.Table{single(source(t, c.owner, "x", c.dataset, c.policy))}
-				r.SQL, r.Encoding = c.sql, encoding
-				_, err := policy.Compile(r)
-				var ref *policy.Refusal
-				want, refused := c.refused[encoding]
-				switch {
-				case !refused && err != nil:
-					t.Fatal(err)
-				case refused && (!errors.As(err, &ref) || ref.Rule != "output" || ref.Code != "mode" || !strings.Contains(ref.Msg, want) || len(ref.Whose) != 1):
-					t.Fatalf("%v, want rule output: %s", err, want)
-				}
-				r.Requester, r.Recipients = fingerprint(c.owner), []string{fingerprint(c.owner)}
-				if _, err := policy.Compile(r); err != nil {
-					t.Errorf("the owner itself: %v", err)
-				}
-			})
+		t.Run(name, func(t *testing.T) {
+			r := world(t)
+			r.Tables = []policy.Table{single(source(t, c.owner, "x", c.dataset, c.policy))}
+			r.Encoding = policy.Encoding
+			refusedAs(t, r, c.sql, c.rule)
+			if policy.EncodingFor(r.Tables) != policy.EncodingProgram {
+				t.Error("a contract would name the older encoding")
+			}
+			r.Requester, r.Recipients = fingerprint(c.owner), []string{fingerprint(c.owner)}
+			mustCompile(t, r, c.sql)
+		})
+	}
+}
+
+// Templates: a query is one of them in any spacing, with parameters of its types; every data set that is read must list it.
+func TestTemplates(t *testing.T) {
+	r := world(t)
+	r.Purpose = "research"
+	r.Tables = []policy.Table{single(source(t, "a", "alpha", "strikes", "strikes-templates"))}
+	for _, encoding := range []string{policy.Encoding, policy.EncodingProgram} {
+		r.Encoding = encoding
+		mustCompile(t, r, "select size,\n count( * ) -- as listed\nFROM alpha.strikes group by size")
+		for _, sql := range []string{
+			"SELECT size, count(*) FROM alpha.strikes WHERE size <> 'Large' GROUP BY size",
+			"SELECT size, count(*) AS n FROM alpha.strikes GROUP BY size",
+			"SELECT count(*) FROM alpha.strikes",
+		} {
+			refusedAs(t, r, sql, "templates/not-listed")
 		}
+		own := r
+		own.Requester, own.Recipients = fingerprint("a"), []string{fingerprint("a")}
+		mustCompile(t, own, "SELECT count(*) FROM alpha.strikes")
+	}
+	r.Encoding = policy.EncodingProgram
+	r.Tables = []policy.Table{single(source(t, "7", "hospital_a", "patients", "patients-dp"))}
+	sql := "SELECT sex, sum(cost) FROM hospital_a.patients WHERE diagnosis = $1 GROUP BY sex"
+	for _, c := range []struct {
+		params []policy.Param
+		rule   string
+	}{
+		{[]policy.Param{{Type: policy.Varchar, Value: "flu"}}, ""},
+		{[]policy.Param{{Type: policy.Varchar, Value: "flu"}, {Type: policy.Varchar, Value: "flu"}}, "templates/not-listed"},
+		{[]policy.Param{{Type: policy.Int32, Value: "7"}}, "templates/not-listed"},
+	} {
+		r.Params = c.params
+		if c.rule == "" {
+			mustCompile(t, r, sql)
+			continue
+		}
+		r.SQL = sql
+		if _, err := policy.Compile(r); err == nil {
+			t.Errorf("%v passes", c.params)
+		}
+	}
+}
+
+// Ticks: an answer leaves when all that is read allows it.
+func TestTicks(t *testing.T) {
+	r := world(t)
+	r.Purpose, r.Encoding = "research", policy.EncodingProgram
+	alpha := source(t, "a", "alpha", "strikes", "strikes-ticks")
+	beta := alpha
+	beta.Owner, beta.OwnerName, beta.Offer = fingerprint("b"), "beta", digest("b")
+	both := "SELECT a.n, b.n FROM (SELECT count(*) AS n FROM alpha.strikes) a CROSS JOIN (SELECT count(*) AS n FROM beta.strikes) b"
+	for _, c := range []struct {
+		a, b, sql string
+		tick      int64
+		rule      string
+	}{
+		{"tick 5s", "tick 7s", "SELECT count(*) FROM alpha.strikes", 5, ""},
+		{"tick 4s", "tick 6s", both, 12, ""},
+		{"tick 4s", "off", both, 4, ""},
+		{"off", "off", both, 0, ""},
+		{"tick 101s", "tick 99s", both, 9999, ""},
+		{"tick 101s", "tick 100s", both, 0, "timing/apart"},
+	} {
+		r.Tables = []policy.Table{single(edited(t, alpha, "tick 5s", c.a)), single(edited(t, beta, "tick 5s", c.b))}
+		if c.rule != "" {
+			refusedAs(t, r, c.sql, c.rule)
+			continue
+		}
+		p := mustCompile(t, r, c.sql)
+		if p.Program.Tick != c.tick {
+			t.Errorf("%s and %s: tick %d, want %d", c.a, c.b, p.Program.Tick, c.tick)
+		}
+		if again, err := policy.DecodePlan(p.Encode()); err != nil || again.Program.Tick != c.tick {
+			t.Errorf("decoded: %v", err)
+		}
+	}
+	p := mustCompile(t, r, "SELECT count(*) FROM alpha.strikes")
+	for _, tick := range []int64{-1, 10000} {
+		p.Program.Tick = tick
+		if _, err := policy.DecodePlan(p.Encode()); err == nil {
+			t.Errorf("tick %d passes", tick)
+		}
+	}
+	own := r
+	own.Requester, own.Recipients = fingerprint("a"), []string{fingerprint("a")}
+	if p := mustCompile(t, own, "SELECT count(*) FROM alpha.strikes"); p.Program.Tick != 0 {
+		t.Error("an owner waits for its own data")
 	}
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -33,7 +34,7 @@ var (
 )
 
 // templates reads whether any query may be asked or the listed ones alone. Their SQL is text here: whether it is in the
-// grammar, a query that follows it shows.
+// policy, a query that follows it shows.
 func (r *reader) templates(s section, p *Policy) {
 	p.templatesOnly = r.word(s.vals["mode"], "mode", "free", "templates-only") == "templates-only"
 	if r.err != nil {
@@ -68,6 +69,9 @@ func (r *reader) template(n *yaml.Node) template {
 	s := r.section(n, "template", "name", "sql", "params")
 	name := r.need(s, "name", "name: strikes-by-size")
 	t := template{name: r.text(name, "name"), sql: r.text(r.need(s, "sql", "sql: SELECT ..."), "sql")}
+	if err := grammarFault(t.sql); r.err == nil && err != nil {
+		r.fail(s.vals["sql"], fmt.Sprintf("template %s leaves the grammar at %s", t.name, err), "nobody could ask it: 'cordon query explain' tells what a query lacks")
+	}
 	if r.err == nil && !isTemplateName(t.name) {
 		r.fail(name, "not a name of a template: "+strconv.Quote(t.name), "use lower-case letters, digits, - and _, at most 64")
 	}

@@ -40,6 +40,9 @@ func (p *Plan) explainProgram() Explanation {
 		add(&e.Rules, q.rules()...)
 		add(&e.Notes, p.Program.releaseNotes(n)...)
 	}
+	if t := p.Program.Tick; t > 0 {
+		add(&e.Notes, fmt.Sprintf("the answer leaves %d seconds after the keys came, or at a later multiple of that, as policies ask for", t))
+	}
 	return e
 }
 

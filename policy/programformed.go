@@ -10,7 +10,8 @@ import (
 
 // formed checks everything about a program that the SQL generators, the guard and the engine rely on.
 func (p *Program) formed(sources []PlanSource) bool {
-	if p == nil || len(p.Tables) == 0 || len(p.Tables) > maxTables || len(p.Releases) == 0 || len(p.Releases) > maxReleases {
+	if p == nil || len(p.Tables) == 0 || len(p.Tables) > maxTables || len(p.Releases) == 0 || len(p.Releases) > maxReleases ||
+		p.Tick < 0 || p.Tick > maxTick {
 		return false
 	}
 	names := map[string]bool{}

@@ -37,11 +37,12 @@ type Param struct {
 // Speaks reports whether plans of an encoding are made and read here.
 func Speaks(encoding string) bool { return encoding == Encoding || encoding == EncodingProgram }
 
-// EncodingFor is the encoding that a contract over these tables needs: the older one is enough where all policies are lattices.
+// EncodingFor is the encoding that a contract over these tables needs: the older one is enough where all policies are lattices
+// whose answers may leave at any time.
 func EncodingFor(tables []Table) string {
 	for _, t := range tables {
 		for _, m := range t.Members {
-			if m.Policy.output != outputLattice {
+			if m.Policy.output != outputLattice || m.Policy.timing != 0 {
 				return EncodingProgram
 			}
 		}

@@ -92,19 +92,22 @@ func (p *Policy) Joins() []Join {
 	return out
 }
 
-// Noise is the budget of a data set whose answers carry noise. Numbers are exact.
+// Noise is the budget of a data set, all its versions together, whose answers carry noise. Numbers are exact.
 type Noise struct {
-	EpsilonMaxQuery  *big.Rat
-	Epsilon          *big.Rat // of all organisations together
+	EpsilonMaxQuery  *big.Rat // of one query
+	Epsilon          *big.Rat // with Delta: of everything that is ever released, to all together
 	Delta            *big.Rat
-	Period           time.Duration // after which Epsilon and PerOrg are there again; 0: never
+	Period           time.Duration // of PerOrg; 0: for life
 	MaxGroupsPerUnit int64
-	PerOrg           *big.Rat // nil: an organisation may spend all of Epsilon
+	PerOrg           *big.Rat // of what one organisation is charged for within Period; nil: it may spend all
 }
 
-// Noise returns the budget; only policies with ModeDP have one.
+// Noisy reports whether all that leaves carries noise: output: dp.
+func (p *Policy) Noisy() bool { return p.output == outputDP }
+
+// Noise returns the budget of a policy that is Noisy; no other has one.
 func (p *Policy) Noise() (Noise, bool) {
-	if p.dp == nil {
+	if !p.Noisy() || p.dp == nil {
 		return Noise{}, false
 	}
 	own := func(x *big.Rat) *big.Rat {

@@ -28,7 +28,8 @@ type Receipt struct {
 	Clear          Clear            `json:"clear"`
 	Responsibility []Responsibility `json:"responsibility"`
 	Stages         []Stage          `json:"stages"`
-	ClockClass     string           `json:"clock_class"` // whose clock the times below are
+	TickMS         int64            `json:"tick_ms,omitempty"` // times here, and when the job ended, are rounded up to multiples; memory to what there is
+	ClockClass     string           `json:"clock_class"`       // whose clock the times below are
 	EndedMS        int64            `json:"ended_ms"`
 }
 
@@ -124,6 +125,7 @@ func (r *Receipt) valid() error {
 		c.token(s.Name, "stage name")
 		c.count(s.Micros, "stage micros")
 	}
+	c.count(r.TickMS, "tick_ms")
 	c.label(r.ClockClass, "clock_class")
 	c.time(r.EndedMS, "ended_ms")
 	return c.err

@@ -31,7 +31,6 @@ type checked struct {
 	Col     int    `json:"col,omitempty"`
 	Error   string `json:"error,omitempty"`
 	Hint    string `json:"hint,omitempty"`
-	NotYet  string `json:"not_in_this_version,omitempty"`
 }
 
 func newPolicyCheck() *cobra.Command {
@@ -41,8 +40,7 @@ func newPolicyCheck() *cobra.Command {
 		Short: "Say whether policies are well formed, and where not",
 		Long: `Read policies as publishing does, and say for each whether it is valid, or line, column
 and what to do. - is standard input. Whether it fits the columns of a table, publishing
-says. A valid policy may ask for what this version does not do yet: then queries of others
-are refused, and a note says so.
+says.
 
 Exit codes: 0 all are valid, 2 usage, 3 a file can't be read or is not valid.`,
 		Example: `  cordon policy check policy.yaml
@@ -89,15 +87,12 @@ func checkPolicy(file string, text []byte) checked {
 	if err != nil {
 		return checked{File: file, Error: err.Error()}
 	}
-	return checked{File: file, Valid: true, Dataset: p.Dataset(), NotYet: p.Unenforced()}
+	return checked{File: file, Valid: true, Dataset: p.Dataset()}
 }
 
 func writeChecked(w io.Writer, all []checked) error {
 	for _, c := range all {
 		text := fmt.Sprintf("%s: valid, for data set %s\n", c.File, c.Dataset)
-		if c.NotYet != "" {
-			text += "  note: " + c.NotYet + ": until then queries of others are refused\n"
-		}
 		if !c.Valid {
 			text = fmt.Sprintf("%s:%d:%d: %s\n  hint: %s\n", c.File, c.Line, c.Col, c.Error, c.Hint)
 		}

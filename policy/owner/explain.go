@@ -12,22 +12,21 @@ import (
 
 // Explanation says what a policy permits, in plain words. It is data: JSON by its tags, text by Text.
 type Explanation struct {
-	Dataset    string   `json:"dataset"`
-	Output     string   `json:"output"`
-	Asks       []string `json:"may_be_asked"`
-	Cells      []string `json:"each_cell"`
-	Never      []string `json:"never_leaves"`
-	NoPromise  []string `json:"not_promised"`
-	Budget     []string `json:"budget"`
-	Who        []string `json:"who"`
-	Until      []string `json:"until"`
-	Unenforced string   `json:"not_in_this_version,omitempty"` // why queries of others are refused so far
+	Dataset   string   `json:"dataset"`
+	Output    string   `json:"output"`
+	Asks      []string `json:"may_be_asked"`
+	Cells     []string `json:"each_cell"`
+	Never     []string `json:"never_leaves"`
+	NoPromise []string `json:"not_promised"`
+	Budget    []string `json:"budget"`
+	Who       []string `json:"who"`
+	Until     []string `json:"until"`
 }
 
 // Explain says it of a parsed policy, and of nothing else.
 func Explain(p *policy.Policy) Explanation {
 	return Explanation{Dataset: p.Dataset(), Output: outputName(p), Asks: asks(p), Cells: cells(p), Never: never(p), NoPromise: noPromise(p),
-		Budget: budget(p), Who: who(p), Until: until(p), Unenforced: p.Unenforced()}
+		Budget: budget(p), Who: who(p), Until: until(p)}
 }
 
 // outputName is the file's word.
@@ -40,11 +39,10 @@ func outputName(p *policy.Policy) string {
 
 func asks(p *policy.Policy) (out []string) {
 	if list, only := p.Templates(); only {
-		var names []string
+		out = append(out, "only the queries that the policy lists, word for word; what follows them bounds these")
 		for _, t := range list {
-			names = append(names, t.Name)
+			out = append(out, t.Name+": "+templateText(t))
 		}
-		out = append(out, "only the queries that the policy lists: "+strings.Join(names, ", "))
 	}
 	if p.Output() == policy.ModeLattice {
 		out = append(out, "tables "+sets(p.Lattice())+", and what adds up from them; nothing finer")
@@ -196,20 +194,12 @@ func noPromise(p *policy.Policy) (out []string) {
 			"exact numbers: small groups drown in noise, which is the point",
 			"protection of a group of units together as strong as of one: it weakens with their number",
 		}
-		if n, ok := p.Noise(); ok && n.Period > 0 {
-			times := periods(p.ValidUntil().Sub(p.ValidFrom()), n.Period)
-			most := new(big.Rat).Mul(n.Epsilon, big.NewRat(times, 1))
-			out = append(out, fmt.Sprintf("one budget for life: it is there again every %s, so up to epsilon %s may be spent until the policy ends", days(n.Period), decimal(most)))
-		}
 	}
 	if p.MayPrune() {
 		out = append(out, "that who watches the host does not see which parts of your file a query opened (pruning: allowed)")
 	}
 	return append(out, "that the other owners' data is true")
 }
-
-// periods is how many pieces, none longer than a period, make up a span: the budget may be spent once in each.
-func periods(span, period time.Duration) int64 { return int64((span + period - 1) / period) }
 
 func budget(p *policy.Policy) []string {
 	q := p.MaxQueries()
@@ -218,20 +208,20 @@ func budget(p *policy.Policy) []string {
 		out = append(out, fmt.Sprintf("%d queries of an analyst and its affiliates together in %s", q.PerOrg, days(q.Period)))
 	}
 	if n, ok := p.Noise(); ok {
-		span := "for good"
-		if n.Period > 0 {
-			span = "in " + days(n.Period)
-		}
-		out = append(out, fmt.Sprintf("epsilon %s of all queries together %s, at most %s for one; delta %s", decimal(n.Epsilon), span, decimal(n.EpsilonMaxQuery), decimal(n.Delta)))
+		out = append(out, fmt.Sprintf("epsilon %s of all queries together, for good, whatever version they read; at most %s for one; delta %s", decimal(n.Epsilon), decimal(n.EpsilonMaxQuery), decimal(n.Delta)))
 		if n.PerOrg != nil {
-			out = append(out, fmt.Sprintf("epsilon %s of it for one organisation", decimal(n.PerOrg)))
+			span := "for good"
+			if n.Period > 0 {
+				span = "in " + days(n.Period)
+			}
+			out = append(out, fmt.Sprintf("epsilon %s of it for one organisation, %s", decimal(n.PerOrg), span))
 		}
 	}
 	if p.Price() > 0 {
 		out = append(out, fmt.Sprintf("%d credits for each query", p.Price()))
 	}
 	if p.Timing() > 0 {
-		out = append(out, fmt.Sprintf("answers leave at multiples of %s, so that their time says nothing", p.Timing()))
+		out = append(out, fmt.Sprintf("answers leave at multiples of %s after the keys came, so that their time says nothing", p.Timing()))
 	}
 	return out
 }
@@ -291,13 +281,22 @@ func until(p *policy.Policy) []string {
 	return []string{fmt.Sprintf("in force from %s, and no longer on %s (midnight UTC)", p.ValidFrom().Format(time.DateOnly), p.ValidUntil().Format(time.DateOnly))}
 }
 
+// templateText is the query, and what its parameters are.
+func templateText(t policy.Template) string {
+	var params []string
+	for i, p := range t.Params {
+		params = append(params, strings.TrimSpace(fmt.Sprintf("$%d %s %s", i+1, p.Type, p.Name)))
+	}
+	if len(params) == 0 {
+		return t.SQL
+	}
+	return t.SQL + " (" + strings.Join(params, ", ") + ")"
+}
+
 // Text is the explanation for people.
 func (e Explanation) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "policy of %s, output %s\n", e.Dataset, e.Output)
-	if e.Unenforced != "" {
-		fmt.Fprintf(&b, "NOT YET: %s; until then queries of others are refused\n", e.Unenforced)
-	}
 	for _, s := range []struct {
 		title string
 		lines []string

@@ -32,6 +32,7 @@ const (
 	BadData      Code = "bad-data"      // of a party: does not authenticate, or is not what it offered
 	TooLarge     Code = "too-large"     // for the job's resource class
 	NotSupported Code = "not-supported" // a form of offer that this enclave cannot read
+	TooSlow      Code = "too-slow"      // policies let answers leave at ticks longer than the job's resource class allows
 	Engine       Code = "engine"        // the query could not be run
 	Unstored     Code = "result-unsent" // the host did not take the result
 	BadAck       Code = "bad-ack"       // of a party: for another receipt or release

@@ -17,6 +17,9 @@ func (r *run) account(outcome string, result *statement.ResultRef) (*statement.E
 	if err != nil {
 		return nil, failure.New(failure.Internal, err)
 	}
+	if r.plan.Tick() > 0 {
+		peak = max(peak, r.limits.MemoryBytes) // how much it was can say as much as when it ended
+	}
 	exposures := r.exposures()
 	claims := r.second.claims
 	perimeter := claims.Perimeter
@@ -30,7 +33,7 @@ func (r *run) account(outcome string, result *statement.ResultRef) (*statement.E
 		Perimeter: perimeter, Outcome: outcome, Result: result,
 		Exposures: exposures, Clear: r.meter.Clear(exposures, peak),
 		Responsibility: r.responsibility(), Stages: r.meter.Stages(),
-		ClockClass: clockClass, EndedMS: r.opt.Now().UnixMilli(),
+		TickMS: r.plan.Tick().Milliseconds(), ClockClass: clockClass, EndedMS: r.opt.Now().UnixMilli(),
 	}, r.session.sign)
 	if err != nil {
 		return nil, failure.New(failure.Internal, err)

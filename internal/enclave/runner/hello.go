@@ -100,7 +100,7 @@ func (r *run) compile() error {
 	if slices.Sort(owners); !slices.Equal(slices.Compact(owners), r.brief.Job.Body().Owners) {
 		return failure.New(failure.BadPlan, errForeign) // the job names other brokers than the plan concerns
 	}
-	return nil
+	return r.timely()
 }
 
 // samePlan: every owner is ready for this plan over its own offers, and still is.

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -67,6 +68,7 @@ type world struct {
 	rows      int              // of each owner
 	scatter   bool             // costs are spread, so that files are large
 	noisy     bool             // the policies say output: dp
+	timing    string           // of noisy policies; empty: off
 }
 
 func must[T any](t testing.TB) func(T, error) T {
@@ -129,7 +131,7 @@ func (w *world) policy() string {
 	if !w.noisy {
 		return w.latticePolicy()
 	}
-	return strings.Replace(w.latticePolicy(), "output: {lattice: "+w.lattice+"}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 2}\ntiming: off", 1)
+	return strings.Replace(w.latticePolicy(), "output: {lattice: "+w.lattice+"}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 2}\ntiming: "+cmp.Or(w.timing, "off"), 1)
 }
 
 func (w *world) latticePolicy() string {

@@ -61,13 +61,13 @@ func (a *Agent) budgetOf(ctx context.Context, p dataset.Published, entries []led
 	if err != nil {
 		return nil, err
 	}
-	left := new(big.Rat).Sub(r.DP.Epsilon, s.SpentEpsilon)
+	left := new(big.Rat).Sub(r.Noise.Epsilon, s.SpentEpsilon)
 	if left.Sign() < 0 {
 		left.SetInt64(0)
 	}
 	b := &api.Budget{
-		BudgetTerms: termsOf(a.party(ctx, a.self), name, r.DP),
-		Total:       amountsOf(r.Total(), r.DP.Epsilon), Spent: amountsOf(s.Spent, s.SpentEpsilon), Left: amountsOf(s.Left, left),
+		BudgetTerms: termsOf(a.party(ctx, a.self), name, r.Noise),
+		Total:       amountsOf(r.Total(), r.Noise.Epsilon), Spent: amountsOf(s.Spent, s.SpentEpsilon), Left: amountsOf(s.Left, left),
 		Organisations: []api.BudgetOrg{}, Charges: []ledger.Entry{},
 	}
 	for _, o := range s.Orgs {
@@ -81,7 +81,7 @@ func (a *Agent) budgetOf(ctx context.Context, p dataset.Published, entries []led
 	return b, nil
 }
 
-func termsOf(owner api.Party, name string, d policy.DP) api.BudgetTerms {
+func termsOf(owner api.Party, name string, d policy.Noise) api.BudgetTerms {
 	t := api.BudgetTerms{
 		Owner: owner, Dataset: name, Epsilon: budget.Decimal(d.Epsilon), Delta: budget.Decimal(d.Delta),
 		EpsilonMaxQuery: budget.Decimal(d.EpsilonMaxQuery), PeriodDays: int64(d.Period.Hours()) / 24,
@@ -118,7 +118,7 @@ func (a *Agent) othersBudgets(ctx context.Context) ([]api.BudgetTerms, error) {
 		}
 		for _, t := range tables {
 			for _, m := range t.Members {
-				d, noisy := m.Policy.DP()
+				d, noisy := m.Policy.Noise()
 				if !noisy || m.Owner == string(a.self) {
 					continue
 				}

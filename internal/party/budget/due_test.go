@@ -298,7 +298,7 @@ func TestKilled(t *testing.T) {
 // killRule is written by hand: a conversion takes longer than a killed process lives.
 func killRule() Rule {
 	return Rule{
-		DP:    policy.DP{EpsilonMaxQuery: big.NewRat(1, 1)},
+		Noise: policy.Noise{EpsilonMaxQuery: big.NewRat(1, 1)},
 		terms: account.Terms{Total: account.Cost{Rho: big.NewRat(1000, 1), Delta: new(big.Rat)}},
 	}
 }

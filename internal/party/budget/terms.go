@@ -14,7 +14,7 @@ var ErrNoTerms = errors.New("budget: the policy sets no usable budget")
 
 // Rule is what one policy allows, ready to be held against charges.
 type Rule struct {
-	policy.DP
+	policy.Noise
 	terms account.Terms
 }
 
@@ -48,7 +48,7 @@ func (k *Rules) Of(p *policy.Policy) (Rule, error) {
 
 // RuleOf converts a policy's budget.
 func RuleOf(p *policy.Policy) (Rule, error) {
-	d, ok := p.DP()
+	d, ok := p.Noise()
 	if !ok {
 		return Rule{}, ErrNoTerms
 	}
@@ -56,7 +56,7 @@ func RuleOf(p *policy.Policy) (Rule, error) {
 	if err != nil {
 		return Rule{}, ErrNoTerms
 	}
-	r := Rule{DP: d, terms: account.Terms{Total: total}}
+	r := Rule{Noise: d, terms: account.Terms{Total: total}}
 	if d.PerOrg == nil {
 		return r, nil
 	}

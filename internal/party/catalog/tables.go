@@ -97,7 +97,7 @@ func (c *Catalog) policyOf(o *statement.Verified[statement.Offer]) (*policy.Poli
 	return p, nil
 }
 
-// PlanEncoding is the encoding that a contract over these tables needs: the older one is enough for lattices.
+// PlanEncoding is the encoding that a contract over these tables needs.
 func (c *Catalog) PlanEncoding(ctx context.Context, t *statement.Contract) (string, error) {
 	tables, err := c.Tables(ctx, t)
 	if err != nil {
