@@ -51,11 +51,11 @@ func least(a, b *big.Rat) *big.Rat {
 	return a
 }
 
-// deltaOfQuery is what one query may take of the half of delta that is set apart for the selection of groups: the share
+// deltaOfQuery is what one query may take of the quarter of delta that is set apart for the selection of groups: the share
 // that its epsilon has of the budget's.
 func (d *dpRule) deltaOfQuery() *big.Rat {
 	share := new(big.Rat).Quo(d.epsilonMaxQuery, d.epsilon)
-	return share.Mul(share, d.delta).Mul(share, big.NewRat(1, 2))
+	return share.Mul(share, d.delta).Mul(share, big.NewRat(1, 4))
 }
 
 // with writes the two numbers as amounts.

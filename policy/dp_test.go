@@ -126,7 +126,7 @@ func TestNoiseRuleIsTheStrictest(t *testing.T) {
 	b := hospital("hospital_b", func(p *Policy) { p.dp.maxGroupsPerUnit, p.dp.maxRowsPerUnit = 4, 6 })
 	const sql = "SELECT diagnosis, count(*), count(DISTINCT patient_id) FROM pool.patients GROUP BY diagnosis"
 	d := noisyPlan(t, sql, a, b).Program.Releases[0].DP
-	want := DPRule{Epsilon: "1/2", Delta: "1/40000000", MinUnits: 7, MaxGroupsPerUnit: 4, MaxRowsPerUnit: 6, Domain: "patient", Copies: 1}
+	want := DPRule{Epsilon: "1/2", Delta: "1/80000000", MinUnits: 7, MaxGroupsPerUnit: 4, MaxRowsPerUnit: 6, Domain: "patient", Copies: 1}
 	if *d != want {
 		t.Errorf("%+v, want %+v", *d, want)
 	}
@@ -343,7 +343,7 @@ func TestNoiseIsExplained(t *testing.T) {
 		"number of rows: noise of scale 120 (discrete Laplace)",
 		"sum of cost: noise of scale 131941395333.12 (discrete Laplace)", // 3 groups of 2^40 hundredths by a quarter of epsilon 1
 		"a unit counts in at most 3 groups, with at most 10 rows in each",
-		"it costs epsilon 1 (rho 1/2) and delta 1/20000000, charged to every data set read",
+		"it costs epsilon 1 (rho 1/2) and delta 1/40000000, charged to every data set read",
 		"groups are chosen with noise",
 	} {
 		if !strings.Contains(all, want) {

@@ -22,9 +22,9 @@ func newBudgetShow() *cobra.Command {
 		Use:   "show",
 		Short: "Show the privacy budgets of data sets whose policy says output: dp",
 		Long: `Show the privacy budgets of data sets whose policy says output: dp: what the newest policy
-allows over the data set's lifetime, what was charged, and what is left, as rho, which adds
-up, and as the epsilon that it stands for at the policy's delta; then organisations, and the
-last charges. A question costs once: asked again it has the same noise.
+allows over the data set's lifetime, what was charged, and what is left: rho adds up, and
+epsilon is the sum of charges or what their rho stands for, whichever is less; then
+organisations, and the last charges. A question costs once: asked again it has the same noise.
 
 Of others' data sets, where this party has a contract, it shows what their policies allow.
 What is left of them only their owners know: ask them, or ask and see.

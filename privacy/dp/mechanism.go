@@ -25,7 +25,7 @@ func (c *Checked) budget() error {
 	part := new(big.Rat).Quo(total, big.NewRat(parts, 1))
 	c.cost = account.Cost{Rho: total, Delta: new(big.Rat)}
 	if r.Mechanism == Laplace {
-		c.cost.Rho = account.PureRho(total)
+		c.cost.Rho, c.cost.Epsilon = account.PureRho(total), total
 	}
 	for i := range c.slots {
 		c.noises = append(c.noises, c.noise(&c.slots[i], part))

@@ -158,7 +158,11 @@ func (c *Checked) Digest() statement.Digest { return c.digest }
 
 // Cost is what every data set's budget is charged.
 func (c *Checked) Cost() account.Cost {
-	return account.Cost{Rho: new(big.Rat).Set(c.cost.Rho), Delta: new(big.Rat).Set(c.cost.Delta)}
+	out := account.Cost{Rho: new(big.Rat).Set(c.cost.Rho), Delta: new(big.Rat).Set(c.cost.Delta)}
+	if c.cost.Epsilon != nil {
+		out.Epsilon = new(big.Rat).Set(c.cost.Epsilon)
+	}
+	return out
 }
 
 func (s Spec) clone() Spec {

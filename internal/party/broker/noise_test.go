@@ -141,7 +141,7 @@ func TestSameQuestionIsChargedOnce(t *testing.T) {
 // TestBudgetEnds: and what was asked before is still answered.
 func TestBudgetEnds(t *testing.T) {
 	for _, c := range []struct{ name, rule, says string }{
-		{"the whole", "{epsilon_max_query: 0.5, epsilon: 3, delta: 0.000001, max_groups_per_unit: 2}", "left of the whole budget is rho 0."},
+		{"the whole", "{epsilon_max_query: 0.5, epsilon: 3, delta: 0.000001, max_groups_per_unit: 2}", "left of the whole budget is epsilon 0 of 3 or rho 0 of 0."},
 		{"of one organisation", "{epsilon_max_query: 0.5, epsilon: 9, delta: 0.000001, max_groups_per_unit: 2, per_org: 3}", "the epsilon 3 of one organisation"},
 		{"in a period", "{epsilon_max_query: 0.5, epsilon: 9, delta: 0.000001, max_groups_per_unit: 2, per_org: 3, period: 30d}", "in 30 days"},
 	} {
@@ -238,7 +238,7 @@ func TestNoReleaseWithoutACharge(t *testing.T) {
 	charge := func(by statement.Fingerprint, rho string) {
 		w.append(ledger.Entry{
 			Kind: ledger.KindBudget, Name: "strikes", Job: j.digest, Contract: w.contract.Digest(), Requester: by,
-			Release: statement.Digest(charges[0].Release), Rho: "1/2", Delta: "0",
+			Release: statement.Digest(charges[0].Release), Rho: "1/2", Delta: "0", Epsilon: "1",
 		})
 		charges[0].Rho = rho
 	}

@@ -106,38 +106,38 @@ func costOf(c policy.Charge) (account.Cost, error) {
 	if err != nil {
 		return account.Cost{}, ErrCharge
 	}
-	return account.Cost{Rho: rho, Delta: delta}, nil
+	epsilon, err := account.Amount(c.Epsilon).Rat()
+	if err != nil {
+		return account.Cost{}, ErrCharge
+	}
+	return account.Cost{Rho: rho, Delta: delta, Epsilon: epsilon}, nil
 }
 
 func (d Due) entries(events []account.Event, by By) (out []ledger.Entry) {
 	for _, e := range events {
 		out = append(out, ledger.Entry{
 			Kind: ledger.KindBudget, AtMS: e.AtMS, Name: d.Dataset, Release: e.Release, Requester: e.Org, Job: by.Job, Contract: by.Contract,
-			Epsilon: d.epsilonOf(e.Release), Rho: e.Rho, Delta: e.Delta,
+			Epsilon: e.Epsilon, Rho: e.Rho, Delta: e.Delta,
 		})
 	}
 	return out
 }
 
-func (d Due) epsilonOf(release statement.Digest) account.Amount {
-	for _, c := range d.Charges {
-		if c.Release == string(release) {
-			return account.Amount(c.Epsilon)
-		}
-	}
-	return ""
-}
-
 // whatIsLeft says it of the whole budget, and names the cap if that is what is used up.
 func (r Rule) whatIsLeft(left account.Cost, c policy.Charge, cost account.Cost) string {
 	text := fmt.Sprintf("the query takes epsilon %s (rho %s, delta %s)", c.Epsilon, decimal(cost.Rho), tiny(cost.Delta))
-	if cost.Rho.Cmp(left.Rho) <= 0 && cost.Delta.Cmp(left.Delta) <= 0 && r.PerOrg != nil {
+	if cost.Within(left) && r.PerOrg != nil {
 		text += ", which is more than the requester has left of the epsilon " + decimal(r.PerOrg) + " of one organisation"
 		if r.Period > 0 {
 			text += fmt.Sprintf(" in %d days", int64(r.Period.Hours())/24)
 		}
 	}
-	text += fmt.Sprintf("; left of the whole budget is rho %s of %s, delta %s of %s", decimal(left.Rho), decimal(r.terms.Total.Rho), tiny(left.Delta), tiny(r.terms.Total.Delta))
+	total := r.terms.Total
+	text += "; left of the whole budget is "
+	if total.Epsilon != nil {
+		text += fmt.Sprintf("epsilon %s of %s or ", decimal(left.Epsilon), decimal(total.Epsilon))
+	}
+	text += fmt.Sprintf("rho %s of %s, and delta %s of %s", decimal(left.Rho), decimal(total.Rho), tiny(left.Delta), tiny(total.Delta))
 	return text
 }
 

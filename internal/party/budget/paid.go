@@ -9,7 +9,7 @@ func (d Due) Paid(a *ledger.Accounts, by By) bool {
 	for _, c := range d.Charges {
 		found := false
 		for _, e := range have {
-			found = found || string(e.Release) == c.Release && e.Org == by.Requester && string(e.Rho) == c.Rho && string(e.Delta) == c.Delta
+			found = found || string(e.Release) == c.Release && e.Org == by.Requester && string(e.Rho) == c.Rho && string(e.Epsilon) == c.Epsilon && string(e.Delta) == c.Delta
 		}
 		if !found {
 			return false

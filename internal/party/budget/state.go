@@ -14,7 +14,7 @@ type State struct {
 	Rule
 	Spent        account.Cost // each question once
 	Left         account.Cost // of the total
-	SpentEpsilon *big.Rat     // that Spent stands for: it grows with the root of rho, so parts do not add up to the whole
+	SpentEpsilon *big.Rat     // that Spent stands for
 	Orgs         []Org        // in the order of their first charge
 }
 
@@ -31,42 +31,26 @@ func StateOf(r Rule, events []account.Event) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCharge, err)
 	}
-	s := &State{Rule: r, Spent: zero(), Left: b.Left()}
-	paid := map[statement.Digest]bool{}
+	s := &State{Rule: r, Spent: b.Spent(), Left: b.Left()}
 	for _, e := range events {
-		rho, err := e.Rho.Rat()
-		if err != nil {
-			return nil, ErrCharge
-		}
-		delta, err := e.Delta.Rat()
+		c, err := e.Cost()
 		if err != nil {
 			return nil, ErrCharge
 		}
 		o := s.org(e.Org)
 		o.Charges++
-		add(&o.Spent, rho, delta)
-		if !paid[e.Release] {
-			paid[e.Release] = true
-			add(&s.Spent, rho, delta)
-		}
+		o.Spent = o.Spent.Plus(c)
 	}
-	s.SpentEpsilon, err = r.Epsilon(s.Spent.Rho)
+	s.SpentEpsilon, err = r.Epsilon(s.Spent)
 	return s, err
 }
 
 func (s *State) org(f statement.Fingerprint) *Org {
 	at := slices.IndexFunc(s.Orgs, func(o Org) bool { return o.Fingerprint == f })
 	if at < 0 {
-		at, s.Orgs = len(s.Orgs), append(s.Orgs, Org{Fingerprint: f, Spent: zero()})
+		at, s.Orgs = len(s.Orgs), append(s.Orgs, Org{Fingerprint: f, Spent: account.Nothing()})
 	}
 	return &s.Orgs[at]
-}
-
-func zero() account.Cost { return account.Cost{Rho: new(big.Rat), Delta: new(big.Rat)} }
-
-func add(c *account.Cost, rho, delta *big.Rat) {
-	c.Rho.Add(c.Rho, rho)
-	c.Delta.Add(c.Delta, delta)
 }
 
 // Decimal writes a number for people: six places, rounded down; smaller ones with three digits.

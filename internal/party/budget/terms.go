@@ -71,8 +71,12 @@ func RuleOf(p *policy.Policy) (Rule, error) {
 // Total is what the data set has over its lifetime.
 func (r Rule) Total() account.Cost { return r.terms.Total }
 
-// Epsilon is what some rho of this budget stands for, so that all of Total stands for the policy's epsilon: half of the policy's
-// delta pays for the conversion, the other half for the selection of groups.
-func (r Rule) Epsilon(rho *big.Rat) (*big.Rat, error) {
-	return account.Epsilon(rho, new(big.Rat).Quo(r.Delta, big.NewRat(2, 1)))
+// Epsilon is what a cost stands for, so that all of Total stands for the policy's epsilon: the sum of pure epsilon, or what rho
+// stands for at half of the policy's delta, where that is less.
+func (r Rule) Epsilon(c account.Cost) (*big.Rat, error) {
+	e, err := account.Epsilon(c.Rho, new(big.Rat).Quo(r.Delta, big.NewRat(2, 1)))
+	if c.Epsilon != nil && (err != nil || c.Epsilon.Cmp(e) < 0) {
+		return c.Epsilon, nil
+	}
+	return e, err
 }

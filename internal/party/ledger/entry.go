@@ -59,7 +59,7 @@ type Entry struct {
 	Version   string                `json:"version,omitempty"`
 	Epoch     int64                 `json:"epoch,omitempty"`
 	Authority string                `json:"authority,omitempty"`
-	Epsilon   account.Amount        `json:"epsilon,omitempty"` // for people: the budget counts rho
+	Epsilon   account.Amount        `json:"epsilon,omitempty"` // of a pure release
 	Rho       account.Amount        `json:"rho,omitempty"`
 	Delta     account.Amount        `json:"delta,omitempty"`
 }
@@ -67,7 +67,7 @@ type Entry struct {
 // event is a charge as the account of its data set takes it up. The organisation is the requester; Release names what noise
 // depends on, not a release of keys.
 func (e *Entry) event() account.Event {
-	return account.Event{AtMS: e.AtMS, Release: e.Release, Org: e.Requester, Rho: e.Rho, Delta: e.Delta}
+	return account.Event{AtMS: e.AtMS, Release: e.Release, Org: e.Requester, Rho: e.Rho, Delta: e.Delta, Epsilon: e.Epsilon}
 }
 
 func (e *Entry) validBudget() bool {

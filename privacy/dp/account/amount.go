@@ -47,8 +47,9 @@ func (a Amount) Rat() (*big.Rat, error) {
 
 // Cost is what a release takes from a budget, or all that a budget has.
 type Cost struct {
-	Rho   *big.Rat // required: zero-concentrated differential privacy
-	Delta *big.Rat // required, may be 0: the chance that Rho does not hold, from the selection of groups
+	Rho     *big.Rat // required: zero-concentrated differential privacy
+	Delta   *big.Rat // required, may be 0: the chance that Rho and Epsilon do not hold, from the selection of groups
+	Epsilon *big.Rat // nil: not known to be pure; else Rho is PureRho of it, but in a sum or a total
 }
 
 func (c Cost) valid() bool {
@@ -57,20 +58,53 @@ func (c Cost) valid() bool {
 			return false
 		}
 	}
+	if c.Epsilon != nil {
+		if _, err := AmountOf(c.Epsilon); err != nil {
+			return false
+		}
+	}
 	return c.Delta.Cmp(big.NewRat(1, 1)) < 0
 }
 
-func (c Cost) plus(o Cost) Cost {
-	return Cost{new(big.Rat).Add(c.Rho, o.Rho), new(big.Rat).Add(c.Delta, o.Delta)}
+// Plus is the cost of both. It is pure where both are.
+func (c Cost) Plus(o Cost) Cost {
+	sum := Cost{Rho: new(big.Rat).Add(c.Rho, o.Rho), Delta: new(big.Rat).Add(c.Delta, o.Delta)}
+	if c.Epsilon != nil && o.Epsilon != nil {
+		sum.Epsilon = new(big.Rat).Add(c.Epsilon, o.Epsilon)
+	}
+	return sum
 }
 
-func (c Cost) within(total Cost) bool {
-	return c.Rho.Cmp(total.Rho) <= 0 && c.Delta.Cmp(total.Delta) <= 0
+// Within reports whether a total covers a cost, by one of its accounts: the sum of rho, or that of pure epsilon
+// (docs/spec/dp.md, section 8.3).
+func (c Cost) Within(total Cost) bool {
+	if c.Delta.Cmp(total.Delta) > 0 {
+		return false
+	}
+	return c.Rho.Cmp(total.Rho) <= 0 || c.Epsilon != nil && total.Epsilon != nil && c.Epsilon.Cmp(total.Epsilon) <= 0
 }
 
-func (c Cost) equal(o Cost) bool { return c.Rho.Cmp(o.Rho) == 0 && c.Delta.Cmp(o.Delta) == 0 }
+func (c Cost) equal(o Cost) bool {
+	same := c.Epsilon == nil && o.Epsilon == nil || c.Epsilon != nil && o.Epsilon != nil && c.Epsilon.Cmp(o.Epsilon) == 0
+	return same && c.Rho.Cmp(o.Rho) == 0 && c.Delta.Cmp(o.Delta) == 0
+}
 
-func nothing() Cost { return Cost{new(big.Rat), new(big.Rat)} }
+// Nothing is what no release costs.
+func Nothing() Cost { return Cost{new(big.Rat), new(big.Rat), new(big.Rat)} }
+
+// left is what a total has beyond what was spent, nothing where that is more.
+func (c Cost) left(spent Cost) Cost {
+	beyond := func(total, spent *big.Rat) *big.Rat {
+		if total == nil {
+			return nil
+		}
+		if spent == nil || spent.Cmp(total) > 0 {
+			return new(big.Rat)
+		}
+		return new(big.Rat).Sub(total, spent)
+	}
+	return Cost{beyond(c.Rho, spent.Rho), beyond(c.Delta, spent.Delta), beyond(c.Epsilon, spent.Epsilon)}
+}
 
 // PureRho is the cost of pure epsilon: epsilon²/2 (Bun and Steinke, proposition 1.4).
 func PureRho(epsilon *big.Rat) *big.Rat {

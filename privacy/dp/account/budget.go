@@ -2,7 +2,6 @@ package account
 
 import (
 	"errors"
-	"math/big"
 	"slices"
 
 	"github.com/cordon-exchange/cordon/statement"
@@ -88,7 +87,7 @@ func Open(t Terms, events []Event) (*Budget, error) {
 		return nil, ErrTerms
 	}
 	t.Caps = slices.Clone(t.Caps)
-	b := &Budget{terms: t, paid: map[statement.Digest]Cost{}, seen: map[once]bool{}, spent: nothing()}
+	b := &Budget{terms: t, paid: map[statement.Digest]Cost{}, seen: map[once]bool{}, spent: Nothing()}
 	for _, e := range events {
 		if err := b.Apply(e); err != nil {
 			return nil, err
@@ -112,7 +111,7 @@ func (b *Budget) Check(c Charge) (e Event, fresh bool, err error) {
 	if b.seen[once{c.Release, c.Org}] {
 		return Event{}, false, nil
 	}
-	if !known && !b.spent.plus(c.Cost).within(b.terms.Total) {
+	if !known && !b.spent.Plus(c.Cost).Within(b.terms.Total) {
 		return Event{}, false, ErrOverspent
 	}
 	for i := range b.terms.Caps {
@@ -131,7 +130,10 @@ func (b *Budget) event(c Charge) (Event, error) {
 	rho, _ := AmountOf(c.Cost.Rho)
 	delta, _ := AmountOf(c.Cost.Delta)
 	e := Event{AtMS: c.AtMS, Release: c.Release, Org: c.Org, Rho: rho, Delta: delta}
-	if _, err := e.cost(); err != nil {
+	if c.Cost.Epsilon != nil {
+		e.Epsilon, _ = AmountOf(c.Cost.Epsilon)
+	}
+	if _, err := e.Cost(); err != nil {
 		return Event{}, err
 	}
 	e.AtMS = max(e.AtMS, b.last())
@@ -150,10 +152,10 @@ func (b *Budget) allows(c *Cap, e Event, cost Cost, known bool) bool {
 			counts = l.first
 		}
 		if counts && within(l.AtMS, e.AtMS, c.PeriodMS) {
-			sum = sum.plus(l.cost)
+			sum = sum.Plus(l.cost)
 		}
 	}
-	return sum.within(c.Most)
+	return sum.Within(c.Most)
 }
 
 // within tells whether at lies in the period that ends now.
@@ -162,7 +164,7 @@ func within(at, now, period int64) bool { return period == 0 || at > now-period 
 // Apply takes up an event that is durable. It refuses one that is not complete, comes again, goes back in time, or costs
 // something else than the same release did before: somebody changed the list. It does not ask whether the budget covered it.
 func (b *Budget) Apply(e Event) error {
-	cost, err := e.cost()
+	cost, err := e.Cost()
 	if err != nil {
 		return err
 	}
@@ -173,7 +175,7 @@ func (b *Budget) Apply(e Event) error {
 	}
 	if !known {
 		b.paid[e.Release] = cost
-		b.spent = b.spent.plus(cost)
+		b.spent = b.spent.Plus(cost)
 	}
 	b.seen[key] = true
 	b.lines = append(b.lines, line{e, cost, !known})
@@ -207,13 +209,7 @@ func (b *Budget) last() int64 {
 }
 
 // Left is what the total still covers; caps may cover less.
-func (b *Budget) Left() Cost {
-	left := func(total, spent *big.Rat) *big.Rat {
-		d := new(big.Rat).Sub(total, spent)
-		if d.Sign() < 0 {
-			d.SetInt64(0)
-		}
-		return d
-	}
-	return Cost{left(b.terms.Total.Rho, b.spent.Rho), left(b.terms.Total.Delta, b.spent.Delta)}
-}
+func (b *Budget) Left() Cost { return b.terms.Total.left(b.spent) }
+
+// Spent is what all releases cost together.
+func (b *Budget) Spent() Cost { return b.spent }

@@ -3,6 +3,7 @@ package account
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func cost(rho, delta string) Cost {
 	if !ok || !ok2 {
 		panic("not a number: " + rho + ", " + delta)
 	}
-	return Cost{r, d}
+	return Cost{Rho: r, Delta: d}
 }
 
 func charge(at int64, release, who, rho, delta string) Charge {
@@ -72,6 +73,54 @@ func TestTotal(t *testing.T) {
 	})
 	if left := b.Left(); left.Rho.Sign() != 0 || left.Delta.Sign() != 0 {
 		t.Errorf("left %v", left)
+	}
+}
+
+// TestEitherAccount: a total covers what one of its accounts covers. Few large charges are within the sum of epsilon, many small
+// ones within that of rho, none is outside of delta, and one that is not pure ends the first account.
+func TestEitherAccount(t *testing.T) {
+	total := Terms{Total: Cost{Rho: big.NewRat(1, 10), Delta: big.NewRat(1, 1000), Epsilon: big.NewRat(1, 1)}}
+	pure := func(name string, epsilon *big.Rat, delta string) Charge {
+		c := charge(1, name, "x", PureRho(epsilon).RatString(), delta)
+		c.Cost.Epsilon = epsilon
+		return c
+	}
+	half, hundredth := big.NewRat(1, 2), big.NewRat(1, 100)
+	play(t, open(t, total), []step{
+		{pure("a", half, "0"), true, nil}, // rho 1/8
+		{pure("d", hundredth, "1/999"), false, ErrOverspent},
+		{pure("b", half, "0"), true, nil},
+		{pure("c", hundredth, "0"), false, ErrOverspent},
+	})
+	b, n := open(t, total), 0
+	for ; n < 3000; n++ {
+		if _, _, err := b.Charge(pure(fmt.Sprint(n), hundredth, "0")); err != nil {
+			break
+		}
+	}
+	if n != 2000 { // a tenth of rho, 20 of epsilon
+		t.Errorf("%d small charges", n)
+	}
+	play(t, open(t, total), []step{
+		{charge(1, "a", "x", "1/100", "0"), true, nil}, // not pure
+		{pure("b", half, "0"), false, ErrOverspent},
+		{pure("c", big.NewRat(3, 10), "0"), true, nil}, // rho 9/200
+	})
+	none := Terms{Total: cost("1/10", "1/1000")}
+	play(t, open(t, none), []step{{pure("a", half, "0"), false, ErrOverspent}})
+	for name, e := range map[string]Event{
+		"epsilon of another rho": {AtMS: 1, Release: digest("a"), Org: org("x"), Rho: "1/7", Delta: "0", Epsilon: "1/2"},
+		"no amount":              {AtMS: 1, Release: digest("a"), Org: org("x"), Rho: "1/8", Delta: "0", Epsilon: "0.5"},
+	} {
+		if _, err := e.Cost(); !errors.Is(err, ErrEvent) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if left := open(t, total).Left(); left.Epsilon.Cmp(big.NewRat(1, 1)) != 0 {
+		t.Errorf("left %v", left)
+	}
+	if _, err := Open(Terms{Total: Cost{Rho: big.NewRat(1, 1), Delta: new(big.Rat), Epsilon: big.NewRat(-1, 1)}}, nil); !errors.Is(err, ErrTerms) {
+		t.Error("a total below zero")
 	}
 }
 

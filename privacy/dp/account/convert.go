@@ -95,8 +95,8 @@ func Rho(epsilon, delta *big.Rat) (*big.Rat, error) {
 	return new(big.Rat).SetFloat64(lo), nil
 }
 
-// Total is the budget that keeps (epsilon, delta)-DP over all releases together: half of delta pays for the conversion, the
-// other half for the selection of groups.
+// Total is the budget that keeps (epsilon, delta)-DP over all releases together, whichever of its two accounts covers them at the
+// end (docs/spec/dp.md, section 8.3): half of delta pays for the conversion, a quarter in each account for the selection of groups.
 func Total(epsilon, delta *big.Rat) (Cost, error) {
 	if !chance(delta) {
 		return Cost{}, ErrConvert
@@ -106,7 +106,7 @@ func Total(epsilon, delta *big.Rat) (Cost, error) {
 	if err != nil {
 		return Cost{}, err
 	}
-	return Cost{Rho: rho, Delta: half}, nil
+	return Cost{Rho: rho, Delta: half.Quo(half, big.NewRat(2, 1)), Epsilon: new(big.Rat).Set(epsilon)}, nil
 }
 
 // chance is a delta that can be converted: more than 2^-192, less than 1.

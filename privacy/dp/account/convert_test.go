@@ -146,13 +146,13 @@ func TestBoundsOfExpAndLog(t *testing.T) {
 	}
 }
 
-func TestTotalLeavesHalfOfDelta(t *testing.T) {
+func TestTotalSharesDelta(t *testing.T) {
 	c, err := Total(big.NewRat(1, 1), big.NewRat(1, 500_000))
 	if err != nil {
 		t.Fatal(err)
 	}
 	near(t, "rho", c.Rho, 0.02436, 2e-4)
-	if c.Delta.Cmp(big.NewRat(1, 1_000_000)) != 0 {
+	if c.Delta.Cmp(big.NewRat(1, 2_000_000)) != 0 || c.Epsilon.Cmp(big.NewRat(1, 1)) != 0 {
 		t.Errorf("delta left is %v", c.Delta)
 	}
 }

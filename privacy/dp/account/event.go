@@ -23,11 +23,12 @@ type Event struct {
 	Org     statement.Fingerprint `json:"org"`
 	Rho     Amount                `json:"rho"`
 	Delta   Amount                `json:"delta"`
+	Epsilon Amount                `json:"epsilon,omitempty"` // of a release that is pure but for delta; rho follows from it
 }
 
 // Encode gives the one encoding of an event.
 func (e Event) Encode() ([]byte, error) {
-	if _, err := e.cost(); err != nil {
+	if _, err := e.Cost(); err != nil {
 		return nil, err
 	}
 	return statement.Marshal(e)
@@ -39,14 +40,14 @@ func DecodeEvent(src []byte) (Event, error) {
 	if err := statement.UnmarshalUpTo(src, maxEvent, &e); err != nil {
 		return Event{}, ErrEvent
 	}
-	if _, err := e.cost(); err != nil {
+	if _, err := e.Cost(); err != nil {
 		return Event{}, err
 	}
 	return e, nil
 }
 
-// cost checks the fields and gives what the event charges. A charge of nothing is refused: no release is free.
-func (e Event) cost() (Cost, error) {
+// Cost checks the fields and gives what the event charges. A charge of nothing is refused: no release is free.
+func (e Event) Cost() (Cost, error) {
 	rho, err := e.Rho.Rat()
 	if err != nil {
 		return Cost{}, ErrEvent
@@ -55,7 +56,12 @@ func (e Event) cost() (Cost, error) {
 	if err != nil {
 		return Cost{}, ErrEvent
 	}
-	c := Cost{rho, delta}
+	c := Cost{Rho: rho, Delta: delta}
+	if e.Epsilon != "" {
+		if c.Epsilon, err = e.Epsilon.Rat(); err != nil || c.Epsilon.Denom().BitLen() > maxChargeBits || PureRho(c.Epsilon).Cmp(rho) != 0 {
+			return Cost{}, ErrEvent
+		}
+	}
 	short := rho.Denom().BitLen() <= maxChargeBits && delta.Denom().BitLen() <= maxChargeBits
 	if !c.valid() || !short || rho.Sign() == 0 || e.AtMS <= 0 || !e.Release.Valid() || !e.Org.Valid() {
 		return Cost{}, ErrEvent

@@ -27,8 +27,9 @@ type vectors struct {
 }
 
 type vectorCost struct {
-	Rho   Amount `json:"rho"`
-	Delta Amount `json:"delta"`
+	Rho     Amount `json:"rho"`
+	Delta   Amount `json:"delta"`
+	Epsilon Amount `json:"epsilon,omitempty"`
 }
 
 type vectorCap struct {
@@ -65,7 +66,13 @@ func (c vectorCost) cost(t *testing.T) Cost {
 	if err != nil || err2 != nil {
 		t.Fatal("no cost")
 	}
-	return Cost{rho, delta}
+	out := Cost{Rho: rho, Delta: delta}
+	if c.Epsilon != "" {
+		if out.Epsilon, err = c.Epsilon.Rat(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
 }
 
 func TestVectors(t *testing.T) {
@@ -130,10 +137,10 @@ func fill(t *testing.T, v *vectors) *Budget {
 	if err != nil || err2 != nil {
 		t.Fatal("what is left is no amount")
 	}
-	v.Left = vectorCost{rho, delta}
+	v.Left = vectorCost{Rho: rho, Delta: delta}
 	for i := range v.Conversions {
 		c := &v.Conversions[i]
-		cost := vectorCost{c.Rho, c.Epsilon}.cost(t)
+		cost := vectorCost{Rho: c.Rho, Delta: c.Epsilon}.cost(t)
 		d, err := Delta(cost.Rho, cost.Delta)
 		if err != nil {
 			t.Fatal(err)
@@ -182,11 +189,11 @@ func outcome(t *testing.T, b *Budget, c Charge) (string, string) {
 func chosen() vectors {
 	v := vectors{
 		Comment: "docs/spec/dp.md, section 11",
-		Total:   vectorCost{"1", "1/1000"},
+		Total:   vectorCost{"1", "1/1000", ""},
 		Caps: []vectorCap{
-			{Scope: Each, Most: vectorCost{"1/2", "1/1000"}},
-			{Scope: Everyone, PeriodMS: 1000, Most: vectorCost{"3/4", "1/1000"}},
-			{Scope: Only, Org: org("z"), Most: vectorCost{"1/8", "0"}},
+			{Scope: Each, Most: vectorCost{"1/2", "1/1000", ""}},
+			{Scope: Everyone, PeriodMS: 1000, Most: vectorCost{"3/4", "1/1000", ""}},
+			{Scope: Only, Org: org("z"), Most: vectorCost{"1/8", "0", ""}},
 		},
 		RefuseAmounts: []Amount{"", "-1", "+1", "01", "2/4", "1/1", "1/0", "0.5", "1e3", " 1", "0x1", "1_0"},
 	}
@@ -194,12 +201,14 @@ func chosen() vectors {
 		at           int64
 		release, who string
 		rho, delta   Amount
+		epsilon      Amount
 	}{
-		{1000, "a", "x", "1/2", "0"}, {1001, "a", "x", "1/2", "0"}, {1002, "b", "x", "1/8", "0"}, {1003, "a", "y", "1/2", "0"},
-		{1004, "c", "z", "1/8", "0"}, {1005, "d", "z", "1/8", "0"}, {1006, "e", "w", "1/4", "0"}, {2000, "e", "w", "1/4", "1/1000"},
-		{1500, "f", "v", "1/16", "1/1000000"}, {2001, "f", "v", "1/16", "0"}, {2002, "a", "z", "1/4", "0"}, {2003, "g", "u", "1/8", "0"},
+		{1000, "a", "x", "1/2", "0", ""}, {1001, "a", "x", "1/2", "0", ""}, {1002, "b", "x", "1/8", "0", ""}, {1003, "a", "y", "1/2", "0", ""},
+		{1004, "c", "z", "1/8", "0", ""}, {1005, "d", "z", "1/8", "0", ""}, {1006, "e", "w", "1/4", "0", ""}, {2000, "e", "w", "1/4", "1/1000", ""},
+		{1500, "f", "v", "1/16", "1/1000000", ""}, {2001, "f", "v", "1/16", "0", ""}, {2002, "a", "z", "1/4", "0", ""}, {2003, "g", "u", "1/8", "0", ""},
+		{2004, "h", "t", "1/128", "0", "1/8"}, {2005, "h", "s", "1/128", "0", ""}, {2006, "i", "s", "1/128", "0", "1/9"},
 	} {
-		v.Charges = append(v.Charges, vectorCharge{AtMS: c.at, Release: digest(c.release), Org: org(c.who), Cost: vectorCost{c.rho, c.delta}})
+		v.Charges = append(v.Charges, vectorCharge{AtMS: c.at, Release: digest(c.release), Org: org(c.who), Cost: vectorCost{c.rho, c.delta, c.epsilon}})
 	}
 	for _, c := range [][2]Amount{{"1/40", "1"}, {"1/2", "3"}, {"1/1000", "1/10"}, {"3", "3"}, {"0", "1"}} {
 		v.Conversions = append(v.Conversions, vectorConversion{Rho: c[0], Epsilon: c[1]})
@@ -214,6 +223,7 @@ func spoilt(first string) (out []vectorRefuse) {
 		{"back in time", `"at_ms":1000`, `"at_ms":999`}, {"no time", `"at_ms":1000`, `"at_ms":0`}, {"not lowest terms", `"1/2"`, `"2/4"`},
 		{"free", `"1/2"`, `"0"`}, {"a delta of 1", `"delta":"0"`, `"delta":"1"`}, {"too fine", `"1/2"`, `"1/36893488147419103232"`},
 		{"an unknown field", `{`, `{"x":1,`}, {"a space", `}`, `} `}, {"no organisation", string(org("x")), ""},
+		{"epsilon of another rho", `"delta":"0"`, `"delta":"0","epsilon":"1/2"`}, {"no epsilon", `"delta":"0"`, `"delta":"0","epsilon":"one"`},
 	} {
 		out = append(out, vectorRefuse{c.name, strings.Replace(other, c.from, c.to, 1)})
 	}
