@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -23,6 +25,7 @@ type measurement struct {
 // The goals of the first version.
 const (
 	goalOpenQuery = 1.10
+	goalGuard     = 1.5
 	goalColdMS    = 150
 )
 
@@ -69,6 +72,7 @@ const perJob = 3
 type sides struct {
 	plain, local  []float64 // plain right before local
 	open, run     []float64 // parts of local
+	free          []float64 // run under a guard-free policy instead of a lattice, where it is measured
 	plainJob, job []float64 // plain right before the whole job
 	jobStages     []float64 // of open and run in the job's receipt
 	stages        map[string][]float64
@@ -87,6 +91,10 @@ func (m *measurement) big(ctx context.Context, o options, s *sealed, plain, tabl
 		}
 	}
 	m.report.ratio("open+query"+suffix, goalOpenQuery, got.local, got.plain, "decrypt %.0f ms, scan and rules %.0f ms; sealed file on local disk", median(got.open), median(got.run))
+	m.report.ratio("guard of a lattice"+suffix, goalGuard, got.run, got.plain, "scan and rules alone, data open: beside the analyst's own aggregate")
+	if len(got.free) > 0 {
+		m.report.ratio("guard without a lattice"+suffix, goalGuard, got.free, got.plain, "the same under output: guard-free")
+	}
 	m.report.ratio("open+query in the job"+suffix, goalOpenQuery, got.jobStages, got.plainJob, "open %.0f ms with fetching from the exchange, run %.0f ms; by the receipt", median(got.stages["open"]), median(got.stages["run"]))
 	m.report.ratio("whole job"+suffix, 0, got.job, got.plainJob, "submit to result opened, by the command; seal %.1f ms", median(got.stages["seal"]))
 	return nil
@@ -94,7 +102,7 @@ func (m *measurement) big(ctx context.Context, o options, s *sealed, plain, tabl
 
 func (m *measurement) round(ctx context.Context, q question, s *sealed, plain, table string, local int, got *sides) error {
 	m.report.Machine.sample()
-	plan, err := s.compile(m.world, q.over(table), table)
+	plan, err := s.compile(m.world, q.over(table), table, s.offer.Policy, policy.Encoding)
 	if err != nil {
 		return err
 	}
@@ -116,6 +124,13 @@ func (m *measurement) round(ctx context.Context, q question, s *sealed, plain, t
 			return err
 		}
 		exact = a
+		if table == bigUnits {
+			freeMS, err := m.guardFree(ctx, q, s, table, exact)
+			if err != nil {
+				return err
+			}
+			got.free = append(got.free, freeMS)
+		}
 		got.plain, got.open, got.run = append(got.plain, plainMS), append(got.open, openMS), append(got.run, runMS)
 		got.local = append(got.local, openMS+runMS)
 	}
@@ -134,6 +149,23 @@ func (m *measurement) round(ctx context.Context, q question, s *sealed, plain, t
 	got.jobStages = append(got.jobStages, j.stages["open"]+j.stages["run"])
 	got.stages = addAll(got.stages, j.stages)
 	return nil
+}
+
+// guardFree asks the same of the sealed file, in this process, as if its owner's policy were guard-free.
+func (m *measurement) guardFree(ctx context.Context, q question, s *sealed, table string, exact answer) (float64, error) {
+	plan, err := s.compile(m.world, q.over(table), table, strings.Replace(s.offer.Policy, "output: {lattice: "+bigLattice+"}", "output: guard-free", 1), policy.EncodingProgram)
+	if err != nil {
+		return 0, err
+	}
+	t, _, runMS, err := s.local(ctx, plan, m.threads)
+	if err != nil {
+		return 0, err
+	}
+	var b bytes.Buffer
+	if err := t.WriteJSON(&b); err != nil {
+		return 0, err
+	}
+	return runMS, m.same(q, exact, b.Bytes())
 }
 
 func (m *measurement) same(q question, exact answer, released []byte) error {

@@ -6,6 +6,8 @@ import (
 	"time"
 )
 
+const bigLattice = "[[l_returnflag], [l_linestatus]]"
+
 // lineitemPolicy counts rows as units, or orders.
 func (w *world) lineitemPolicy(dataset string) string {
 	unit, unitColumn := "{column: line, rows_are_units: true}", "line"
@@ -18,7 +20,7 @@ func (w *world) lineitemPolicy(dataset string) string {
   l_linestatus: {roles: [dimension, filter], values: [F, O]}
   l_quantity: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000], scale: 2}
   l_extendedprice: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000000], scale: 2}`, unitColumn),
-		"[[l_returnflag], [l_linestatus]]", "")
+		bigLattice, "")
 }
 
 // tinyPolicy is that of a pool of three owners.

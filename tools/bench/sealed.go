@@ -103,9 +103,9 @@ func (s *sealed) writePlain(ctx context.Context, path string) error {
 	return os.WriteFile(path, plain, 0o600)
 }
 
-// compile makes the plan that every party makes of the question.
-func (s *sealed) compile(w *world, sql, table string) (*policy.Plan, error) {
-	p, err := policy.Parse([]byte(s.offer.Policy))
+// compile makes the plan that every party makes of the question under a policy.
+func (s *sealed) compile(w *world, sql, table, text, encoding string) (*policy.Plan, error) {
+	p, err := policy.Parse([]byte(text))
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (s *sealed) compile(w *world, sql, table string) (*policy.Plan, error) {
 	}
 	owner, _, _ := strings.Cut(table, ".")
 	return policy.Compile(policy.Request{
-		SQL: sql, Requester: w.prints[analyst], Recipients: []string{w.prints[analyst]}, Purpose: purpose, At: time.Now(), Operator: w.host.Operator,
+		SQL: sql, Requester: w.prints[analyst], Recipients: []string{w.prints[analyst]}, Purpose: purpose, At: time.Now(), Operator: w.host.Operator, Encoding: encoding,
 		Tables: []policy.Table{{Name: table, Members: []policy.Source{{
 			Owner: string(s.offer.Owner), OwnerName: owner, Dataset: s.offer.Dataset, Version: s.offer.Version, Offer: string(s.id), Schema: schema, Policy: p,
 		}}}},

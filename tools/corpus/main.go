@@ -22,6 +22,7 @@ type options struct {
 	policies, fixture, file string
 	only                    *regexp.Regexp
 	json, verbose, answers  bool
+	times                   bool
 }
 
 const usage = `Usage: corpus --policies FILE --fixture FILE [flags] QUERIES.jsonl
@@ -75,6 +76,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVar(&o.verbose, "v", false, "say of every query what was done, and what is worth a note")
 	f.BoolVar(&o.answers, "answers", false, "print the answers as well")
+	f.BoolVar(&o.times, "times", false, "judge nothing: say how long the compiler takes")
 	// Flags may stand behind the file as well.
 	for err := f.Parse(args); ; err = f.Parse(f.Args()[1:]) {
 		if err != nil {
@@ -131,6 +133,9 @@ func run(ctx context.Context, o options, w io.Writer, tell func(done, all int)) 
 		return err
 	}
 	defer s.close()
+	if o.times {
+		return s.compileTimes(w, lines)
+	}
 	j := &judge{system: s, ask: s.ask, tell: tell}
 	verdicts, err := j.all(ctx, lines)
 	if err != nil {

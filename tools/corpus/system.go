@@ -129,6 +129,15 @@ func (s *system) purpose(query string) string {
 	return purpose
 }
 
+// request is what an outside analyst's query comes to.
+func (s *system) request(l line) policy.Request {
+	analyst := fingerprint("analyst")
+	return policy.Request{
+		SQL: l.SQL, Tables: s.tables, Requester: analyst, Recipients: []string{analyst}, Purpose: s.purpose(l.SQL),
+		At: askedAt, Operator: fingerprint("operator"), Encoding: policy.EncodingProgram,
+	}
+}
+
 // askLimit is how long a query may take, with all that is looked at.
 const askLimit = 2 * time.Minute
 
@@ -137,11 +146,7 @@ func (s *system) ask(ctx context.Context, l line) *outcome {
 	ctx, stop := context.WithTimeout(ctx, askLimit)
 	defer stop()
 	o := &outcome{}
-	analyst := fingerprint("analyst")
-	o.plan, o.refusal = policy.Compile(policy.Request{
-		SQL: l.SQL, Tables: s.tables, Requester: analyst, Recipients: []string{analyst}, Purpose: s.purpose(l.SQL),
-		At: askedAt, Operator: fingerprint("operator"), Encoding: policy.EncodingProgram,
-	})
+	o.plan, o.refusal = policy.Compile(s.request(l))
 	if o.refusal != nil {
 		return o
 	}
