@@ -34,6 +34,7 @@ test: build
 
 bench: build
 	$(GO) run ./tools/bench -bin $(BIN)
+	$(GO) run ./tools/corpus --policies tools/corpus/testdata/policies.yaml --fixture policy/testdata/corpus-fixture.sql --times policy/testdata/queries-dev.jsonl
 
 check: build
 	@scripts/check "$(GO)" "$(STATICCHECK)"

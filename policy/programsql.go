@@ -236,7 +236,7 @@ func (p *Program) readers(release int) []int {
 	return first
 }
 
-// Units reports whether the rows of a release are units of their own.
+// uniqueUnits reports whether the rows of a release are units of their own.
 func (p *Program) uniqueUnits(release int) bool {
 	n := p.Releases[release]
 	return n.From.Op == StepScan && p.Tables[n.From.Table].Unit.Unique

@@ -339,7 +339,7 @@ func (r *releaser) table() (Rel, *Refusal) {
 	return r.groupingSets(base, i)
 }
 
-// add appends the release to the program.
+// add appends the release, with its groups and its noise where it has some.
 func (r *releaser) add() (int, *Refusal) {
 	if r.node.Mode == ModeDP {
 		return r.addNoisy()
@@ -379,6 +379,11 @@ func (w *wide) add(n ReleaseNode, p query.Pos) int {
 	if n.From.Op == StepScan && len(n.From.Reads) == 0 && !w.prog.opensUnit(n, n.From) {
 		n.From.Reads = append(n.From.Reads, w.counted(all))
 	}
+	return w.append(n, p)
+}
+
+// append takes a release as it is.
+func (w *wide) append(n ReleaseNode, p query.Pos) int {
 	w.spend(n.weight())
 	w.prog.Releases, w.places = append(w.prog.Releases, n), append(w.places, p)
 	return len(w.prog.Releases) - 1
@@ -466,10 +471,7 @@ func (x Expr) replaced(by func(Expr) (Expr, bool)) Expr {
 func (r *releaser) groupingSets(base Rel, release int) (Rel, *Refusal) {
 	out := Rel{Op: RelUnion}
 	for _, set := range r.sets {
-		arm, ref := r.setTable(base, release, set)
-		if ref != nil {
-			return out, ref
-		}
+		arm := r.setTable(base, release, set)
 		weight, _ := arm.weight(&r.w.prog)
 		r.w.spend(weight)
 		if len(r.w.prog.Releases) > maxReleases {
@@ -483,7 +485,8 @@ func (r *releaser) groupingSets(base Rel, release int) (Rel, *Refusal) {
 	return r.withExtras(&out), nil
 }
 
-func (r *releaser) setTable(base Rel, release int, set []int) (Rel, *Refusal) {
+// setTable is the table of one set, with NULL for keys that are not in it and a flag for each key that says so.
+func (r *releaser) setTable(base Rel, release int, set []int) Rel {
 	arm := Rel{Op: RelSelect, Inputs: []Rel{base}}
 	whole := len(set) == len(r.keys)
 	var group []Expr
@@ -526,7 +529,7 @@ func (r *releaser) setTable(base Rel, release int, set []int) (Rel, *Refusal) {
 		}
 		arm.Select = append(arm.Select, Item{Name: "g" + itoa(k), Expr: Expr{Op: OpConst, Type: Int64, Value: flag}})
 	}
-	return arm, nil
+	return arm
 }
 
 // summed adds up a column over the rows in which a condition holds.
@@ -560,9 +563,7 @@ func (r *releaser) releasedAgain(arm Rel, release int, set, takes []int) Rel {
 		for _, k := range set {
 			n.Keys = append(n.Keys, Key{Expr: r.w.prog.Releases[release].Keys[k].Expr})
 		}
-		r.w.spend(n.weight())
-		r.w.prog.Releases, r.w.places = append(r.w.prog.Releases, n), append(r.w.places, r.s.Pos)
-		again := Rel{Op: RelRelease, Release: len(r.w.prog.Releases) - 1}
+		again := Rel{Op: RelRelease, Release: r.w.append(n, r.s.Pos)}
 		width := len(arm.Select)
 		join := Rel{Op: RelJoin, Inputs: []Rel{arm, again}, Outer: true}
 		for i, k := range set {

@@ -157,3 +157,25 @@ func (w *world) expected() string {
 	}
 	return fmt.Sprintf("\"size\",\"n\",\"c\"\r\n\"Large\",%d,%d\r\n\"Small\",%d,%d\r\n", count[0], four(sum[0]), count[1], four(sum[1]))
 }
+
+// TestOutOfTimeAndMemory: a job that needs more than its class has ends with a code that says nothing of the data, its exposures
+// closed by a receipt.
+func TestOutOfTimeAndMemory(t *testing.T) {
+	for name, c := range map[string]struct {
+		code  string
+		limit func(*channel.Limits)
+	}{
+		"time":   {"timed-out", func(l *channel.Limits) { l.RunMS = 1 }},
+		"memory": {"engine", func(l *channel.Limits) { l.MemoryBytes = 1 << 16 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			h := newFakeHost(w)
+			c.limit(&h.limits)
+			h.wantFailure(c.code)
+			for _, o := range w.owners {
+				h.wantReceipt(o, statement.OutcomeFailed+c.code)
+			}
+		})
+	}
+}

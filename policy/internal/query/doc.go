@@ -1,5 +1,5 @@
 // Package query reads the SQL that analysts may write into a syntax tree with places, and refuses everything else.
-// Parse reads the narrow grammar, of which plan/1 is compiled; ParseQuery the whole one, which plan/2 is being built on.
+// Parse reads the narrow grammar, of which plan/1 is compiled; ParseQuery the whole one, of which plan/2 is.
 //
 // Sees in clear: the text of one query. Never sees: schemas, policies, rows.
 // Trusts: nothing; the text is hostile.
