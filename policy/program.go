@@ -165,7 +165,8 @@ type Over struct {
 type programColumn struct {
 	Type     Type
 	Nullable bool
-	Scale    int // of whole numbers of 10^-Scale: measures and what is made of them
+	Scale    int  // of whole numbers of 10^-Scale: measures and what is made of them
+	Positive bool // 0 or more, where the row is an honest source's
 }
 
 // columns of a step, in order.
@@ -176,7 +177,7 @@ func (p *Program) stepColumns(s Step) []programColumn {
 		for _, r := range s.Reads {
 			c := programColumn{Type: r.Type, Nullable: r.Nullable}
 			if r.Bounds != nil {
-				c.Scale = r.Bounds.Scale
+				c.Scale, c.Positive = r.Bounds.Scale, r.Bounds.Lo >= 0
 			}
 			out = append(out, c)
 		}

@@ -132,7 +132,8 @@ func (p *Program) types(source int) map[string]string {
 }
 
 // InputTexts count, for each source, the rows that no honest source has: a measure outside its bounds, a value outside a
-// declared domain, a NULL where the offer has none. Each gives one BIGINT, which must be 0.
+// declared domain, a NULL where the offer has none. Each gives one BIGINT, which must be 0. Releases that read a table as it is
+// look for such rows themselves (see ReleaseText), and are left out here.
 func (p *Plan) InputTexts(refs []string) []Text {
 	var out []Text
 	for i, ref := range refs {
@@ -148,13 +149,13 @@ func (p *Program) inputSelect(source int, ref string) *canon.Select {
 	var seen []Read
 	for _, n := range p.Releases {
 		n.From.eachScan(func(s Step) {
-			if n.Mode == ModeDP || !slices.Contains(p.Tables[s.Table].Sources, source) {
+			if n.Mode == ModeDP || n.looksAtRows() || !slices.Contains(p.Tables[s.Table].Sources, source) {
 				return
 			}
 			for _, r := range s.Reads {
 				if !slices.ContainsFunc(seen, func(have Read) bool { return reflect.DeepEqual(have, r) }) {
 					seen = append(seen, r)
-					bad = append(bad, r.dishonest()...)
+					bad = append(bad, r.dishonest(col(r.Column))...)
 				}
 			}
 		})
@@ -168,9 +169,42 @@ func (p *Program) inputSelect(source int, ref string) *canon.Select {
 	}
 }
 
-// dishonest are the conditions that no honest row meets.
-func (r Read) dishonest() []*canon.Expr {
-	x := col(r.Column)
+// looksAtRows: its rows are those of a table, so that the pass that aggregates them can look at each.
+func (n ReleaseNode) looksAtRows() bool { return n.From.Op == StepScan && n.Mode != ModeDP }
+
+// dishonestRows tells whether a release has a row that no honest source has. What is a key is left to who reads the keys: see
+// KeyIsHonest.
+func (n ReleaseNode) dishonestRows() *canon.Expr {
+	var bad []*canon.Expr
+	if n.looksAtRows() {
+		for i, r := range n.From.Reads {
+			if !slices.ContainsFunc(n.Keys, func(k Key) bool { return k.Expr.Op == OpCol && k.Expr.Index == i }) {
+				bad = append(bad, r.dishonest(canon.Col("s", "c"+itoa(i)))...)
+			}
+		}
+	}
+	if bad == nil {
+		return canon.Const("false", "BOOLEAN")
+	}
+	return canon.Call("bool_or", one(canon.Or, bad))
+}
+
+// KeyIsHonest reports whether a key's value is one that an honest source can have: any, but where the key is a column whose
+// domain is declared, or that has no NULL.
+func (n ReleaseNode) KeyIsHonest(key int, null bool, text string) bool {
+	x := n.Keys[key].Expr
+	if !n.looksAtRows() || x.Op != OpCol {
+		return true
+	}
+	r := n.From.Reads[x.Index]
+	if null {
+		return r.Nullable
+	}
+	return len(r.Values) == 0 || slices.Contains(r.Values, text)
+}
+
+// dishonest are the conditions on a column that no honest row meets.
+func (r Read) dishonest(x *canon.Expr) []*canon.Expr {
 	var out []*canon.Expr
 	if !r.Nullable {
 		out = append(out, canon.Op(canon.IsNull, x))
@@ -210,7 +244,8 @@ func (r Read) bound(n int64, up bool) (*canon.Expr, bool) {
 func pow10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil) }
 
 // ReleaseText computes the contributions to a release: one row for each owner and key, with columns d{i} of the keys, src INTEGER
-// (into the plan's sources), rows and units BIGINT, and ContributedColumns for each aggregate. Under ModeDP a row is what one unit
+// (into the plan's sources), rows and units BIGINT, dishonest BOOLEAN, which must not be true (there is a row that no honest
+// source has, as far as InputTexts do not count it), and ContributedColumns for each aggregate. Under ModeDP a row is what one unit
 // adds to one group: see unitParts.
 func (p *Plan) ReleaseText(release int, refs []string) Text {
 	var q canon.Query
@@ -289,6 +324,7 @@ func (p *Program) contributions(release, source int, refs []string) *canon.Selec
 		all = 0 // a number of units that is released is taken off the number of all
 	}
 	add("units", countUnits(rows, units, nil, all))
+	add("dishonest", n.dishonestRows())
 	for j, a := range n.Aggs {
 		for k, e := range p.contribution(a, columns, units, most) {
 			add("a"+itoa(j)+"_"+itoa(k), e)
@@ -392,7 +428,7 @@ func (a Agg) nullable(columns []programColumn) bool {
 func (a Agg) exactSum(columns []programColumn, cond *canon.Expr, abs bool) *canon.Expr {
 	if a.Arg.Op == OpCol && columns[a.Arg.Index].Type != Hugeint {
 		x := c(a.Arg.Index)
-		if abs {
+		if abs && !columns[a.Arg.Index].Positive {
 			x = canon.Call("abs", x)
 		}
 		e := canon.Call("sum", x)

@@ -505,10 +505,16 @@ func TestProgramsRefuseDishonestRows(t *testing.T) {
 		m := newFreeMarket(9, 2)
 		m.rows[4][0].customer = ptr("x")
 		spoil(&m.rows[4][0])
-		plan := m.compile(t, "SELECT size, sum(cost) FROM pool.strikes GROUP BY size")
-		_, err := bind(t, m.files(t, plan)...).Run(context.Background(), plan)
-		if err != (Error{CodeInput}) {
-			t.Errorf("%s: %v", name, err)
+		for _, sql := range []string{
+			"SELECT size, sum(cost) FROM pool.strikes GROUP BY size",
+			"SELECT phase, count(*) FILTER (WHERE size = 'Large'), sum(cost) FROM pool.strikes GROUP BY phase",
+			"SELECT sum(cost) FROM pool.strikes WHERE coalesce(size, 'none') <> 'Tiny'",
+			"SELECT size, sum(c) FROM (SELECT customer, size, sum(cost) AS c FROM pool.strikes GROUP BY customer, size) GROUP BY size",
+		} {
+			plan := m.compile(t, sql)
+			if _, err := bind(t, m.files(t, plan)...).Run(context.Background(), plan); err != (Error{CodeInput}) {
+				t.Errorf("%s: %v: %s", name, err, sql)
+			}
 		}
 	}
 }
