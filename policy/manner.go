@@ -36,6 +36,7 @@ func (r Request) manner(p *Plan) *Refusal {
 			return &Refusal{
 				Rule: "templates", Code: "not-listed", Whose: []string{s.name()},
 				Msg: "the policy permits its templates alone, with parameters of their types, and this is none of them", Hint: "ask one of them: " + listed(s.Policy.templates),
+				Nearest: r.nearestTemplate(s.Policy.templates),
 			}
 		}
 	}
@@ -109,7 +110,28 @@ func listed(list []template) string {
 	if len(list) > maxListed {
 		names = append(names, fmt.Sprintf("and %d more", len(list)-maxListed))
 	}
-	return strings.Join(names, ", ") + "; their owner's policy has the texts"
+	return strings.Join(names, ", ")
+}
+
+// nearestTemplate is the text that has most of the query's beginning.
+func (r Request) nearestTemplate(list []template) (best string) {
+	text, most := strings.ToLower(r.SQL), -1
+	if q, ok := inOneForm(r.SQL); ok {
+		text = strings.ToLower(q)
+	}
+	for _, t := range list {
+		have, ok := inOneForm(t.sql)
+		if !ok {
+			continue
+		}
+		n := 0
+		for l := strings.ToLower(have); n < len(l) && n < len(text) && l[n] == text[n]; n++ {
+		}
+		if n > most {
+			best, most = t.sql, n
+		}
+	}
+	return best
 }
 
 // asksItself reports whether the owner of the source asks, for itself alone.

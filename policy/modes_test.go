@@ -239,6 +239,11 @@ func TestTemplates(t *testing.T) {
 			"SELECT count(*) FROM alpha.strikes",
 		} {
 			refusedAs(t, r, sql, "templates/not-listed")
+			r.SQL = sql
+			var ref *policy.Refusal
+			if _, err := policy.Compile(r); !errors.As(err, &ref) || !strings.Contains(ref.Hint, "by-size") || ref.Nearest != "SELECT size, count(*) FROM alpha.strikes GROUP BY size" {
+				t.Errorf("no way out: %v", ref)
+			}
 		}
 		own := r
 		own.Requester, own.Recipients = fingerprint("a"), []string{fingerprint("a")}
