@@ -95,7 +95,18 @@ func openResult(cmd *cobra.Command, f *agentFlags, in api.JobRef, out resultFlag
 	if err != nil {
 		return fault.New(fault.Internal, "the agent gave a malformed table", "command line and agent must be of one version", err)
 	}
+	warn(cmd, t, r.Warnings, f.json)
 	return out.write(cmd, t, write)
+}
+
+// warn prints beside whatever the format, and puts what it prints into the notes that programs read. A table takes no more than so many.
+func warn(cmd *cobra.Command, t *result.Table, list []string, asJSON bool) {
+	for _, w := range list {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+		if asJSON && len(t.Notes) < result.MaxNotes {
+			t.Notes = append(t.Notes, w)
+		}
+	}
 }
 
 type writeTable func(io.Writer, *result.Table) error

@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
@@ -52,7 +53,7 @@ func newWorld(t *testing.T, change func(*statement.Contract)) *world {
 	}
 	w.dir = must(home.Create(filepath.Join(t.TempDir(), "home")))
 	w.Asker = &Asker{
-		Exchange: w.ex, Catalog: catalog.New(w.ex), Home: w.dir, Signer: w.asker.Signer(), Compile: policy.Compile,
+		Exchange: w.ex, Catalog: catalog.New(w.ex), Heads: heads.Open(w.dir.Heads()), Home: w.dir, Signer: w.asker.Signer(), Compile: policy.Compile,
 		Now: func() time.Time { return w.now },
 	}
 	w.publish()
@@ -206,12 +207,12 @@ func TestSubmit(t *testing.T) {
 	for _, k := range []*keyring.Keyring{w.asker, w.owner} {
 		opened := 0
 		for _, s := range j.Bodies {
-			var b statement.Body
-			if message.OpenWith(k.Box(), message.BodyContext(w.asker.Fingerprint(), k.Fingerprint()), s.Sealed, &b) != nil {
+			var l message.Letter
+			if message.OpenWith(k.Box(), message.BodyContext(w.asker.Fingerprint(), k.Fingerprint()), s.Sealed, &l) != nil {
 				continue
 			}
 			opened++
-			if b.SQL != sql || must(b.Commit()) != j.Commitment {
+			if l.Body.SQL != sql || must(l.Body.Commit()) != j.Commitment || l.Ack != nil {
 				t.Fatal("another body")
 			}
 		}

@@ -2,6 +2,7 @@ package results
 
 import (
 	"bytes"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
 	"github.com/cordon-exchange/cordon/message"
@@ -89,8 +91,8 @@ func (w *world) open(p *receipttest.Party) *Opener {
 	w.ledger = must(ledger.Open(filepath.Join(w.t.TempDir(), "ledger"), p.Fingerprint(), time.Now))
 	w.t.Cleanup(func() { w.ledger.Close() })
 	return &Opener{
-		Exchange: w.ex, Catalog: catalog.New(w.ex), Ledger: w.ledger, Box: p.Box, Self: p.Fingerprint(),
-		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
+		Exchange: w.ex, Catalog: catalog.New(w.ex), Ledger: w.ledger, Heads: heads.Open(filepath.Join(w.t.TempDir(), "heads")), Box: p.Box, Self: p.Fingerprint(),
+		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify}, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
