@@ -194,7 +194,7 @@ acknowledgement of this party, 4 damaged (the entry is named), or older than the
 acknowledgement, 8 the file can't be read.`,
 		Example: `  cordon ledger verify --home ./delta
   cordon ledger verify --home ./delta --against job.bundle.json`,
-		Args:    cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := home.Open(f.home)
 			if err != nil {

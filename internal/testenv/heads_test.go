@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
@@ -95,6 +96,43 @@ func TestRestoredLedgerIsNoticed(t *testing.T) {
 				t.Error("nothing was released by the newest ledger")
 			}
 		})
+	}
+}
+
+// A requester that holds an acknowledgement from before is told when an owner, which nobody told in time, went on with an old ledger.
+func TestRequesterIsToldOfAnOldLedger(t *testing.T) {
+	t.Parallel()
+	m := New(t).NewMarket()
+	m.Host(nil)
+	open := func(job statement.Digest) (*api.Result, *api.Receipt) {
+		var r api.Result
+		m.Must(m.Institute.Call(t.Context(), api.PathResult, api.JobRef{Job: job}, &r))
+		account, err := m.Institute.Receipt(t.Context(), job)
+		m.Must(err)
+		return &r, account
+	}
+	delta, heads := m.Owners[3], m.Institute.dir.Heads()
+	old := delta.ledgerFile()
+	first, err := m.Institute.Ask(t.Context(), m.Contract, "SELECT size, count(*) AS n FROM pool.strikes GROUP BY size", Patience)
+	m.Must(err)
+	if r, account := open(first.Digest); len(r.Warnings) != 0 || strings.Contains(account.Text, "went back") {
+		t.Errorf("warned of %v", r.Warnings)
+	}
+	delta.restore(old)
+	m.Institute.Stop() // its folder is away for one job, as if somebody else had asked
+	m.Must(os.Rename(heads, heads+".away"))
+	m.Institute.Start()
+	j, err := m.Institute.Ask(t.Context(), m.Contract, "SELECT count(*) AS n FROM pool.strikes", Patience)
+	m.Must(err)
+	m.Institute.Stop()
+	m.Must(os.Rename(heads+".away", heads))
+	m.Institute.Start()
+	r, account := open(j.Digest)
+	if len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "the ledger of delta went back") {
+		t.Errorf("warned of %v", r.Warnings)
+	}
+	if !strings.Contains(account.Text, "the ledger of delta went back") || !strings.Contains(string(account.JSON), "the ledger of delta went back") {
+		t.Errorf("the account does not say it:\n%s", account.Text)
 	}
 }
 
