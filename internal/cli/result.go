@@ -47,6 +47,9 @@ be the one that the receipt names. Suppressed cells show as "suppressed".
 --beside puts another result next to it, joined on the leading columns that both have:
 one's own figures beside the market's. A key that only one of them has gives NULL.
 
+A warning names owners whose acknowledgements contradict those of earlier accounts: they
+went on with an old copy of their ledger. With --json it is among the notes.
+
 Exit codes: 0 done, 2 usage, 3 the results can't be joined, 4 the account or the result
 is not genuine, 6 there is none for this party, 7 agent or exchange do not answer, 8 the
 output can't be written.`,

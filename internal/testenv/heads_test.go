@@ -31,6 +31,15 @@ func (p *Party) restore(src []byte) {
 	p.Start(Pool)
 }
 
+func wantBehind(p *Party, behind bool) {
+	p.env.Helper()
+	var s api.Status
+	p.env.Must(p.Call(p.env.Context(), api.PathStatus, api.Empty{}, &s))
+	if s.LedgerBehind != behind {
+		p.env.Errorf("the ledger of %s is shown as behind: %v", p.Name, s.LedgerBehind)
+	}
+}
+
 func (p *Party) count(kind string) (n int) {
 	for _, e := range p.Ledger().Entries {
 		if e.Kind == kind {
@@ -78,6 +87,8 @@ func TestRestoredLedgerIsNoticed(t *testing.T) {
 				delta.Stop()
 				delta.Start(Pool)
 			}
+			wantBehind(delta, true)
+			wantBehind(others[0], false)
 			if n := delta.count(ledger.KindBudget) + delta.count(ledger.KindRelease) + delta.count(ledger.KindCharge); n != 0 {
 				t.Errorf("%d charges and releases by an old ledger", n)
 			}
@@ -88,6 +99,7 @@ func TestRestoredLedgerIsNoticed(t *testing.T) {
 			}
 
 			delta.restore(newest)
+			wantBehind(delta, false)
 			m.Must(ask("SELECT size, count(*) AS n FROM pool.strikes GROUP BY size"))
 			if n := delta.count(ledger.KindBudget); n != charged {
 				t.Errorf("the same question was charged %d times", n)

@@ -10,7 +10,6 @@ import (
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
-	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/policy"
@@ -288,14 +287,30 @@ func TestHeadsThatCantBeWritten(t *testing.T) {
 	w.wantHelloRefused(CodeBehind)
 }
 
-// TestClosedInOrder: of two acknowledgements the later head has no earlier time, so that nobody takes them for a restored ledger.
+// TestClosedInOrder: the time of a close is read where its place in the ledger is given, so that of two acknowledgements the later
+// head has no earlier time, and nobody takes them for a restored ledger.
 func TestClosedInOrder(t *testing.T) {
 	w := newWorld(t, nil)
-	s := heads.Open(t.TempDir())
-	for i := range 3 {
-		w.now = start.Add(time.Duration(i) * time.Second)
-		if back, err := s.See(w.whole()); err != nil || len(back) != 0 {
-			t.Fatalf("%v %v", back, err)
-		}
+	e := w.enclave(w.newJob(nil))
+	x := e.run()
+	appended := make(chan error, 1)
+	w.broker.Now = func() time.Time {
+		go func() {
+			_, err := w.ledger.Append(context.Background(), ledger.Entry{Kind: ledger.KindRefusal, Stage: "job", Code: "meanwhile"}, nil)
+			appended <- err
+		}()
+		time.Sleep(50 * time.Millisecond)
+		return w.now
+	}
+	r := e.close(x, nil)
+	if r == nil || r.Ack == nil {
+		t.Fatalf("not closed: %s", e.why(r))
+	}
+	if err := <-appended; err != nil {
+		t.Fatal(err)
+	}
+	head := must(statement.Verify[statement.Ack](r.Ack, w.self())).Body().Head
+	if last := w.ledger.Entries(); head.Seq != int64(len(last))-1 || last[head.Seq].Code != "meanwhile" {
+		t.Fatal("another entry came between the time and the entry that states it")
 	}
 }
