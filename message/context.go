@@ -9,7 +9,7 @@ import (
 // so have to be the same on both sides (docs/spec/messages.md). A party that
 // writes is named; an enclave is not, as its session is not a party.
 
-// BodyContext is for a job's body: its digest can't be known yet, but the job commits to the body.
+// BodyContext is for a job's letter: the job's digest can't be known yet, but it commits to the body.
 func BodyContext(requester, to statement.Fingerprint) seal.Context {
 	return seal.Context{Purpose: seal.PurposeJobBody, From: requester, To: to}
 }

@@ -24,6 +24,13 @@ const MaxSize = 8 << 20
 // ErrMalformed is returned for a message that does not decode strictly.
 var ErrMalformed = errors.New("message: malformed")
 
+// Letter is what a requester seals to each broker with its job (BodyContext). The job commits to the body alone; the rest may
+// differ from broker to broker.
+type Letter struct {
+	Body statement.Body      `json:"body"`
+	Ack  *statement.Envelope `json:"ack,omitempty"` // the newest of the reader's acknowledgements that the requester has
+}
+
 // Hello announces an enclave's session to a broker. The evidence binds session
 // and job (evidence.HelloBinding), so it needs no signature.
 type Hello struct {
@@ -72,6 +79,8 @@ type ResultKey struct {
 
 // validated is what every message of this package can say about itself.
 type validated interface{ valid() bool }
+
+func (m Letter) valid() bool { return m.Body.Valid() }
 
 func (m Hello) valid() bool { return m.Job.Valid() && m.Session.Valid() && m.Evidence.Valid() }
 

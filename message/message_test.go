@@ -70,7 +70,7 @@ func FuzzMessages(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		for _, v := range []any{
-			&message.Hello{}, &message.Quote{}, &message.ReceiptNotice{}, &message.Reply{}, &message.ResultKey{},
+			&message.Letter{}, &message.Hello{}, &message.Quote{}, &message.ReceiptNotice{}, &message.Reply{}, &message.ResultKey{},
 			&statement.Body{}, &statement.ReleasedKeys{}, &statement.Envelope{},
 		} {
 			if err := message.Read(src, v); err != nil {

@@ -51,11 +51,15 @@ func (v *verification) acks(context.Context) (string, error) {
 		if err := v.oneAck(s.Body()); err != nil {
 			return "", err
 		}
-		v.report.Outside = append(v.report.Outside, Outside{Owner: owner, ReleasedMS: s.Body().ReleasedMS, ClosedMS: s.Body().ClosedMS})
+		v.report.Outside = append(v.report.Outside, Outside{
+			Owner: owner, ReleasedMS: s.Body().ReleasedMS, ClosedMS: s.Body().ClosedMS, Head: s.Body().Head,
+		})
+		v.report.Acks = append(v.report.Acks, s)
 	}
 	if len(by) != len(v.release) {
 		return "", fmt.Errorf("missing: have %d of %d owners", len(by), len(v.release))
 	}
+	slices.SortFunc(v.report.Acks, func(a, b *statement.Verified[statement.Ack]) int { return compare(a.Body().Owner, b.Body().Owner) })
 	slices.SortFunc(v.report.Outside, func(a, b Outside) int { return compare(a.Owner, b.Owner) })
 	return fmt.Sprintf("%d owners closed their exposure", len(by)), nil
 }

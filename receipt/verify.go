@@ -35,7 +35,8 @@ type Report struct {
 	Offers   map[statement.Digest]*statement.Offer
 	Grants   []*statement.Grant
 	Outside  []Outside
-	Notes    []string // true and allowed by the contract, but the reader should know
+	Acks     []*statement.Verified[statement.Ack] // of every owner that released
+	Notes    []string                             // true and allowed by the contract, but the reader should know
 	Checks   []Check
 }
 
@@ -45,6 +46,7 @@ type Outside struct {
 	Owner      statement.Fingerprint `json:"owner"`
 	ReleasedMS int64                 `json:"released_ms"`
 	ClosedMS   int64                 `json:"closed_ms"`
+	Head       statement.LedgerHead  `json:"head"` // of the owner's ledger then
 }
 
 // Verify decodes a bundle and checks the whole account (docs/spec/receipt.md,

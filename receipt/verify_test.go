@@ -424,7 +424,8 @@ func ackLies(t *testing.T, mallory *receipttest.Party) []lie {
 		{"acknowledgement twice", "acknowledgements: two of one owner", onBundle(func(b *receipt.Bundle) { b.Acks[2] = b.Acks[0] })},
 		{"acknowledgement of a stranger", "acknowledgements: an acknowledgement of somebody who released nothing", onBundle(func(b *receipt.Bundle) {
 			b.Acks = append(b.Acks, receipttest.Sign(t, statement.Ack{Owner: mallory.Fingerprint(), Job: b.Job.Digest(),
-				Receipt: b.Receipt.Digest(), Release: b.Releases[0].Digest(), ReleasedMS: 1, ClosedMS: 2}, mallory))
+				Receipt: b.Receipt.Digest(), Release: b.Releases[0].Digest(), ReleasedMS: 1, ClosedMS: 2,
+				Head: statement.LedgerHead{Seq: 1, Digest: elsewhere}}, mallory))
 		})},
 		{"acknowledgement of another job", "acknowledgements: an acknowledgement is for another job", ack(func(a *statement.Ack) { a.Job = elsewhere })},
 		{"acknowledgement of another receipt", "acknowledgements: an acknowledgement is for another receipt", ack(func(a *statement.Ack) { a.Receipt = elsewhere })},

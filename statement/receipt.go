@@ -201,7 +201,8 @@ func ByteMilliseconds(bytes, micros int64) int64 {
 }
 
 // Ack closes an exposure in the owner's ledger: the broker saw the receipt. Its
-// two times bound from the outside how long the keys were out. Signed by the owner.
+// two times bound from the outside how long the keys were out, and its head lets
+// whoever holds it see whether the ledger is older than this. Signed by the owner.
 type Ack struct {
 	Header
 	Owner      Fingerprint `json:"owner"`
@@ -210,6 +211,13 @@ type Ack struct {
 	Release    Digest      `json:"release"`
 	ReleasedMS int64       `json:"released_ms"`
 	ClosedMS   int64       `json:"closed_ms"`
+	Head       LedgerHead  `json:"head"` // the entry that closed the exposure
+}
+
+// LedgerHead names a ledger as it was after one entry: all before it are bound by its digest.
+type LedgerHead struct {
+	Seq    int64  `json:"seq"`    // of the entry, from 1; 0: of a ledger without entries
+	Digest Digest `json:"digest"` // Sum of the entry's line
 }
 
 func (*Ack) typeURI() string { return TypeAck }
@@ -226,5 +234,8 @@ func (a *Ack) valid() error {
 	c.time(a.ReleasedMS, "released_ms")
 	c.time(a.ClosedMS, "closed_ms")
 	c.that(a.ReleasedMS <= a.ClosedMS, "closed_ms")
+	c.count(a.Head.Seq, "head seq")
+	c.that(a.Head.Seq > 0, "head seq") // the one that closed it is there
+	c.digest(a.Head.Digest, "head digest")
 	return c.err
 }

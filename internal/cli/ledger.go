@@ -7,9 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -178,17 +180,21 @@ func (l *ledgerText) refusals() error {
 
 func newLedgerVerify() *cobra.Command {
 	var f agentFlags
+	var against string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Verify the whole chain of the ledger, from its file",
 		Long: `Verify the whole chain of the ledger, from its file: no agent is needed, and one that
-runs is not disturbed. Note the head elsewhere: a folder restored from an older copy
-verifies too, but has another head.
+runs is not disturbed. A ledger restored from an older copy verifies too: --against
+compares it with what this party signed for in the receipt bundle of a job that it
+took part in, its own copy or anybody's ('cordon receipt export').
 
-Exit codes: 0 whole, 2 usage, 3 no party in the folder, 4 damaged (the entry is named),
-8 the file can't be read.`,
-		Example: `  cordon ledger verify --home ./delta`,
-		Args:    cobra.NoArgs,
+Exit codes: 0 whole, 2 usage, 3 no party in the folder, or no bundle with an
+acknowledgement of this party, 4 damaged (the entry is named), or older than the
+acknowledgement, 8 the file can't be read.`,
+		Example: `  cordon ledger verify --home ./delta
+  cordon ledger verify --home ./delta --against job.bundle.json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := home.Open(f.home)
 			if err != nil {
@@ -202,6 +208,15 @@ Exit codes: 0 whole, 2 usage, 3 no party in the folder, 4 damaged (the entry is 
 			if err != nil {
 				return err
 			}
+			var signed *ledger.Head
+			if against != "" {
+				if signed, err = signedHead(against, c.Fingerprint); err != nil {
+					return err
+				}
+				if !ledger.Holds(entries, head, *signed) {
+					return behindFault(head, *signed)
+				}
+			}
 			open := 0
 			for _, x := range ledger.Exposures(entries) {
 				if x.Open() {
@@ -209,17 +224,49 @@ Exit codes: 0 whole, 2 usage, 3 no party in the folder, 4 damaged (the entry is 
 				}
 			}
 			out := &struct {
-				Entries       int         `json:"entries"`
-				OpenExposures int         `json:"open_exposures"`
-				Head          ledger.Head `json:"head"`
-			}{len(entries), open, head}
+				Entries       int          `json:"entries"`
+				OpenExposures int          `json:"open_exposures"`
+				Head          ledger.Head  `json:"head"`
+				Against       *ledger.Head `json:"against,omitempty"` // held by the ledger
+			}{len(entries), open, head, signed}
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), out)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "ledger is whole: %d entries, %d open exposures, head %s\n", out.Entries, open, head.Digest)
+			if _, err = fmt.Fprintf(cmd.OutOrStdout(), "ledger is whole: %d entries, %d open exposures, head %s\n", out.Entries, open, head.Digest); err != nil || signed == nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "it holds entry %d, which this party signed for in the bundle\n", signed.Seq)
 			return err
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&against, "against", "", "receipt bundle with an acknowledgement of this party")
 	return cmd
+}
+
+// signedHead is what a party signed about its ledger in a bundle. Nothing else of the bundle is relied on, and so nothing is verified.
+func signedHead(path string, self statement.Fingerprint) (*ledger.Head, error) {
+	src, err := readBounded(path, receipt.MaxBundle)
+	if err != nil {
+		return nil, fault.New(fault.Input, "can't read the bundle", "name a file made by 'cordon receipt export'", err)
+	}
+	b, err := receipt.Decode(src)
+	if err != nil {
+		return nil, verifyFault(err)
+	}
+	for i := range b.Acks {
+		if a, err := statement.Verify[statement.Ack](&b.Acks[i], self); err == nil && a.Body().Owner == self {
+			return &a.Body().Head, nil
+		}
+	}
+	return nil, fault.New(fault.Input, "the bundle has no acknowledgement signed by this party", "name the bundle of a job for which this party released keys, as an owner", nil)
+}
+
+func behindFault(head, signed ledger.Head) error {
+	what := fmt.Sprintf("the ledger ends at entry %d, and this party signed for entry %d", head.Seq, signed.Seq)
+	if signed.Seq <= head.Seq {
+		what = fmt.Sprintf("entry %d of the ledger is not the one that this party signed for", signed.Seq)
+	}
+	return fault.New(fault.Untrusted, "the ledger is older than the bundle: "+what,
+		"restore the newest copy of the ledger: with this one the agent releases nothing once it is told", nil)
 }

@@ -23,6 +23,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cordon-exchange/cordon/internal/exchange"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/receipt"
+	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/statement/vectors"
 )
 
 // TestPartyScripts runs the scripts of all verbs that talk to an agent, each
@@ -41,6 +45,7 @@ func TestPartyScripts(t *testing.T) {
 		Setup: startExchange,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "grab": grabField, "expand": expandFile, "damage": damageFile,
+			"acknowledge": writeAcknowledged,
 		},
 	})
 }
@@ -165,6 +170,23 @@ func damageFile(ts *testscript.TestScript, neg bool, args []string) {
 	b := []byte(ts.ReadFile(args[0]))
 	b[len(b)/2] ^= 1
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
+}
+
+// writeAcknowledged writes a receipt bundle in which a party signed for its ledger as it is now: acknowledge HOME FILE
+func writeAcknowledged(ts *testscript.TestScript, neg bool, args []string) {
+	dir, ring, err := unlock(ts.MkAbs(args[0]), ts.MkAbs(args[0]+".pass"))
+	ts.Check(err)
+	_, head, err := ledger.VerifyFile(dir.Ledger(), ring.Fingerprint())
+	ts.Check(err)
+	d := statement.Sum(nil)
+	ack, err := statement.Sign(statement.Ack{Owner: ring.Fingerprint(), Job: d, Receipt: d, Release: d, ReleasedMS: 1, ClosedMS: 1, Head: head}, ring.Signer())
+	ts.Check(err)
+	b, err := receipt.Decode(vectors.Bundle())
+	ts.Check(err)
+	b.Acks = append(b.Acks, *ack)
+	src, err := b.Encode()
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), src, 0o600))
 }
 
 // TestHelp: every command says what it does, has an example if it can be run, and documents its exit codes.

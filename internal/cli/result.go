@@ -47,6 +47,9 @@ be the one that the receipt names. Suppressed cells show as "suppressed".
 --beside puts another result next to it, joined on the leading columns that both have:
 one's own figures beside the market's. A key that only one of them has gives NULL.
 
+A warning names owners whose acknowledgements contradict those of earlier accounts: they
+went on with an old copy of their ledger. With --json it is among the notes.
+
 Exit codes: 0 done, 2 usage, 3 the results can't be joined, 4 the account or the result
 is not genuine, 6 there is none for this party, 7 agent or exchange do not answer, 8 the
 output can't be written.`,
@@ -95,7 +98,18 @@ func openResult(cmd *cobra.Command, f *agentFlags, in api.JobRef, out resultFlag
 	if err != nil {
 		return fault.New(fault.Internal, "the agent gave a malformed table", "command line and agent must be of one version", err)
 	}
+	warn(cmd, t, r.Warnings, f.json)
 	return out.write(cmd, t, write)
+}
+
+// warn prints beside whatever the format, and puts what it prints into the notes that programs read. A table takes no more than so many.
+func warn(cmd *cobra.Command, t *result.Table, list []string, asJSON bool) {
+	for _, w := range list {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+		if asJSON && len(t.Notes) < result.MaxNotes {
+			t.Notes = append(t.Notes, w)
+		}
+	}
 }
 
 type writeTable func(io.Writer, *result.Table) error

@@ -120,7 +120,7 @@ func (a *Account) bodies(brokers []statement.Fingerprint) []statement.SealedBody
 		if !slices.Contains(brokers, p.Fingerprint()) {
 			continue
 		}
-		sealed, err := message.SealTo(p.Box.Public(), message.BodyContext(a.Requester.Fingerprint(), p.Fingerprint()), a.Body)
+		sealed, err := message.SealTo(p.Box.Public(), message.BodyContext(a.Requester.Fingerprint(), p.Fingerprint()), message.Letter{Body: a.Body})
 		if err != nil {
 			a.t.Fatal(err)
 		}
@@ -199,6 +199,7 @@ func (a *Account) close() {
 		s := statement.Ack{
 			Owner: p.Fingerprint(), Job: a.Bundle.Job.Digest(), Receipt: a.Bundle.Receipt.Digest(), Release: a.release[i],
 			ReleasedMS: ms(time.Second + time.Duration(i)*10*time.Millisecond), ClosedMS: ms(1400 * time.Millisecond),
+			Head: statement.LedgerHead{Seq: 7, Digest: statement.Sum([]byte("a close entry of " + p.Name))},
 		}
 		edit(a.edit.Ack, &s)
 		a.Bundle.Acks = append(a.Bundle.Acks, Sign(a.t, s, p))

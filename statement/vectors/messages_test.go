@@ -12,12 +12,15 @@ import (
 	"github.com/cordon-exchange/cordon/statement/vectors"
 )
 
-func openBody(p *receipttest.Party, requester statement.Fingerprint, sealed []byte, b *statement.Body) error {
-	return message.OpenWith(p.Box, message.BodyContext(requester, p.Fingerprint()), sealed, b)
+func openLetter(p *receipttest.Party, requester statement.Fingerprint, sealed []byte, l *message.Letter) error {
+	return message.OpenWith(p.Box, message.BodyContext(requester, p.Fingerprint()), sealed, l)
 }
 
-// kindResultKey is no kind of the mailbox: a ResultKey is an artifact of the job.
-const kindResultKey = "result-key"
+// No kinds of the mailbox: a Letter is part of the job, a ResultKey an artifact of it.
+const (
+	kindLetter    = "letter"
+	kindResultKey = "result-key"
+)
 
 func messagesFile(t *testing.T, a *receipttest.Account) vectors.MessageFile {
 	f := vectors.MessageFile{Comment: comment}
@@ -26,6 +29,15 @@ func messagesFile(t *testing.T, a *receipttest.Account) vectors.MessageFile {
 	}
 	x := a.Bundle
 	r := body[statement.Receipt](t, x.Receipt)
+	ack := &x.Acks[0]
+	unasked := message.Letter{Body: statement.Body{Salt: a.Body.Salt}, Ack: ack}
+	unsalted := message.Letter{Body: statement.Body{SQL: a.Body.SQL, Salt: []byte{}}}
+	add("letter", kindLetter, "", text(t, message.Letter{Body: a.Body}))
+	add("letter with an ack", kindLetter, "", text(t, message.Letter{Body: a.Body, Ack: ack}))
+	add("letter without a question", kindLetter, "shape", text(t, unasked))
+	add("letter without salt", kindLetter, "shape", text(t, unsalted))
+	add("letter that is a body alone", kindLetter, "encoding", text(t, a.Body))
+
 	hello := message.Hello{Job: r.Job, Session: r.Session, Evidence: r.Evidence}
 	add("hello", message.KindHello, "", text(t, hello))
 	add("hello of no job", message.KindHello, "shape", text(t, message.Hello{Session: r.Session, Evidence: r.Evidence}))
@@ -105,7 +117,7 @@ func target(t *testing.T, kind string) any {
 	t.Helper()
 	for k, v := range map[string]any{
 		message.KindHello: &message.Hello{}, message.KindQuote: &message.Quote{}, message.KindReceipt: &message.ReceiptNotice{},
-		message.KindReply: &message.Reply{}, kindResultKey: &message.ResultKey{},
+		message.KindReply: &message.Reply{}, kindLetter: &message.Letter{}, kindResultKey: &message.ResultKey{},
 	} {
 		if k == kind {
 			return v

@@ -141,6 +141,10 @@ func refuseAck(b *book) {
 		{"released zero", "released_ms", func(s *T) { s.ReleasedMS = 0 }},
 		{"closed too large", "closed_ms", func(s *T) { s.ClosedMS = tooLate }},
 		{"closed before it was released", "closed_ms", func(s *T) { s.ClosedMS = s.ReleasedMS - 1 }},
+		{"head of no entry", "head seq", func(s *T) { s.Head.Seq = 0 }},
+		{"head too large", "head seq", func(s *T) { s.Head.Seq = tooLate }},
+		{"head without a digest", "head digest", func(s *T) { s.Head.Digest = "" }},
+		{"head malformed", "head digest", func(s *T) { s.Head.Digest = badDigest }},
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/receipt/receipttest"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
@@ -207,11 +208,11 @@ func TestSealedBodies(t *testing.T) {
 	j := body[statement.Job](t, a.Bundle.Job)
 	for _, b := range j.Bodies {
 		for _, p := range a.Everyone() {
-			var got statement.Body
-			err := openBody(p, a.Requester.Fingerprint(), b.Sealed, &got)
+			var got message.Letter
+			err := openLetter(p, a.Requester.Fingerprint(), b.Sealed, &got)
 			if mine := p.Fingerprint() == b.To; mine != (err == nil) {
 				t.Errorf("%s opens the body for %s: %v", p.Name, b.To.Short(), err)
-			} else if c, err := got.Commit(); mine && (err != nil || c != j.Commitment) {
+			} else if c, err := got.Body.Commit(); mine && (err != nil || c != j.Commitment) {
 				t.Errorf("%s: not the body that the job commits to", p.Name)
 			}
 		}

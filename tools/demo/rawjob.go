@@ -66,7 +66,7 @@ func (d *demo) sealTo(ctx context.Context, ex *client.Client, to, from statement
 	if err != nil {
 		return nil, err
 	}
-	return message.SealTo(p.Body().Box, message.BodyContext(from, to), body)
+	return message.SealTo(p.Body().Box, message.BodyContext(from, to), message.Letter{Body: body})
 }
 
 func random() []byte {

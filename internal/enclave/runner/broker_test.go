@@ -101,7 +101,8 @@ func (b *broker) answer(kind string, sealed []byte) []byte {
 		if _, err := statement.Verify[statement.Receipt](&m.Receipt, b.session.Fingerprint()); err != nil {
 			t.Errorf("%s: receipt: %v", b.name, err)
 		}
-		ack := statement.Ack{Owner: b.fp(), Job: job, Receipt: m.Receipt.Digest(), Release: b.release.Digest(), ReleasedMS: w.now, ClosedMS: w.now + 5}
+		ack := statement.Ack{Owner: b.fp(), Job: job, Receipt: m.Receipt.Digest(), Release: b.release.Digest(), ReleasedMS: w.now, ClosedMS: w.now + 5,
+			Head: statement.LedgerHead{Seq: 1, Digest: statement.Sum([]byte(b.name))}}
 		if b.onAck != nil {
 			b.onAck(&ack)
 		}

@@ -317,7 +317,7 @@ func (w *world) ask(requester *party, sql string) {
 	}
 	slices.Sort(j.Owners)
 	for _, to := range j.Brokers() {
-		sealed := must[[]byte](t)(message.SealTo(w.party(to).box.Public(), message.BodyContext(requester.fp(), to), w.body))
+		sealed := must[[]byte](t)(message.SealTo(w.party(to).box.Public(), message.BodyContext(requester.fp(), to), message.Letter{Body: w.body}))
 		j.Bodies = append(j.Bodies, statement.SealedBody{To: to, Sealed: sealed})
 	}
 	w.job = sign(t, j, requester)

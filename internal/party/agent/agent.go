@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/budget"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
@@ -44,6 +45,7 @@ type Agent struct {
 	catalog  *catalog.Catalog
 	store    *dataset.Store
 	ledger   *ledger.Ledger
+	heads    *heads.Store
 	desk     *approval.Desk
 	asker    *query.Asker
 	opener   *results.Opener
@@ -97,20 +99,23 @@ func (a *Agent) open() error {
 // wire makes the parts, each with just what it needs.
 func (a *Agent) wire() error {
 	o, signer := &a.opt, a.opt.Keyring.Signer()
-	a.catalog = catalog.New(a.exchange)
+	a.catalog, a.heads = catalog.New(a.exchange), heads.Open(o.Home.Heads())
 	a.desk = &approval.Desk{
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Signer: signer, Home: o.Home, Now: o.Now,
 		JoinPools: o.JoinPools,
 	}
-	a.asker = &query.Asker{Exchange: a.exchange, Catalog: a.catalog, Home: o.Home, Signer: signer, Compile: policy.Compile, Now: o.Now}
+	a.asker = &query.Asker{
+		Exchange: a.exchange, Catalog: a.catalog, Heads: a.heads, Home: o.Home, Signer: signer, Compile: policy.Compile, Now: o.Now,
+	}
 	a.opener = &results.Opener{
-		Exchange: a.exchange, Catalog: a.catalog, Ledger: a.ledger, Box: o.Keyring.Box(), Self: a.self, Verifiers: o.Verifiers,
+		Exchange: a.exchange, Catalog: a.catalog, Ledger: a.ledger, Heads: a.heads, Box: o.Keyring.Box(), Self: a.self,
+		Verifiers: o.Verifiers, Log: o.Log,
 	}
 	a.publish = &publish.Publisher{Exchange: a.exchange, Store: a.store, Ledger: a.ledger, Signer: signer, Now: o.Now}
 	var err error
 	a.broker, err = broker.New(broker.Options{
-		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Home: o.Home, Signer: signer, Box: o.Keyring.Box(),
-		Verifiers: o.Verifiers, Compile: policy.Compile, Now: o.Now, Log: o.Log,
+		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Heads: a.heads, Home: o.Home, Signer: signer,
+		Box: o.Keyring.Box(), Verifiers: o.Verifiers, Compile: policy.Compile, Now: o.Now, Log: o.Log,
 	})
 	return err
 }

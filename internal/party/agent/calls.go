@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
@@ -15,14 +16,13 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/internal/party/results"
-	"github.com/cordon-exchange/cordon/result"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
 func (a *Agent) status(ctx context.Context, _ *api.Empty) (*api.Status, error) {
 	s := &api.Status{
 		Party: api.Party{Name: a.config.Name, Fingerprint: a.self}, Exchange: a.opt.Exchange, Home: a.opt.Home.Path(),
-		Ledger: a.ledger.Head(), Datasets: len(a.store.List()),
+		Ledger: a.ledger.Head(), LedgerBehind: a.broker.Behind(), Datasets: len(a.store.List()),
 	}
 	for _, p := range a.store.Closed(ctx) {
 		s.KeysMissing = append(s.KeysMissing, p.Offer.Body().Dataset+" version "+p.Offer.Body().Version)
@@ -229,30 +229,23 @@ func (a *Agent) openResult(ctx context.Context, in *api.JobRef) (*api.Result, er
 	if err != nil {
 		return nil, err
 	}
-	t := o.Table
+	t, warnings := o.Table, o.Account.Back
 	if in.Beside != "" {
-		if t, err = a.beside(ctx, in, t); err != nil {
+		other, err := a.opener.Open(ctx, in.Beside, in.Pins)
+		if err != nil {
 			return nil, err
 		}
+		if t, err = results.Beside(t, other.Table, cmp.Or(in.Prefix, "beside_")); err != nil {
+			return nil, err
+		}
+		warnings = slices.Concat(warnings, other.Account.Back)
 	}
 	b, err := t.Encode()
 	if err != nil {
 		return nil, fault.New(fault.Internal, "the result can't be shown", "report this", err)
 	}
 	a.opt.Log.Info("result opened", "job", in.Job.Short())
-	return &api.Result{Table: b, Receipt: o.Account.Report.Digest, Simulated: o.Account.Report.Simulated()}, nil
-}
-
-func (a *Agent) beside(ctx context.Context, in *api.JobRef, t *result.Table) (*result.Table, error) {
-	other, err := a.opener.Open(ctx, in.Beside, in.Pins)
-	if err != nil {
-		return nil, err
-	}
-	prefix := in.Prefix
-	if prefix == "" {
-		prefix = "beside_"
-	}
-	return results.Beside(t, other.Table, prefix)
+	return &api.Result{Table: b, Receipt: o.Account.Report.Digest, Simulated: o.Account.Report.Simulated(), Warnings: warnings}, nil
 }
 
 func (a *Agent) receipt(ctx context.Context, in *api.JobRef) (*api.Receipt, error) {

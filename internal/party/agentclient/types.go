@@ -45,6 +45,7 @@ type Status struct {
 	Home          string      `json:"home"`
 	Ledger        ledger.Head `json:"ledger"`
 	Datasets      int         `json:"datasets"`
+	LedgerBehind  bool        `json:"ledger_behind,omitempty"` // older than what the party signed for: it releases nothing
 	OpenExposures int         `json:"open_exposures"`
 	KeysMissing   []string    `json:"keys_missing,omitempty"` // versions on offer whose keys do not open
 }
@@ -238,6 +239,7 @@ type Result struct {
 	Table     []byte           `json:"table"` // result/1
 	Receipt   statement.Digest `json:"receipt"`
 	Simulated bool             `json:"simulated"`
+	Warnings  []string         `json:"warnings,omitempty"` // that the reader has to be told beside the table
 }
 
 // Receipt is a verified account of a job.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
@@ -14,6 +15,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/budget"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/message"
@@ -38,6 +40,7 @@ type Options struct {
 	Catalog   *catalog.Catalog
 	Store     *dataset.Store
 	Ledger    *ledger.Ledger
+	Heads     *heads.Store
 	Home      home.Dir
 	Signer    statement.Signer
 	Box       *seal.BoxKey
@@ -53,6 +56,7 @@ type Broker struct {
 	Options
 	self      statement.Fingerprint
 	converted budget.Rules
+	behind    atomic.Bool // the ledger was found older than what this party signed for; until the process ends
 
 	mu      sync.Mutex
 	jobs    map[statement.Digest]*jobLock
@@ -66,14 +70,16 @@ type jobLock struct {
 
 // New checks the options.
 func New(o Options) (*Broker, error) {
-	if o.Exchange == nil || o.Catalog == nil || o.Store == nil || o.Ledger == nil || o.Signer == nil || o.Box == nil ||
+	if o.Exchange == nil || o.Catalog == nil || o.Store == nil || o.Ledger == nil || o.Heads == nil || o.Signer == nil || o.Box == nil ||
 		len(o.Verifiers) == 0 || o.Compile == nil || o.Now == nil || o.Log == nil || o.Home.Path() == "" {
 		return nil, errors.New("broker: an option is missing")
 	}
-	return &Broker{
+	b := &Broker{
 		Options: o, self: o.Signer.Public().Fingerprint(), jobs: map[statement.Digest]*jobLock{},
 		genuine: map[statement.Digest]*statement.Verified[statement.Job]{},
-	}, nil
+	}
+	b.compareHeads()
+	return b, nil
 }
 
 // lock makes the caller the only one that handles this job.

@@ -29,7 +29,7 @@ func (b *Broker) preview(ctx context.Context, m *matter) (*message.Reply, error)
 	if err := b.granted(ctx, m); err != nil {
 		return nil, err
 	}
-	return nil, b.openBody(m)
+	return nil, b.openLetter(m)
 }
 
 // judge decides, for an owner, whether the job could get keys.
@@ -37,7 +37,7 @@ func (b *Broker) judge(ctx context.Context, m *matter) error {
 	if err := b.granted(ctx, m); err != nil {
 		return err
 	}
-	if err := b.openBody(m); err != nil {
+	if err := b.openLetter(m); err != nil {
 		return err
 	}
 	if err := b.compile(ctx, m); err != nil {
@@ -81,7 +81,7 @@ func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 	}
 	reply := &message.Reply{}
 	if m.isRequester(b.self) {
-		if err := b.openBody(m); err != nil {
+		if err := b.openLetter(m); err != nil {
 			return nil, err
 		}
 		reply.Body = m.body

@@ -130,6 +130,11 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 	if now >= m.job.Body().ExpiresMS {
 		return refuse(CodeJobExpired, "the job has expired")
 	}
+	if m.isOwner(b.self) {
+		if err := b.abreast(); err != nil {
+			return err
+		}
+	}
 	if !policy.Speaks(c.PlanEncoding) {
 		return refuse(CodeContract, "the contract names an encoding of plans that this party does not read")
 	}
@@ -143,21 +148,24 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 	return nil
 }
 
-// openBody establishes what is asked: sealed to this broker, committed to by the job.
-func (b *Broker) openBody(m *matter) error {
+// openLetter establishes what is asked: sealed to this broker, committed to by the job.
+func (b *Broker) openLetter(m *matter) error {
 	for _, s := range m.job.Body().Bodies {
 		if s.To != b.self {
 			continue
 		}
-		var body statement.Body
-		if err := message.OpenWith(b.Box, message.BodyContext(m.job.Body().Requester, b.self), s.Sealed, &body); err != nil {
+		var l message.Letter
+		if err := message.OpenWith(b.Box, message.BodyContext(m.job.Body().Requester, b.self), s.Sealed, &l); err != nil {
 			return refuseBecause(CodeJobCommitment, "the body of the job does not open", err)
 		}
-		commit, err := body.Commit()
+		commit, err := l.Body.Commit()
 		if err != nil || commit != m.job.Body().Commitment {
 			return refuseBecause(CodeJobCommitment, "the body is not the one that the job commits to", err)
 		}
-		m.body = &body
+		if err := b.witnessed(m, l.Ack); err != nil {
+			return err
+		}
+		m.body = &l.Body
 		return nil
 	}
 	return refuse(CodeJobCommitment, "the job has no body for this party")

@@ -149,7 +149,7 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 		if err := b.paid(m, a); err != nil {
 			return err
 		}
-		return releasable(a, m, ready.Digest(), ev)
+		return b.releasable(a, m, ready.Digest(), ev)
 	})
 	if err != nil {
 		return nil, unwritten(err)
@@ -158,8 +158,12 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 }
 
 // releasable is fresh, under a grant that is still in force: a person may revoke
-// it while the query compiles or the key store works, and then no key leaves.
-func releasable(a *ledger.Accounts, m *matter, ready, ev statement.Digest) error {
+// it while the query compiles or the key store works, and then no key leaves. Nor
+// does one if another job showed meanwhile that the ledger is an old copy.
+func (b *Broker) releasable(a *ledger.Accounts, m *matter, ready, ev statement.Digest) error {
+	if err := b.abreast(); err != nil {
+		return err
+	}
 	if grant, _ := a.Grant(m.contract.Digest()); grant != m.grant.Digest() {
 		return refuse(CodeGrantRevoked, "the grant was revoked")
 	}
@@ -184,7 +188,7 @@ func fresh(a *ledger.Accounts, job, ready, ev statement.Digest) error {
 func (b *Broker) charge(ctx context.Context, m *matter, ready, ev statement.Digest) (int64, error) {
 	paid, price := false, b.price(m)
 	_, err := b.Ledger.AppendAll(ctx, func(a *ledger.Accounts) ([]ledger.Entry, error) {
-		if err := releasable(a, m, ready, ev); err != nil {
+		if err := b.releasable(a, m, ready, ev); err != nil {
 			return nil, err
 		}
 		budgets, err := b.unpaid(m, a)

@@ -173,28 +173,45 @@ func (b *Broker) close(ctx context.Context, m *matter, v *statement.Verified[sta
 	if !x.Open() && x.Receipt != v.Digest() {
 		return nil, refuse(CodeReceipt, "another receipt closed this exposure before")
 	}
-	closed := x.ClosedMS
+	closed, seq := x.ClosedMS, x.ClosedSeq
 	if x.Open() {
-		var bytes int64
-		for _, e := range v.Body().Exposures {
-			if e.Owner == b.self {
-				bytes += e.Bytes
-			}
-		}
-		closed = max(b.Now().UnixMilli(), x.ReleasedMS)
-		_, err := b.Ledger.Append(ctx, ledger.Entry{
-			Kind: ledger.KindClose, AtMS: closed, Job: m.item.Job, Release: x.Release, Receipt: v.Digest(),
-			Outcome: v.Body().Outcome, Bytes: bytes,
-		}, nil)
+		e, err := b.closing(ctx, m, v, x)
 		if err != nil {
 			return nil, unwritten(err)
 		}
+		closed, seq = e.AtMS, e.Seq
+	}
+	head, ok := b.Ledger.At(seq)
+	if !ok {
+		return nil, refuse(CodeLedger, "the end of the exposure is not in this party's ledger")
 	}
 	e, err := statement.Sign(statement.Ack{
-		Owner: b.self, Job: m.item.Job, Receipt: v.Digest(), Release: x.Release, ReleasedMS: x.ReleasedMS, ClosedMS: closed,
+		Owner: b.self, Job: m.item.Job, Receipt: v.Digest(), Release: x.Release, ReleasedMS: x.ReleasedMS, ClosedMS: closed, Head: head,
 	}, b.Signer)
 	if err != nil {
 		return nil, err
 	}
+	b.signedFor(e)
 	return &message.Reply{Ack: e}, nil
+}
+
+// closing appends the end of an exposure. Its time is read in the order of the entries, so that of two acknowledgements the one
+// with the later head never has the earlier time.
+func (b *Broker) closing(ctx context.Context, m *matter, v *statement.Verified[statement.Receipt], x *ledger.Exposure) (ledger.Entry, error) {
+	var bytes int64
+	for _, e := range v.Body().Exposures {
+		if e.Owner == b.self {
+			bytes += e.Bytes
+		}
+	}
+	list, err := b.Ledger.AppendAll(ctx, func(*ledger.Accounts) ([]ledger.Entry, error) {
+		return []ledger.Entry{{
+			Kind: ledger.KindClose, AtMS: max(b.Now().UnixMilli(), x.ReleasedMS), Job: m.item.Job, Release: x.Release, Receipt: v.Digest(),
+			Outcome: v.Body().Outcome, Bytes: bytes,
+		}}, nil
+	})
+	if err != nil {
+		return ledger.Entry{}, err
+	}
+	return list[0], nil
 }

@@ -34,7 +34,8 @@ const (
 	CodeReceiptColumns  = "receipt-columns"   // tells of columns that were not released
 	CodeKeys            = "keys-unavailable"  // the key store does not open the version
 	CodeLedger          = "ledger-unavailable"
-	CodePolicy          = "policy:" // and the rule
+	CodeBehind          = "ledger-behind" // older than what this party signed for: restored from an old copy
+	CodePolicy          = "policy:"       // and the rule
 )
 
 // refusal ends the handling of a message with a reason for the other side.

@@ -17,6 +17,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
@@ -64,7 +65,8 @@ type world struct {
 	maxQuery  int
 	perOrg    int // of the asker and its friend together; 0: no such rule
 	askerOwns bool
-	budget    string // the policies say output: dp, with this rule; else it is empty
+	acks      map[statement.Fingerprint]*statement.Envelope // what the requester's letters carry, by reader
+	budget    string                                        // the policies say output: dp, with this rule; else it is empty
 }
 
 func must[T any](v T, err error) T {
@@ -127,7 +129,7 @@ func (w *world) openLedger() {
 func (w *world) openBroker() {
 	me := w.owners[0].ring
 	w.broker = must(New(Options{
-		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: w.store, Ledger: w.ledger, Home: w.home, Signer: me.Signer(), Box: me.Box(),
+		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: w.store, Ledger: w.ledger, Heads: heads.Open(w.home.Heads()), Home: w.home, Signer: me.Signer(), Box: me.Box(),
 		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify}, Compile: policy.Compile, Now: w.clock,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}))
@@ -286,8 +288,8 @@ func (w *world) newJob(change func(*statement.Job, *statement.Body)) *job {
 	if change != nil {
 		change(&s, &j.body)
 	}
-	plain := must(statement.Marshal(j.body))
 	for _, to := range s.Brokers() {
+		plain := must(statement.Marshal(message.Letter{Body: j.body, Ack: w.acks[to]}))
 		s.Bodies = append(s.Bodies, statement.SealedBody{To: to, Sealed: must(seal.To(w.boxOf(to), message.BodyContext(s.Requester, to), plain))})
 	}
 	e := must(statement.Sign(s, w.requester().Signer()))

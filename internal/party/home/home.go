@@ -91,6 +91,9 @@ func (d Dir) Job(job statement.Digest) string {
 // Grants is the folder of grants that this party signed.
 func (d Dir) Grants() string { return filepath.Join(d.path, "grants") }
 
+// Heads is the folder of the newest acknowledgement of each owner. It may be lost: then a restored ledger is noticed later, or not.
+func (d Dir) Heads() string { return filepath.Join(d.path, "heads") }
+
 // Pools is the folder of pool epochs that this party signed.
 func (d Dir) Pools() string { return filepath.Join(d.path, "pools") }
 

@@ -56,6 +56,7 @@ type Exposure struct {
 	Outcome    string                `json:"outcome,omitempty"`
 	Bytes      int64                 `json:"bytes,omitempty"`
 	ClosedMS   int64                 `json:"closed_ms,omitempty"`
+	ClosedSeq  int64                 `json:"closed_seq,omitempty"` // the entry that closed it
 }
 
 // Open reports whether no receipt has closed the exposure.
@@ -140,7 +141,7 @@ func (a *Accounts) close(e *Entry) {
 	j.Closed = true
 	for i := range j.Exposures {
 		if x := &j.Exposures[i]; x.Release == e.Release {
-			x.Receipt, x.Outcome, x.Bytes, x.ClosedMS = e.Receipt, e.Outcome, e.Bytes, e.AtMS
+			x.Receipt, x.Outcome, x.Bytes, x.ClosedMS, x.ClosedSeq = e.Receipt, e.Outcome, e.Bytes, e.AtMS, e.Seq
 		}
 	}
 }

@@ -290,6 +290,19 @@ func (l *Ledger) Head() Head {
 	return l.synced
 }
 
+// At returns the head after the durable entry seq, if there is one.
+func (l *Ledger) At(seq int64) (Head, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return headAt(l.entries[:l.durable], l.synced, seq)
+}
+
+// Holds reports whether the ledger is, or once was, at this head.
+func (l *Ledger) Holds(h Head) bool {
+	at, ok := l.At(h.Seq)
+	return ok && at == h
+}
+
 // Close waits for appends under way and lets go of the file.
 func (l *Ledger) Close() error {
 	l.mu.Lock()

@@ -11,9 +11,24 @@ import (
 
 // Head is the last entry's number and digest. Whoever notes it elsewhere can
 // tell later whether the ledger was rolled back.
-type Head struct {
-	Seq    int64            `json:"seq"`
-	Digest statement.Digest `json:"digest"`
+type Head = statement.LedgerHead
+
+// Holds reports whether a verified ledger with these entries and this last head went through another head: whether it is that
+// ledger, or a later state of it.
+func Holds(entries []Entry, last, h Head) bool {
+	at, ok := headAt(entries, last, h.Seq)
+	return ok && at == h
+}
+
+// headAt is the head after entry seq: the entry behind it states its digest.
+func headAt(entries []Entry, last Head, seq int64) (Head, bool) {
+	switch {
+	case seq < 1 || seq > last.Seq:
+		return Head{}, false
+	case seq == last.Seq:
+		return last, true
+	}
+	return Head{Seq: seq, Digest: entries[seq].Previous}, true
 }
 
 // parse verifies the whole chain. Whole is the length of all complete entries:

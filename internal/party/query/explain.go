@@ -13,6 +13,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
@@ -28,6 +29,7 @@ type Exchange interface {
 type Asker struct {
 	Exchange Exchange
 	Catalog  *catalog.Catalog
+	Heads    *heads.Store
 	Home     home.Dir
 	Signer   statement.Signer
 	Compile  func(policy.Request) (*policy.Plan, error)

@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
@@ -52,7 +53,7 @@ func newWorld(t *testing.T, change func(*statement.Contract)) *world {
 	}
 	w.dir = must(home.Create(filepath.Join(t.TempDir(), "home")))
 	w.Asker = &Asker{
-		Exchange: w.ex, Catalog: catalog.New(w.ex), Home: w.dir, Signer: w.asker.Signer(), Compile: policy.Compile,
+		Exchange: w.ex, Catalog: catalog.New(w.ex), Heads: heads.Open(w.dir.Heads()), Home: w.dir, Signer: w.asker.Signer(), Compile: policy.Compile,
 		Now: func() time.Time { return w.now },
 	}
 	w.publish()
@@ -188,6 +189,40 @@ func TestContractRefused(t *testing.T) {
 	}
 }
 
+// TestSubmitCarriesHeads: each owner is sent its own newest acknowledgement, and nobody another's.
+func TestSubmitCarriesHeads(t *testing.T) {
+	w := newWorld(t, nil)
+	stranger := must(keyring.New("stranger"))
+	own := map[statement.Fingerprint]heads.Ack{}
+	for _, k := range []*keyring.Keyring{w.owner, w.asker, stranger} {
+		d := statement.Sum([]byte(k.Name()))
+		e := must(statement.Sign(statement.Ack{
+			Owner: k.Fingerprint(), Job: d, Receipt: d, Release: d, ReleasedMS: 1, ClosedMS: 2, Head: statement.LedgerHead{Seq: 3, Digest: d},
+		}, k.Signer()))
+		own[k.Fingerprint()] = must(heads.Verify(e, k.Fingerprint()))
+		must(w.Heads.See(own[k.Fingerprint()]))
+	}
+	d, _, err := w.Submit(t.Context(), Run{Question: w.question(sql)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := must(statement.Verify[statement.Job](w.ex.Jobs[d], w.asker.Fingerprint())).Body()
+	for _, k := range []*keyring.Keyring{w.asker, w.owner} {
+		for _, s := range j.Bodies {
+			if s.To != k.Fingerprint() {
+				continue
+			}
+			var l message.Letter
+			if err := message.OpenWith(k.Box(), message.BodyContext(w.asker.Fingerprint(), k.Fingerprint()), s.Sealed, &l); err != nil {
+				t.Fatal(err)
+			}
+			if l.Ack == nil || l.Ack.Digest() != own[k.Fingerprint()].Digest() || must(l.Body.Commit()) != j.Commitment {
+				t.Errorf("%s was sent another acknowledgement, or another body", k.Name())
+			}
+		}
+	}
+}
+
 // TestSubmit: the header shows no SQL, each broker opens the same body, and the job is kept before it is sent.
 func TestSubmit(t *testing.T) {
 	w := newWorld(t, nil)
@@ -206,12 +241,12 @@ func TestSubmit(t *testing.T) {
 	for _, k := range []*keyring.Keyring{w.asker, w.owner} {
 		opened := 0
 		for _, s := range j.Bodies {
-			var b statement.Body
-			if message.OpenWith(k.Box(), message.BodyContext(w.asker.Fingerprint(), k.Fingerprint()), s.Sealed, &b) != nil {
+			var l message.Letter
+			if message.OpenWith(k.Box(), message.BodyContext(w.asker.Fingerprint(), k.Fingerprint()), s.Sealed, &l) != nil {
 				continue
 			}
 			opened++
-			if b.SQL != sql || must(b.Commit()) != j.Commitment {
+			if l.Body.SQL != sql || must(l.Body.Commit()) != j.Commitment || l.Ack != nil {
 				t.Fatal("another body")
 			}
 		}

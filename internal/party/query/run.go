@@ -16,7 +16,6 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/broker"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/message"
-	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -38,7 +37,7 @@ type Event struct {
 }
 
 // Submit judges the question here first, signs the job, seals its body to each
-// broker concerned, and queues it. The job is stored here before it is sent.
+// broker concerned, beside the newest word of that party on its own ledger, and queues it. The job is stored here before it is sent.
 func (a *Asker) Submit(ctx context.Context, r Run) (statement.Digest, *Verdict, error) {
 	v, body, err := a.judge(ctx, r.Question)
 	if err != nil {
@@ -121,11 +120,11 @@ func (a *Asker) sealBody(ctx context.Context, body *statement.Body, to statement
 	if err != nil {
 		return nil, err
 	}
-	plain, err := statement.Marshal(body)
-	if err != nil {
-		return nil, err
+	l := message.Letter{Body: *body}
+	if ack := a.Heads.Newest(to); ack != nil {
+		l.Ack = ack.Envelope()
 	}
-	sealed, err := seal.To(p.Body().Box, message.BodyContext(a.self(), to), plain)
+	sealed, err := message.SealTo(p.Body().Box, message.BodyContext(a.self(), to), l)
 	if err != nil {
 		return nil, fault.New(fault.Untrusted, "the key of "+p.Body().Name+" can't be sealed to", "ask it to register again", err)
 	}

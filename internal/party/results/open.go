@@ -5,14 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/receipt"
@@ -32,15 +35,18 @@ type Opener struct {
 	Exchange  Exchange
 	Catalog   *catalog.Catalog
 	Ledger    *ledger.Ledger
+	Heads     *heads.Store
 	Box       *seal.BoxKey
 	Self      statement.Fingerprint
 	Verifiers evidence.Verifiers
+	Log       *slog.Logger
 }
 
 // Account is the verified account of a job, and the bundle to pass on.
 type Account struct {
 	Report *receipt.Report
 	Bundle []byte
+	Back   []string      // for people: owners whose ledger went back, as this and earlier accounts show; also notes of the report
 	key    *seal.DataKey // of the result; nil for an owner that receives none
 }
 
@@ -72,8 +78,25 @@ func (o *Opener) Account(ctx context.Context, job statement.Digest, extra []stat
 	if a.Report.Receipt.Job != job {
 		return nil, untrusted("the receipt is for another job", nil)
 	}
+	o.compareHeads(a)
 	return a, nil
 }
+
+// compareHeads remembers what the owners of a verified account signed about their ledgers. A ledger that went back is for the reader
+// to know, and nothing against the result: the keys that it was made with were released.
+func (o *Opener) compareHeads(a *Account) {
+	back, err := o.Heads.See(a.Report.Acks...)
+	if err != nil {
+		o.Log.Warn("ledger heads not remembered", "error", err)
+	}
+	for _, b := range back {
+		a.Back = append(a.Back, fmt.Sprintf("the ledger of %s went back: it was at entry %d on %s and at entry %d on %s; restored from an old copy, or its clock set back",
+			a.Report.Who(b.Owner), b.Known.Body().Head.Seq, at(b.Known), b.Now.Body().Head.Seq, at(b.Now)))
+	}
+	a.Report.Notes = append(a.Report.Notes, a.Back...)
+}
+
+func at(a heads.Ack) string { return time.UnixMilli(a.Body().ClosedMS).UTC().Format(time.RFC3339) }
 
 func untrusted(msg string, err error) error {
 	return fault.New(fault.Untrusted, msg, "nothing is shown; run the query again, and ask the operator of the host", err)

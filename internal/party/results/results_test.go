@@ -2,6 +2,8 @@ package results
 
 import (
 	"bytes"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
 	"github.com/cordon-exchange/cordon/message"
@@ -89,8 +92,8 @@ func (w *world) open(p *receipttest.Party) *Opener {
 	w.ledger = must(ledger.Open(filepath.Join(w.t.TempDir(), "ledger"), p.Fingerprint(), time.Now))
 	w.t.Cleanup(func() { w.ledger.Close() })
 	return &Opener{
-		Exchange: w.ex, Catalog: catalog.New(w.ex), Ledger: w.ledger, Box: p.Box, Self: p.Fingerprint(),
-		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
+		Exchange: w.ex, Catalog: catalog.New(w.ex), Ledger: w.ledger, Heads: heads.Open(filepath.Join(w.t.TempDir(), "heads")), Box: p.Box, Self: p.Fingerprint(),
+		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify}, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -174,6 +177,65 @@ func TestRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// TestLedgerWentBack: two accounts that verify, and that one ledger of each owner can't both have closed. The result opens all the
+// same, and whoever reads it is told.
+func TestLedgerWentBack(t *testing.T) {
+	first, second := newWorld(t, receipttest.Edit{}, ""), newWorld(t, receipttest.Edit{Ack: func(a *statement.Ack) {
+		a.Head.Seq--
+		a.ClosedMS++
+	}}, "")
+	for _, order := range [][]*world{{first, second}, {second, first}} {
+		known := heads.Open(filepath.Join(t.TempDir(), "heads"))
+		for i, w := range order {
+			w.opener.Heads = known
+			o, err := w.opener.Open(t.Context(), w.job, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.Join(o.Account.Back, "\n")
+			if i == 0 && text != "" {
+				t.Fatalf("told of the first account: %s", text)
+			}
+			notes := strings.Join(o.Account.Report.Notes, "\n")
+			for _, owner := range w.a.Owners {
+				if i == 1 && (!strings.Contains(text, "ledger of "+owner.Name+" went back") || !strings.Contains(notes, "ledger of "+owner.Name)) {
+					t.Errorf("nothing of %s in %q", owner.Name, text)
+				}
+			}
+		}
+		for _, owner := range first.a.Owners {
+			if known.Newest(owner.Fingerprint()).Body().Head.Seq != 7 {
+				t.Error("not the furthest head is remembered")
+			}
+		}
+	}
+}
+
+// TestHeadsOfWhatDoesNotVerify: nothing is learned from an account that does not verify, and a result opens if nothing can be learned.
+func TestHeadsOfWhatDoesNotVerify(t *testing.T) {
+	w := newWorld(t, receipttest.Edit{}, "")
+	b := *w.a.Bundle
+	b.Acks = b.Acks[1:]
+	w.give(w.a.Requester, w.key.BytesUnsafe(), must(b.Encode()))
+	if _, err := w.opener.Open(t.Context(), w.job, nil); err == nil {
+		t.Fatal("opened")
+	}
+	for _, owner := range w.a.Owners {
+		if w.opener.Heads.Newest(owner.Fingerprint()) != nil {
+			t.Errorf("learned of %s", owner.Name)
+		}
+	}
+	w.give(w.a.Requester, w.key.BytesUnsafe(), w.a.Bytes)
+	file := filepath.Join(t.TempDir(), "heads")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.opener.Heads = heads.Open(file)
+	if _, err := w.opener.Open(t.Context(), w.job, nil); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestOtherJobsAccount: a genuine account of one job vouches for no other.
