@@ -94,5 +94,5 @@ func (c *compiler) param(e *query.Expr) (Expr, *Refusal) {
 			return Expr{Op: OpConst, Type: p.Type, Value: p.Value}, nil
 		}
 	}
-	return Expr{}, ruled("parameters", "unbound", e.Pos, "no value is given for $"+e.Text, "")
+	return Expr{}, ruled("parameters", "unbound", e.Pos, "no value is given for $"+e.Text, "give one for each, in their order: --param TYPE:VALUE, as --param varchar:Large")
 }

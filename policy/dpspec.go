@@ -233,6 +233,28 @@ func (s Step) encoded() []byte {
 	return b
 }
 
+// maxResultNotes are stated with a result.
+const maxResultNotes = 32
+
+// ResultNotes are what the reader of a result has to know of its numbers: how much noise they carry. They follow from the plan.
+func (p *Plan) ResultNotes() (out []string) {
+	if p.Program == nil {
+		return nil
+	}
+	for i, n := range p.Program.Releases {
+		if n.Mode != ModeDP {
+			continue
+		}
+		rules, _ := p.noiseRules(i)
+		for _, r := range rules {
+			if len(out) < maxResultNotes && !slices.Contains(out, r) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
 // noiseRules says what carries how much noise, and what that costs.
 func (p *Plan) noiseRules(release int) (rules, notes []string) {
 	n := p.Program.Releases[release]

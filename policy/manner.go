@@ -105,7 +105,14 @@ const maxListed = 8
 func listed(list []template) string {
 	var names []string
 	for _, t := range list[:min(len(list), maxListed)] {
-		names = append(names, t.name)
+		name := t.name
+		for i, p := range t.params {
+			name += fmt.Sprintf(" --param %s:VALUE", p.typ)
+			if p.name != "" {
+				name += fmt.Sprintf(" ($%d: %s)", i+1, p.name)
+			}
+		}
+		names = append(names, name)
 	}
 	if len(list) > maxListed {
 		names = append(names, fmt.Sprintf("and %d more", len(list)-maxListed))

@@ -99,6 +99,7 @@ type Noise struct {
 	Delta            *big.Rat
 	Period           time.Duration // of PerOrg; 0: for life
 	MaxGroupsPerUnit int64
+	MaxRowsPerUnit   int64    // in one group
 	PerOrg           *big.Rat // of what one organisation is charged for within Period; nil: it may spend all
 }
 
@@ -117,7 +118,7 @@ func (p *Policy) Noise() (Noise, bool) {
 		return new(big.Rat).Set(x)
 	}
 	d := p.dp
-	return Noise{own(d.epsilonMaxQuery), own(d.epsilon), own(d.delta), d.period, d.maxGroupsPerUnit, own(d.perOrg)}, true
+	return Noise{own(d.epsilonMaxQuery), own(d.epsilon), own(d.delta), d.period, d.maxGroupsPerUnit, d.maxRowsPerUnit, own(d.perOrg)}, true
 }
 
 // Timing is the time between two moments at which answers may leave; 0: they leave when they are there.

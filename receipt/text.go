@@ -138,7 +138,7 @@ func (p *printer) durations() {
 	p.line("\nFOR HOW LONG\n")
 	p.line("by the enclave\t%s\tclock: %s", time.Duration(c.Micros)*time.Microsecond, p.r.Receipt.ClockClass)
 	if tick := p.r.Receipt.TickMS; tick > 0 {
-		p.line("timing\tanswered at ticks of %s, as policies ask: times are rounded up to them, memory to what the job may use", time.Duration(tick)*time.Millisecond)
+		p.line("timing\tanswered at ticks of %s, as policies ask: times last until one, memory is what the job may use", time.Duration(tick)*time.Millisecond)
 	}
 	p.line("clear byte-seconds\t%s", ByteSeconds(c))
 	p.line("peak memory\t%d bytes", c.PeakMemory)

@@ -130,10 +130,11 @@ func cells(p *policy.Policy) (out []string) {
 	if n, ok := p.Noise(); ok {
 		out = []string{
 			"carries noise; a group is named only if it has about " + fmt.Sprint(g.MinUnits) + " " + units + " and more, by a choice that is noised too",
-			fmt.Sprintf("has each %s in at most %d groups of an answer, with values clamped to the measure's clamp", p.UnitColumn(), n.MaxGroupsPerUnit),
+			fmt.Sprintf("has each %s in at most %d groups of an answer, with at most %d rows in each, and values clamped to the measure's clamp: the noise is as wide as that",
+				p.UnitColumn(), n.MaxGroupsPerUnit, n.MaxRowsPerUnit),
 		}
 		if g.RoundCount > 1 || g.ValueDigits < 15 {
-			out = append(out, rounded(g))
+			out = append(out, "is not rounded: guard.rounding says nothing under noise")
 		}
 		return out
 	}
@@ -193,6 +194,10 @@ func noPromise(p *policy.Policy) (out []string) {
 		out = []string{
 			"exact numbers: small groups drown in noise, which is the point",
 			"protection of a group of units together as strong as of one: it weakens with their number",
+			"hiding how large your table is: its rows and bytes, and the bytes of each column that a job opened, are told exactly",
+		}
+		if p.Timing() == 0 {
+			out = append(out, "that the time and memory of a job say nothing of the rows (timing: off)")
 		}
 	}
 	if p.MayPrune() {
@@ -215,6 +220,8 @@ func budget(p *policy.Policy) []string {
 				span = "in " + days(n.Period)
 			}
 			out = append(out, fmt.Sprintf("epsilon %s of it for one organisation, %s", decimal(n.PerOrg), span))
+		} else if n.Period > 0 {
+			out = append(out, "dp.period bounds nothing without dp.per_org")
 		}
 	}
 	if p.Price() > 0 {

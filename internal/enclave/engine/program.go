@@ -163,7 +163,7 @@ func (p *program) checkInput(ctx context.Context) error {
 // post computes the result over the released tables.
 func (p *program) post(ctx context.Context) error {
 	items := p.plan.Program.Result.Select
-	t := &result.Table{Columns: p.columns, Suppressed: p.hidden}
+	t := &result.Table{Columns: p.columns, Suppressed: p.hidden, Notes: p.plan.ResultNotes()}
 	err := p.engine.query(ctx, p.final.SQL(), maxResultRows, func(row []driver.Value) error {
 		out, err := resultRow(row, items)
 		t.Rows = append(t.Rows, out)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
@@ -44,10 +45,10 @@ func (d Due) Entries(a *ledger.Accounts, by By) ([]ledger.Entry, error) {
 	if len(d.Rules) == 0 || len(d.Charges) == 0 {
 		return nil, ErrNoTerms
 	}
-	if err := d.perQuery(); err != nil {
+	events := a.Budget(d.Dataset)
+	if err := d.perQuery(events, by); err != nil {
 		return nil, err
 	}
-	events := a.Budget(d.Dataset)
 	fresh := len(events)
 	for _, r := range d.Rules {
 		b, err := account.Open(r.terms, events[:fresh])
@@ -64,10 +65,14 @@ func (d Due) Entries(a *ledger.Accounts, by By) ([]ledger.Entry, error) {
 	return d.entries(events[fresh:], by), nil
 }
 
-// perQuery holds what all charges of the plan together come to against what one query may cost.
-func (d Due) perQuery() error {
+// perQuery holds what all charges of the plan together come to against what one query may cost. What the requester paid before,
+// perhaps under a policy that allowed more, counts no more.
+func (d Due) perQuery(events []account.Event, by By) error {
 	sum := new(big.Rat)
 	for _, c := range d.Charges {
+		if slices.ContainsFunc(events, func(e account.Event) bool { return string(e.Release) == c.Release && e.Org == by.Requester }) {
+			continue
+		}
 		e, err := account.Amount(c.Epsilon).Rat()
 		if err != nil || e.Sign() == 0 {
 			return ErrCharge
@@ -76,7 +81,7 @@ func (d Due) perQuery() error {
 	}
 	for _, r := range d.Rules {
 		if sum.Cmp(r.EpsilonMaxQuery) > 0 {
-			return &Refused{d.Dataset, fmt.Sprintf("the query costs epsilon %s, and one query may cost %s", decimal(sum), decimal(r.EpsilonMaxQuery))}
+			return &Refused{d.Dataset, fmt.Sprintf("the query costs epsilon %s, and one query may cost %s, by the policy of the version that is read or by that of the newest", decimal(sum), decimal(r.EpsilonMaxQuery))}
 		}
 	}
 	return nil

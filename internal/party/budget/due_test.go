@@ -195,6 +195,28 @@ func TestRefusedTogether(t *testing.T) {
 	}
 }
 
+// TestPaidQuestionUnderATighterPolicy: what was paid when one query could cost more is not refused for that; anything else is.
+func TestPaidQuestionUnderATighterPolicy(t *testing.T) {
+	wide := ruleOf(t, "{epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 2}")
+	narrow := ruleOf(t, "{epsilon_max_query: 0.05, epsilon: 10, delta: 0.000001, max_groups_per_unit: 2}")
+	l := open(t, t.TempDir())
+	if n, err := charge(l, due("a", wide), by(asker)); err != nil || n != 1 {
+		t.Fatal(n, err)
+	}
+	if n, err := charge(l, due("a", wide, narrow), by(asker)); err != nil || n != 0 {
+		t.Errorf("paid before: %d entries, %v", n, err)
+	}
+	for name, d := range map[string]struct {
+		Due
+		By
+	}{"another question": {due("b", wide, narrow), by(asker)}, "another organisation": {due("a", wide, narrow), by(owner)}} {
+		var no *Refused
+		if _, err := charge(l, d.Due, d.By); !errors.As(err, &no) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestOrganisations: the same question of a second organisation takes nothing from the whole, and all of its own part.
 func TestOrganisations(t *testing.T) {
 	r := ruleOf(t, "{epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 2, per_org: 1}")

@@ -271,6 +271,10 @@ func (f *Failed) Hint() string {
 		return "no host has taken it: ask its operator whether 'cordon host serve' runs and offers the class; 'cordon query status " + string(f.Job) + "' follows it"
 	case f.Late:
 		return "the job goes on: 'cordon query status " + string(f.Job) + "' follows it"
+	case f.Code == "too-slow":
+		return "the policies let answers leave at ticks that are longer than a job of this class may take: ask with a larger --class; 'query explain' says the tick"
+	case f.Code == "revoked":
+		return orSomeone(f.Party) + " withdrew what the contract rests on: propose a new one over what is on offer ('cordon dataset list')"
 	case strings.HasPrefix(f.Code, "bad-"):
 		return "something between the parties is not genuine, and nothing of it was used; ask " + orSomeone(f.Party)
 	}
