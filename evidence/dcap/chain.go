@@ -51,24 +51,25 @@ func parseChain(text string) (chain, error) {
 	return chain{certs[0], certs[1], certs[2]}, nil
 }
 
-// parseCerts reads certificates in PEM with nothing between them.
+// parseCerts reads certificates in PEM with nothing but empty lines between them.
 func parseCerts(text string) (out []*x509.Certificate, err error) {
 	if len(text) > maxChain {
 		return nil, errors.New("chain too long")
 	}
-	for text = strings.TrimSpace(text); text != ""; {
-		if len(out) == maxCerts || !strings.HasPrefix(text, "-----BEGIN CERTIFICATE-----") {
+	for rest := []byte(strings.ReplaceAll(text, "\r\n", "\n")); len(rest) > 0; {
+		b, after := pem.Decode(rest)
+		if b == nil || b.Type != "CERTIFICATE" || len(b.Bytes) > maxCert || len(out) == maxCerts {
 			return nil, errors.New("not a list of certificates")
 		}
-		b, rest := pem.Decode([]byte(text))
-		if b == nil || b.Type != "CERTIFICATE" || len(b.Headers) > 0 || len(b.Bytes) > maxCert {
-			return nil, errors.New("not a list of certificates")
+		// One encoding: base64 and its frame leave room that nobody signs.
+		if again := pem.EncodeToMemory(b); !bytes.HasPrefix(append(rest, '\n'), again) {
+			return nil, errors.New("not PEM as it is written")
 		}
 		c, err := x509.ParseCertificate(b.Bytes)
 		if err != nil {
 			return nil, errors.New("not a certificate")
 		}
-		out, text = append(out, c), strings.TrimSpace(string(rest))
+		out, rest = append(out, c), bytes.TrimLeft(after, "\n")
 	}
 	if len(out) == 0 {
 		return nil, errors.New("no certificate")
@@ -76,10 +77,14 @@ func parseCerts(text string) (out []*x509.Certificate, err error) {
 	return out, nil
 }
 
-// anchor returns the pinned root with the key and the name of the one that a chain claims.
+// anchor returns the pinned root that a chain claims: the very certificate, or another one that its key gave itself.
 func anchor(roots []*x509.Certificate, claimed *x509.Certificate) (*x509.Certificate, error) {
 	for _, r := range roots {
-		if bytes.Equal(r.RawSubjectPublicKeyInfo, claimed.RawSubjectPublicKeyInfo) && bytes.Equal(r.RawSubject, claimed.RawSubject) {
+		if claimed.Equal(r) {
+			return r, nil
+		}
+		sameKey := bytes.Equal(r.RawSubjectPublicKeyInfo, claimed.RawSubjectPublicKeyInfo) && bytes.Equal(r.RawSubject, claimed.RawSubject)
+		if sameKey && r.CheckSignature(claimed.SignatureAlgorithm, claimed.RawTBSCertificate, claimed.Signature) == nil {
 			return r, nil
 		}
 	}

@@ -1,11 +1,9 @@
 package dcap
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -26,33 +24,51 @@ const (
 
 // tcbInfo is a document that Intel signs for one FMSPC. Members that are not used may be added by Intel at any time.
 type tcbInfo struct {
-	ID         string                   `json:"id"`
-	Version    int                      `json:"version"`
-	IssueDate  time.Time                `json:"issueDate"`
-	NextUpdate time.Time                `json:"nextUpdate"`
-	FMSPC      hexBytes                 `json:"fmspc"`
-	PCEID      hexBytes                 `json:"pceId"`
-	TCBType    int                      `json:"tcbType"`
-	Evaluation int                      `json:"tcbEvaluationDataNumber"`
-	Module     *moduleIdentity          `json:"tdxModule"`
-	Modules    bounded[*moduleIdentity] `json:"tdxModuleIdentities"`
-	Levels     bounded[*platformLevel]  `json:"tcbLevels"`
+	ID         string            `json:"id"`
+	Version    int               `json:"version"`
+	IssueDate  time.Time         `json:"issueDate"`
+	NextUpdate time.Time         `json:"nextUpdate"`
+	FMSPC      hexBytes          `json:"fmspc"`
+	PCEID      hexBytes          `json:"pceId"`
+	TCBType    int               `json:"tcbType"`
+	Evaluation int               `json:"tcbEvaluationDataNumber"`
+	Module     *moduleIdentity   `json:"tdxModule"`
+	Modules    []*moduleIdentity `json:"tdxModuleIdentities"`
+	Levels     []*platformLevel  `json:"tcbLevels"`
+}
+
+type component struct {
+	SVN *uint8 `json:"svn"`
+}
+
+// components returns the sixteen numbers of a TCB.
+func components(list []component) (out [16]byte, err error) {
+	if len(list) != len(out) {
+		return out, malformed("collateral: not sixteen components")
+	}
+	for i, x := range list {
+		if x.SVN == nil {
+			return out, malformed("collateral: component without a number")
+		}
+		out[i] = *x.SVN
+	}
+	return out, nil
 }
 
 // platformLevel is met by machines that have at least these components.
 type platformLevel struct {
 	TCB struct {
-		SGX    *components `json:"sgxtcbcomponents"`
-		TDX    *components `json:"tdxtcbcomponents"`
+		SGX    []component `json:"sgxtcbcomponents"`
+		TDX    []component `json:"tdxtcbcomponents"`
 		PCESVN *uint16     `json:"pcesvn"`
 	} `json:"tcb"`
 	levelVerdict
 }
 
 type levelVerdict struct {
-	Date       time.Time       `json:"tcbDate"`
-	Status     Status          `json:"tcbStatus"`
-	Advisories bounded[string] `json:"advisoryIDs"`
+	Date       time.Time `json:"tcbDate"`
+	Status     Status    `json:"tcbStatus"`
+	Advisories []string  `json:"advisoryIDs"`
 }
 
 // svnLevel is met by a quoting enclave or TDX module of at least this version.
@@ -65,27 +81,27 @@ type svnLevel struct {
 
 // moduleIdentity is what a TDX module must be.
 type moduleIdentity struct {
-	ID             string             `json:"id"`
-	MRSigner       hexBytes           `json:"mrsigner"`
-	Attributes     hexBytes           `json:"attributes"`
-	AttributesMask hexBytes           `json:"attributesMask"`
-	Levels         bounded[*svnLevel] `json:"tcbLevels"`
+	ID             string      `json:"id"`
+	MRSigner       hexBytes    `json:"mrsigner"`
+	Attributes     hexBytes    `json:"attributes"`
+	AttributesMask hexBytes    `json:"attributesMask"`
+	Levels         []*svnLevel `json:"tcbLevels"`
 }
 
 // qeIdentity is what the quoting enclave must be.
 type qeIdentity struct {
-	ID             string             `json:"id"`
-	Version        int                `json:"version"`
-	IssueDate      time.Time          `json:"issueDate"`
-	NextUpdate     time.Time          `json:"nextUpdate"`
-	Evaluation     int                `json:"tcbEvaluationDataNumber"`
-	MiscSelect     hexBytes           `json:"miscselect"`
-	MiscSelectMask hexBytes           `json:"miscselectMask"`
-	Attributes     hexBytes           `json:"attributes"`
-	AttributesMask hexBytes           `json:"attributesMask"`
-	MRSigner       hexBytes           `json:"mrsigner"`
-	ISVProdID      *uint16            `json:"isvprodid"`
-	Levels         bounded[*svnLevel] `json:"tcbLevels"`
+	ID             string      `json:"id"`
+	Version        int         `json:"version"`
+	IssueDate      time.Time   `json:"issueDate"`
+	NextUpdate     time.Time   `json:"nextUpdate"`
+	Evaluation     int         `json:"tcbEvaluationDataNumber"`
+	MiscSelect     hexBytes    `json:"miscselect"`
+	MiscSelectMask hexBytes    `json:"miscselectMask"`
+	Attributes     hexBytes    `json:"attributes"`
+	AttributesMask hexBytes    `json:"attributesMask"`
+	MRSigner       hexBytes    `json:"mrsigner"`
+	ISVProdID      *uint16     `json:"isvprodid"`
+	Levels         []*svnLevel `json:"tcbLevels"`
 }
 
 // decodeDocument reads a signed document. The number of its values is bounded before any is built.
@@ -110,50 +126,4 @@ func (h *hexBytes) UnmarshalJSON(src []byte) error {
 	b, err := hex.DecodeString(s)
 	*h = b
 	return err
-}
-
-// bounded is a list of at most maxList elements, none of them null.
-type bounded[T any] []T
-
-func (l *bounded[T]) UnmarshalJSON(src []byte) error {
-	var raw []json.RawMessage
-	if err := json.Unmarshal(src, &raw); err != nil {
-		return err
-	}
-	if len(raw) > maxList {
-		return fmt.Errorf("list of %d", len(raw))
-	}
-	out := make([]T, len(raw))
-	for i, r := range raw {
-		if bytes.Equal(r, []byte("null")) {
-			return errors.New("null in a list")
-		}
-		if err := json.Unmarshal(r, &out[i]); err != nil {
-			return err
-		}
-	}
-	*l = out
-	return nil
-}
-
-// components are the sixteen numbers of a TCB.
-type components [16]uint8
-
-func (c *components) UnmarshalJSON(src []byte) error {
-	var list bounded[struct {
-		SVN *uint8 `json:"svn"`
-	}]
-	if err := json.Unmarshal(src, &list); err != nil {
-		return err
-	}
-	if len(list) != len(c) {
-		return errors.New("not sixteen components")
-	}
-	for i, x := range list {
-		if x.SVN == nil {
-			return errors.New("component without a number")
-		}
-		c[i] = *x.SVN
-	}
-	return nil
 }

@@ -10,6 +10,5 @@ const (
 	maxChain    = 32 << 10 // one chain, as PEM
 	maxCRL      = 256 << 10
 	maxDocument = 64 << 10 // TCB info, QE identity
-	maxList     = 128      // elements of one list in a document
-	maxJSON     = 4096     // JSON values in a document
+	maxJSON     = 4096     // JSON values in a document, which bounds its lists
 )

@@ -199,10 +199,11 @@ func (a *assessment) quotingEnclave() error {
 // platform is the second part: the first level that the machine meets.
 func (a *assessment) platform() error {
 	for _, l := range a.info.Levels {
-		if l.TCB.SGX == nil || l.TCB.PCESVN == nil || (l.TCB.TDX == nil) != (a.q.TD == nil) {
-			return malformed("collateral: level without components")
+		ok, err := a.meets(l)
+		if err != nil {
+			return err
 		}
-		if a.meets(l) {
+		if ok {
 			a.tcb.Date = l.Date
 			return a.took(&a.tcb.Platform, l.levelVerdict)
 		}
@@ -211,18 +212,24 @@ func (a *assessment) platform() error {
 	return nil
 }
 
-func (a *assessment) meets(l *platformLevel) bool {
-	if !atLeast(a.q.PCK.CPUSVN[:], l.TCB.SGX[:]) || a.q.PCK.PCESVN < *l.TCB.PCESVN {
-		return false
+func (a *assessment) meets(l *platformLevel) (bool, error) {
+	if l == nil || l.TCB.PCESVN == nil {
+		return false, malformed("collateral: level without PCESVN")
 	}
+	sgx, err := components(l.TCB.SGX)
+	if err != nil {
+		return false, err
+	}
+	meets := atLeast(a.q.PCK.CPUSVN[:], sgx[:]) && a.q.PCK.PCESVN >= *l.TCB.PCESVN
 	if a.q.TD == nil {
-		return true
+		return meets, nil
 	}
+	tdx, err := components(l.TCB.TDX)
 	skip := 0 // a module of version 1 or later has levels of its own
 	if a.q.TD.TEETCBSVN[1] > 0 {
 		skip = 2
 	}
-	return atLeast(a.q.TD.TEETCBSVN[skip:], l.TCB.TDX[skip:])
+	return meets && atLeast(a.q.TD.TEETCBSVN[skip:], tdx[skip:]), err
 }
 
 func atLeast(have, want []byte) bool {
@@ -245,7 +252,7 @@ func (a *assessment) module() error {
 	if version > 0 {
 		id = nil
 		want := fmt.Sprintf("TDX_%02X", version)
-		if i := slices.IndexFunc(a.info.Modules, func(m *moduleIdentity) bool { return m.ID == want }); i >= 0 {
+		if i := slices.IndexFunc(a.info.Modules, func(m *moduleIdentity) bool { return m != nil && m.ID == want }); i >= 0 {
 			id = a.info.Modules[i]
 		}
 	}
@@ -281,7 +288,7 @@ func masked(have, want, mask []byte) bool {
 // svn finds the first level that a version meets. Such parts are current, out of date or revoked, nothing else.
 func (a *assessment) svn(what string, levels []*svnLevel, have uint16) (s Status, err error) {
 	for _, l := range levels {
-		if l.TCB.ISVSVN == nil {
+		if l == nil || l.TCB.ISVSVN == nil {
 			return "", malformed("collateral: level without a version")
 		}
 		if have < *l.TCB.ISVSVN {
