@@ -63,8 +63,12 @@ func Load(dir string) ([]*Case, error) {
 	}
 	seen := map[string]bool{}
 	for i, c := range out {
-		if err := c.valid(); err != nil || seen[c.ID] {
-			return nil, fmt.Errorf("%s of %s: case %d: %w", FileName, filepath.Base(dir), i+1, errors.Join(err, errors.New("or its id stands twice")))
+		err := c.valid()
+		if err == nil && seen[c.ID] {
+			err = errors.New("id stands twice")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s of %s: case %d: %w", FileName, filepath.Base(dir), i+1, err)
 		}
 		seen[c.ID] = true
 		c.dir = dir
