@@ -30,7 +30,7 @@ type Result struct {
 	DebugAllowed bool // it is a debug enclave, and the policy allows that
 }
 
-// Appraise decides whether a genuine quote's machine is good enough (docs/spec/evidence.md, section 4.4). Which program runs in
+// Appraise decides whether a genuine quote's machine is good enough (docs/spec/evidence.md, section 7.4). Which program runs in
 // it, and for whom, is not asked here. The refusal names everything that is wrong.
 func Appraise(v *Verified, p Policy) (*Result, error) {
 	if v == nil || v.Quote == nil || len(p.Statuses) == 0 || p.MinTCBDate.IsZero() || p.MinEvaluation < 1 {

@@ -39,7 +39,7 @@ func (c *Collateral) fields() ([]string, map[string]any) {
 	}
 }
 
-// ParseCollateral reads the JSON form (docs/spec/evidence.md, section 4.2): one object of strings, no name twice, no other name.
+// ParseCollateral reads the JSON form (docs/spec/evidence.md, section 7.2): one object of strings, no name twice, no other name.
 // A name that is absent is an empty value. It proves nothing.
 func ParseCollateral(src []byte) (*Collateral, error) {
 	if len(src) > MaxCollateral {

@@ -230,6 +230,9 @@ func TestForged(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			f := forge(t)
 			x.edit(f)
+			if q, err := Parse(f.quote()); (q == nil) != (err != nil) {
+				t.Errorf("%v, and a quote: %v", err, q != nil)
+			}
 			_, r, err := f.judge()
 			if got := stages(err); !slices.Equal(got, x.want) || (err == nil) != (x.want == nil) || (r == nil) == (err == nil) {
 				t.Errorf("%v: %v, want %v", err, got, x.want)

@@ -30,8 +30,8 @@ type item struct {
 	Value asn1.RawValue
 }
 
-// parsePCK reads the SGX extension of a PCK certificate (Intel, SGX PCK Certificate and CRL Profile Specification, 1.3.5).
-// Each entry that is used must stand in it once.
+// parsePCK reads the SGX extension of a PCK certificate (Intel, SGX PCK Certificate and Certificate Revocation List Profile
+// Specification). Each entry that is used must stand in it once.
 func parsePCK(cert *x509.Certificate) (p PCK, err error) {
 	var ext []byte
 	for _, e := range cert.Extensions {

@@ -15,7 +15,7 @@ const (
 	KindTDX = "tdx-dcap"
 )
 
-// Numbers of the formats (docs/spec/evidence.md, section 4.1).
+// Numbers of the formats (docs/spec/evidence.md, section 7.1).
 const (
 	headerSize    = 48
 	enclaveSize   = 384
@@ -78,7 +78,10 @@ func Parse(raw []byte) (*Quote, error) {
 	if err := q.signatures(sigs); err != nil {
 		return nil, err
 	}
-	return q, q.readPCK()
+	if err := q.readPCK(); err != nil {
+		return nil, err
+	}
+	return q, nil
 }
 
 // header reads the header, and of v5 the descriptor of the body, and says how long the body is.

@@ -23,7 +23,7 @@ type Verified struct {
 	TCB *TCB // nil without collateral
 }
 
-// Verify checks that a quote is genuine and says how current its machine is (docs/spec/evidence.md, section 4.3; steps are
+// Verify checks that a quote is genuine and says how current its machine is (docs/spec/evidence.md, section 7.3; steps are
 // numbered as there). What it reports is not yet acceptable: absent or stale collateral, absent CRLs, a machine below every
 // level and a debug enclave are refused by Appraise, always.
 func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
