@@ -38,6 +38,9 @@ type forgery struct {
 	pem               string
 	padding           string // behind the chain, within the certification data
 	tail              []byte
+	behindOuter       []byte // in the signature data, behind all that is known
+	behindInner       []byte // the same within the certification data
+	crlUntil          time.Time
 	unsigned          func(signed []byte) // changes header and body after signing
 
 	info, qeid         map[string]any
@@ -275,11 +278,12 @@ func (f *forgery) quote() []byte {
 	inner := append(slices.Clone(qe), f.sign(f.pck, qe)...)
 	inner = binary.LittleEndian.AppendUint16(inner, uint16(len(f.auth)))
 	inner = append(append(inner, f.auth...), sized(f.inner, []byte(f.pem+f.padding))...)
+	inner = append(inner, f.behindInner...)
 	data := append(f.sign(f.att, signed), key...)
 	if f.version >= 4 {
 		inner = sized(f.outer, inner)
 	}
-	data = append(data, inner...)
+	data = append(append(data, inner...), f.behindOuter...)
 	if f.unsigned != nil {
 		f.unsigned(signed)
 	}
@@ -290,6 +294,9 @@ func (f *forgery) quote() []byte {
 func (f *forgery) crl(by *identity, listed []*big.Int) []byte {
 	f.t.Helper()
 	tmpl := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: forgedAt.AddDate(0, 0, -14), NextUpdate: forgedAt.AddDate(0, 0, 16)}
+	if !f.crlUntil.IsZero() {
+		tmpl.NextUpdate = f.crlUntil
+	}
 	for _, s := range listed {
 		tmpl.RevokedCertificateEntries = append(tmpl.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: s, RevocationTime: forgedAt})
 	}

@@ -48,16 +48,18 @@ func TestForged(t *testing.T) {
 		{"too long", func(f *forgery) { f.tail = make([]byte, MaxQuote) }, []stage.Error{stage.Parse}},
 		{"something behind the quote", func(f *forgery) { f.tail = []byte{0, 1} }, []stage.Error{stage.Parse}},
 		{"version 2", func(f *forgery) { f.header[0] = 2 }, []stage.Error{stage.Parse}},
-		{"version 6", func(f *forgery) { f.header[0] = 6 }, []stage.Error{stage.Parse}},
+		{"version 6", func(f *forgery) { f.as(5, bodyTD15); f.header[0] = 6 }, []stage.Error{stage.Parse}},
 		{"another attestation key type", func(f *forgery) { f.header[2] = 3 }, []stage.Error{stage.Alg, stage.Parse}},
 		{"another vendor", func(f *forgery) { f.header[12] ^= 1 }, []stage.Error{stage.Parse}},
 		{"another TEE", func(f *forgery) { f.header[4] = 0x82 }, []stage.Error{stage.Parse}},
-		{"TDX in v3", func(f *forgery) { f.header[0] = 3 }, []stage.Error{stage.Parse}},
+		{"TDX in v3", func(f *forgery) { f.as(3, bodyEnclave); f.header[4] = teeTDX }, []stage.Error{stage.Parse}},
 		{"SGX body said to be a TD", func(f *forgery) { f.as(5, bodyEnclave); f.header[4] = teeTDX }, []stage.Error{stage.Parse}},
 		{"TD body said to be SGX", func(f *forgery) { f.as(5, bodyTD15); f.header[4] = teeSGX }, []stage.Error{stage.Parse}},
 		{"body of another size", func(f *forgery) { f.as(5, bodyTD15); f.body = f.body[:td10Size] }, []stage.Error{stage.Parse}},
 		{"PCK certificate not in the quote", func(f *forgery) { f.inner = 3 }, []stage.Error{stage.Parse}},
 		{"certification data of another type", func(f *forgery) { f.outer = 5 }, []stage.Error{stage.Parse}},
+		{"data behind the certification data", func(f *forgery) { f.behindOuter = []byte{0} }, []stage.Error{stage.Parse}},
+		{"data behind the chain", func(f *forgery) { f.behindInner = []byte{0} }, []stage.Error{stage.Parse}},
 		{"not a chain", func(f *forgery) { f.pem = "x" }, []stage.Error{stage.Chain, stage.Parse}},
 		{"text between certificates", func(f *forgery) { f.pem = toPEM(f.pck, f.ca) + "x\n" + toPEM(f.root) }, []stage.Error{stage.Chain, stage.Parse}},
 		{"a chain of two", func(f *forgery) { f.pem = toPEM(f.pck, f.ca) }, []stage.Error{stage.Chain, stage.Parse}},
@@ -219,6 +221,14 @@ func TestForged(t *testing.T) {
 		{"module of an odd status", func(f *forgery) { levels(module(f))[0].(map[string]any)["tcbStatus"] = "Splendid" }, []stage.Error{stage.TCBStatus}},
 
 		// 7
+		{"quoting enclave out of date of no advisory", func(f *forgery) {
+			f.qe[258] = 3
+			levels(f.qeid)[1].(map[string]any)["advisoryIDs"] = nil
+		}, []stage.Error{stage.TCBStatus}},
+		{"module out of date of no advisory", func(f *forgery) {
+			f.body[0] = 5
+			levels(module(f))[1].(map[string]any)["advisoryIDs"] = nil
+		}, []stage.Error{stage.TCBStatus}},
 		{"quoting enclave revoked", func(f *forgery) { levels(f.qeid)[0].(map[string]any)["tcbStatus"] = "Revoked" }, []stage.Error{stage.TCBStatus}},
 		{"module revoked", func(f *forgery) { levels(module(f))[0].(map[string]any)["tcbStatus"] = "Revoked" }, []stage.Error{stage.TCBStatus}},
 

@@ -109,6 +109,10 @@ func TestEmbeddedRoot(t *testing.T) {
 	if _, err := r.judge(usual()); err != nil {
 		t.Error(err)
 	}
+	r.roots = []*x509.Certificate{}
+	if _, err := r.judge(usual()); !slices.Equal(stages(err), []stage.Error{stage.Chain}) {
+		t.Errorf("an empty list is no default: %v", err)
+	}
 }
 
 // The same quote, later: other collateral, and then none that is current.
