@@ -3,7 +3,6 @@ package dcap
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -135,7 +134,7 @@ func TestTruncated(t *testing.T) {
 	}
 	for n := range len(r.raw) - q.Trailing {
 		if q, err := Parse(r.raw[:n]); !errors.Is(err, stage.Parse) || q != nil {
-			t.Fatal(fmt.Sprintf("%d bytes: %v", n, err))
+			t.Fatalf("%d bytes: %v", n, err)
 		}
 	}
 }
