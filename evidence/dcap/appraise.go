@@ -63,9 +63,7 @@ func (p Policy) judge(t *TCB) (out []error) {
 	if !t.CRLs {
 		refuse(stage.NoCRL, "nothing says whether the machine is revoked")
 	}
-	for _, s := range t.Stale {
-		refuse(stage.StaleCollateral, "%s", s)
-	}
+	out = append(out, t.stale()...)
 	if t.Status == "" {
 		refuse(stage.TCBNoLevel, "%s below every level", strings.Join(t.Below, ", "))
 		return out

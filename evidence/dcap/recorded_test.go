@@ -64,9 +64,13 @@ func read(t testing.TB, c *cases.Case) *recorded {
 
 func open(t testing.TB, kind, id string) *recorded {
 	t.Helper()
-	for _, r := range load(t, kind) {
-		if r.ID == id {
-			return r
+	list, err := cases.Load("../testdata/" + kind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range list {
+		if c.ID == id {
+			return read(t, c)
 		}
 	}
 	t.Fatalf("no case %s", id)
@@ -140,6 +144,16 @@ func TestClockMoves(t *testing.T) {
 				t.Errorf("%s, a clock %s: %v", ids[0], name, err)
 			}
 		}
+	}
+}
+
+// Collateral so old that its signer's certificate has ended is stale as well.
+func TestOldCollateral(t *testing.T) {
+	r := open(t, "tdx", "edgeless-qpl/2023-02-17")
+	c := *r.Case
+	r.Case, c.At = &c, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	if _, err := r.judge(usual()); !slices.Equal(stages(err), []stage.Error{stage.StaleCollateral, stage.TCBInfoChain}) {
+		t.Error(err)
 	}
 }
 

@@ -47,6 +47,14 @@ func (a *assessment) current(what string, from, until time.Time) {
 	}
 }
 
+// stale refuses collateral that was not current.
+func (t *TCB) stale() (out []error) {
+	for _, s := range t.Stale {
+		out = append(out, fmt.Errorf("%w: %s", stage.StaleCollateral, s))
+	}
+	return out
+}
+
 // revocation is step 4.
 func (a *assessment) revocation() error {
 	leaf, issuer := a.q.certChain.leaf, a.q.certChain.issuer

@@ -25,7 +25,7 @@ type Verified struct {
 
 // Verify checks that a quote is genuine and says how current its machine is (docs/spec/evidence.md, section 7.3; steps are
 // numbered as there). What it reports is not yet acceptable: absent or stale collateral, absent CRLs, a machine below every
-// level and a debug enclave are refused by Appraise, always.
+// level and a debug enclave are refused by Appraise, always. It may be called concurrently.
 func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 	if opt.At.IsZero() {
 		return nil, ErrPolicy
@@ -57,7 +57,7 @@ func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 	a := &assessment{q: q, c: c, root: root, at: opt.At, tcb: new(TCB)}
 	for _, step := range []func() error{a.revocation, a.documents, a.quotingEnclave, a.platform, a.module} { // 4, 5, 6
 		if err := step(); err != nil {
-			return nil, err
+			return nil, refused(append([]error{err}, a.tcb.stale()...))
 		}
 	}
 	a.converge() // 7

@@ -32,12 +32,12 @@ func judgeDCAP(c *cases.Case) (o cases.Outcome) {
 	return o
 }
 
-// dcapPolicy is the one that collections assume. Their TCB dates go back to 2018.
+// dcapPolicy is the one that collections assume. It asks for no date: DCAP is younger than this one.
 func dcapPolicy(c *cases.Case) dcap.Policy {
 	return dcap.Policy{
 		Statuses:      []dcap.Status{dcap.UpToDate, dcap.SWHardeningNeeded},
 		AnyAdvisory:   true,
-		MinTCBDate:    time.Date(2018, 1, 1, 0, 0, 0, 0, time.UTC),
+		MinTCBDate:    time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC),
 		MinEvaluation: 1,
 		AllowDebug:    c.RequireBool("allow_debug"),
 	}
