@@ -15,7 +15,7 @@ var ErrPolicy = errors.New("dcap: policy incomplete")
 
 // Policy is what a relying party accepts of genuine quotes. Nothing in it accepts absent or stale collateral.
 type Policy struct {
-	Statuses      []Status  // required: accepted converged statuses
+	Statuses      []Status  // required: accepted converged statuses; Revoked is never accepted
 	Advisories    []string  // accepted advisories; none if empty
 	AnyAdvisory   bool      // accept a machine whatever advisories its level has
 	MinTCBDate    time.Time // required: of the platform's level
@@ -68,7 +68,7 @@ func (p Policy) judge(t *TCB) (out []error) {
 		refuse(stage.TCBNoLevel, "%s below every level", strings.Join(t.Below, ", "))
 		return out
 	}
-	if !slices.Contains(p.Statuses, t.Status) {
+	if !slices.Contains(p.Statuses, t.Status) || t.Status == Revoked {
 		refuse(stage.TCBStatus, "%s", t.Status)
 	}
 	for _, a := range t.Advisories {

@@ -135,3 +135,20 @@ func TestAllocationOfDocuments(t *testing.T) {
 		}
 	}
 }
+
+// No policy accepts a machine, quoting enclave or module that Intel has revoked.
+func TestRevokedIsNeverAccepted(t *testing.T) {
+	for name, list := range map[string]func(f *forgery) []any{
+		"platform":        func(f *forgery) []any { return levels(f.info) },
+		"quoting enclave": func(f *forgery) []any { return levels(f.qeid) },
+		"module":          func(f *forgery) []any { return levels(module(f)) },
+	} {
+		f := forge(t)
+		f.policy.Statuses = append(f.policy.Statuses, Revoked)
+		list(f)[0].(map[string]any)["tcbStatus"] = "Revoked"
+		v, _, err := f.judge()
+		if !slices.Equal(stages(err), []stage.Error{stage.TCBStatus}) || v == nil || v.TCB.Status != Revoked {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

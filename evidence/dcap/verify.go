@@ -24,8 +24,8 @@ type Verified struct {
 }
 
 // Verify checks that a quote is genuine and says how current its machine is (docs/spec/evidence.md, section 7.3; steps are
-// numbered as there). What it reports is not yet acceptable: absent or stale collateral, absent CRLs, a machine below every
-// level and a debug enclave are refused by Appraise, always. It may be called concurrently.
+// numbered as there). What it returns is not yet acceptable: it reports absent or stale collateral, absent CRLs, a machine
+// below every level and a debug enclave, and it is Appraise that refuses them. It may be called concurrently.
 func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 	if opt.At.IsZero() {
 		return nil, ErrPolicy
@@ -44,7 +44,7 @@ func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: PCK: %v", stage.Chain, err)
 	}
-	if err := q.signed3(); err != nil { // 3
+	if err := q.linked(); err != nil { // 3
 		return nil, err
 	}
 	v := &Verified{Quote: q}
@@ -76,8 +76,8 @@ func (q *Quote) chainUnder(root *x509.Certificate, at time.Time) error {
 	return under(root, at, q.certChain.leaf, q.certChain.issuer)
 }
 
-// signed3 checks the three links from the PCK key to the body. All that fail are named: one fault often breaks two.
-func (q *Quote) signed3() error {
+// linked checks the three links from the PCK key to the body. All that fail are named: one fault often breaks two.
+func (q *Quote) linked() error {
 	var failed []error
 	if !signs(rawKey(q.key), q.signed, q.sig) {
 		failed = append(failed, fmt.Errorf("%w: not by the attestation key", stage.QuoteSignature))
