@@ -84,10 +84,10 @@ func (a *anchor) issued(ek *x509.Certificate, at time.Time) bool {
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(a.ark)
 	between.AddCert(a.ask)
-	_, err := ek.Verify(x509.VerifyOptions{
+	chains, err := ek.Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: between, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
-	return err == nil && ek.CheckSignatureFrom(a.ask) == nil && ek.SignatureAlgorithm == x509.SHA384WithRSAPSS
+	return err == nil && chains[0][1].Equal(a.ask) && ek.SignatureAlgorithm == x509.SHA384WithRSAPSS
 }
 
 // notRevoked looks the intermediate up in its root's list. AMD retires endorsement keys by TCB, not by list.
