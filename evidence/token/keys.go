@@ -48,8 +48,8 @@ func ParseKeys(src []byte) (Keys, error) {
 		return Keys{}, err
 	}
 	var list []json.RawMessage
-	if err := json.Unmarshal(set["keys"], &list); err != nil || len(list) == 0 || len(list) > MaxKeys {
-		return Keys{}, fmt.Errorf("%w: key set of no keys, or too many", stage.Parse)
+	if err := json.Unmarshal(set["keys"], &list); err != nil || len(list) > MaxKeys {
+		return Keys{}, fmt.Errorf("%w: no list of keys, or too many", stage.Parse)
 	}
 	out := Keys{byID: map[string]*rsa.PublicKey{}}
 	for _, raw := range list {
@@ -57,14 +57,21 @@ func ParseKeys(src []byte) (Keys, error) {
 		if err != nil {
 			return Keys{}, err
 		}
+		if key == nil {
+			continue
+		}
 		if out.byID[id] != nil {
 			return Keys{}, fmt.Errorf("%w: two keys of one name", stage.Parse)
 		}
 		out.byID[id] = key
 	}
+	if len(out.byID) == 0 {
+		return Keys{}, fmt.Errorf("%w: key set of no key for RS256", stage.Parse)
+	}
 	return out, nil
 }
 
+// parseKey reads one key. One that is not for RS256 is none, as RFC 7517, section 5 advises: a set may gain others.
 func parseKey(raw []byte) (string, *rsa.PublicKey, error) {
 	o, err := parseObject(raw)
 	if err != nil {
@@ -76,10 +83,13 @@ func parseKey(raw []byte) (string, *rsa.PublicKey, error) {
 			return "", nil, err
 		}
 	}
+	if get["kty"] != "RSA" || get["alg"] != "" && get["alg"] != "RS256" || get["use"] != "" && get["use"] != "sig" {
+		return "", nil, nil
+	}
 	n, errN := base64.RawURLEncoding.Strict().DecodeString(get["n"])
 	switch {
-	case get["kty"] != "RSA" || get["alg"] != "RS256" || get["use"] != "sig" || get["kid"] == "":
-		return "", nil, fmt.Errorf("%w: not a named key for RS256", stage.Parse)
+	case get["kid"] == "":
+		return "", nil, fmt.Errorf("%w: key without a name", stage.Parse)
 	case errN != nil || get["e"] != "AQAB":
 		return "", nil, fmt.Errorf("%w: numbers of a key", stage.Parse)
 	}

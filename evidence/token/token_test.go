@@ -493,6 +493,20 @@ func TestKeySet(t *testing.T) {
 		many = append(many, key("kid", fmt.Sprint(i)))
 	}
 	for name, src := range map[string]string{
+		"another kind as well": with(key("kty", "EC"), set.Keys[1]),
+		"uses unsaid": with(maps.Collect(func(yield func(string, any) bool) {
+			for _, n := range []string{"kty", "kid", "n", "e"} {
+				if !yield(n, set.Keys[0][n]) {
+					return
+				}
+			}
+		})),
+	} {
+		if k, err := ParseKeys([]byte(src)); err != nil || len(k.byID) != 1 {
+			t.Error(name, err)
+		}
+	}
+	for name, src := range map[string]string{
 		"empty":          "",
 		"no keys":        `{"keys":[]}`,
 		"keys twice":     strings.Replace(good, "{", `{"keys":[],`, 1),

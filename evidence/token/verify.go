@@ -135,7 +135,7 @@ func signer(head object, o Options) (*rsa.PublicKey, error) {
 			return nil, fmt.Errorf("%w: header %q", stage.Parse, name)
 		}
 	}
-	if typ, err := head.text("typ"); err != nil || typ != "JWT" {
+	if typ, err := head.text("typ"); err != nil || typ != "" && typ != "JWT" {
 		return nil, fmt.Errorf("%w: not a JWT", stage.Parse)
 	}
 	kid, err := head.text("kid")
