@@ -511,3 +511,21 @@ func TestRootSignsItself(t *testing.T) {
 	_, err := ParseRoot(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.between.Raw}))
 	evidencetest.Refused(t, err, stage.Parse)
 }
+
+// TestMemory: lengths that are not there, and many small values.
+func TestMemory(t *testing.T) {
+	for name, raw := range map[string][]byte{
+		"length of a string": {0x84, 0x5b, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff},
+		"length of an array": {0x9b, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff},
+		"length of a map":    {0x84, 0x40, 0xbb, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff},
+		"chunks":             append([]byte{0x84, 0x5f}, bytes.Repeat([]byte{0x40}, MaxDocument-2)...),
+		"many values":        append([]byte{0x9f}, make([]byte, MaxDocument-1)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			evidencetest.Bounded(t, len(raw), func() {
+				_, err := Verify(raw, Options{Root: aws(t), At: madeAt})
+				evidencetest.Refused(t, err, stage.Parse)
+			})
+		})
+	}
+}

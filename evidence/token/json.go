@@ -9,8 +9,11 @@ import (
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
-// maxDepth of nested objects and arrays.
-const maxDepth = 16
+// Limits of nesting, and of values in one text, so that many small ones do not cost more than their bytes.
+const (
+	maxDepth  = 16
+	maxValues = 2048
+)
 
 // object is a JSON object, its values by exact name. encoding/json alone takes the last of two equal names, and "AUD" for "aud".
 type object map[string]json.RawMessage
@@ -22,7 +25,7 @@ func parseObject(src []byte) (object, error) {
 	}
 	dec := json.NewDecoder(bytes.NewReader(src))
 	dec.UseNumber()
-	if err := once(dec, 0); err != nil {
+	if err := once(dec, 0, new(int)); err != nil {
 		return nil, fmt.Errorf("%w: %w", stage.Parse, err)
 	}
 	var o object
@@ -33,9 +36,9 @@ func parseObject(src []byte) (object, error) {
 }
 
 // once reads one value and refuses names that come twice in an object of it.
-func once(dec *json.Decoder, depth int) error {
-	if depth > maxDepth {
-		return fmt.Errorf("nested too deep")
+func once(dec *json.Decoder, depth int, values *int) error {
+	if *values++; depth > maxDepth || *values > maxValues {
+		return fmt.Errorf("nested too deep, or too many values")
 	}
 	t, err := dec.Token()
 	if err != nil {
@@ -58,7 +61,7 @@ func once(dec *json.Decoder, depth int) error {
 			}
 			seen[n] = true
 		}
-		if err := once(dec, depth+1); err != nil {
+		if err := once(dec, depth+1, values); err != nil {
 			return err
 		}
 	}

@@ -659,3 +659,29 @@ func TestSize(t *testing.T) {
 	_, err := Verify(p.sign(t, p.header(), c), p.options())
 	evidencetest.Refused(t, err, stage.Parse)
 }
+
+// TestMemory: many small values, which would cost many times their bytes.
+func TestMemory(t *testing.T) {
+	_, o := load(t, "gcp-cs-pki/allow-debug")
+	for name, value := range map[string]string{"numbers": "1,", "objects": "{},", "texts": `"",`, "arrays": "[],"} {
+		list := func(size int) string { return strings.TrimSuffix(strings.Repeat(value, size/len(value)), ",") }
+		head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","x5c":[` + list(22<<10) + `]}`))
+		raw := []byte(head + ".e30.AAAA")
+		set := []byte(`{"keys":[` + list(MaxKeySet-20) + `]}`)
+		claims := []byte(`{"aud":[` + list(23<<10) + `]}`)
+		t.Run(name, func(t *testing.T) {
+			evidencetest.Bounded(t, len(raw), func() {
+				_, err := Verify(raw, o)
+				evidencetest.Refused(t, err, stage.Parse)
+			})
+			evidencetest.Bounded(t, len(set), func() {
+				_, err := ParseKeys(set)
+				evidencetest.Refused(t, err, stage.Parse)
+			})
+			evidencetest.Bounded(t, len(claims), func() {
+				_, err := read(claims)
+				evidencetest.Refused(t, err, stage.Parse)
+			})
+		})
+	}
+}

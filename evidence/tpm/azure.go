@@ -15,7 +15,7 @@ import (
 )
 
 // MaxHCLReport in bytes.
-const MaxHCLReport = 16 << 10
+const MaxHCLReport = 8 << 10
 
 // Platforms that an Azure machine runs on.
 const (

@@ -18,6 +18,7 @@ import (
 const (
 	MaxForm   = 256 << 10 // bytes
 	MaxQuotes = 4         // in one form
+	maxPCRs   = 8 << 10   // bytes of the list of registers
 )
 
 // form is the JSON that Trustee's attesters send.
@@ -28,9 +29,9 @@ type form struct {
 	VCEK     string `json:"vcek"`
 	AKPublic string `json:"ak_public"`
 	Quote    struct {
-		Message   string   `json:"message"`
-		Signature string   `json:"signature"`
-		PCRs      []string `json:"pcrs"`
+		Message   string          `json:"message"`
+		Signature string          `json:"signature"`
+		PCRs      json.RawMessage `json:"pcrs"`
 	} `json:"tpm_quote"`
 }
 
@@ -39,11 +40,12 @@ func parseForm(src []byte) (*form, map[uint][]byte, error) {
 	if len(src) > MaxForm || json.Unmarshal(src, &f) != nil {
 		return nil, nil, fmt.Errorf("%w: form", stage.Parse)
 	}
-	if len(f.Quote.PCRs) > MaxPCR+1 {
-		return nil, nil, fmt.Errorf("%w: %d registers", stage.Parse, len(f.Quote.PCRs))
+	var list []string
+	if len(f.Quote.PCRs) > maxPCRs || json.Unmarshal(f.Quote.PCRs, &list) != nil || len(list) > MaxPCR+1 {
+		return nil, nil, fmt.Errorf("%w: registers", stage.Parse)
 	}
 	pcrs := map[uint][]byte{}
-	for i, s := range f.Quote.PCRs {
+	for i, s := range list {
 		b, err := hex.DecodeString(s)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%w: register %d", stage.Parse, i)

@@ -522,7 +522,8 @@ func TestForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, src := range map[string]string{
-		"no JSON": "{", "registers": string(many), "register": `{"tpm_quote":{"pcrs":["x"]}}`, "message": `{"tpm_quote":{"message":"!"}}`,
+		"no JSON": "{", "registers": string(many), "register": `{"tpm_quote":{"pcrs":["x"]}}`, "no registers": "{}",
+		"message":  `{"tpm_quote":{"message":"!","pcrs":[]}}`,
 		"too long": "{}" + strings.Repeat(" ", MaxForm),
 	} {
 		_, _, err := ParseAzureForm([]byte(src))
@@ -698,4 +699,33 @@ func TestRegisters(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) { evidencetest.Refused(t, err, stage.Parse) })
 	}
+}
+
+// TestMemory: many small values, which would cost many times their bytes.
+func TestMemory(t *testing.T) {
+	for name, value := range map[string]string{"keys": `{},`, "texts": `{"kid":""},`} {
+		hcl, _ := machine(`{"keys":[` + strings.TrimSuffix(strings.Repeat(value, 6000/len(value)), ",") + `]}`)
+		evidencetest.Bounded(t, len(hcl), func() {
+			r, err := parseHCL(hcl)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			_, _, err = parseRuntime(r.runtime)
+			evidencetest.Refused(t, err, stage.AKBinding)
+		})
+	}
+	registers := []byte(`{"tpm_quote":{"pcrs":[` + strings.TrimSuffix(strings.Repeat(`"",`, (MaxForm-30)/3), ",") + `]}}`)
+	evidencetest.Bounded(t, len(registers), func() {
+		_, _, err := ParseAzureForm(registers)
+		evidencetest.Refused(t, err, stage.Parse)
+	})
+	message := newSigner(t).message(nil)
+	at := len(message) - 32 - 2 - 6 - 4
+	for n := range 4 { // a list of up to 4096 banks that are not there
+		message[at+n] = []byte{0, 0, 0x10, 0}[n]
+	}
+	evidencetest.Bounded(t, len(message), func() {
+		_, err := parse(message)
+		evidencetest.Refused(t, err, stage.Parse)
+	})
 }
