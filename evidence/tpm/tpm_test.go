@@ -524,7 +524,7 @@ func TestForms(t *testing.T) {
 	for name, src := range map[string]string{
 		"no JSON": "{", "registers": string(many), "register": `{"tpm_quote":{"pcrs":["x"]}}`, "no registers": "{}",
 		"message":  `{"tpm_quote":{"message":"!","pcrs":[]}}`,
-		"too long": "{}" + strings.Repeat(" ", MaxForm),
+		"too long": `{"tpm_quote":{"pcrs":[]}}` + strings.Repeat(" ", MaxForm),
 	} {
 		_, _, err := ParseAzureForm([]byte(src))
 		t.Run(name, func(t *testing.T) { evidencetest.Refused(t, err, stage.Parse) })
