@@ -8,7 +8,7 @@ FUZZTIME    ?= 10s
 # The enclave: cgo for DuckDB, fully static, the same bytes in every folder.
 ENCLAVE_FLAGS := -trimpath -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
 
-.PHONY: all build deps demo demo-check test bench check fuzz corpus mutants clean
+.PHONY: evidence all build deps demo demo-check test bench check fuzz corpus mutants clean
 
 all: build
 
@@ -44,6 +44,9 @@ fuzz: deps
 
 corpus: deps
 	$(GO) run ./tools/corpus --policies tools/corpus/testdata/policies.yaml --fixture policy/testdata/corpus-fixture.sql policy/testdata/queries-dev.jsonl
+
+evidence: deps
+	$(GO) run ./tools/evidence evidence/testdata
 
 mutants: deps
 	$(GO) run ./tools/mutants

@@ -20,8 +20,7 @@ type judge func(c *cases.Case) cases.Outcome
 // kinds are the judges by name of folder. Each stands in a file of its own.
 func kinds() map[string]judge {
 	return map[string]judge{
-		"sgx": judgeDCAP,
-		"tdx": judgeDCAP,
+		"sgx": judgeDCAP, "tdx": judgeDCAP, "snp": judgeSNP, "nitro": judgeNitro, "token": judgeToken, "vtpm": judgeTPM,
 	}
 }
 

@@ -1,0 +1,132 @@
+package snp
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/sha512"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cordon-exchange/cordon/evidence/stage"
+)
+
+// Options say under whose word and when a report is judged.
+type Options struct {
+	Anchors Anchors   // required
+	At      time.Time // required: certificates and lists are judged at this time
+	CRLs    [][]byte  // DER; with any given, one of the report's root is required and must be current
+	// AllowDebug accepts guests whose memory their host may read.
+	AllowDebug bool
+}
+
+// Verify checks that a report is genuine: signed by the key that the endorsement (DER of a VCEK or VLEK) certifies, for
+// the platform it claims to come from (docs/spec/evidence-kinds.md, section 2).
+func Verify(report, endorsement []byte, o Options) (*Verified, error) {
+	if len(o.Anchors.list) == 0 || o.At.IsZero() {
+		return nil, fmt.Errorf("%w: no anchor or no time given", stage.Chain)
+	}
+	v, err := parse(report)
+	if err != nil {
+		return nil, err
+	}
+	ek, err := parseEndorsement(endorsement, v.SigningKey)
+	if err != nil {
+		return nil, err
+	}
+	root, err := v.chain(report, ek, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := root.notRevoked(o.CRLs, o.At); err != nil {
+		return nil, err
+	}
+	e, err := extensions(ek, v.Line)
+	if err != nil {
+		return nil, err
+	}
+	// Both are looked at: a report that was altered in its TCB or chip fails both.
+	if err := errors.Join(e.matches(v), verifySignature(report, ek)); err != nil {
+		return nil, err
+	}
+	if v.Debug && !o.AllowDebug {
+		return nil, fmt.Errorf("%w: the guest's policy lets the host read its memory", stage.Debug)
+	}
+	v.Provider, v.checked = e.csp, true
+	return v, nil
+}
+
+// chain finds the anchor that the key leads to, under the report's line of processors.
+func (v *Verified) chain(report []byte, ek *x509.Certificate, o Options) (*anchor, error) {
+	line, err := lineOf(v, report)
+	if err != nil {
+		return nil, err
+	}
+	named, key, ok := issuerName(ek.Issuer.CommonName)
+	if !ok || key != v.SigningKey {
+		return nil, fmt.Errorf("%w: the key's issuer is none of AMD's for a %s", stage.Chain, v.SigningKey)
+	}
+	if line == "" { // version 2: only the issuer says, and it must then lead to that line's root
+		line = named
+	}
+	v.Line = line
+	for _, a := range o.Anchors.of(line, v.SigningKey) {
+		if a.issued(ek, o.At) {
+			return &a, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: the %s does not lead to an anchor for %s", stage.Chain, v.SigningKey, line)
+}
+
+// issued says whether the key's certificate hangs from this anchor and no other, and all are valid at a time.
+func (a *anchor) issued(ek *x509.Certificate, at time.Time) bool {
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(a.ark)
+	between.AddCert(a.ask)
+	chains, err := ek.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: between, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	return err == nil && chains[0][1].Equal(a.ask) && ek.SignatureAlgorithm == x509.SHA384WithRSAPSS
+}
+
+// notRevoked looks the intermediate up in its root's list. AMD retires endorsement keys by TCB, not by list.
+func (a *anchor) notRevoked(crls [][]byte, at time.Time) error {
+	if len(crls) == 0 {
+		return nil
+	}
+	for _, der := range crls {
+		if len(der) > MaxCRL {
+			return fmt.Errorf("%w: revocation list of %d bytes", stage.Parse, len(der))
+		}
+		l, err := x509.ParseRevocationList(der)
+		if err != nil {
+			return fmt.Errorf("%w: revocation list", stage.Parse)
+		}
+		if !bytes.Equal(l.RawIssuer, a.ark.RawSubject) || l.CheckSignatureFrom(a.ark) != nil {
+			continue // of another root
+		}
+		if at.Before(l.ThisUpdate) || !at.Before(l.NextUpdate) {
+			return fmt.Errorf("%w: revocation list", stage.StaleCollateral)
+		}
+		for _, r := range l.RevokedCertificateEntries {
+			if r.SerialNumber.Cmp(a.ask.SerialNumber) == 0 {
+				return fmt.Errorf("%w: intermediate key for %s", stage.Revoked, a.line)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: no list is of the root for %s", stage.NoCRL, a.line)
+}
+
+func verifySignature(report []byte, ek *x509.Certificate) error {
+	signed, der, err := signature(report)
+	if err != nil {
+		return fmt.Errorf("%w: form", stage.ReportSignature)
+	}
+	digest := sha512.Sum384(signed)
+	if !ecdsa.VerifyASN1(ek.PublicKey.(*ecdsa.PublicKey), digest[:], der) {
+		return fmt.Errorf("%w: not by the endorsed key", stage.ReportSignature)
+	}
+	return nil
+}
