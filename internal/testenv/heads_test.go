@@ -72,9 +72,15 @@ func TestRestoredLedgerIsNoticed(t *testing.T) {
 			old := delta.ledgerFile()
 			m.Must(ask("SELECT size, count(*) AS n FROM pool.strikes GROUP BY size"))
 			newest := delta.ledgerFile()
-			charged, released := delta.count(ledger.KindBudget), delta.count(ledger.KindRelease)
-			if (name == "noise") != (charged == 1) || released != 1 {
-				t.Fatalf("%d charges of a budget, %d releases", charged, released)
+			charged := delta.count(ledger.KindBudget)
+			if (name == "noise") != (charged == 1) {
+				t.Fatalf("%d charges of a budget", charged)
+			}
+			released := map[*Party]int{} // more than one each where a slow machine cost a host its lease
+			for _, o := range m.Owners {
+				if released[o] = o.count(ledger.KindRelease); released[o] == 0 {
+					t.Fatalf("%s released nothing", o.Name)
+				}
 			}
 
 			delta.restore(old)
@@ -93,7 +99,7 @@ func TestRestoredLedgerIsNoticed(t *testing.T) {
 				t.Errorf("%d charges and releases by an old ledger", n)
 			}
 			for _, o := range others {
-				if o.count(ledger.KindBudget) != charged || o.count(ledger.KindRelease) != released {
+				if o.count(ledger.KindBudget) != charged || o.count(ledger.KindRelease) != released[o] {
 					t.Errorf("%s was charged, or released keys, for a job that could not run", o.Name)
 				}
 			}
@@ -104,7 +110,7 @@ func TestRestoredLedgerIsNoticed(t *testing.T) {
 			if n := delta.count(ledger.KindBudget); n != charged {
 				t.Errorf("the same question was charged %d times", n)
 			}
-			if delta.count(ledger.KindRelease) != released+1 {
+			if delta.count(ledger.KindRelease) <= released[delta] {
 				t.Error("nothing was released by the newest ledger")
 			}
 		})
