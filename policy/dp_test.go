@@ -343,7 +343,7 @@ func TestNoiseIsExplained(t *testing.T) {
 		"number of rows: noise of scale 120 (discrete Laplace)",
 		"sum of cost: noise of scale 131941395333.12 (discrete Laplace)", // 3 groups of 2^40 hundredths by a quarter of epsilon 1
 		"a unit counts in at most 3 groups, with at most 10 rows in each",
-		"it costs epsilon 1 (rho 1/2) and delta 1/40000000, charged to every data set read",
+		"it costs epsilon 1 (rho 1/2) and delta 1/40000000, charged to every data set that it reads",
 		"groups are chosen with noise",
 	} {
 		if !strings.Contains(all, want) {

@@ -284,7 +284,7 @@ func (p *Plan) noiseRules(release int) (rules, notes []string) {
 	} else {
 		notes = append(notes, "every group that the query names is answered, with rows or without")
 	}
-	notes = append(notes, cost+", charged to every data set read; the same question has the same noise, and costs nothing more",
+	notes = append(notes, cost+", charged to every data set that it reads; the same question has the same noise, and costs nothing more",
 		"measures outside their bounds are moved to them")
 	return rules, notes
 }

@@ -351,3 +351,19 @@ func TestValidateModes(t *testing.T) {
 		})
 	}
 }
+
+// Where releases are of several modes, an explanation says which table each rule is of.
+func TestMixedModesAreExplainedApart(t *testing.T) {
+	r := replaced(t, freeWorld(t), "hospital_a.patients", func(s policy.Source) policy.Source {
+		return edited(t, s, "purposes: [public-health]", "purposes: [public-health, benchmarking]")
+	})
+	r.Purpose = "benchmarking"
+	e := mustCompile(t, r, "SELECT n, m FROM (SELECT count(*) AS n FROM hospital_a.patients) t CROSS JOIN (SELECT count(*) AS m FROM pool.loans) u").Explain()
+	rules := strings.Join(e.Rules, "\n")
+	if e.Mode != "mixed" || !strings.Contains(rules, "of hospital_a.patients: number of rows: noise of scale") || !strings.Contains(rules, "of pool.loans: at least") {
+		t.Errorf("mode %s:\n%s", e.Mode, rules)
+	}
+	if e = mustCompile(t, r, "SELECT count(*) FROM pool.loans").Explain(); e.Mode != policy.ModeGuard || strings.Contains(strings.Join(e.Rules, ""), "of pool.loans") {
+		t.Errorf("mode %s: %q", e.Mode, e.Rules)
+	}
+}

@@ -24,26 +24,50 @@ func (p *Plan) explainProgram() Explanation {
 			}
 		}
 	}
+	mixed := slices.ContainsFunc(p.Program.Releases, func(n ReleaseNode) bool { return n.Mode != p.Program.Releases[0].Mode })
 	for i, n := range p.Program.Releases {
-		e.Mode = n.Mode
+		about := func(lines []string) []string { return lines }
+		if e.Mode = n.Mode; mixed {
+			about = func(lines []string) []string { return prefixed("of "+p.Program.tableNames(n)+": ", lines) }
+		}
 		add(&e.Set, p.Program.keyNames(n)...)
 		for _, a := range n.Aggs {
 			add(&e.Cells, p.Program.aggText(n, a))
 		}
 		if n.Mode == ModeDP {
 			rules, notes := p.noiseRules(i)
-			add(&e.Rules, rules...)
-			add(&e.Notes, notes...)
+			add(&e.Rules, about(rules)...)
+			add(&e.Notes, about(notes)...)
 			continue
 		}
 		q := Plan{Release: Release{Mode: n.Mode, Guard: n.Guard, Unit: p.Program.unitOf(n)}}
-		add(&e.Rules, q.rules()...)
-		add(&e.Notes, p.Program.releaseNotes(n)...)
+		add(&e.Rules, about(q.rules())...)
+		add(&e.Notes, about(p.Program.releaseNotes(n))...)
+	}
+	if mixed {
+		e.Mode = modeMixed
 	}
 	if t := p.Program.Tick; t > 0 {
-		add(&e.Notes, fmt.Sprintf("the answer leaves %d seconds after the keys came, or at a later multiple of that, as policies ask for", t))
+		add(&e.Notes, fmt.Sprintf("the answer leaves %s after the keys came, or at a later multiple of that, as policies ask for", p.Tick()))
 	}
 	return e
+}
+
+// modeMixed stands in an explanation for releases of several modes. No release has it.
+const modeMixed Mode = "mixed"
+
+// tableNames are those that a release reads.
+func (p *Program) tableNames(n ReleaseNode) string {
+	var names []string
+	n.From.eachScan(func(s Step) { names = append(names, p.Tables[s.Table].Name) })
+	return strings.Join(sortedSet(names), ", ")
+}
+
+func prefixed(with string, lines []string) (out []string) {
+	for _, l := range lines {
+		out = append(out, with+l)
+	}
+	return out
 }
 
 func (p *Program) unitOf(n ReleaseNode) Unit {

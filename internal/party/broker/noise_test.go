@@ -142,8 +142,8 @@ func TestSameQuestionIsChargedOnce(t *testing.T) {
 func TestBudgetEnds(t *testing.T) {
 	for _, c := range []struct{ name, rule, says string }{
 		{"the whole", "{epsilon_max_query: 0.5, epsilon: 3, delta: 0.000001, max_groups_per_unit: 2}", "left of the whole budget is epsilon 0 of 3 or rho 0 of 0."},
-		{"of one organisation", "{epsilon_max_query: 0.5, epsilon: 9, delta: 0.000001, max_groups_per_unit: 2, per_org: 3}", "the epsilon 3 of one organisation"},
-		{"in a period", "{epsilon_max_query: 0.5, epsilon: 9, delta: 0.000001, max_groups_per_unit: 2, per_org: 3, period: 30d}", "in 30 days"},
+		{"of one organisation", "{epsilon_max_query: 0.5, epsilon: 9, delta: 0.000001, max_groups_per_unit: 2, per_org: 3}", "the epsilon 3 of one organisation: epsilon 0;"},
+		{"in a period", "{epsilon_max_query: 0.5, epsilon: 9, delta: 0.000001, max_groups_per_unit: 2, per_org: 3, period: 30d}", "in 30 days: epsilon 0;"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := noisyWorld(t, c.rule)

@@ -94,7 +94,7 @@ func (d Due) charge(b *account.Budget, r Rule, c policy.Charge, by By) error {
 	}
 	_, _, err = b.Charge(account.Charge{AtMS: by.AtMS, Release: statement.Digest(c.Release), Org: by.Requester, Cost: cost})
 	if errors.Is(err, account.ErrOverspent) {
-		return &Refused{d.Dataset, r.whatIsLeft(b.Left(), c, cost)}
+		return &Refused{d.Dataset, r.whatIsLeft(b, by, c, cost)}
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCharge, err)
@@ -129,13 +129,15 @@ func (d Due) entries(events []account.Event, by By) (out []ledger.Entry) {
 }
 
 // whatIsLeft says it of the whole budget, and names the cap if that is what is used up.
-func (r Rule) whatIsLeft(left account.Cost, c policy.Charge, cost account.Cost) string {
+func (r Rule) whatIsLeft(b *account.Budget, by By, c policy.Charge, cost account.Cost) string {
+	left := b.Left()
 	text := fmt.Sprintf("the query takes epsilon %s (rho %s, delta %s)", c.Epsilon, decimal(cost.Rho), tiny(cost.Delta))
 	if cost.Within(left) && r.PerOrg != nil {
 		text += ", which is more than the requester has left of the epsilon " + decimal(r.PerOrg) + " of one organisation"
 		if r.Period > 0 {
 			text += fmt.Sprintf(" in %d days", int64(r.Period.Hours())/24)
 		}
+		text += ": epsilon " + decimal(b.LeftOf(0, by.Requester, by.AtMS).Epsilon)
 	}
 	total := r.terms.Total
 	text += "; left of the whole budget is "

@@ -145,17 +145,28 @@ func (b *Budget) allows(c *Cap, e Event, cost Cost, known bool) bool {
 	if c.Scope == Everyone && known || c.Scope == Only && c.Org != e.Org {
 		return true
 	}
-	sum := cost
+	return b.counted(c, e.Org, e.AtMS).Plus(cost).Within(c.Most)
+}
+
+// counted is what counts towards a cap for an organisation at a time.
+func (b *Budget) counted(c *Cap, org statement.Fingerprint, at int64) Cost {
+	sum := Nothing()
 	for _, l := range b.lines {
-		counts := l.Org == e.Org
+		counts := l.Org == org
 		if c.Scope == Everyone {
 			counts = l.first
 		}
-		if counts && within(l.AtMS, e.AtMS, c.PeriodMS) {
+		if counts && within(l.AtMS, at, c.PeriodMS) {
 			sum = sum.Plus(l.cost)
 		}
 	}
-	return sum.Within(c.Most)
+	return sum
+}
+
+// LeftOf is what the cap of that index still covers for an organisation at a time; the total may cover less.
+func (b *Budget) LeftOf(index int, org statement.Fingerprint, atMS int64) Cost {
+	c := &b.terms.Caps[index]
+	return c.Most.left(b.counted(c, org, max(atMS, b.last())))
 }
 
 // within tells whether at lies in the period that ends now.
