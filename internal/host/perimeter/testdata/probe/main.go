@@ -47,7 +47,10 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	c := newClient(conn)
+	c, err := newClient(conn)
+	if err != nil {
+		return err
+	}
 	if err := c.post("/hello", hello{seen, hash, names, os.Args}); err != nil {
 		return err
 	}
@@ -61,27 +64,27 @@ func refused(err error) error {
 	return err
 }
 
-// client speaks HTTP/2 in clear over the one connection.
-type client struct{ http *http.Client }
+// client speaks HTTP/2 in clear over the one connection, as the enclave does.
+type client struct{ conn *http.ClientConn }
 
-func newClient(conn net.Conn) *client {
+func newClient(conn net.Conn) (*client, error) {
 	var p http.Protocols
 	p.SetUnencryptedHTTP2(true)
-	used := false
-	return &client{&http.Client{Transport: &http.Transport{
-		Protocols: &p,
-		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			if used {
-				return nil, fmt.Errorf("one connection only")
-			}
-			used = true
-			return conn, nil
-		},
-	}}}
+	t := &http.Transport{Protocols: &p, DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}
+	c, err := t.NewClientConn(context.Background(), "http", "host:80")
+	if err != nil {
+		return nil, err
+	}
+	return &client{c}, nil
 }
 
-func (c *client) get(path string) ([]byte, error) {
-	resp, err := c.http.Get("http://host" + path)
+// do makes one request, and reads the whole answer.
+func (c *client) do(method, path string, body io.Reader) ([]byte, error) {
+	r, err := http.NewRequest(method, "http://host:80"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.conn.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
@@ -89,16 +92,15 @@ func (c *client) get(path string) ([]byte, error) {
 	return io.ReadAll(resp.Body)
 }
 
+func (c *client) get(path string) ([]byte, error) { return c.do(http.MethodGet, path, nil) }
+
 func (c *client) post(path string, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	resp, err := c.http.Post("http://host"+path, "application/json", bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
+	_, err = c.do(http.MethodPost, path, bytes.NewReader(text))
+	return err
 }
 
 // attempt is one thing to try, with an argument that only the host knows.
