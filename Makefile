@@ -3,7 +3,7 @@
 GO          ?= go
 BIN         := bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 10s
+FUZZTIME    ?= 5s
 
 # The enclave: cgo for DuckDB, fully static, the same bytes in every folder.
 ENCLAVE_FLAGS := -trimpath -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
