@@ -96,6 +96,32 @@ func TestUnchanged(t *testing.T) {
 	}
 }
 
+// TestVersionsAndTheirNoise: an owner is told what two versions side by side mean, by what their policies promise.
+func TestVersionsAndTheirNoise(t *testing.T) {
+	noisy := strings.Replace(policyText, "output: {lattice: [[size]]}", "output: dp\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 3}", 1)
+	for _, c := range []struct{ first, second, says string }{
+		{policyText, policyText, "sees their difference"},
+		{noisy, noisy, "share one privacy budget"},
+		{noisy, policyText, "sees what the budget was for"},
+		{policyText, noisy, "sees their difference"},
+	} {
+		p := newPublisher(t)
+		publish := func(policy string) *statement.Verified[statement.Offer] {
+			r := request(write(t, "t.csv", []byte(goodCSV)))
+			r.Policy, r.EvenIfUnchanged = []byte(policy), true
+			o, err := p.Publish(t.Context(), r, quiet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return o
+		}
+		publish(c.first)
+		if notes := p.Notes(publish(c.second)); len(notes) != 2 || !strings.Contains(notes[1], c.says) {
+			t.Errorf("%q, want %q", notes, c.says)
+		}
+	}
+}
+
 // TestContentsComeBack: a version with the contents of one before the newest is published, and known for what it is after a restart.
 func TestContentsComeBack(t *testing.T) {
 	p := newPublisher(t)

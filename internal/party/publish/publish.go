@@ -105,18 +105,31 @@ func (p *Publisher) finish(ctx context.Context, newest *dataset.Published, t *Ta
 // Notes are what an owner should know after it published a version: what older ones are good for.
 func (p *Publisher) Notes(o *statement.Verified[statement.Offer]) []string {
 	var older []string
+	noisy, noise := 0, false // of the older ones; of the new one
 	for _, v := range p.Store.List() {
-		if b := v.Offer.Body(); b.Dataset == o.Body().Dataset && !v.Retired && v.Offer.Digest() != o.Digest() {
+		switch b := v.Offer.Body(); {
+		case v.Offer.Digest() == o.Digest():
+			noise = v.Policy.Noisy()
+		case b.Dataset == o.Body().Dataset && !v.Retired:
 			older = append(older, b.Version)
+			if v.Policy.Noisy() {
+				noisy++
+			}
 		}
 	}
 	if older == nil {
 		return nil
 	}
-	list := strings.Join(older, ", ")
+	list, both := strings.Join(older, ", "), "outside a pool, who may ask two versions sees their difference"
+	switch {
+	case noise && noisy == len(older):
+		both = "all versions share one privacy budget, by the terms of the version that is asked and of this one"
+	case noisy > 0 && !noise:
+		both = "older versions answer with noise out of a budget and this one does not: who may ask it sees what the budget was for"
+	}
 	return []string{
 		"replaced: version " + list + "; contracts granted over it stay until revoked; new ones are granted by hand, or by a rule that says even_if_replaced",
-		"outside a pool, who may ask two versions sees their difference; 'cordon dataset retire " + o.Body().Dataset + " --version …' ends an old one",
+		both + "; 'cordon dataset retire " + o.Body().Dataset + " --version …' ends an old one",
 	}
 }
 
