@@ -6,15 +6,14 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	_ "embed" // the root of AWS
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/cordon-exchange/cordon/evidence/anchor"
 	"github.com/cordon-exchange/cordon/evidence/field"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
@@ -26,17 +25,7 @@ var root []byte
 func AWS() (*x509.Certificate, error) { return ParseRoot(root) }
 
 // ParseRoot reads one self-signed certificate in PEM.
-func ParseRoot(src []byte) (*x509.Certificate, error) {
-	block, rest := pem.Decode(src)
-	if block == nil || block.Type != "CERTIFICATE" || strings.TrimSpace(string(rest)) != "" {
-		return nil, fmt.Errorf("%w: a root is one certificate", stage.Parse)
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil || c.CheckSignatureFrom(c) != nil {
-		return nil, fmt.Errorf("%w: a root signs itself", stage.Parse)
-	}
-	return c, nil
-}
+func ParseRoot(src []byte) (*x509.Certificate, error) { return anchor.Parse(src) }
 
 // Options say under whose word and when a document is judged.
 type Options struct {

@@ -6,13 +6,12 @@ import (
 	_ "embed" // the root of Google
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
-	"strings"
 	"time"
 
+	"github.com/cordon-exchange/cordon/evidence/anchor"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
@@ -23,17 +22,7 @@ var root []byte
 func Google() (*x509.Certificate, error) { return ParseRoot(root) }
 
 // ParseRoot reads one self-signed certificate in PEM.
-func ParseRoot(src []byte) (*x509.Certificate, error) {
-	block, rest := pem.Decode(src)
-	if block == nil || block.Type != "CERTIFICATE" || strings.TrimSpace(string(rest)) != "" {
-		return nil, fmt.Errorf("%w: a root is one certificate", stage.Parse)
-	}
-	c, err := x509.ParseCertificate(block.Bytes)
-	if err != nil || c.CheckSignatureFrom(c) != nil {
-		return nil, fmt.Errorf("%w: a root signs itself", stage.Parse)
-	}
-	return c, nil
-}
+func ParseRoot(src []byte) (*x509.Certificate, error) { return anchor.Parse(src) }
 
 // Keys are public keys by their name. The zero value has none.
 type Keys struct{ byID map[string]*rsa.PublicKey }

@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence/dcap"
@@ -44,23 +43,29 @@ func dcapPolicy(c *cases.Case) dcap.Policy {
 }
 
 func readDCAP(c *cases.Case) (raw []byte, collateral *dcap.Collateral, roots []*x509.Certificate, err error) {
-	for name := range c.Require {
-		if name != "allow_debug" {
-			return nil, nil, nil, fmt.Errorf("demand %q is not understood", name)
-		}
+	if err = demands(c, "allow_debug"); err != nil {
+		return nil, nil, nil, err
 	}
 	if raw, err = c.Read(c.File); err != nil {
 		return nil, nil, nil, err
 	}
-	if roots, err = readRoots(c); err != nil || c.Collateral == "" {
-		return raw, nil, roots, err
+	if roots, err = readRoots(c); err != nil {
+		return raw, nil, nil, err
+	}
+	collateral, err = readCollateral(c)
+	return raw, collateral, roots, err
+}
+
+// readCollateral reads that of a case; nil where it has none.
+func readCollateral(c *cases.Case) (*dcap.Collateral, error) {
+	if c.Collateral == "" {
+		return nil, nil
 	}
 	src, err := c.Read(c.Collateral)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	collateral, err = dcap.ParseCollateral(src)
-	return raw, collateral, roots, err
+	return dcap.ParseCollateral(src)
 }
 
 // readRoots reads the trust anchors of a case. There is no default.

@@ -188,17 +188,7 @@ func verifyTD(c *cases.Case, raw []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var collateral *dcap.Collateral
-	if c.Collateral != "" {
-		src, err := c.Read(c.Collateral)
-		if err != nil {
-			return nil, err
-		}
-		if collateral, err = dcap.ParseCollateral(src); err != nil {
-			return nil, err
-		}
-	}
-	q, err := dcap.Parse(raw)
+	collateral, err := readCollateral(c)
 	if err != nil {
 		return nil, err
 	}
@@ -209,6 +199,6 @@ func verifyTD(c *cases.Case, raw []byte) ([]byte, error) {
 	if _, err := dcap.Appraise(v, dcapPolicy(c)); err != nil {
 		return nil, err
 	}
-	data := q.ReportData()
+	data := v.ReportData()
 	return data[:], nil
 }
