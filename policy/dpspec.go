@@ -25,9 +25,14 @@ type Charge struct {
 
 // NoiseOffers lists the offers whose noise key a plan needs, sorted.
 func (p *Plan) NoiseOffers() []string {
+	if p.Program == nil {
+		return nil
+	}
 	var out []string
-	for _, c := range p.Charges() {
-		out = append(out, c.Offer)
+	for i, n := range p.Program.Releases {
+		if n.Mode == ModeDP {
+			out = append(out, p.offersOf(i)...)
+		}
 	}
 	return sortedSet(out)
 }

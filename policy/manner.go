@@ -75,28 +75,19 @@ func gcd(a, b int64) int64 {
 
 // isListed reports whether the query is a template, however it is spaced, with parameters of its types.
 func (r Request) isListed(list []template) bool {
-	text, ok := inOneForm(r.SQL)
-	return ok && slices.ContainsFunc(list, func(t template) bool {
-		have, ok := inOneForm(t.sql)
-		return ok && have == text && slices.EqualFunc(t.params, r.Params, func(p templateParam, v Param) bool { return p.typ == v.Type })
+	text, err := inOneForm(r.SQL)
+	return err == nil && slices.ContainsFunc(list, func(t template) bool {
+		return t.form == text && slices.EqualFunc(t.params, r.Params, func(p templateParam, v Param) bool { return p.typ == v.Type })
 	})
 }
 
 // inOneForm is a text of the grammar without what spaces, comments and the case of keywords say.
-func inOneForm(sql string) (string, bool) {
+func inOneForm(sql string) (string, error) {
 	q, err := query.ParseQuery(sql)
 	if err != nil {
-		return "", false
+		return "", err
 	}
-	return q.Format(), true
-}
-
-// grammarFault says where a text leaves the grammar; nil if nowhere.
-func grammarFault(sql string) error {
-	if _, err := query.ParseQuery(sql); err != nil {
-		return err
-	}
-	return nil
+	return q.Format(), nil
 }
 
 // maxListed is how many templates a hint names.
@@ -123,16 +114,12 @@ func listed(list []template) string {
 // nearestTemplate is the text that has most of the query's beginning.
 func (r Request) nearestTemplate(list []template) (best string) {
 	text, most := strings.ToLower(r.SQL), -1
-	if q, ok := inOneForm(r.SQL); ok {
+	if q, err := inOneForm(r.SQL); err == nil {
 		text = strings.ToLower(q)
 	}
 	for _, t := range list {
-		have, ok := inOneForm(t.sql)
-		if !ok {
-			continue
-		}
 		n := 0
-		for l := strings.ToLower(have); n < len(l) && n < len(text) && l[n] == text[n]; n++ {
+		for l := strings.ToLower(t.form); n < len(l) && n < len(text) && l[n] == text[n]; n++ {
 		}
 		if n > most {
 			best, most = t.sql, n

@@ -69,7 +69,8 @@ func (r *reader) template(n *yaml.Node) template {
 	s := r.section(n, "template", "name", "sql", "params")
 	name := r.need(s, "name", "name: strikes-by-size")
 	t := template{name: r.text(name, "name"), sql: r.text(r.need(s, "sql", "sql: SELECT ..."), "sql")}
-	if err := grammarFault(t.sql); r.err == nil && err != nil {
+	var err error
+	if t.form, err = inOneForm(t.sql); r.err == nil && err != nil {
 		r.fail(s.vals["sql"], fmt.Sprintf("template %s leaves the grammar at %s", t.name, err), "nobody could ask it: 'cordon query explain' tells what a query lacks")
 	}
 	if r.err == nil && !isTemplateName(t.name) {

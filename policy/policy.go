@@ -89,6 +89,7 @@ type joinRule struct {
 type template struct {
 	name   string
 	sql    string
+	form   string // of the SQL: see inOneForm
 	params []templateParam
 }
 

@@ -70,17 +70,14 @@ type noising struct {
 }
 
 func (n *noising) open(context.Context) error {
-	checked, err := n.plan.Noise(n.index)
-	if err != nil {
-		return err
-	}
 	sources, _ := n.plan.ReleaseSources(n.index)
 	var keys []noise.Keyed
 	for _, i := range sources {
 		offer := n.plan.Sources[i].Offer
 		keys = append(keys, noise.Keyed{Offer: statement.Digest(offer), Key: n.engine.noise[offer]})
 	}
-	n.release, err = checked.Open(keys)
+	var err error
+	n.release, err = n.program.noise[n.index].Open(keys)
 	return err
 }
 

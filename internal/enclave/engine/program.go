@@ -7,6 +7,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/privacy"
+	"github.com/cordon-exchange/cordon/privacy/dp"
 	"github.com/cordon-exchange/cordon/result"
 )
 
@@ -21,6 +22,8 @@ type program struct {
 	quantile []*policy.Text // by release; nil where there is none
 	atoms    []*policy.Text // by release; nil where it has not several conditions
 	divided  []int          // by release: how many conditions it has then
+	noise    []*dp.Checked  // by release; nil where it has none
+	notes    []string       // of the result
 	final    policy.Text
 	hidden   int64 // suppressed values of all releases
 	result   *result.Table
@@ -39,15 +42,18 @@ func newProgram(e *Engine, plan *policy.Plan) (*program, error) {
 		return nil, Error{CodePlan}
 	}
 	p.columns = t.Columns
+	p.notes, p.noise = plan.ResultNotes(), make([]*dp.Checked, len(plan.Program.Releases))
 	p.inputs = plan.InputTexts(e.paths)
 	for i, n := range plan.Program.Releases {
 		if n.Mode != policy.ModeOwn && n.Mode != policy.ModeLattice && n.Mode != policy.ModeGuard && n.Mode != policy.ModeDP {
 			return nil, Error{CodePlan}
 		}
 		if n.Mode == policy.ModeDP {
-			if _, err := plan.Noise(i); err != nil {
+			checked, err := plan.Noise(i)
+			if err != nil {
 				return nil, Error{CodePlan}
 			}
+			p.noise[i] = checked
 		}
 		p.scans = append(p.scans, plan.ReleaseText(i, e.paths))
 		p.quantile, p.atoms, p.divided = append(p.quantile, nil), append(p.atoms, nil), append(p.divided, 0)
@@ -163,7 +169,7 @@ func (p *program) checkInput(ctx context.Context) error {
 // post computes the result over the released tables.
 func (p *program) post(ctx context.Context) error {
 	items := p.plan.Program.Result.Select
-	t := &result.Table{Columns: p.columns, Suppressed: p.hidden, Notes: p.plan.ResultNotes()}
+	t := &result.Table{Columns: p.columns, Suppressed: p.hidden, Notes: p.notes}
 	err := p.engine.query(ctx, p.final.SQL(), maxResultRows, func(row []driver.Value) error {
 		out, err := resultRow(row, items)
 		t.Rows = append(t.Rows, out)

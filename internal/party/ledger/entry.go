@@ -72,9 +72,6 @@ func (e *Entry) event() account.Event {
 
 func (e *Entry) validBudget() bool {
 	_, err := e.event().Encode()
-	if err == nil && e.Epsilon != "" {
-		_, err = e.Epsilon.Rat()
-	}
 	return err == nil && e.Name != "" && e.Job.Valid() && e.Contract.Valid()
 }
 
