@@ -31,5 +31,8 @@ func lockFile(path, msg string) (func(), error) {
 		}
 		return nil, Storage("can't lock", err)
 	}
-	return func() { f.Close() }, nil
+	return func() {
+		unlock(f)
+		f.Close()
+	}, nil
 }
