@@ -24,8 +24,11 @@ type options struct {
 	quiet  bool
 }
 
-// onlyFixed leaves out all that needs the large table.
-const onlyFixed = "fixed"
+// Parts that can be measured alone.
+const (
+	onlyFixed = "fixed" // leaves out all that needs the large table
+	onlyGuard = "guard" // leaves out all that takes a job
+)
 
 const usage = `Usage: bench [flags]
 
@@ -45,6 +48,7 @@ Example:
   bench -bin bin
   bench -bin bin -rows 600000 -rounds 3 -json
   bench -bin bin -only fixed -cold 50
+  bench -bin bin -only guard -rounds 9
 
 Flags:
 `
@@ -74,15 +78,15 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.IntVar(&o.rows, "rows", 6_000_000, "rows of the table")
 	f.IntVar(&o.rounds, "rounds", 5, "whole jobs for each figure; what takes no job is measured three times as often")
 	f.IntVar(&o.cold, "cold", 20, "jobs over a tiny table, for the fixed cost")
-	f.StringVar(&o.only, "only", "", "measure one part: fixed (the fixed cost of a job); no large table is made then")
+	f.StringVar(&o.only, "only", "", "measure one part: fixed (the fixed cost of a job; no large table is made then) or guard (scan and rules over opened data; no job runs then)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "do not say what is under way")
 	f.StringVar(&o.work, "work", "", "folder to work in, below which one is made and removed; default the system's")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if o.only != "" && o.only != onlyFixed {
-		fmt.Fprintln(w, "error: -only must be fixed")
+	if o.only != "" && o.only != onlyFixed && o.only != onlyGuard {
+		fmt.Fprintln(w, "error: -only must be fixed or guard")
 		return o, errors.New("usage")
 	}
 	if o.rows < 10_000 || o.rounds < 1 || o.cold < 10 || f.NArg() > 0 {
