@@ -33,7 +33,7 @@ import (
 // with an exchange of its own: at $EXCHANGE.
 func TestPartyScripts(t *testing.T) {
 	var scripts []string
-	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy"} {
+	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "enclave"} {
 		found, err := filepath.Glob("testdata/" + verb + "-*.txtar")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no script of %s: %v", verb, err)
@@ -45,7 +45,7 @@ func TestPartyScripts(t *testing.T) {
 		Setup: startExchange,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "grab": grabField, "expand": expandFile, "damage": damageFile,
-			"acknowledge": writeAcknowledged,
+			"acknowledge": writeAcknowledged, "guest": writeGuest, "flip": flipByte,
 		},
 	})
 }
