@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -64,7 +65,7 @@ func (m *Image) Bytes(stub []byte) ([]byte, error) {
 	if err := p.plain(); err != nil {
 		return nil, err
 	}
-	out := &program{b: bytes.Clone(stub), coff: p.coff, optional: p.optional, table: p.table, sections: p.sections}
+	out := p.stripped()
 	for _, s := range m.sections() {
 		if err := out.add(s); err != nil {
 			return nil, err
@@ -74,12 +75,24 @@ func (m *Image) Bytes(stub []byte) ([]byte, error) {
 	return out.b, nil
 }
 
+// stripped is a copy without the symbols that stand behind the last section: firmware hashes what follows sections in its own way.
+func (p *program) stripped() *program {
+	last := p.sections[len(p.sections)-1]
+	out := *p
+	out.b, out.sections = bytes.Clone(p.b[:last.raw+last.rawSize]), slices.Clone(p.sections)
+	clear(out.b[p.coff+12 : p.coff+20]) // where symbols are, and how many
+	return &out
+}
+
 // plain checks that a stub is not signed, since a signature would not fit any more, and has no parts yet.
 func (p *program) plain() error {
 	if p.u32(p.optional+certificatesAt) != 0 || p.u32(p.optional+certificatesAt+4) != 0 {
 		return fmt.Errorf("%w: the stub is signed", ErrParts)
 	}
 	for _, s := range p.sections {
+		if strings.HasPrefix(s.name, "/") {
+			return fmt.Errorf("%w: the stub has a section whose name stands among its symbols", ErrParts)
+		}
 		for _, name := range append(unknownParts[:], secKernel, secRelease, secCmdline, secInitrd) {
 			if s.name == name {
 				return fmt.Errorf("%w: the stub has a section %q", ErrParts, name)

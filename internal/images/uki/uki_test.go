@@ -50,7 +50,9 @@ func stub() []byte {
 	for i := 0x400; i < len(b); i++ {
 		b[i] = byte(i * 7)
 	}
-	return b
+	put32(coff+12, uint32(len(b)))
+	put32(coff+16, 1)
+	return append(b, "symbols that nothing needs"...)
 }
 
 func sample() *Image {
@@ -141,6 +143,14 @@ func ask(t *testing.T, name string, image []byte) string {
 	return ""
 }
 
+// TestStubsSymbolsAreGone: what stood behind the stub's sections is in no image.
+func TestStubsSymbolsAreGone(t *testing.T) {
+	b := build(t)
+	if bytes.Contains(b, []byte("symbols")) || binary.LittleEndian.Uint64(b[0x80+12:]) != 0 {
+		t.Error("symbols are there")
+	}
+}
+
 func TestPartsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		image func(*Image)
@@ -153,6 +163,7 @@ func TestPartsRefused(t *testing.T) {
 		"no release":      {image: func(m *Image) { m.Release = "" }},
 		"a signed stub":   {stub: func(b []byte) { b[0x80+coffSize+certificatesAt] = 1 }},
 		"parts in it":     {stub: func(b []byte) { copy(b[0x80+coffSize+240:], ".linux\x00") }},
+		"a long name":     {stub: func(b []byte) { copy(b[0x80+coffSize+240:], "/4\x00\x00\x00\x00") }},
 		"a picture in it": {stub: func(b []byte) { copy(b[0x80+coffSize+240:], ".splash\x00") }},
 		"no room":         {stub: func(b []byte) { binary.LittleEndian.PutUint32(b[0x80+coffSize+headersSizeAt:], 0x80+coffSize+240+80) }},
 	} {
