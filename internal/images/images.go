@@ -25,8 +25,11 @@ const (
 	SGX   = "sgx"
 )
 
-// ErrKind is of a kind that none is.
-var ErrKind = errors.New("images: no such kind")
+// Errors of builds.
+var (
+	ErrKind    = errors.New("images: no such kind")
+	ErrProgram = errors.New("images: no enclave program")
+)
 
 // Options of a build.
 type Options struct {
@@ -71,6 +74,9 @@ const AboutName = "image.json"
 
 // Build makes an image.
 func Build(ctx context.Context, o Options) (*About, []File, error) {
+	if len(o.Enclave) == 0 {
+		return nil, nil, ErrProgram
+	}
 	if o.Kind == SGX {
 		return gramine(o)
 	}

@@ -198,8 +198,10 @@ func TestRefused(t *testing.T) {
 	if about.Measured != nil {
 		t.Error("a guest of SEV-SNP has no measurement before its firmware is known")
 	}
-	if _, _, err := Build(context.Background(), Options{Kind: SNP, Cache: cache}); !errors.Is(err, guest.ErrKernel) {
-		t.Errorf("no program: %v", err)
+	for _, kind := range []string{SNP, TDX, Nitro, SGX} {
+		if _, files, err := Build(context.Background(), Options{Kind: kind, Cache: cache}); !errors.Is(err, ErrProgram) || files != nil {
+			t.Errorf("%s without a program: %v", kind, err)
+		}
 	}
 }
 
