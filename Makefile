@@ -8,7 +8,7 @@ FUZZTIME    ?= 5s
 # The enclave: cgo for DuckDB, fully static, the same bytes in every folder.
 ENCLAVE_FLAGS := -trimpath -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
 
-.PHONY: evidence all build deps demo demo-check test bench check fuzz corpus mutants clean
+.PHONY: evidence images all build deps demo demo-check test bench check fuzz corpus mutants clean
 
 all: build
 
@@ -47,6 +47,12 @@ corpus: deps
 
 evidence: deps
 	$(GO) run ./tools/evidence evidence/testdata
+
+images: build
+	$(GO) run ./tools/images -kind snp
+	$(GO) run ./tools/images -kind tdx
+	$(GO) run ./tools/images -kind sgx
+	$(GO) run ./tools/images -kind nitro -form-only
 
 mutants: deps
 	$(GO) run ./tools/mutants

@@ -96,6 +96,7 @@ func TestFilesRefused(t *testing.T) {
 	for name, files := range map[string][]File{
 		"a name from the root":      {{Name: "/init", Mode: 0o755}},
 		"a way out":                 {{Name: "../init", Mode: 0o755}},
+		"a way round":               {{Name: "./init", Mode: 0o755}},
 		"no name":                   {{Name: "", Mode: 0o755}},
 		"the root itself":           {{Name: ".", Mode: 0o755 | fs.ModeDir}},
 		"the mark of the end":       {{Name: "TRAILER!!!", Mode: 0o755}},

@@ -144,6 +144,30 @@ func TestImagesRefused(t *testing.T) {
 	}
 }
 
+// TestSectionsTwice: all that must be there is there, and one thing twice.
+func TestSectionsTwice(t *testing.T) {
+	m := sample()
+	m.Ramdisks[0] = []byte("{}")
+	good := write(t, m)
+	at := []int{headerSize}
+	for i := range 5 {
+		at = append(at, at[i]+sectionHdr+int(binary.BigEndian.Uint64(good[sizesAt+8*i:])))
+	}
+	for name, kinds := range map[string][6]byte{
+		"kernel":       {kindKernel, kindKernel, kindCmdline, kindMetadata, kindRamdisk, kindRamdisk},
+		"command line": {kindKernel, kindCmdline, kindCmdline, kindMetadata, kindRamdisk, kindRamdisk},
+		"metadata":     {kindKernel, kindCmdline, kindMetadata, kindMetadata, kindRamdisk, kindRamdisk},
+	} {
+		b := bytes.Clone(good)
+		for i, k := range kinds {
+			b[at[i]+1] = k
+		}
+		if m, err := Read(resum(b)); !errors.Is(err, ErrImage) || m != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(write(f, sample()))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -217,6 +217,17 @@ func TestImagesRefused(t *testing.T) {
 	}
 }
 
+// TestOtherParts: a part that the stub would act on stands in no image that is read, beside all that must be there.
+func TestOtherParts(t *testing.T) {
+	for _, name := range unknownParts {
+		b := build(t)
+		copy(b[0x80+coffSize+240+sectionSize:], name+"\x00\x00\x00\x00")
+		if m, err := Read(b); !errors.Is(err, ErrImage) || m != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestNotHashed(t *testing.T) {
 	for name, change := range map[string]func([]byte){
 		"signed": func(b []byte) { b[0x80+coffSize+certificatesAt+4] = 8 },
