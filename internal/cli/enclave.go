@@ -128,11 +128,16 @@ func (f measureFlags) measureSNP(file []byte) (*measure.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := snp.Launch{Firmware: firmware, Boot: &snp.Boot{Cmdline: f.cmdline}, VCPUs: f.vcpus}
-	if l.Boot.Kernel, err = readToMeasure(f.kernel); err != nil {
+	l := snp.Launch{Firmware: firmware, VCPUs: f.vcpus}
+	kernel, err := readToMeasure(f.kernel)
+	if err != nil {
 		return nil, err
 	}
-	if l.Boot.Initrd, err = readToMeasure(f.initrd); err != nil {
+	initrd, err := readToMeasure(f.initrd)
+	if err != nil {
+		return nil, err
+	}
+	if l.Boot, err = snp.BootOf(kernel, initrd, f.cmdline); err != nil {
 		return nil, err
 	}
 	if l.Signature, err = snp.Signature(f.model); err != nil {

@@ -16,9 +16,28 @@ var (
 
 // Boot is what the guest boots. All three are measured.
 type Boot struct {
-	Kernel  []byte // required: a bzImage, as given to QEMU
-	Initrd  []byte
-	Cmdline string // without a NUL
+	Kernel  [sha256.Size]byte // required: of the bzImage, as given to QEMU
+	Initrd  [sha256.Size]byte // required: of the first root folder; of no bytes where there is none
+	Cmdline string            // without a NUL
+}
+
+// BootOf hashes what is booted.
+func BootOf(kernel, initrd []byte, cmdline string) (*Boot, error) {
+	if len(kernel) == 0 {
+		return nil, fmt.Errorf("%w: no kernel", ErrBoot)
+	}
+	return &Boot{Kernel: sha256.Sum256(kernel), Initrd: sha256.Sum256(initrd), Cmdline: cmdline}, nil
+}
+
+func (b *Boot) valid() error {
+	var none [sha256.Size]byte
+	switch {
+	case b == nil || b.Kernel == none || b.Initrd == none:
+		return fmt.Errorf("%w: no kernel or no root folder", ErrBoot)
+	case len(b.Cmdline) > maxCmdline || strings.ContainsRune(b.Cmdline, 0):
+		return fmt.Errorf("%w: command line", ErrBoot)
+	}
+	return nil
 }
 
 var (
@@ -37,23 +56,19 @@ const (
 
 // page is the page of hashes that QEMU writes and the firmware compares with what it is given to boot.
 func (b *Boot) page(offset uint32) ([]byte, error) {
-	if len(b.Cmdline) > maxCmdline || strings.ContainsRune(b.Cmdline, 0) {
-		return nil, fmt.Errorf("%w: command line", ErrBoot)
-	}
 	if int(offset)+hashSize > pageSize {
 		return nil, fmt.Errorf("%w: the table of hashes leaves its page", ErrFirmware)
 	}
 	t := make([]byte, offset, pageSize)
 	t = append(t, guidTable[:]...)
 	t = binary.LittleEndian.AppendUint16(t, hashTable)
-	t = appendHash(t, guidCmdline, append([]byte(b.Cmdline), 0))
+	t = appendHash(t, guidCmdline, sha256.Sum256(append([]byte(b.Cmdline), 0)))
 	t = appendHash(t, guidInitrd, b.Initrd)
 	t = appendHash(t, guidKernel, b.Kernel)
 	return t[:pageSize], nil
 }
 
-func appendHash(t []byte, guid [16]byte, b []byte) []byte {
-	sum := sha256.Sum256(b)
+func appendHash(t []byte, guid [16]byte, sum [sha256.Size]byte) []byte {
 	t = append(t, guid[:]...)
 	t = binary.LittleEndian.AppendUint16(t, hashEntry)
 	return append(t, sum[:]...)

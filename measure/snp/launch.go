@@ -46,8 +46,6 @@ func (l Launch) valid() error {
 	switch {
 	case l.Firmware == nil:
 		return fmt.Errorf("%w: none given", ErrFirmware)
-	case l.Boot == nil || len(l.Boot.Kernel) == 0:
-		return ErrBoot
 	case l.VCPUs < 1 || l.VCPUs > maxVCPUs:
 		return fmt.Errorf("%w: %d of them", ErrVCPU, l.VCPUs)
 	case l.VCPUs > 1 && l.Firmware.reset == 0:
@@ -57,7 +55,7 @@ func (l Launch) valid() error {
 	case l.Features&featureSNP == 0:
 		return fmt.Errorf("%w: features %#x are not those of SEV-SNP", ErrVCPU, l.Features)
 	}
-	return nil
+	return l.Boot.valid()
 }
 
 // extendSections adds the pages that the firmware's metadata asks for, in its order.

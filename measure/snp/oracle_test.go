@@ -93,8 +93,12 @@ func (c case_) digest(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	boot, err := BootOf(kernel, initrd, c.Cmdline)
+	if err != nil {
+		t.Fatal(err)
+	}
 	d, err := Launch{
-		Firmware: f, Boot: &Boot{Kernel: kernel, Initrd: initrd, Cmdline: c.Cmdline},
+		Firmware: f, Boot: boot,
 		VCPUs: c.VCPUs, Signature: signature, Features: c.Features,
 	}.Digest()
 	if err != nil {

@@ -14,7 +14,11 @@ func launch(t testing.TB) Launch {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Launch{Firmware: f, Boot: &Boot{Kernel: kernel, Initrd: initrd, Cmdline: "quiet"}, VCPUs: 2, Signature: 0x800f12, Features: 1}
+	boot, err := BootOf(kernel, initrd, "quiet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Launch{Firmware: f, Boot: boot, VCPUs: 2, Signature: 0x800f12, Features: 1}
 }
 
 // TestEverythingCounts: whatever differs in what is started, the digest differs.
@@ -53,7 +57,9 @@ func TestLaunchRefused(t *testing.T) {
 	}{
 		"no firmware":        {func(l *Launch) { l.Firmware = nil }, ErrFirmware},
 		"nothing to boot":    {func(l *Launch) { l.Boot = nil }, ErrBoot},
-		"no kernel":          {func(l *Launch) { l.Boot.Kernel = nil }, ErrBoot},
+		"no kernel":          {func(l *Launch) { l.Boot.Kernel = [32]byte{} }, ErrBoot},
+		"no root folder":     {func(l *Launch) { l.Boot.Initrd = [32]byte{} }, ErrBoot},
+		"a long line":        {func(l *Launch) { l.Boot.Cmdline = string(make([]byte, 5000)) }, ErrBoot},
 		"NUL":                {func(l *Launch) { l.Boot.Cmdline = "a\x00b" }, ErrBoot},
 		"no processor":       {func(l *Launch) { l.VCPUs = 0 }, ErrVCPU},
 		"too many":           {func(l *Launch) { l.VCPUs = maxVCPUs + 1 }, ErrVCPU},
@@ -72,6 +78,12 @@ func TestLaunchRefused(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+func TestBootOfNothing(t *testing.T) {
+	if b, err := BootOf(nil, []byte("root"), "quiet"); !errors.Is(err, ErrBoot) || b != nil {
+		t.Errorf("got %v, %v", b, err)
 	}
 }
 
