@@ -11,6 +11,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/images/uki"
 	"github.com/cordon-exchange/cordon/measure/sgx"
 	"github.com/cordon-exchange/cordon/measure/snp"
+	"github.com/cordon-exchange/cordon/measure/tdx"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -20,6 +21,7 @@ const (
 	Nitro  = "nitro"  // an image for a Nitro enclave
 	SNP    = "snp"    // a guest of SEV-SNP, directly booted
 	SGX    = "sgx"    // a SIGSTRUCT
+	TDX    = "tdx"    // a guest of TDX, directly booted: two of its registers
 	UKI    = "uki"    // a unified kernel image, as firmware and stub measure it into a TPM
 )
 
@@ -85,6 +87,22 @@ func OfSNP(l snp.Launch, hostData []byte) (*Result, error) {
 	r.add("measurement", d[:])
 	r.add("host data", hostData)
 	r.Build = build("snp", d[:], hostData)
+	return r, nil
+}
+
+// OfTDX computes what the kernel that is booted, its options and its root folder make of two registers. They name no build.
+func OfTDX(b tdx.Boot) (*Result, error) {
+	one, two, err := b.Registers()
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Kind: TDX, Notes: []string{
+		neverRun,
+		"MRTD and RTMR0 are those of firmware and machine, and are not computed; RTMR3 must be zeros",
+		"holds for QEMU that hands on the kernel as it is: not before 10.1",
+	}}
+	r.add("RTMR1", one[:])
+	r.add("RTMR2", two[:])
 	return r, nil
 }
 

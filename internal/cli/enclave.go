@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -15,6 +16,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/measure"
 	"github.com/cordon-exchange/cordon/measure/snp"
+	"github.com/cordon-exchange/cordon/measure/tdx"
 )
 
 // NewEnclaveCommand groups what one does with enclaves before they run.
@@ -27,7 +29,7 @@ func NewEnclaveCommand() *cobra.Command {
 type measureFlags struct {
 	kind, kernel, initrd, cmdline, model, hostData string
 	vcpus                                          int
-	features                                       string
+	features, initrdOption                         string
 	json                                           bool
 }
 
@@ -44,25 +46,32 @@ hardware, no agent and no network.
   --kind nitro   FILE is an image (EIF): PCR0, PCR1, PCR2
   --kind snp     FILE is OVMF firmware that measures what it boots; --kernel, --initrd,
                  --cmdline, --vcpus, --vcpu-model, --guest-features as given to QEMU
+  --kind tdx     FILE is a kernel that QEMU boots; --initrd, --cmdline as given to QEMU,
+                 --initrd-option after for older firmware, before for newer (see below):
+                 RTMR1 and RTMR2; MRTD and RTMR0 are not computed
   --kind sgx     FILE is a SIGSTRUCT (.sig): read from it, not computed anew
   --kind uki     FILE is a unified kernel image: values that firmware and its stub measure
 
+Firmware of edk2 names the root folder to the kernel by "initrd=initrd": behind the command
+line in 2022.11 and 2025.02, before it in 2026.08. It counts in RTMR2.
+
 What is printed for hardware was never run on hardware by this project; docs/hardware.md
-says what the values were compared with. Registers of TDX are not computed.
+says what the values were compared with.
 
 Exit codes: 0 done, 2 usage, 3 a file is not there or not of its kind.`,
 		Example: `  cordon enclave measure cordon-enclave
   cordon enclave measure --kind nitro cordon.eif --json
   cordon enclave measure --kind snp OVMF.amdsev.fd --kernel vmlinuz --initrd root.cpio \
-    --cmdline "quiet panic=-1 -- snp" --vcpus 2 --vcpu-model EPYC-v4`,
+    --cmdline "$(cat cmdline)" --vcpus 2 --vcpu-model EPYC-v4`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return enclaveMeasure(cmd, args[0], f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.kind, "kind", measure.Binary, "what FILE is: binary, nitro, snp, sgx or uki")
+	flags.StringVar(&f.kind, "kind", measure.Binary, "what FILE is: binary, nitro, snp, tdx, sgx or uki")
 	flags.StringVar(&f.kernel, "kernel", "", "snp: the kernel (required)")
-	flags.StringVar(&f.initrd, "initrd", "", "snp: the first root folder (required)")
-	flags.StringVar(&f.cmdline, "cmdline", "", "snp: the command line (required)")
+	flags.StringVar(&f.initrd, "initrd", "", "snp, tdx: the first root folder (required)")
+	flags.StringVar(&f.cmdline, "cmdline", "", "snp, tdx: the command line (required)")
+	flags.StringVar(&f.initrdOption, "initrd-option", "", "tdx: where the firmware puts initrd=initrd, before or after the command line (required)")
 	flags.IntVar(&f.vcpus, "vcpus", 0, "snp: number of virtual processors (required)")
 	flags.StringVar(&f.model, "vcpu-model", "", "snp: their model, one of "+strings.Join(snp.Models(), ", ")+" (required)")
 	flags.StringVar(&f.features, "guest-features", "0x1", "snp: SEV_FEATURES; kernels that switch debug registers for guests set 0x21")
@@ -89,17 +98,28 @@ func enclaveMeasure(cmd *cobra.Command, path string, f measureFlags) error {
 	return printMeasured(cmd.OutOrStdout(), r)
 }
 
+// flagsOf a kind: those that must be given, and those that may.
+func flagsOf(kind string) (required, optional []string) {
+	switch kind {
+	case measure.SNP:
+		return []string{"kernel", "initrd", "cmdline", "vcpus", "vcpu-model"}, []string{"guest-features", "host-data"}
+	case measure.TDX:
+		return []string{"initrd", "cmdline", "initrd-option"}, nil
+	}
+	return nil, nil
+}
+
 // onlyFor refuses flags of another kind: they would be passed over, and the value be one of something else.
 func (f measureFlags) onlyFor(cmd *cobra.Command) error {
-	required := []string{"kernel", "initrd", "cmdline", "vcpus", "vcpu-model"}
-	for _, name := range append(required, "guest-features", "host-data") {
-		if f.kind != measure.SNP && cmd.Flags().Changed(name) {
-			return fault.New(fault.Usage, "--"+name+" is for --kind snp", "see 'cordon enclave measure --help'", nil)
+	required, optional := flagsOf(f.kind)
+	for _, name := range []string{"kernel", "initrd", "cmdline", "vcpus", "vcpu-model", "guest-features", "host-data", "initrd-option"} {
+		if cmd.Flags().Changed(name) && !slices.Contains(append(required, optional...), name) {
+			return fault.New(fault.Usage, "--"+name+" is not for --kind "+f.kind, "see 'cordon enclave measure --help'", nil)
 		}
 	}
 	for _, name := range required {
-		if f.kind == measure.SNP && !cmd.Flags().Changed(name) {
-			return fault.New(fault.Usage, "--kind snp needs --"+name, "give it as QEMU will be given it: everything counts", nil)
+		if !cmd.Flags().Changed(name) {
+			return fault.New(fault.Usage, "--kind "+f.kind+" needs --"+name, "give it as QEMU will be given it: everything counts", nil)
 		}
 	}
 	return nil
@@ -117,10 +137,27 @@ func (f measureFlags) measure(file []byte) (*measure.Result, error) {
 		return measure.OfUKI(file)
 	case measure.SNP:
 		return f.measureSNP(file)
-	case "tdx":
-		return nil, fault.New(fault.Usage, "registers of TDX are not computed", "take them from a quote of a first start that you trust: docs/hardware.md", nil)
+	case measure.TDX:
+		return f.measureTDX(file)
 	}
-	return nil, fault.New(fault.Usage, fmt.Sprintf("--kind %q is none", f.kind), "one of binary, nitro, snp, sgx, uki", nil)
+	return nil, fault.New(fault.Usage, fmt.Sprintf("--kind %q is none", f.kind), "one of binary, nitro, snp, tdx, sgx, uki", nil)
+}
+
+func (f measureFlags) measureTDX(kernel []byte) (*measure.Result, error) {
+	b := tdx.Boot{Kernel: kernel, Cmdline: f.cmdline}
+	switch f.initrdOption {
+	case "after":
+		b.Firmware = tdx.WordBehind
+	case "before":
+		b.Firmware = tdx.WordBefore
+	default:
+		return nil, fault.New(fault.Usage, "--initrd-option is before or after", "see 'cordon enclave measure --help'", nil)
+	}
+	var err error
+	if b.Initrd, err = readToMeasure(f.initrd); err != nil {
+		return nil, err
+	}
+	return measure.OfTDX(b)
 }
 
 func (f measureFlags) measureSNP(file []byte) (*measure.Result, error) {

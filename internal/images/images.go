@@ -91,9 +91,10 @@ func Build(ctx context.Context, o Options) (*About, []File, error) {
 	var files []File
 	switch o.Kind {
 	case SNP:
-		files = []File{{"vmlinuz", m.Kernel}, {"root.cpio", m.Root()}, {"cmdline", []byte(m.Cmdline)}}
+		files = direct(m)
 	case TDX:
 		files, err = unified(ctx, o, m, about)
+		files = append(files, direct(m)...)
 	case Nitro:
 		files, err = enclave(m, about)
 	}
@@ -136,6 +137,11 @@ func describe(m *guest.Image, o Options) (*About, error) {
 		a.Files = append(a.Files, e)
 	}
 	return a, nil
+}
+
+// direct is what QEMU is given to boot directly.
+func direct(m *guest.Image) []File {
+	return []File{{"vmlinuz", m.Kernel}, {"root.cpio", m.Root()}, {"cmdline", []byte(m.Cmdline)}}
 }
 
 // unified makes one program of UEFI.

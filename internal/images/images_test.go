@@ -127,12 +127,10 @@ func TestContents(t *testing.T) {
 			if about.Hardware != "never run on hardware" || len(about.Files) != len(want(kind)) {
 				t.Errorf("description: %+v", about)
 			}
-			size := 0
-			for _, b := range files {
-				size += len(b)
-			}
-			if size-len(program) > 16<<20 {
-				t.Errorf("%d bytes beside the program", size-len(program))
+			for name, b := range files {
+				if len(b)-len(program) > 16<<20 {
+					t.Errorf("%s: %d bytes beside the program", name, len(b)-len(program))
+				}
 			}
 		})
 	}

@@ -14,7 +14,7 @@ type Launch struct {
 // featureSNP is the bit of SEV_FEATURES without which a guest is not one of SEV-SNP.
 const featureSNP = 1
 
-// Digest computes the launch digest (docs/spec/images.md, section 2).
+// Digest computes the launch digest (docs/spec/images.md, section 2.1).
 func (l Launch) Digest() (Digest, error) {
 	var d Digest
 	if err := l.valid(); err != nil {

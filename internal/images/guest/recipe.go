@@ -34,20 +34,22 @@ func common() []string {
 	}
 }
 
-// Recipes of all kinds.
+// Recipes of all kinds. Their command lines have no "--": what firmware or a hypervisor appends (where the root folder is, which
+// devices there are) is for the kernel, and would be the first process's behind it. The last word is none that the kernel knows,
+// and so the process's.
 func Recipes() []Recipe {
 	return []Recipe{
 		{
 			Kind:    "snp",
 			Modules: []string{"fs/configfs/configfs", "drivers/virt/coco/tsm", "drivers/virt/coco/sev-guest/sev-guest"},
 			Options: append(common(), "CONFIG_AMD_MEM_ENCRYPT=y", "CONFIG_VIRTIO_CONSOLE=y", "CONFIG_VIRTIO_PCI=y"),
-			Cmdline: "quiet panic=-1 lockdown=confidentiality -- snp",
+			Cmdline: "quiet panic=-1 lockdown=confidentiality snp",
 		},
 		{
 			Kind:    "tdx",
 			Modules: []string{"fs/configfs/configfs", "drivers/virt/coco/tsm", "drivers/virt/coco/tdx-guest/tdx-guest"},
 			Options: append(common(), "CONFIG_INTEL_TDX_GUEST=y", "CONFIG_EFI_STUB=y", "CONFIG_VIRTIO_CONSOLE=y", "CONFIG_VIRTIO_PCI=y"),
-			Cmdline: "quiet panic=-1 lockdown=confidentiality -- tdx",
+			Cmdline: "quiet panic=-1 lockdown=confidentiality tdx",
 		},
 		{
 			Kind: "nitro",
@@ -57,8 +59,6 @@ func Recipes() []Recipe {
 			},
 			// The hypervisor names the enclave's devices at the end of the command line.
 			Options: append(common(), "CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES=y"),
-			// Without "--": what the hypervisor appends is for the kernel. The last word is none that the kernel knows, and so the
-			// first process's.
 			Cmdline: "reboot=k quiet panic=-1 pci=off lockdown=confidentiality nitro",
 		},
 	}

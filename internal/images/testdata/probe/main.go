@@ -62,7 +62,7 @@ func modules(say func(string, ...any)) {
 }
 
 func registers(say func(string, ...any)) {
-	for _, n := range []int{11, 12, 13} {
+	for _, n := range []int{4, 9, 11, 12, 13} {
 		if b, err := os.ReadFile(fmt.Sprintf("/sys/class/tpm/tpm0/pcr-sha256/%d", n)); err == nil {
 			say("register %d %s", n, strings.ToLower(strings.TrimSpace(string(b))))
 		}
