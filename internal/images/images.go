@@ -29,6 +29,7 @@ const (
 var (
 	ErrKind    = errors.New("images: no such kind")
 	ErrProgram = errors.New("images: no enclave program")
+	ErrTree    = errors.New("images: not a folder with one kernel")
 )
 
 // Options of a build.
@@ -36,6 +37,9 @@ type Options struct {
 	Kind    string // required
 	Enclave []byte // required: the cordon-enclave program
 	Cache   string // required: folder in which packages are kept
+	// Tree is a folder with another kernel, laid out as Debian's package: boot/vmlinuz-RELEASE, boot/config-RELEASE,
+	// lib/modules/RELEASE. Its files are taken as they are: what it is, its owner answers for. Default: Debian's, pinned.
+	Tree string
 	// FormOnly builds where the kernel lacks an option, an image that has the right form and would not come up.
 	FormOnly bool
 }
@@ -101,24 +105,61 @@ func Build(ctx context.Context, o Options) (*About, []File, error) {
 	return about, files, err
 }
 
-// machine fetches kernel and modules, and puts the program to them.
+// machine puts the program to a kernel and its modules.
 func machine(ctx context.Context, o Options) (*guest.Image, error) {
 	r, err := guest.Find(o.Kind)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKind, err)
 	}
+	kernel := pinned
+	if o.Tree != "" {
+		kernel = tree
+	}
+	k, err := kernel(ctx, r, o)
+	if err != nil {
+		return nil, err
+	}
+	return r.Make(k, o.Enclave, o.FormOnly)
+}
+
+// pinned is Debian's kernel.
+func pinned(ctx context.Context, r guest.Recipe, o Options) (guest.Kernel, error) {
 	p := debian.Kernel()
 	release := strings.TrimSuffix(strings.TrimPrefix(p.Name, "linux-image-"), "-unsigned")
 	path, err := p.Fetch(ctx, o.Cache)
 	if err != nil {
-		return nil, err
+		return guest.Kernel{}, err
 	}
-	image, config, modules := r.Paths(release)
-	files, err := p.Files(ctx, path, append(modules, image, config)...)
+	image, config, modules := r.Paths(release, guest.Endings()[0])
+	names := append(modules, image, config)
+	for i := range names {
+		names[i] = "./" + names[i]
+	}
+	files, err := p.Files(ctx, path, names...)
 	if err != nil {
-		return nil, err
+		return guest.Kernel{}, err
 	}
-	return r.Make(r.From(release, files), o.Enclave, o.FormOnly)
+	return r.From(release, func(name string) []byte { return files["./"+name] }), nil
+}
+
+// tree is a kernel in a folder. There must be one.
+func tree(_ context.Context, r guest.Recipe, o Options) (guest.Kernel, error) {
+	all, err := filepath.Glob(filepath.Join(o.Tree, "boot", "vmlinuz-*"))
+	if err != nil || len(all) != 1 {
+		return guest.Kernel{}, fmt.Errorf("%w: %d kernels in boot/", ErrTree, len(all))
+	}
+	folder, err := os.OpenRoot(o.Tree)
+	if err != nil {
+		return guest.Kernel{}, fmt.Errorf("%w: %w", ErrTree, err)
+	}
+	defer folder.Close()
+	return r.From(strings.TrimPrefix(filepath.Base(all[0]), "vmlinuz-"), func(name string) []byte {
+		b, err := folder.ReadFile(name)
+		if err != nil {
+			return nil // Make says what is missing
+		}
+		return b
+	}), nil
 }
 
 func describe(m *guest.Image, o Options) (*About, error) {

@@ -203,6 +203,61 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestOwnKernel: a kernel that sees a Nitro enclave's devices, with most of them built in, makes an image that lacks nothing.
+func TestOwnKernel(t *testing.T) {
+	r, err := guest.Find(Nitro)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	put := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := Options{Kind: Nitro, Enclave: program, Tree: dir}
+	if _, _, err := Build(context.Background(), o); !errors.Is(err, ErrTree) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	put("boot/vmlinuz-6.12-own", "a kernel")
+	if _, _, err := Build(context.Background(), o); !errors.Is(err, guest.ErrKernel) {
+		t.Errorf("no configuration: %v", err)
+	}
+	config := strings.Join(r.Options, "\n") + "\nCONFIG_NSM=m\n"
+	for _, m := range r.Modules[1:] {
+		config += m.Option + "=y\n"
+	}
+	put("boot/config-6.12-own", config)
+	if _, _, err := Build(context.Background(), o); !errors.Is(err, guest.ErrKernel) {
+		t.Errorf("no module: %v", err)
+	}
+	put("lib/modules/6.12-own/kernel/drivers/misc/nsm.ko", "a module")
+	about, files, err := Build(context.Background(), o)
+	if err != nil || len(about.Lacking) != 0 || about.Kernel != "6.12-own" {
+		t.Fatalf("%+v, %v", about, err)
+	}
+	m, err := eif.Read(files[0].Data)
+	if err != nil || string(m.Kernel) != "a kernel" {
+		t.Fatalf("%v", err)
+	}
+	var names []string
+	for _, f := range about.Files {
+		names = append(names, f.Name)
+	}
+	if got := strings.Join(names, " "); got != "dev dev/null modules modules/00-nsm.ko proc sys init" {
+		t.Errorf("files: %s", got)
+	}
+	put("boot/vmlinuz-6.13-own", "another")
+	if _, _, err := Build(context.Background(), o); !errors.Is(err, ErrTree) {
+		t.Errorf("two kernels: %v", err)
+	}
+}
+
 // TestProgramAlone is behind register 2 of a Nitro enclave: another program changes it, and not register 1.
 func TestProgramAlone(t *testing.T) {
 	a, _ := built(t, Nitro, program)

@@ -55,6 +55,18 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestOptionsRefused: nothing behind the options would find these.
+func TestOptionsRefused(t *testing.T) {
+	for name, b := range map[string]Boot{
+		"not ASCII":        {Initrd: []byte("x"), Cmdline: "ä", Firmware: WordBefore},
+		"unknown firmware": {Initrd: []byte("x"), Cmdline: "a"},
+	} {
+		if got, err := b.Options(); !errors.Is(err, ErrBoot) || got != nil {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for name, b := range map[string]Boot{
 		"no root folder":   {Cmdline: "a", Firmware: WordBefore},

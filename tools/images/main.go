@@ -17,6 +17,7 @@ func main() {
 	enclave := flag.String("enclave", "bin/cordon-enclave", "the enclave program")
 	out := flag.String("out", "bin/images", "folder for the images, one folder in it for each kind")
 	cache := flag.String("cache", "bin", "folder in which packages are kept")
+	tree := flag.String("kernel-tree", "", "folder with another kernel: boot/vmlinuz-RELEASE, boot/config-RELEASE, lib/modules/RELEASE; default: Debian's, pinned")
 	formOnly := flag.Bool("form-only", false, "build also what has the right form and would not come up, since the kernel lacks an option")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -26,7 +27,7 @@ func main() {
 		kinds = []string{*kind}
 	}
 	for _, k := range kinds {
-		if err := build(ctx, *enclave, filepath.Join(*out, k), images.Options{Kind: k, Cache: *cache, FormOnly: *formOnly}); err != nil {
+		if err := build(ctx, *enclave, filepath.Join(*out, k), images.Options{Kind: k, Cache: *cache, Tree: *tree, FormOnly: *formOnly}); err != nil {
 			fmt.Fprintf(os.Stderr, "error: %s: %v\nhint: docs/hardware.md says what each kind needs\n", k, err)
 			os.Exit(1)
 		}

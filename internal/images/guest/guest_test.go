@@ -8,11 +8,16 @@ import (
 )
 
 func kernel(r Recipe) Kernel {
-	k := Kernel{Release: "6.12-cloud", Image: []byte("kernel"), Config: []byte(strings.Join(r.Options, "\n") + "\n"), Modules: map[string][]byte{}}
-	for _, m := range r.Modules {
-		k.Modules[m] = []byte("module " + m)
-	}
-	return k
+	config := []byte(strings.Join(r.Options, "\n") + "\n")
+	return r.From("6.12-cloud", func(path string) []byte {
+		switch {
+		case path == "boot/config-6.12-cloud":
+			return config
+		case path == "boot/vmlinuz-6.12-cloud", strings.HasPrefix(path, "lib/modules/6.12-cloud/kernel/") && strings.HasSuffix(path, ".ko.zst"):
+			return []byte(path)
+		}
+		return nil
+	})
 }
 
 func TestMakeRefuses(t *testing.T) {
@@ -25,7 +30,7 @@ func TestMakeRefuses(t *testing.T) {
 			"no kernel":           {func(k *Kernel) { k.Image = nil }, "p", ErrKernel},
 			"no configuration":    {func(k *Kernel) { k.Config = nil }, "p", ErrKernel},
 			"no program":          {func(*Kernel) {}, "", ErrKernel},
-			"no module":           {func(k *Kernel) { k.Modules[r.Modules[1]] = nil }, "p", ErrKernel},
+			"no module":           {func(k *Kernel) { delete(k.Modules, r.Modules[1].Path) }, "p", ErrKernel},
 			"an option missing":   {func(k *Kernel) { k.Config = []byte(strings.Join(r.Options[1:], "\n")) }, "p", ErrOptions},
 			"an option as module": {func(k *Kernel) { k.Config = []byte(strings.Replace(string(k.Config), "=y", "=m", 1)) }, "p", ErrOptions},
 			"an option in a word": {func(k *Kernel) {
@@ -39,6 +44,32 @@ func TestMakeRefuses(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 			})
+		}
+	}
+}
+
+// TestBuiltIn: what a kernel has built in needs no file, and what it has not does.
+func TestBuiltIn(t *testing.T) {
+	for _, r := range Recipes() {
+		k := kernel(r)
+		delete(k.Modules, r.Modules[0].Path)
+		k.Config = append(k.Config, r.Modules[0].Option+"=y\n"...)
+		m, err := r.Make(k, []byte("p"), false)
+		if err != nil {
+			t.Fatalf("%s: %v", r.Kind, err)
+		}
+		files, err := m.Files()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var modules []string
+		for _, f := range files {
+			if strings.HasPrefix(f.Name, "modules/") {
+				modules = append(modules, f.Name)
+			}
+		}
+		if len(modules) != len(r.Modules)-1 || !strings.HasSuffix(modules[0], ".ko.zst") || !strings.HasPrefix(modules[0], "modules/01-") {
+			t.Errorf("%s: %v", r.Kind, modules)
 		}
 	}
 }

@@ -49,12 +49,16 @@ func (r Recipe) base(k Kernel) ([]cpio.File, error) {
 		{Name: "proc", Mode: 0o555 | fs.ModeDir},
 		{Name: "sys", Mode: 0o555 | fs.ModeDir},
 	}
-	for i, name := range r.Modules {
-		data := k.Modules[name]
-		if len(data) == 0 {
-			return nil, fmt.Errorf("%w: module %s", ErrKernel, name)
+	has := k.options()
+	for i, m := range r.Modules {
+		if has[m.Option+"=y"] {
+			continue
 		}
-		files = append(files, cpio.File{Name: moduleName(i, name), Mode: 0o444, Data: data})
+		file := k.Modules[m.Path]
+		if len(file.Data) == 0 {
+			return nil, fmt.Errorf("%w: module %s", ErrKernel, m.Path)
+		}
+		files = append(files, cpio.File{Name: m.name(i, file.Ending), Mode: 0o444, Data: file.Data})
 	}
 	return files, nil
 }

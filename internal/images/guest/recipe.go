@@ -18,13 +18,32 @@ var (
 // Recipe says what a kind of machine needs.
 type Recipe struct {
 	Kind    string   // the word that the first process is given
-	Modules []string // in the order in which they are loaded, as paths below kernel/ without an ending
+	Modules []Module // in the order in which they are loaded
 	Options []string // of the kernel's configuration, which must stand in it as here
 	Cmdline string
 }
 
-// moduleEnding of Debian's kernel, which unpacks modules itself when they are loaded.
-const moduleEnding = ".ko.xz"
+// Module is a part that a kernel may have as a file or built in.
+type Module struct {
+	Path   string // below kernel/, without an ending
+	Option string // of the kernel's configuration; with "=y" there is no file
+}
+
+// Modules that machines need.
+var (
+	modConfigfs  = Module{"fs/configfs/configfs", "CONFIG_CONFIGFS_FS"}
+	modTSM       = Module{"drivers/virt/coco/tsm", "CONFIG_TSM_REPORTS"}
+	modSEV       = Module{"drivers/virt/coco/sev-guest/sev-guest", "CONFIG_SEV_GUEST"}
+	modTDX       = Module{"drivers/virt/coco/tdx-guest/tdx-guest", "CONFIG_TDX_GUEST_DRIVER"}
+	modNSM       = Module{"drivers/misc/nsm", "CONFIG_NSM"}
+	modMMIO      = Module{"drivers/virtio/virtio_mmio", "CONFIG_VIRTIO_MMIO"}
+	modVsock     = Module{"net/vmw_vsock/vsock", "CONFIG_VSOCKETS"}
+	modCommon    = Module{"net/vmw_vsock/vmw_vsock_virtio_transport_common", "CONFIG_VIRTIO_VSOCKETS_COMMON"}
+	modTransport = Module{"net/vmw_vsock/vmw_vsock_virtio_transport", "CONFIG_VIRTIO_VSOCKETS"}
+)
+
+// Endings that a module's file may have; the kernel unpacks it itself when it is loaded.
+func Endings() []string { return []string{".ko.xz", ".ko.zst", ".ko.gz", ".ko"} }
 
 // common options: one file system in memory, and doors that nobody opens shut.
 func common() []string {
@@ -41,22 +60,19 @@ func Recipes() []Recipe {
 	return []Recipe{
 		{
 			Kind:    "snp",
-			Modules: []string{"fs/configfs/configfs", "drivers/virt/coco/tsm", "drivers/virt/coco/sev-guest/sev-guest"},
+			Modules: []Module{modConfigfs, modTSM, modSEV},
 			Options: append(common(), "CONFIG_AMD_MEM_ENCRYPT=y", "CONFIG_VIRTIO_CONSOLE=y", "CONFIG_VIRTIO_PCI=y"),
 			Cmdline: "quiet panic=-1 lockdown=confidentiality snp",
 		},
 		{
 			Kind:    "tdx",
-			Modules: []string{"fs/configfs/configfs", "drivers/virt/coco/tsm", "drivers/virt/coco/tdx-guest/tdx-guest"},
+			Modules: []Module{modConfigfs, modTSM, modTDX},
 			Options: append(common(), "CONFIG_INTEL_TDX_GUEST=y", "CONFIG_EFI_STUB=y", "CONFIG_VIRTIO_CONSOLE=y", "CONFIG_VIRTIO_PCI=y"),
 			Cmdline: "quiet panic=-1 lockdown=confidentiality tdx",
 		},
 		{
-			Kind: "nitro",
-			Modules: []string{
-				"drivers/misc/nsm", "drivers/virtio/virtio_mmio", "net/vmw_vsock/vsock", "net/vmw_vsock/vmw_vsock_virtio_transport_common",
-				"net/vmw_vsock/vmw_vsock_virtio_transport",
-			},
+			Kind:    "nitro",
+			Modules: []Module{modNSM, modMMIO, modVsock, modCommon, modTransport},
 			// The hypervisor names the enclave's devices at the end of the command line.
 			Options: append(common(), "CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES=y"),
 			Cmdline: "reboot=k quiet panic=-1 pci=off lockdown=confidentiality nitro",
@@ -74,42 +90,57 @@ func Find(kind string) (Recipe, error) {
 	return Recipe{}, fmt.Errorf("%w: %q", ErrKind, kind)
 }
 
-// Kernel is a kernel of Debian, its configuration and modules.
+// Kernel is a kernel, its configuration and modules.
 type Kernel struct {
 	Release string
 	Image   []byte
 	Config  []byte
-	Modules map[string][]byte // by their path below kernel/, without an ending
+	Modules map[string]File // by their path below kernel/, without an ending
 }
 
-// Paths of a kernel's files in its package, for the modules of a recipe.
-func (r Recipe) Paths(release string) (image, config string, modules []string) {
+// File is a module's file.
+type File struct {
+	Ending string
+	Data   []byte
+}
+
+// Paths of a kernel's files, as Debian lays them out: image, configuration, and each module with an ending.
+func (r Recipe) Paths(release, ending string) (image, config string, modules []string) {
 	for _, m := range r.Modules {
-		modules = append(modules, modulePath(release, m))
+		modules = append(modules, m.path(release)+ending)
 	}
-	return "./boot/vmlinuz-" + release, "./boot/config-" + release, modules
+	return "boot/vmlinuz-" + release, "boot/config-" + release, modules
 }
 
-func modulePath(release, module string) string {
-	return "./lib/modules/" + release + "/kernel/" + module + moduleEnding
-}
+func (m Module) path(release string) string { return "lib/modules/" + release + "/kernel/" + m.Path }
 
-// From sorts the files of a package into a kernel.
-func (r Recipe) From(release string, files map[string][]byte) Kernel {
-	image, config, _ := r.Paths(release)
-	k := Kernel{Release: release, Image: files[image], Config: files[config], Modules: map[string][]byte{}}
+// From puts a kernel together from its files. get returns the contents of a path, or nil where there is no such file.
+func (r Recipe) From(release string, get func(string) []byte) Kernel {
+	image, config, _ := r.Paths(release, "")
+	k := Kernel{Release: release, Image: get(image), Config: get(config), Modules: map[string]File{}}
 	for _, m := range r.Modules {
-		k.Modules[m] = files[modulePath(release, m)]
+		for _, e := range Endings() {
+			if data := get(m.path(release) + e); len(data) > 0 {
+				k.Modules[m.Path] = File{e, data}
+				break
+			}
+		}
 	}
 	return k
 }
 
-// Lacking lists the options that the kernel's configuration does not have as the recipe needs them.
-func (r Recipe) Lacking(k Kernel) []string {
+// options of the kernel's configuration, as lines.
+func (k Kernel) options() map[string]bool {
 	has := map[string]bool{}
 	for line := range bytes.Lines(k.Config) {
 		has[strings.TrimSpace(string(line))] = true
 	}
+	return has
+}
+
+// Lacking lists the options that the kernel's configuration does not have as the recipe needs them.
+func (r Recipe) Lacking(k Kernel) []string {
+	has := k.options()
 	var out []string
 	for _, o := range r.Options {
 		if !has[o] {
@@ -120,6 +151,6 @@ func (r Recipe) Lacking(k Kernel) []string {
 }
 
 // moduleName is the name of a module's file in the image: by their names they are loaded.
-func moduleName(i int, module string) string {
-	return fmt.Sprintf("modules/%02d-%s%s", i, path.Base(module), moduleEnding)
+func (m Module) name(i int, ending string) string {
+	return fmt.Sprintf("modules/%02d-%s%s", i, path.Base(m.Path), ending)
 }
