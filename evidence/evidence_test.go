@@ -44,7 +44,7 @@ func TestAppraise(t *testing.T) {
 		{"no builds", func(w *what) { w.p.Builds = nil }, evidence.ErrPolicy},
 		{"no operators", func(w *what) { w.p.Operators = nil }, evidence.ErrPolicy},
 		{"no perimeters", func(w *what) { w.p.Perimeters = nil }, evidence.ErrPolicy},
-		{"another kind", func(w *what) { w.c.Kind = "l" }, evidence.ErrKind},
+		{"another kind", func(w *what) { w.c.Kind = evidence.Simulated }, evidence.ErrKind},
 		{"a kind that nobody knows", func(w *what) { w.c.Kind = "j" }, evidence.ErrKind},
 		{"another build", func(w *what) { w.c.Build = statement.Sum(nil) }, evidence.ErrBuild},
 		{"no build", func(w *what) { w.c.Build = "" }, evidence.ErrBuild},
