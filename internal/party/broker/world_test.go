@@ -472,7 +472,7 @@ func (e *enclave) take(q message.Quote, r *message.Reply) *released {
 	for i, m := range e.w.owners[1:] {
 		out.others = append(out.others, *must(statement.Sign(statement.Release{
 			Owner: m.fp(), Job: b.Job, Session: b.Session, Plan: b.Plan, Evidence: b.Evidence, Ready: q.Readies[i+1].Digest(),
-			Grant: statement.Sum([]byte("grant")), Sealed: b.Sealed, Number: 1, ReleasedMS: b.ReleasedMS,
+			Grant: statement.Sum([]byte("grant")), Sealed: b.Sealed, Appraisal: b.Appraisal, Number: 1, ReleasedMS: b.ReleasedMS,
 			Columns: []statement.Opening{{Offer: m.offer.Digest(), Columns: []string{"cost", "size"}}},
 		}, m.ring.Signer())))
 	}
