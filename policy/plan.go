@@ -24,6 +24,8 @@ type Plan struct {
 	Post     Post `json:"post"`
 
 	Program *Program `json:"-"` // of plan/2, which has no Release and no Post
+
+	required required // see OverFiles; no part of the encoding
 }
 
 // Rows says which columns of which data sets are read.

@@ -18,6 +18,8 @@ type Program struct {
 	Releases []ReleaseNode  `json:"releases"` // a release reads only those before it
 	Result   Rel            `json:"result"`
 	Tick     int64          `json:"tick,omitempty"` // seconds: the answer leaves at a multiple of it after the keys came; 0: at once
+
+	required required // see OverFiles; no part of the encoding
 }
 
 // ProgramTable is a data set or a pool that a program reads.

@@ -155,7 +155,7 @@ func (p *Program) inputSelect(source int, ref string) *canon.Select {
 			for _, r := range s.Reads {
 				if !slices.ContainsFunc(seen, func(have Read) bool { return reflect.DeepEqual(have, r) }) {
 					seen = append(seen, r)
-					bad = append(bad, r.dishonest(col(r.Column))...)
+					bad = append(bad, r.dishonest(col(r.Column), p.required.has(source, r.Column))...)
 				}
 			}
 		})
@@ -174,12 +174,12 @@ func (n ReleaseNode) looksAtRows() bool { return n.From.Op == StepScan && n.Mode
 
 // dishonestRows tells whether a release has a row that no honest source has. What is a key is left to who reads the keys: see
 // KeyIsHonest.
-func (n ReleaseNode) dishonestRows() *canon.Expr {
+func (p *Program) dishonestRows(n ReleaseNode, source int) *canon.Expr {
 	var bad []*canon.Expr
 	if n.looksAtRows() {
 		for i, r := range n.From.Reads {
 			if !slices.ContainsFunc(n.Keys, func(k Key) bool { return k.Expr.Op == OpCol && k.Expr.Index == i }) {
-				bad = append(bad, r.dishonest(canon.Col("s", "c"+itoa(i)))...)
+				bad = append(bad, r.dishonest(canon.Col("s", "c"+itoa(i)), p.required.has(source, r.Column))...)
 			}
 		}
 	}
@@ -203,10 +203,10 @@ func (n ReleaseNode) KeyIsHonest(key int, null bool, text string) bool {
 	return len(r.Values) == 0 || slices.Contains(r.Values, text)
 }
 
-// dishonest are the conditions on a column that no honest row meets.
-func (r Read) dishonest(x *canon.Expr) []*canon.Expr {
+// dishonest are the conditions on a column that no honest row meets. One that the file's schema requires has no NULL.
+func (r Read) dishonest(x *canon.Expr, required bool) []*canon.Expr {
 	var out []*canon.Expr
-	if !r.Nullable {
+	if !r.Nullable && !required {
 		out = append(out, canon.Op(canon.IsNull, x))
 	}
 	if r.Bounds != nil && !r.Bounds.Clamp {
@@ -324,7 +324,7 @@ func (p *Program) contributions(release, source int, refs []string) *canon.Selec
 		all = 0 // a number of units that is released is taken off the number of all
 	}
 	add("units", countUnits(rows, units, nil, all))
-	add("dishonest", n.dishonestRows())
+	add("dishonest", p.dishonestRows(n, source))
 	for j, a := range n.Aggs {
 		for k, e := range p.contribution(a, columns, units, most) {
 			add("a"+itoa(j)+"_"+itoa(k), e)
@@ -502,6 +502,8 @@ func (p *Program) scanSelect(n ReleaseNode, s Step, source int, refs []string) *
 	out := &canon.Select{From: canon.From{File: refs[source], Alias: "t"}}
 	if p.opensUnit(n, s) {
 		out.Items = append(out.Items, canon.Item{Expr: col(t.Unit.Column), Alias: "u"})
+	}
+	if p.opensUnit(n, s) && !p.required.has(source, t.Unit.Column) {
 		out.Where = canon.Op(canon.Not, canon.Op(canon.IsNull, col(t.Unit.Column)))
 	}
 	for i, r := range s.Reads {

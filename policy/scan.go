@@ -39,7 +39,7 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 	rows := canon.Call("count_star")
 	add("rows", rows)
 	add("units", p.unitCount(rows, nil, !slices.ContainsFunc(p.Bases, func(b Base) bool { return b.Op == BaseCountUnits })))
-	if p.opensUnit() {
+	if p.opensUnit() && !p.required.has(i, p.Unit.Column) {
 		s.Where = canon.Op(canon.Not, canon.Op(canon.IsNull, col(p.Unit.Column)))
 	}
 	for j, m := range p.Measures {

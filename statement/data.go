@@ -134,6 +134,16 @@ func (o *Offer) Commitment(key string) (Digest, bool) {
 	return "", false
 }
 
+// WithoutNull lists the columns that the owner says have no NULL.
+func (o *Offer) WithoutNull() (names []string) {
+	for _, c := range o.Schema {
+		if !c.Nullable {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 func validVersion(s string) bool {
 	if s == "" || len(s) > 64 {
 		return false

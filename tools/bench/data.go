@@ -41,10 +41,9 @@ const tinyRows = 300
 
 // plainQuery answers over plain Parquet: a fresh database, as the enclave has,
 // and only the query itself is measured.
-func plainQuery(ctx context.Context, q question, path string, threads int) (answer, float64, error) {
-	var got answer
-	var ms float64
-	err := withDuckDB(threads, func(db *sql.DB) error {
+func plainQuery(ctx context.Context, q question, path string, threads int) (got answer, ms, busy float64, err error) {
+	err = withDuckDB(threads, func(db *sql.DB) error {
+		began := processorTime()
 		var err error
 		ms, err = timed(func() error {
 			rows, err := db.QueryContext(ctx, q.over("read_parquet('"+path+"')"))
@@ -54,9 +53,10 @@ func plainQuery(ctx context.Context, q question, path string, threads int) (answ
 			got, err = answerOfRows(rows)
 			return err
 		})
+		busy = processorTime() - began
 		return err
 	})
-	return got, ms, err
+	return got, ms, busy, err
 }
 
 // withDuckDB lends a fresh database in memory, connected.

@@ -26,10 +26,11 @@ type options struct {
 	evidence string
 }
 
-// onlyFixed leaves out all that needs the large table, onlyEvidence all that needs a process.
+// Parts that can be measured alone.
 const (
-	onlyFixed    = "fixed"
-	onlyEvidence = "evidence"
+	onlyFixed    = "fixed"    // leaves out all that needs the large table
+	onlyGuard    = "guard"    // leaves out all that takes a job
+	onlyEvidence = "evidence" // leaves out all that needs a process
 )
 
 const usage = `Usage: bench [flags]
@@ -50,6 +51,7 @@ Example:
   bench -bin bin
   bench -bin bin -rows 600000 -rounds 3 -json
   bench -bin bin -only fixed -cold 50
+  bench -bin bin -only guard -rounds 9
   bench -only evidence
 
 Flags:
@@ -80,7 +82,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.IntVar(&o.rows, "rows", 6_000_000, "rows of the table")
 	f.IntVar(&o.rounds, "rounds", 5, "whole jobs for each figure; what takes no job is measured three times as often")
 	f.IntVar(&o.cold, "cold", 20, "jobs over a tiny table, for the fixed cost")
-	f.StringVar(&o.only, "only", "", "measure one part: fixed (the fixed cost of a job; no large table is made then) or evidence (verifying recorded evidence; nothing is started)")
+	f.StringVar(&o.only, "only", "", "measure one part: fixed (the fixed cost of a job; no large table is made then), guard (scan and rules over opened data; no job runs then) or evidence (verifying recorded evidence; nothing is started)")
 	f.StringVar(&o.evidence, "evidence", "evidence/testdata", "folder of recorded evidence")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.BoolVar(&o.quiet, "quiet", false, "do not say what is under way")
@@ -88,8 +90,8 @@ func parse(args []string, w io.Writer) (options, error) {
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
-	if o.only != "" && o.only != onlyFixed && o.only != onlyEvidence {
-		fmt.Fprintln(w, "error: -only must be fixed or evidence")
+	if o.only != "" && o.only != onlyFixed && o.only != onlyGuard && o.only != onlyEvidence {
+		fmt.Fprintln(w, "error: -only must be fixed, guard or evidence")
 		return o, errors.New("usage")
 	}
 	if o.rows < 10_000 || o.rounds < 1 || o.cold < 10 || f.NArg() > 0 {
@@ -105,7 +107,7 @@ func run(ctx context.Context, o options) (err error) {
 		r.say = func(format string, args ...any) { fmt.Fprintf(os.Stderr, "# "+format+"\n", args...) }
 	}
 	m := &measurement{report: r, threads: runtime.GOMAXPROCS(0)}
-	if o.only != onlyFixed {
+	if o.only == "" || o.only == onlyEvidence {
 		if err := m.evidence(ctx, o.evidence); err != nil {
 			return err
 		}
@@ -127,6 +129,6 @@ func run(ctx context.Context, o options) (err error) {
 	if err := m.all(ctx, o); err != nil {
 		return err
 	}
-	r.jobs = true
+	r.asked = true
 	return r.write(os.Stdout, o.json)
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/party/home"
@@ -38,6 +40,15 @@ func bySize() question {
 	return question{"tiny", "SELECT size, count(*) AS n, sum(cost) AS cost, avg(cost) AS mean FROM %s GROUP BY size ORDER BY size", []kind{count, sum, mean}}
 }
 
+// processorTime that this process has used, in milliseconds: what other work on the machine hardly changes.
+func processorTime() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e6
+}
+
 func timed(f func() error) (float64, error) {
 	began := time.Now()
 	err := f()
@@ -56,13 +67,19 @@ func (m *measurement) all(ctx context.Context, o options) error {
 	if err := files[0].writePlain(ctx, plain); err != nil {
 		return err
 	}
-	if err := m.cold(ctx, o.cold); err != nil {
-		return err
+	if o.only != onlyGuard {
+		if err := m.cold(ctx, o.cold); err != nil {
+			return err
+		}
 	}
 	if err := m.big(ctx, o, files[0], plain, bigRows, "", perJob); err != nil {
 		return err
 	}
-	return m.big(ctx, o, files[1], plain, bigUnits, ", units in a column", 1)
+	local := 1
+	if o.only == onlyGuard {
+		local = perJob
+	}
+	return m.big(ctx, o, files[1], plain, bigUnits, ", units in a column", local)
 }
 
 // perJob is how often a round measures what takes no job, where that is quick.
@@ -70,11 +87,12 @@ const perJob = 3
 
 // sides of one question, in milliseconds; an index is a moment.
 type sides struct {
-	plain, local  []float64 // plain right before local
-	open, run     []float64 // parts of local
-	free          []float64 // run under a guard-free policy instead of a lattice, where it is measured
-	plainJob, job []float64 // plain right before the whole job
-	jobStages     []float64 // of open and run in the job's receipt
+	plain, local  []float64    // plain right before local
+	open, run     []float64    // parts of local
+	free          []float64    // run under a guard-free policy instead of a lattice, where it is measured
+	busy          [3][]float64 // processor time of plain, run and free
+	plainJob, job []float64    // plain right before the whole job
+	jobStages     []float64    // of open and run in the job's receipt
 	stages        map[string][]float64
 }
 
@@ -83,7 +101,7 @@ func (m *measurement) big(ctx context.Context, o options, s *sealed, plain, tabl
 	q := byFlag()
 	var got sides
 	for i := -1; i < o.rounds; i++ { // round -1 warms up: caches of files, pages of the servers
-		if err := m.round(ctx, q, s, plain, table, local, &got); err != nil {
+		if err := m.round(ctx, o, q, s, plain, table, local, &got); err != nil {
 			return err
 		}
 		if i < 0 {
@@ -91,16 +109,19 @@ func (m *measurement) big(ctx context.Context, o options, s *sealed, plain, tabl
 		}
 	}
 	m.report.ratio("open+query"+suffix, goalOpenQuery, got.local, got.plain, "decrypt %.0f ms, scan and rules %.0f ms; sealed file on local disk", median(got.open), median(got.run))
-	m.report.ratio("guard of a lattice"+suffix, goalGuard, got.run, got.plain, "scan and rules alone, data open: beside the analyst's own aggregate")
+	m.report.ratio("guard of a lattice"+suffix, goalGuard, got.run, got.plain, "scan and rules alone, data open: beside the analyst's own aggregate; least processor times %.0f and %.0f ms", slices.Min(got.busy[1]), slices.Min(got.busy[0]))
 	if len(got.free) > 0 {
-		m.report.ratio("guard without a lattice"+suffix, goalGuard, got.free, got.plain, "the same under output: guard-free")
+		m.report.ratio("guard without a lattice"+suffix, goalGuard, got.free, got.plain, "the same under output: guard-free; least processor times %.0f and %.0f ms", slices.Min(got.busy[2]), slices.Min(got.busy[0]))
+	}
+	if o.only == onlyGuard {
+		return nil
 	}
 	m.report.ratio("open+query in the job"+suffix, goalOpenQuery, got.jobStages, got.plainJob, "open %.0f ms with fetching from the exchange, run %.0f ms; by the receipt", median(got.stages["open"]), median(got.stages["run"]))
 	m.report.ratio("whole job"+suffix, 0, got.job, got.plainJob, "submit to result opened, by the command; seal %.1f ms", median(got.stages["seal"]))
 	return nil
 }
 
-func (m *measurement) round(ctx context.Context, q question, s *sealed, plain, table string, local int, got *sides) error {
+func (m *measurement) round(ctx context.Context, o options, q question, s *sealed, plain, table string, local int, got *sides) error {
 	m.report.Machine.sample()
 	plan, err := s.compile(m.world, q.over(table), table, s.offer.Policy, policy.Encoding)
 	if err != nil {
@@ -108,14 +129,15 @@ func (m *measurement) round(ctx context.Context, q question, s *sealed, plain, t
 	}
 	var exact answer
 	for range local {
-		a, plainMS, err := plainQuery(ctx, q, plain, m.threads)
+		a, plainMS, plainBusy, err := plainQuery(ctx, q, plain, m.threads)
 		if err != nil {
 			return err
 		}
-		t, openMS, runMS, err := s.local(ctx, plan, m.threads)
+		t, openMS, runMS, busy, err := s.local(ctx, plan, m.threads)
 		if err != nil {
 			return err
 		}
+		got.busy[0], got.busy[1] = append(got.busy[0], plainBusy), append(got.busy[1], busy)
 		var b bytes.Buffer
 		if err := t.WriteJSON(&b); err != nil {
 			return err
@@ -125,16 +147,19 @@ func (m *measurement) round(ctx context.Context, q question, s *sealed, plain, t
 		}
 		exact = a
 		if table == bigUnits {
-			freeMS, err := m.guardFree(ctx, q, s, table, exact)
+			freeMS, busy, err := m.guardFree(ctx, q, s, table, exact)
 			if err != nil {
 				return err
 			}
-			got.free = append(got.free, freeMS)
+			got.free, got.busy[2] = append(got.free, freeMS), append(got.busy[2], busy)
 		}
 		got.plain, got.open, got.run = append(got.plain, plainMS), append(got.open, openMS), append(got.run, runMS)
 		got.local = append(got.local, openMS+runMS)
 	}
-	_, plainMS, err := plainQuery(ctx, q, plain, m.threads)
+	if o.only == onlyGuard {
+		return nil
+	}
+	_, plainMS, _, err := plainQuery(ctx, q, plain, m.threads)
 	if err != nil {
 		return err
 	}
@@ -152,20 +177,20 @@ func (m *measurement) round(ctx context.Context, q question, s *sealed, plain, t
 }
 
 // guardFree asks the same of the sealed file, in this process, as if its owner's policy were guard-free.
-func (m *measurement) guardFree(ctx context.Context, q question, s *sealed, table string, exact answer) (float64, error) {
+func (m *measurement) guardFree(ctx context.Context, q question, s *sealed, table string, exact answer) (ms, busy float64, err error) {
 	plan, err := s.compile(m.world, q.over(table), table, strings.Replace(s.offer.Policy, "output: {lattice: "+bigLattice+"}", "output: guard-free", 1), policy.EncodingProgram)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	t, _, runMS, err := s.local(ctx, plan, m.threads)
+	t, _, ms, busy, err := s.local(ctx, plan, m.threads)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var b bytes.Buffer
 	if err := t.WriteJSON(&b); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return runMS, m.same(q, exact, b.Bytes())
+	return ms, busy, m.same(q, exact, b.Bytes())
 }
 
 func (m *measurement) same(q question, exact answer, released []byte) error {
@@ -230,7 +255,7 @@ func (m *measurement) tinyAnswer(ctx context.Context, q question) (answer, error
 	if err := copyCSV(ctx, list, path); err != nil {
 		return nil, err
 	}
-	a, _, err := plainQuery(ctx, q, path, m.threads)
+	a, _, _, err := plainQuery(ctx, q, path, m.threads)
 	return a, err
 }
 

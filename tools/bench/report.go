@@ -30,8 +30,8 @@ type report struct {
 	Machine surroundings `json:"machine"`
 	Figures []figure     `json:"figures"`
 
-	say  func(string, ...any)
-	jobs bool // some were run
+	say   func(string, ...any)
+	asked bool // a question was, and its answers were compared
 }
 
 // ratio adds a figure. a[i] and b[i] were measured one right after the other.
@@ -109,7 +109,7 @@ func (r *report) write(w io.Writer, asJSON bool) error {
 	for i := range r.Figures {
 		fmt.Fprintln(w, r.Figures[i].line())
 	}
-	if !r.jobs {
+	if !r.asked {
 		return nil
 	}
 	_, err := fmt.Fprintln(w, "bench: all answers agreed; jobs ran on simulated evidence, so what confidential hardware costs is not in these figures")

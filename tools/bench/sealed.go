@@ -128,40 +128,41 @@ const engineMemory = 2 << 30
 // local is one opening and query in this process. What happens while keys are
 // awaited is not measured, as it is not waited for: the engine is open and locked,
 // and has checked the SQL.
-func (s *sealed) local(ctx context.Context, plan *policy.Plan, threads int) (t *result.Table, openMS, runMS float64, err error) {
+func (s *sealed) local(ctx context.Context, plan *policy.Plan, threads int) (t *result.Table, openMS, runMS, busy float64, err error) {
 	file, err := os.Open(s.path)
 	if err != nil {
-		return nil, 0, 0, err
+		return nil, 0, 0, 0, err
 	}
 	defer file.Close()
 	size := s.offer.Files[0].Bytes
 	memory, err := memfile.Create("bench", size+1<<20)
 	if err != nil {
-		return nil, 0, 0, err
+		return nil, 0, 0, 0, err
 	}
 	defer memory.Close()
 	e, err := engine.New(ctx, engine.Options{MemoryBytes: engineMemory, Threads: threads})
 	if err != nil {
-		return nil, 0, 0, err
+		return nil, 0, 0, 0, err
 	}
 	defer e.Close()
-	if err := e.Bind(ctx, []engine.Source{{Index: 0, Path: memory.Path()}}); err != nil {
-		return nil, 0, 0, err
+	if err := e.Bind(ctx, []engine.Source{{Index: 0, Path: memory.Path(), Required: s.offer.WithoutNull()}}); err != nil {
+		return nil, 0, 0, 0, err
 	}
 	if err := e.Prepare(ctx, plan); err != nil {
-		return nil, 0, 0, err
+		return nil, 0, 0, 0, err
 	}
 	// The runner populates memory while keys are awaited, as much as the plan's share of the columns.
 	memory.Populate(ctx, size*int64(len(plan.Sources[0].Columns))/int64(len(s.offer.Schema)))
 	openMS, err = timed(func() error { return s.openInto(ctx, memory, file, size, plan.Sources[0].Columns) })
 	if err != nil {
-		return nil, 0, 0, err
+		return nil, 0, 0, 0, err
 	}
+	began := processorTime()
 	runMS, err = timed(func() (err error) {
 		t, err = e.Run(ctx, plan)
 		return err
 	})
-	return t, openMS, runMS, err
+	return t, openMS, runMS, processorTime() - began, err
 }
 
 func (s *sealed) openInto(ctx context.Context, memory *memfile.File, src *os.File, size int64, columns []string) error {

@@ -97,6 +97,15 @@ type sealed struct {
 
 func (s *sealed) prefix() []byte { return []byte("cordon:corpus/" + s.name) }
 
+func (s *sealed) withoutNull() (names []string) {
+	for _, c := range s.schema {
+		if !c.Nullable {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 // publish exports a data set and takes the same way as an owner does: the policy file, the conversion, sealing.
 func (p *plain) publish(ctx context.Context, dir string, a *assumed, w *assumedWorld) (*sealed, error) {
 	text, err := a.text(w, p.types[a.name])

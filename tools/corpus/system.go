@@ -195,12 +195,13 @@ func (s *system) run(ctx context.Context, plan *policy.Plan, round int) (*result
 	defer e.Close()
 	var sources []engine.Source
 	for i, src := range plan.Sources {
-		f, err := s.setOf(src).open(ctx, src.Columns)
+		set := s.setOf(src)
+		f, err := set.open(ctx, src.Columns)
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close()
-		sources = append(sources, engine.Source{Index: i, Path: f.Path()})
+		sources = append(sources, engine.Source{Index: i, Path: f.Path(), Required: set.withoutNull()})
 	}
 	if err := e.Bind(ctx, sources); err != nil {
 		return nil, err

@@ -27,6 +27,8 @@ func (o Options) valid() bool { return o.MemoryBytes > 0 && o.Threads > 0 }
 type Source struct {
 	Index int    // into the plan's sources
 	Path  string // /proc/self/fd/N, sealed against writing before Run
+	// Required are columns that the offer says have no NULL. Run refuses a file whose own schema does not say so of those it has.
+	Required []string
 }
 
 // Engine is one database for one job.
@@ -35,6 +37,7 @@ type Engine struct {
 	conn      driver.Conn
 	state     state
 	paths     []string                 // by source index
+	required  [][]string               // by source index: columns without NULL
 	job       work                     // once prepared
 	prepared  *policy.Plan             // that it is of
 	noise     map[string]*seal.DataKey // by offer: until Run ends
@@ -136,6 +139,10 @@ func (e *Engine) Bind(ctx context.Context, sources []Source) error {
 	}
 	if err := e.harden(ctx, paths); err != nil {
 		return at(CodeSetup, err)
+	}
+	e.required = make([][]string, len(paths))
+	for _, s := range sources {
+		e.required[s.Index] = slices.Clone(s.Required)
 	}
 	e.paths, e.state = paths, bound
 	return nil

@@ -121,7 +121,7 @@ func TestBindRefusesADatabaseThatIsNotEmpty(t *testing.T) {
 		if err := e.exec(ctx, sql); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		wantCode(t, e.Bind(ctx, []Source{{0, small(t)}}), CodeSetup)
+		wantCode(t, e.Bind(ctx, []Source{{Path: small(t)}}), CodeSetup)
 		if e.state != closed {
 			t.Errorf("%s: the engine can be used", name)
 		}
@@ -142,17 +142,17 @@ func TestSourcesRefused(t *testing.T) {
 	path := small(t)
 	for name, sources := range map[string][]Source{
 		"none":            nil,
-		"index beyond":    {{1, path}},
-		"negative index":  {{-1, path}},
-		"index twice":     {{0, path}, {0, "/proc/self/fd/9"}},
-		"path twice":      {{0, path}, {1, path}},
-		"a file":          {{0, "/etc/passwd"}},
-		"another process": {{0, "/proc/1/fd/1"}},
-		"a longer path":   {{0, "/proc/self/fd/1/x"}},
-		"not a number":    {{0, "/proc/self/fd/1'"}},
-		"leading zero":    {{0, "/proc/self/fd/01"}},
-		"plus":            {{0, "/proc/self/fd/+1"}},
-		"no path":         {{0, ""}},
+		"index beyond":    {{Index: 1, Path: path}},
+		"negative index":  {{Index: -1, Path: path}},
+		"index twice":     {{Index: 0, Path: path}, {Index: 0, Path: "/proc/self/fd/9"}},
+		"path twice":      {{Index: 0, Path: path}, {Index: 1, Path: path}},
+		"a file":          {{Index: 0, Path: "/etc/passwd"}},
+		"another process": {{Index: 0, Path: "/proc/1/fd/1"}},
+		"a longer path":   {{Index: 0, Path: "/proc/self/fd/1/x"}},
+		"not a number":    {{Index: 0, Path: "/proc/self/fd/1'"}},
+		"leading zero":    {{Index: 0, Path: "/proc/self/fd/01"}},
+		"plus":            {{Index: 0, Path: "/proc/self/fd/+1"}},
+		"no path":         {{Index: 0, Path: ""}},
 	} {
 		t.Run(name, func(t *testing.T) { wantCode(t, open(t).Bind(context.Background(), sources), CodePlan) })
 	}
@@ -164,7 +164,7 @@ func TestStepsInOrderAndOnce(t *testing.T) {
 	if _, err := e.Run(ctx, nil); err == nil {
 		t.Error("ran before Bind")
 	}
-	source := []Source{{0, small(t)}}
+	source := []Source{{Path: small(t)}}
 	if err := e.Bind(ctx, source); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestLimit(t *testing.T) {
 			t.Errorf("%s is %q (%v)", name, got, err)
 		}
 	}
-	if err := e.Bind(ctx, []Source{{0, small(t)}}); err != nil {
+	if err := e.Bind(ctx, []Source{{Path: small(t)}}); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, e.Limit(ctx, Options{MemoryBytes: 1 << 30, Threads: 2}), CodeSetup)
@@ -206,12 +206,12 @@ func TestCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e := open(t)
 	cancel()
-	wantCode(t, e.Bind(ctx, []Source{{0, small(t)}}), CodeSetup)
+	wantCode(t, e.Bind(ctx, []Source{{Path: small(t)}}), CodeSetup)
 }
 
 func BenchmarkStart(b *testing.B) {
 	ctx := context.Background()
-	source := []Source{{0, small(b)}}
+	source := []Source{{Path: small(b)}}
 	b.Run("New", func(b *testing.B) {
 		for b.Loop() {
 			e, err := New(ctx, Options{MemoryBytes: 1 << 30, Threads: 2})

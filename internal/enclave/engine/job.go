@@ -23,7 +23,7 @@ type job struct {
 }
 
 func newJob(e *Engine, plan *policy.Plan) (*job, error) {
-	if plan == nil || len(plan.Sources) != len(e.paths) || len(plan.Bases) == 0 || len(plan.Post.Select) == 0 {
+	if len(plan.Sources) != len(e.paths) || len(plan.Bases) == 0 || len(plan.Post.Select) == 0 {
 		return nil, Error{CodePlan}
 	}
 	if plan.Mode != policy.ModeLattice && plan.Mode != policy.ModeOwn {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -45,9 +46,15 @@ const null = "NULL"
 // parquetBytes writes columns with arrow-go, so that DuckDB is not its own witness.
 func parquetBytes(t testing.TB, columns ...column) []byte {
 	t.Helper()
+	return parquetRequiring(t, nil, columns...)
+}
+
+// parquetRequiring writes a file whose schema lets some columns hold no NULL.
+func parquetRequiring(t testing.TB, required []string, columns ...column) []byte {
+	t.Helper()
 	fields := make([]arrow.Field, len(columns))
 	for i, c := range columns {
-		fields[i] = arrow.Field{Name: c.name, Type: c.typ, Nullable: true}
+		fields[i] = arrow.Field{Name: c.name, Type: c.typ, Nullable: !slices.Contains(required, c.name)}
 	}
 	schema := arrow.NewSchema(fields, nil)
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)

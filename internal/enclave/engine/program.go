@@ -137,7 +137,7 @@ func (p *program) checkSchemas(ctx context.Context) error {
 		return err
 	}
 	for i, s := range p.plan.Sources {
-		if !sameColumns(found[i], s.Columns) {
+		if !p.engine.holds(i, found[i], s.Columns) {
 			return Error{CodeInput}
 		}
 		for _, r := range p.plan.Reads(i) {

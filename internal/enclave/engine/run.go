@@ -61,7 +61,11 @@ type work interface {
 }
 
 func newWork(e *Engine, plan *policy.Plan) (work, error) {
-	if plan != nil && plan.Program != nil {
+	if plan == nil {
+		return nil, Error{CodePlan}
+	}
+	plan = plan.OverFiles(e.required)
+	if plan.Program != nil {
 		return newProgram(e, plan)
 	}
 	return newJob(e, plan)

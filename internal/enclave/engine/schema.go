@@ -12,7 +12,10 @@ import (
 )
 
 // leaf is a column as the Parquet file itself declares it.
-type leaf struct{ physical, logical string }
+type leaf struct {
+	physical, logical string
+	required          bool // it can't hold NULL
+}
 
 // checkSchemas compares what every memory file holds with what the plan reads: the same columns, no more, and for
 // dimensions and measures the physical type that goes with the offered one. DuckDB would otherwise cast, and a double in
@@ -23,7 +26,7 @@ func (j *job) checkSchemas(ctx context.Context) error {
 		return err
 	}
 	for i, s := range j.plan.Sources {
-		if !sameColumns(found[i], s.Columns) || !j.typesMatch(found[i]) {
+		if !j.engine.holds(i, found[i], s.Columns) || !j.typesMatch(found[i]) {
 			return Error{CodeInput}
 		}
 	}
@@ -67,8 +70,19 @@ func addLeaf(found map[string]leaf, name string, texts []string) error {
 	case "DECIMAL":
 		logical = "DECIMAL(" + texts[5] + "," + texts[6] + ")"
 	}
-	found[name] = leaf{texts[0], logical}
+	found[name] = leaf{texts[0], logical, texts[2] == "REQUIRED"}
 	return nil
+}
+
+// holds compares the columns of a file with those that the plan opens, and with what its offer says of NULL: the statements rely
+// on that.
+func (e *Engine) holds(source int, found map[string]leaf, want []string) bool {
+	for _, name := range e.required[source] {
+		if c, there := found[name]; there && !c.required {
+			return false
+		}
+	}
+	return sameColumns(found, want)
 }
 
 func sameColumns(found map[string]leaf, want []string) bool {
@@ -102,7 +116,7 @@ func (l leaf) is(t policy.Type) bool {
 	if p, s, ok := result.Type(t).Decimal(); ok {
 		return slices.Contains([]string{"INT32", "INT64", "FIXED_LEN_BYTE_ARRAY"}, l.physical) && l.logical == fmt.Sprintf("DECIMAL(%d,%d)", p, s)
 	}
-	want, ok := map[policy.Type][]leaf{
+	want, ok := map[policy.Type][][2]string{
 		"boolean":   {{"BOOLEAN", ""}},
 		"int32":     {{"INT32", ""}, {"INT32", "INT_32"}},
 		"int64":     {{"INT64", ""}, {"INT64", "INT_64"}},
@@ -111,5 +125,5 @@ func (l leaf) is(t policy.Type) bool {
 		"timestamp": {{"INT64", "TIMESTAMP_MICROS"}},
 		"double":    {{"DOUBLE", ""}},
 	}[t]
-	return ok && slices.Contains(want, l)
+	return ok && slices.Contains(want, [2]string{l.physical, l.logical})
 }

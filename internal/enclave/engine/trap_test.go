@@ -243,7 +243,7 @@ func TestMemoryRunsOut(t *testing.T) {
 	defer e.Close()
 	var sources []Source
 	for i, p := range m.files(t, plan) {
-		sources = append(sources, Source{i, p})
+		sources = append(sources, Source{Index: i, Path: p})
 	}
 	if err := e.Bind(ctx, sources); err != nil {
 		wantCode(t, err, CodeSetup) // too little even to list functions

@@ -8,6 +8,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/result"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 // Shares of the memory limit: the engine's own, and that of ciphertext and opened columns together. The rest is for the
@@ -76,10 +77,12 @@ func (p *pendingEngine) ready() error {
 }
 
 // bind begins to lock the engine to the memory files, and to check what the plan makes of them.
-func (p *pendingEngine) bind(ctx context.Context, files []*memoryFile, plan *policy.Plan) {
+func (p *pendingEngine) bind(ctx context.Context, r *run) {
+	plan := r.plan
 	var sources []engine.Source
-	for i, f := range files {
-		sources = append(sources, engine.Source{Index: i, Path: f.Path()})
+	for i, f := range r.opened.files {
+		offer := r.brief.Offers[statement.Digest(plan.Sources[i].Offer)].Body()
+		sources = append(sources, engine.Source{Index: i, Path: f.Path(), Required: offer.WithoutNull()})
 	}
 	if p.err == nil {
 		p.begin(func() error {

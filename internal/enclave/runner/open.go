@@ -99,7 +99,7 @@ func (e *pendingEngine) bindEarly(ctx context.Context, r *run) {
 		return
 	}
 	if r.makeFiles(sizes) == nil {
-		e.bind(ctx, r.opened.files, r.plan)
+		e.bind(ctx, r)
 		r.opened.populate(ctx, r.expected(sources))
 	}
 }
@@ -180,7 +180,7 @@ func (r *run) open(ctx context.Context) error {
 		if err := r.makeFiles(sizes); err != nil {
 			return err
 		}
-		r.engine.bind(ctx, r.opened.files, r.plan)
+		r.engine.bind(ctx, r)
 	}
 	return r.decrypt(ctx, sources)
 }
