@@ -24,6 +24,16 @@ var (
 	ErrBinding   = errors.New("evidence: made for another job, plan or session")
 	ErrPolicy    = errors.New("evidence: appraisal policy incomplete")
 	ErrDebug     = errors.New("evidence: debug enclave")
+	ErrQuote     = errors.New("evidence: the machine's own quote does not hold")
+)
+
+// Refusals of a genuine machine by the policy on its TCB.
+var (
+	ErrTCBStatus     = errors.New("evidence: TCB status not accepted")
+	ErrAdvisory      = errors.New("evidence: advisory not accepted")
+	ErrTCBDate       = errors.New("evidence: TCB level too old")
+	ErrTCBEvaluation = errors.New("evidence: collateral of too early an evaluation")
+	ErrTCBVersion    = errors.New("evidence: reported TCB too low")
 )
 
 // ReportDataSize is the number of bytes an attester binds into its evidence.
@@ -60,6 +70,22 @@ type Claims struct {
 	Perimeter  statement.Perimeter
 	ReportData ReportData
 	MadeAt     time.Time
+	TCB        TCB // of the hardware; the zero value where there is none
+}
+
+// Appraisal is the claims as a release tells them. The policies by which they were accepted are the caller's to add.
+func (c *Claims) Appraisal() statement.Appraisal {
+	a := statement.Appraisal{
+		Kind: c.Kind, Simulated: c.Simulated, Debug: c.Debug, Status: c.TCB.Status, Advisories: slices.Clone(c.TCB.Advisories),
+		Evaluation: int64(c.TCB.Evaluation), Line: c.TCB.Line, TCB: c.TCB.Version,
+	}
+	if !c.TCB.Date.IsZero() {
+		a.TCBDate = c.TCB.Date.UTC().Format(time.DateOnly)
+	}
+	if !c.TCB.CollateralUntil.IsZero() {
+		a.CollateralUntilMS = c.TCB.CollateralUntil.UnixMilli()
+	}
+	return a
 }
 
 // Verifier checks that evidence of one kind is genuine, at a time. It does not
@@ -86,55 +112,4 @@ func (v Verifiers) Verify(ctx context.Context, e *statement.Evidence, at time.Ti
 		return nil, ErrKind
 	}
 	return c, nil
-}
-
-// Policy is what a relying party accepts. Every list is required: an empty one refuses.
-type Policy struct {
-	Kinds      []string                // accepted kinds; simulated evidence only by its name
-	Builds     []statement.Digest      // accepted enclave builds
-	Operators  []statement.Fingerprint // accepted operators
-	Perimeters []string                // accepted forms of the perimeter
-	AllowDebug bool
-}
-
-// Intersect returns what both policies accept.
-func (p Policy) Intersect(q Policy) Policy {
-	return Policy{
-		Kinds: both(p.Kinds, q.Kinds), Builds: both(p.Builds, q.Builds),
-		Operators: both(p.Operators, q.Operators), Perimeters: both(p.Perimeters, q.Perimeters),
-		AllowDebug: p.AllowDebug && q.AllowDebug,
-	}
-}
-
-func both[T comparable](a, b []T) []T {
-	var out []T
-	for _, x := range a {
-		if slices.Contains(b, x) {
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
-// Appraise decides whether genuine evidence is what the policy accepts and
-// whether it was made for this very exchange of messages (docs/spec/evidence.md,
-// section 4).
-func Appraise(c *Claims, p Policy, want ReportData) error {
-	switch {
-	case c == nil || len(p.Kinds) == 0 || len(p.Builds) == 0 || len(p.Operators) == 0 || len(p.Perimeters) == 0:
-		return ErrPolicy
-	case !slices.Contains(p.Kinds, c.Kind):
-		return ErrKind
-	case c.ReportData != want || want == ReportData{}:
-		return ErrBinding
-	case !slices.Contains(p.Builds, c.Build):
-		return ErrBuild
-	case c.Debug && !p.AllowDebug:
-		return ErrDebug
-	case !slices.Contains(p.Operators, c.Operator):
-		return ErrOperator
-	case !slices.Contains(p.Perimeters, c.Perimeter.Form):
-		return ErrPerimeter
-	}
-	return nil
 }
