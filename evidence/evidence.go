@@ -24,6 +24,7 @@ var (
 	ErrBinding   = errors.New("evidence: made for another job, plan or session")
 	ErrPolicy    = errors.New("evidence: appraisal policy incomplete")
 	ErrDebug     = errors.New("evidence: debug enclave")
+	ErrQuote     = errors.New("evidence: the machine's own quote does not hold")
 )
 
 // ReportDataSize is the number of bytes an attester binds into its evidence.
@@ -60,6 +61,7 @@ type Claims struct {
 	Perimeter  statement.Perimeter
 	ReportData ReportData
 	MadeAt     time.Time
+	TCB        TCB // of the hardware; the zero value where there is none
 }
 
 // Verifier checks that evidence of one kind is genuine, at a time. It does not

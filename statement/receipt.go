@@ -65,8 +65,8 @@ type Clear struct {
 
 // Perimeter says behind what the data was in clear.
 type Perimeter struct {
-	Kind      string     `json:"kind"` // kind of evidence
-	Simulated bool       `json:"simulated"`
+	Kind      string     `json:"kind"`      // kind of evidence
+	Simulated bool       `json:"simulated"` // SoftwareRooted(kind)
 	Form      string     `json:"form"`
 	Details   []Property `json:"details"` // protections in force, sorted by name, none twice
 	Seccomp   Digest     `json:"seccomp,omitempty"`
@@ -153,7 +153,7 @@ func (p *Perimeter) Valid() bool {
 
 func (c *check) perimeter(p *Perimeter) {
 	c.token(p.Kind, "perimeter kind")
-	c.that(p.Simulated == (p.Kind == simulatedKind), "perimeter simulated")
+	c.that(p.Simulated == SoftwareRooted(p.Kind), "perimeter simulated")
 	c.label(p.Form, "perimeter form")
 	c.that(len(p.Details) <= maxFacts, "perimeter details")
 	for i, d := range p.Details {
@@ -164,8 +164,14 @@ func (c *check) perimeter(p *Perimeter) {
 	c.that(p.Seccomp == "" || p.Seccomp.Valid(), "perimeter seccomp")
 }
 
-// simulatedKind is the one kind of evidence that no hardware stands behind.
-const simulatedKind = "simulated"
+// Kinds of evidence that no hardware stands behind: only the operator does.
+const (
+	KindSimulated   = "simulated"
+	KindTPMSoftware = "tpm-software" // quoted by a TPM in software, which the host runs
+)
+
+// SoftwareRooted reports whether evidence of a kind rests on the operator's word alone. Everything that shows it says so.
+func SoftwareRooted(kind string) bool { return kind == KindSimulated || kind == KindTPMSoftware }
 
 func (c *check) exposures(r *Receipt) {
 	c.that(len(r.Exposures) > 0 && len(r.Exposures) <= maxExposures, "exposures")

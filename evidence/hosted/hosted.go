@@ -1,0 +1,220 @@
+package hosted
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Kinds of hosted evidence.
+const (
+	SGX         = "sgx-dcap"
+	TDX         = "tdx-dcap"
+	SNP         = "snp"
+	Nitro       = "nitro"
+	AzureSNP    = "azure-snp" // a virtual TPM bound to an SNP guest
+	AzureTDX    = "azure-tdx" // a virtual TPM bound to a trust domain
+	TPMSoftware = statement.KindTPMSoftware
+)
+
+// MaxAge is how far the time in the report may lie from the verifier's clock.
+const MaxAge = 5 * time.Minute
+
+// MaxQuote is how long a quote of any kind may be, in bytes.
+const MaxQuote = 256 << 10
+
+const label = "cordon/hosted-evidence/v1"
+
+// Quoted is what an attester obtained from its machine.
+type Quoted struct {
+	Quote        []byte   // in the bytes of its kind
+	Endorsements [][]byte // what its vendor says of the machine, in the order that the kind fixes; proved by the vendor's signature
+}
+
+// Report is what the operator says of the enclave that the quote is of.
+type Report struct {
+	Build      statement.Digest    `json:"build"`
+	ReportData string              `json:"report_data"` // 128 hex digits
+	Operator   string              `json:"operator"`    // public key text
+	Perimeter  statement.Perimeter `json:"perimeter"`
+	AtMS       int64               `json:"at_ms"`
+}
+
+// wrapped is the raw evidence.
+type wrapped struct {
+	Report []byte `json:"report"`
+	Sig    []byte `json:"sig"`
+	Quote  []byte `json:"quote"`
+}
+
+// signedPart is what the operator signs (docs/spec/evidence.md, section 8).
+func signedPart(kind string, report, quote []byte) []byte {
+	sum := sha256.Sum256(quote)
+	return statement.Frame(label, []byte(kind), report, sum[:])
+}
+
+// Attest wraps what an attester obtained, signed with the operator's key. What Verifier would not accept is not signed.
+func Attest(operator statement.Signer, kind string, build statement.Digest, data evidence.ReportData, p statement.Perimeter, q Quoted, at time.Time) (*statement.Evidence, error) {
+	p.Kind, p.Simulated = kind, statement.SoftwareRooted(kind)
+	switch {
+	case !build.Valid() || !p.Valid():
+		return nil, fmt.Errorf("%w: build or perimeter", evidence.ErrMalformed)
+	case len(q.Quote) == 0 || len(q.Quote) > MaxQuote:
+		return nil, fmt.Errorf("%w: quote of %d bytes", evidence.ErrMalformed, len(q.Quote))
+	}
+	report, err := statement.Marshal(Report{
+		Build: build, ReportData: hex.EncodeToString(data[:]), Operator: operator.Public().String(), Perimeter: p, AtMS: at.UnixMilli(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	sig, err := operator.Sign(signedPart(kind, report, q.Quote))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := statement.Marshal(wrapped{Report: report, Sig: sig, Quote: q.Quote})
+	if err != nil {
+		return nil, err
+	}
+	e := &statement.Evidence{Kind: kind, Raw: raw, Endorsements: q.Endorsements}
+	if !e.Valid() {
+		return nil, fmt.Errorf("%w: quote or endorsements", evidence.ErrMalformed)
+	}
+	return e, nil
+}
+
+// Machine is what a kind's own verifier says of a quote.
+type Machine struct {
+	Build statement.Digest
+	// What the quote is bound to: the report data itself, or, in kinds whose field is shorter, Qualifying, its SHA-256. Exactly one is set.
+	ReportData evidence.ReportData
+	Qualifying [sha256.Size]byte
+	Debug      bool // the host can read the enclave's memory, or its measurements say nothing
+	Simulated  bool // no hardware stands behind the quote
+	TCB        evidence.TCB
+}
+
+// bound says whether the quote was made for these 64 bytes.
+func (m *Machine) bound(data evidence.ReportData) bool {
+	switch {
+	case m.ReportData != evidence.ReportData{} && m.Qualifying == [sha256.Size]byte{}:
+		return m.ReportData == data
+	case m.ReportData == evidence.ReportData{} && m.Qualifying != [sha256.Size]byte{}:
+		return m.Qualifying == sha256.Sum256(data[:])
+	}
+	return false
+}
+
+// MachineVerifier verifies a quote with its endorsements, at a time. It does not dial.
+type MachineVerifier func(ctx context.Context, quote []byte, endorsements [][]byte, at time.Time) (*Machine, error)
+
+// Verifier verifies evidence of one kind: the operator's signature, the quote, and that the report tells the quote's build and
+// report data (docs/spec/evidence.md, section 8).
+func Verifier(kind string, m MachineVerifier) evidence.Verifier {
+	return func(ctx context.Context, e *statement.Evidence, at time.Time) (*evidence.Claims, error) {
+		if m == nil {
+			return nil, fmt.Errorf("%w: no verifier of the quote", evidence.ErrKind)
+		}
+		c, quote, err := read(kind, e, at)
+		if err != nil {
+			return nil, err
+		}
+		got, err := m(ctx, quote, e.Endorsements, at)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%w: %w", evidence.ErrQuote, err)
+		case got == nil || got.Simulated != c.Simulated:
+			return nil, fmt.Errorf("%w: another root than its kind has", evidence.ErrQuote)
+		case got.Build != c.Build:
+			return nil, fmt.Errorf("%w: the quote shows another build than the report", evidence.ErrQuote)
+		case !got.bound(c.ReportData):
+			return nil, fmt.Errorf("%w: the quote was made for other report data than the report's", evidence.ErrBinding)
+		}
+		c.Debug, c.TCB = got.Debug, got.TCB
+		return c, nil
+	}
+}
+
+// Told is for the enclave about itself: it knows its own quote, and learns from the evidence which operator wrapped it, and how. It
+// proves nothing about the machine, which the enclave can't doubt: it runs on it. quote returns the quote that the enclave made last.
+func Told(kind string, quote func() []byte) evidence.Verifier {
+	return func(_ context.Context, e *statement.Evidence, at time.Time) (*evidence.Claims, error) {
+		c, got, err := read(kind, e, at)
+		if err != nil {
+			return nil, err
+		}
+		if own := quote(); len(own) == 0 || !bytes.Equal(own, got) {
+			return nil, fmt.Errorf("%w: not the one that the enclave made", evidence.ErrQuote)
+		}
+		return c, nil
+	}
+}
+
+// Read returns the report and the quote of hosted evidence whose form and operator's signature hold. They prove nothing about the
+// enclave: it is for showing what evidence says. The clock is not looked at.
+func Read(e *statement.Evidence) (*Report, []byte, error) {
+	r, _, quote, err := open(e)
+	return r, quote, err
+}
+
+// open reads the evidence and checks its form and the operator's signature.
+func open(e *statement.Evidence) (*Report, statement.PublicKey, []byte, error) {
+	fail := func(err error) (*Report, statement.PublicKey, []byte, error) {
+		return nil, statement.PublicKey{}, nil, err
+	}
+	var w wrapped
+	if err := statement.Unmarshal(e.Raw, &w); err != nil {
+		return fail(fmt.Errorf("%w: %w", evidence.ErrMalformed, err))
+	}
+	if len(w.Quote) == 0 || len(w.Quote) > MaxQuote {
+		return fail(fmt.Errorf("%w: quote of %d bytes", evidence.ErrMalformed, len(w.Quote)))
+	}
+	r := new(Report)
+	if err := statement.Unmarshal(w.Report, r); err != nil {
+		return fail(fmt.Errorf("%w: %w", evidence.ErrMalformed, err))
+	}
+	key, err := statement.ParsePublicKey(r.Operator)
+	if err != nil {
+		return fail(fmt.Errorf("%w: operator", evidence.ErrMalformed))
+	}
+	if !key.Verify(signedPart(e.Kind, w.Report, w.Quote), w.Sig) {
+		return fail(evidence.ErrSignature)
+	}
+	switch {
+	case !r.Build.Valid():
+		return fail(fmt.Errorf("%w: build", evidence.ErrMalformed))
+	case r.Perimeter.Kind != e.Kind || !r.Perimeter.Valid():
+		return fail(fmt.Errorf("%w: perimeter", evidence.ErrMalformed))
+	}
+	return r, key, w.Quote, nil
+}
+
+// read opens evidence of a kind into claims, of which the quote still has to show build and report data.
+func read(kind string, e *statement.Evidence, at time.Time) (*evidence.Claims, []byte, error) {
+	if e.Kind != kind {
+		return nil, nil, evidence.ErrKind
+	}
+	r, key, quote, err := open(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &evidence.Claims{
+		Kind: kind, Simulated: r.Perimeter.Simulated, Build: r.Build, Operator: key.Fingerprint(),
+		Perimeter: r.Perimeter, MadeAt: time.UnixMilli(r.AtMS),
+	}
+	data, err := hex.DecodeString(r.ReportData)
+	if err != nil || len(data) != evidence.ReportDataSize || hex.EncodeToString(data) != r.ReportData {
+		return nil, nil, fmt.Errorf("%w: report data", evidence.ErrMalformed)
+	}
+	copy(c.ReportData[:], data)
+	if age := at.Sub(c.MadeAt); age > MaxAge || age < -MaxAge {
+		return nil, nil, evidence.ErrClock
+	}
+	return c, quote, nil
+}
