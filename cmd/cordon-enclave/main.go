@@ -9,9 +9,13 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
+	"github.com/cordon-exchange/cordon/internal/enclave/attest"
+	"github.com/cordon-exchange/cordon/internal/enclave/guest"
 	"github.com/cordon-exchange/cordon/internal/enclave/lockdown"
 	"github.com/cordon-exchange/cordon/internal/enclave/runner"
+	"github.com/cordon-exchange/cordon/internal/enclave/tpm"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -26,6 +30,10 @@ const (
 func main() { os.Exit(run(time.Now())) }
 
 func run(started time.Time) int {
+	if guest.Booted(os.Args) {
+		_ = guest.Stage(os.Args) // on success it does not return; there is nobody to tell why it did
+		return exitPerimeter
+	}
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "cordon-enclave: runs one sealed job; started by 'cordon host serve', never by hand")
 		return exitUsage
@@ -34,7 +42,11 @@ func run(started time.Time) int {
 	if err != nil {
 		return exitPerimeter
 	}
-	conn, err := channel()
+	conn, err := channel(seen.Claim)
+	if err != nil {
+		return exitPerimeter
+	}
+	attester, verifiers, err := vouching(seen.Claim)
 	if err != nil {
 		return exitPerimeter
 	}
@@ -45,7 +57,8 @@ func run(started time.Time) int {
 	defer runtime.KeepAlive(ballast())
 	err = runner.Run(context.Background(), runner.Options{
 		Conn:      conn,
-		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
+		Attester:  attester,
+		Verifiers: verifiers,
 		Form:      seen.Claim,
 		Seccomp:   statement.Digest("sha256:" + filter),
 		Started:   started,
@@ -56,10 +69,26 @@ func run(started time.Time) int {
 	return exitDone
 }
 
-func channel() (net.Conn, error) {
+func channel(claim string) (net.Conn, error) {
+	if lockdown.IsMachine(claim) {
+		return guest.Channel(lockdown.ChannelFD)
+	}
 	f := os.NewFile(lockdown.ChannelFD, "channel")
 	defer f.Close()
 	return net.FileConn(f)
+}
+
+// vouching is who vouches for the enclave behind this perimeter: its machine, or nobody but the host.
+func vouching(claim string) (attest.Attester, evidence.Verifiers, error) {
+	if !lockdown.IsMachine(claim) {
+		return nil, evidence.Verifiers{simulated.Kind: simulated.Verify}, nil
+	}
+	a, err := attest.TPM(tpm.FD(lockdown.AttesterFD))
+	if err != nil {
+		return nil, nil, err
+	}
+	a, told := attest.Told(hosted.TPMSoftware, a)
+	return a, evidence.Verifiers{hosted.TPMSoftware: told}, nil
 }
 
 // ballast is memory that is never touched, so that it takes an address and no page. The garbage collector, which waits until

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/internal/host/perimeter"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -23,6 +24,8 @@ type Enclave interface {
 	Conn() net.Conn
 	// Build is the measurement of the program that runs.
 	Build() statement.Digest
+	// Kind of the evidence that is given for it: simulated where only the operator vouches.
+	Kind() string
 	// Form says which protections are in force.
 	Form() statement.Perimeter
 	// Kill ends the enclave at once. It is safe to call after the end.
@@ -91,6 +94,9 @@ func (p *Processes) Start(ctx context.Context, c Class) (Enclave, error) {
 type process struct{ *perimeter.Enclave }
 
 func (p process) Build() statement.Digest { return statement.Digest("sha256:" + p.Measurement()) }
+
+// Kind of a process's evidence: the operator's word.
+func (process) Kind() string { return simulated.Kind }
 
 func (p process) Wait() string { return p.Enclave.Wait().String() }
 
