@@ -27,6 +27,15 @@ var (
 	ErrQuote     = errors.New("evidence: the machine's own quote does not hold")
 )
 
+// Refusals of a genuine machine by the policy on its TCB.
+var (
+	ErrTCBStatus     = errors.New("evidence: TCB status not accepted")
+	ErrAdvisory      = errors.New("evidence: advisory not accepted")
+	ErrTCBDate       = errors.New("evidence: TCB level too old")
+	ErrTCBEvaluation = errors.New("evidence: collateral of too early an evaluation")
+	ErrTCBVersion    = errors.New("evidence: reported TCB too low")
+)
+
 // ReportDataSize is the number of bytes an attester binds into its evidence.
 const ReportDataSize = sha512.Size
 
@@ -88,55 +97,4 @@ func (v Verifiers) Verify(ctx context.Context, e *statement.Evidence, at time.Ti
 		return nil, ErrKind
 	}
 	return c, nil
-}
-
-// Policy is what a relying party accepts. Every list is required: an empty one refuses.
-type Policy struct {
-	Kinds      []string                // accepted kinds; simulated evidence only by its name
-	Builds     []statement.Digest      // accepted enclave builds
-	Operators  []statement.Fingerprint // accepted operators
-	Perimeters []string                // accepted forms of the perimeter
-	AllowDebug bool
-}
-
-// Intersect returns what both policies accept.
-func (p Policy) Intersect(q Policy) Policy {
-	return Policy{
-		Kinds: both(p.Kinds, q.Kinds), Builds: both(p.Builds, q.Builds),
-		Operators: both(p.Operators, q.Operators), Perimeters: both(p.Perimeters, q.Perimeters),
-		AllowDebug: p.AllowDebug && q.AllowDebug,
-	}
-}
-
-func both[T comparable](a, b []T) []T {
-	var out []T
-	for _, x := range a {
-		if slices.Contains(b, x) {
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
-// Appraise decides whether genuine evidence is what the policy accepts and
-// whether it was made for this very exchange of messages (docs/spec/evidence.md,
-// section 4).
-func Appraise(c *Claims, p Policy, want ReportData) error {
-	switch {
-	case c == nil || len(p.Kinds) == 0 || len(p.Builds) == 0 || len(p.Operators) == 0 || len(p.Perimeters) == 0:
-		return ErrPolicy
-	case !slices.Contains(p.Kinds, c.Kind):
-		return ErrKind
-	case c.ReportData != want || want == ReportData{}:
-		return ErrBinding
-	case !slices.Contains(p.Builds, c.Build):
-		return ErrBuild
-	case c.Debug && !p.AllowDebug:
-		return ErrDebug
-	case !slices.Contains(p.Operators, c.Operator):
-		return ErrOperator
-	case !slices.Contains(p.Perimeters, c.Perimeter.Form):
-		return ErrPerimeter
-	}
-	return nil
 }

@@ -18,11 +18,11 @@ var (
 )
 
 func claims() *evidence.Claims {
-	return &evidence.Claims{Kind: "k", Build: build, Operator: operator, Perimeter: statement.Perimeter{Form: "f"}, ReportData: data}
+	return &evidence.Claims{Kind: evidence.Nitro, Build: build, Operator: operator, Perimeter: statement.Perimeter{Form: "f"}, ReportData: data}
 }
 
 func policy() evidence.Policy {
-	return evidence.Policy{Kinds: []string{"j", "k"}, Builds: []statement.Digest{build}, Operators: []statement.Fingerprint{operator}, Perimeters: []string{"f"}}
+	return evidence.Policy{Kinds: []string{"j", evidence.Nitro}, Builds: []statement.Digest{build}, Operators: []statement.Fingerprint{operator}, Perimeters: []string{"f"}}
 }
 
 func TestAppraise(t *testing.T) {
@@ -44,7 +44,8 @@ func TestAppraise(t *testing.T) {
 		{"no builds", func(w *what) { w.p.Builds = nil }, evidence.ErrPolicy},
 		{"no operators", func(w *what) { w.p.Operators = nil }, evidence.ErrPolicy},
 		{"no perimeters", func(w *what) { w.p.Perimeters = nil }, evidence.ErrPolicy},
-		{"another kind", func(w *what) { w.c.Kind = "l" }, evidence.ErrKind},
+		{"another kind", func(w *what) { w.c.Kind = evidence.Simulated }, evidence.ErrKind},
+		{"a kind that nobody knows", func(w *what) { w.c.Kind = "j" }, evidence.ErrKind},
 		{"another build", func(w *what) { w.c.Build = statement.Sum(nil) }, evidence.ErrBuild},
 		{"no build", func(w *what) { w.c.Build = "" }, evidence.ErrBuild},
 		{"debug", func(w *what) { w.c.Debug = true }, evidence.ErrDebug},
@@ -64,10 +65,10 @@ func TestAppraise(t *testing.T) {
 }
 
 func TestVerifiers(t *testing.T) {
-	e := &statement.Evidence{Kind: "k", Raw: []byte("x")}
+	e := &statement.Evidence{Kind: evidence.Nitro, Raw: []byte("x")}
 	fails := errors.New("not genuine")
 	answer := func(c *evidence.Claims, err error) evidence.Verifiers {
-		return evidence.Verifiers{"k": func(context.Context, *statement.Evidence, time.Time) (*evidence.Claims, error) { return c, err }}
+		return evidence.Verifiers{evidence.Nitro: func(context.Context, *statement.Evidence, time.Time) (*evidence.Claims, error) { return c, err }}
 	}
 	for _, x := range []struct {
 		name string
@@ -78,9 +79,9 @@ func TestVerifiers(t *testing.T) {
 		{"genuine", answer(claims(), nil), e, nil},
 		{"no verifiers", nil, e, evidence.ErrKind},
 		{"no verifier of the kind", evidence.Verifiers{"j": nil}, e, evidence.ErrKind},
-		{"a nil verifier", evidence.Verifiers{"k": nil}, e, evidence.ErrKind},
+		{"a nil verifier", evidence.Verifiers{evidence.Nitro: nil}, e, evidence.ErrKind},
 		{"no evidence", answer(claims(), nil), nil, evidence.ErrMalformed},
-		{"empty evidence", answer(claims(), nil), &statement.Evidence{Kind: "k"}, evidence.ErrMalformed},
+		{"empty evidence", answer(claims(), nil), &statement.Evidence{Kind: evidence.Nitro}, evidence.ErrMalformed},
 		{"no kind", answer(claims(), nil), &statement.Evidence{Raw: []byte("x")}, evidence.ErrMalformed},
 		{"not genuine", answer(claims(), fails), e, fails},
 		{"claims of another kind", answer(&evidence.Claims{Kind: "j"}, nil), e, evidence.ErrKind},
@@ -95,9 +96,9 @@ func TestVerifiers(t *testing.T) {
 
 func TestIntersect(t *testing.T) {
 	p, q := policy(), policy()
-	q.Kinds, q.Perimeters, q.AllowDebug = []string{"k", "l"}, []string{"g"}, true
+	q.Kinds, q.Perimeters, q.AllowDebug = []string{evidence.Nitro, "l"}, []string{"g"}, true
 	got := p.Intersect(q)
-	if !slices.Equal(got.Kinds, []string{"k"}) || !slices.Equal(got.Builds, p.Builds) || !slices.Equal(got.Operators, p.Operators) || len(got.Perimeters) != 0 || got.AllowDebug {
+	if !slices.Equal(got.Kinds, []string{evidence.Nitro}) || !slices.Equal(got.Builds, p.Builds) || !slices.Equal(got.Operators, p.Operators) || len(got.Perimeters) != 0 || got.AllowDebug {
 		t.Errorf("%+v", got)
 	}
 	if err := evidence.Appraise(claims(), got, data); !errors.Is(err, evidence.ErrPolicy) {

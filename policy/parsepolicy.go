@@ -361,18 +361,6 @@ func (r *reader) contributors(n *yaml.Node, g *guardRule) {
 	g.from = r.texts(r.need(s, "from", "from: [fingerprints] names the owners that you recognise as contributors"), "from", isFingerprint, fingerprintHint)
 }
 
-func (r *reader) evidence(n *yaml.Node, p *Policy) {
-	if r.err != nil {
-		return
-	}
-	s := r.section(n, "evidence", "accept", "builds", "perimeters")
-	p.evidence = Evidence{
-		Accept:     r.texts(r.need(s, "accept", "accept: [simulated] or kinds of real hardware"), "accept", isWord, "use lower-case letters, digits and -"),
-		Builds:     r.texts(r.need(s, "builds", "builds: [sha256:...] names the enclave builds that get keys"), "builds", isDigest, "a digest is sha256: and 64 hex digits"),
-		Perimeters: r.texts(r.need(s, "perimeters", "perimeters: [process] names the kinds of perimeter"), "perimeters", isWord, "use lower-case letters, digits and -"),
-	}
-}
-
 func (r *reader) valid(n *yaml.Node, p *Policy) {
 	if r.err != nil {
 		return

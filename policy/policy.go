@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -119,11 +120,20 @@ type guardRule struct {
 	valueDigits     int64
 }
 
-// Evidence is what the owner accepts of an enclave.
+// Evidence is what the owner accepts of an enclave. Package evidence says what its fields mean.
 type Evidence struct {
-	Accept     []string // kinds of evidence; "simulated" only if named
+	Accept     []string // kinds of evidence; what is software-rooted only if named
 	Builds     []string // digests of enclave builds
 	Perimeters []string
+	Debug      bool // accept enclaves whose memory the host can read
+
+	// Of Intel's kinds; all but advisories are there if one of them is accepted.
+	TCBStatus        []string
+	Advisories       []string
+	MinTCBDate       time.Time
+	MinTCBEvaluation int64
+	// Of AMD's kinds, by line of processors and component.
+	MinTCBSNP map[string]map[string]uint8
 }
 
 // StandingRule automates the owner's grant of contracts that fit it in every respect.
@@ -152,7 +162,12 @@ func (p *Policy) Dataset() string { return p.dataset }
 // Evidence returns what the owner accepts of an enclave.
 func (p *Policy) Evidence() Evidence {
 	e := p.evidence
-	return Evidence{Accept: slices.Clone(e.Accept), Builds: slices.Clone(e.Builds), Perimeters: slices.Clone(e.Perimeters)}
+	e.Accept, e.Builds, e.Perimeters = slices.Clone(e.Accept), slices.Clone(e.Builds), slices.Clone(e.Perimeters)
+	e.TCBStatus, e.Advisories, e.MinTCBSNP = slices.Clone(e.TCBStatus), slices.Clone(e.Advisories), maps.Clone(e.MinTCBSNP)
+	for line, least := range e.MinTCBSNP {
+		e.MinTCBSNP[line] = maps.Clone(least)
+	}
+	return e
 }
 
 // Operators returns the fingerprints of the hosts' operators that may run a job.

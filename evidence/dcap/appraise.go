@@ -36,39 +36,64 @@ func Appraise(v *Verified, p Policy) (*Result, error) {
 	if v == nil || v.Quote == nil || len(p.Statuses) == 0 || p.MinTCBDate.IsZero() || p.MinEvaluation < 1 {
 		return nil, ErrPolicy
 	}
-	var list []error
-	if v.Foreign {
-		list = append(list, malformed("data behind the quote"))
-	}
+	list := v.unsound()
 	if v.observable() && !p.AllowDebug { // step 8
 		list = append(list, fmt.Errorf("%w: the host can look into this enclave", stage.Debug))
 	}
-	list = append(list, p.judge(v.TCB)...)
+	if v.TCB != nil && v.TCB.Status != "" {
+		list = append(list, p.judge(v.TCB)...)
+	}
 	if err := refused(list); err != nil {
 		return nil, err
 	}
-	return &Result{Kind: v.Kind, TCB: *v.TCB, DebugAllowed: v.observable()}, nil
+	return v.result(), nil
+}
+
+// Sound refuses what no policy may accept of a genuine quote (docs/spec/evidence.md, section 7.4). A caller that appraises status,
+// advisories, date and evaluation by itself asks this first. The result says whether the host can look into the enclave.
+func Sound(v *Verified) (*Result, error) {
+	if v == nil || v.Quote == nil {
+		return nil, ErrPolicy
+	}
+	if err := refused(v.unsound()); err != nil {
+		return nil, err
+	}
+	return v.result(), nil
+}
+
+func (v *Verified) result() *Result {
+	return &Result{Kind: v.Kind, TCB: *v.TCB, DebugAllowed: v.observable()}
+}
+
+func (v *Verified) unsound() (out []error) {
+	if v.Foreign {
+		out = append(out, malformed("data behind the quote"))
+	}
+	t := v.TCB
+	if t == nil {
+		return append(out, fmt.Errorf("%w: nothing says whether the machine is current or revoked", stage.NoCollateral))
+	}
+	if !t.CRLs {
+		out = append(out, fmt.Errorf("%w: nothing says whether the machine is revoked", stage.NoCRL))
+	}
+	out = append(out, t.stale()...)
+	switch t.Status {
+	case "":
+		out = append(out, fmt.Errorf("%w: %s below every level", stage.TCBNoLevel, strings.Join(t.Below, ", ")))
+	case Revoked:
+		out = append(out, fmt.Errorf("%w: %s", stage.TCBStatus, Revoked))
+	}
+	return out
 }
 
 // observable: debug, or one of the TD attributes that open a trust domain to its host (the group TUD).
 func (q *Quote) observable() bool { return q.Debug() || q.TD != nil && q.TD.Attributes[0] != 0 }
 
 func (p Policy) judge(t *TCB) (out []error) {
-	if t == nil {
-		return []error{fmt.Errorf("%w: nothing says whether the machine is current or revoked", stage.NoCollateral)}
-	}
 	refuse := func(s stage.Error, format string, args ...any) {
 		out = append(out, fmt.Errorf("%w: "+format, append([]any{s}, args...)...))
 	}
-	if !t.CRLs {
-		refuse(stage.NoCRL, "nothing says whether the machine is revoked")
-	}
-	out = append(out, t.stale()...)
-	if t.Status == "" {
-		refuse(stage.TCBNoLevel, "%s below every level", strings.Join(t.Below, ", "))
-		return out
-	}
-	if !slices.Contains(p.Statuses, t.Status) || t.Status == Revoked {
+	if t.Status != Revoked && !slices.Contains(p.Statuses, t.Status) {
 		refuse(stage.TCBStatus, "%s", t.Status)
 	}
 	for _, a := range t.Advisories {

@@ -24,6 +24,7 @@ type TCB struct {
 	CRLs         bool      // both were there, and neither lists a certificate used
 	Stale        []string  // collateral that was not current
 	Below        []string  // parts that are below every level
+	Until        time.Time // when the first of the collateral ends
 }
 
 // assessment of one quote by one collateral.
@@ -41,6 +42,9 @@ type assessment struct {
 
 // current notes collateral that had not begun or had ended.
 func (a *assessment) current(what string, from, until time.Time) {
+	if a.tcb.Until.IsZero() || until.Before(a.tcb.Until) {
+		a.tcb.Until = until
+	}
 	if a.at.Before(from) || a.at.After(until) {
 		a.tcb.Stale = append(a.tcb.Stale, fmt.Sprintf("%s, which holds from %s until %s",
 			what, from.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339)))

@@ -37,7 +37,7 @@ func TPMBuild(pcrs []Register) statement.Digest {
 	for _, r := range pcrs {
 		parts = append(parts, []byte(strconv.FormatInt(r.Index, 10)), r.Value)
 	}
-	return Build(TPMSoftware, parts...)
+	return Build(evidence.TPMSoftware, parts...)
 }
 
 // Encode gives the quote's one encoding.

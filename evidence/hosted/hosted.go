@@ -14,13 +14,11 @@ import (
 
 // Kinds of hosted evidence.
 const (
-	SGX         = "sgx-dcap"
-	TDX         = "tdx-dcap"
-	SNP         = "snp"
-	Nitro       = "nitro"
-	AzureSNP    = "azure-snp" // a virtual TPM bound to an SNP guest
-	AzureTDX    = "azure-tdx" // a virtual TPM bound to a trust domain
-	TPMSoftware = statement.KindTPMSoftware
+	SGX         = evidence.SGX
+	TDX         = evidence.TDX
+	SNP         = evidence.SNP
+	Nitro       = evidence.Nitro
+	TPMSoftware = evidence.TPMSoftware
 )
 
 // MaxAge is how far the time in the report may lie from the verifier's clock.

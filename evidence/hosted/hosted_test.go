@@ -16,7 +16,7 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-const kind = hosted.SNP
+const kind = evidence.SNP
 
 var (
 	at    = time.UnixMilli(1767366245000)
@@ -113,18 +113,18 @@ func TestAttestRefuses(t *testing.T) {
 // Evidence over a TPM in software is marked as what it is, whoever asks for it.
 func TestSoftwareRooted(t *testing.T) {
 	op := receipttest.NewParty(t, "cloudco")
-	e, err := hosted.Attest(op.Key, hosted.TPMSoftware, build, data, perimeter(), quote, at)
+	e, err := hosted.Attest(op.Key, evidence.TPMSoftware, build, data, perimeter(), quote, at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := genuine()
 	m.ReportData, m.Qualifying, m.Simulated = evidence.ReportData{}, sha256.Sum256(data[:]), true
-	c, err := hosted.Verifier(hosted.TPMSoftware, machine(m, nil))(context.Background(), e, at)
+	c, err := hosted.Verifier(evidence.TPMSoftware, machine(m, nil))(context.Background(), e, at)
 	if err != nil || !c.Simulated || !c.Perimeter.Simulated {
 		t.Fatalf("%v, %+v", err, c)
 	}
 	m.Simulated = false
-	if _, err := hosted.Verifier(hosted.TPMSoftware, machine(m, nil))(context.Background(), e, at); !errors.Is(err, evidence.ErrQuote) {
+	if _, err := hosted.Verifier(evidence.TPMSoftware, machine(m, nil))(context.Background(), e, at); !errors.Is(err, evidence.ErrQuote) {
 		t.Errorf("a software TPM that says it is hardware: %v", err)
 	}
 }
@@ -159,29 +159,30 @@ func TestVerifierRefuses(t *testing.T) {
 		err  error
 		want error
 	}{
-		"another kind":                    {e: &statement.Evidence{Kind: hosted.TDX, Raw: good().Raw}, want: evidence.ErrKind},
-		"signed for another kind":         {e: &statement.Evidence{Kind: kind, Raw: sign(t, op, hosted.TDX, report(op), quote.Quote).Raw}, want: evidence.ErrSignature},
-		"not strict":                      {e: &statement.Evidence{Kind: kind, Raw: append(good().Raw, ' ')}, want: evidence.ErrMalformed},
-		"report not strict":               {e: bytesOf(func(w *raw) { w.Report = append(w.Report, ' ') }), want: evidence.ErrMalformed},
-		"no quote":                        {e: bytesOf(func(w *raw) { w.Quote = []byte{} }), want: evidence.ErrMalformed},
-		"quote too long":                  {e: bytesOf(func(w *raw) { w.Quote = make([]byte, hosted.MaxQuote+1) }), want: evidence.ErrMalformed},
-		"quote exchanged":                 {e: bytesOf(func(w *raw) { w.Quote[0] ^= 1 }), want: evidence.ErrSignature},
-		"signature altered":               {e: bytesOf(func(w *raw) { w.Sig[0] ^= 1 }), want: evidence.ErrSignature},
-		"signed by another operator":      {e: sign(t, other, kind, report(op), quote.Quote), want: evidence.ErrSignature},
-		"operator is no key":              {e: altered(func(r *hosted.Report) { r.Operator = "ed25519:00" }), want: evidence.ErrMalformed},
-		"build is no digest":              {e: altered(func(r *hosted.Report) { r.Build = "sha256:00" }), want: evidence.ErrMalformed},
-		"perimeter of another kind":       {e: altered(func(r *hosted.Report) { r.Perimeter.Kind = hosted.TDX }), want: evidence.ErrMalformed},
-		"perimeter says simulated":        {e: altered(func(r *hosted.Report) { r.Perimeter.Simulated = true }), want: evidence.ErrMalformed},
-		"report data in capitals":         {e: altered(func(r *hosted.Report) { r.ReportData = "AB" + r.ReportData[2:] }), want: evidence.ErrMalformed},
-		"report data too short":           {e: altered(func(r *hosted.Report) { r.ReportData = r.ReportData[2:] }), want: evidence.ErrMalformed},
-		"too old":                         {e: altered(func(r *hosted.Report) { r.AtMS -= 300_001 }), want: evidence.ErrClock},
-		"too far ahead":                   {e: altered(func(r *hosted.Report) { r.AtMS += 300_001 }), want: evidence.ErrClock},
-		"quote does not verify":           {e: good(), err: errors.New("not genuine"), want: evidence.ErrQuote},
-		"quote's verifier says nothing":   {e: good(), want: evidence.ErrQuote},
-		"quote of another build":          {e: good(), m: shows(func(m *hosted.Machine) { m.Build = hosted.Build(kind, []byte("other")) }), want: evidence.ErrQuote},
-		"quote for other report data":     {e: good(), m: shows(func(m *hosted.Machine) { m.ReportData[0] ^= 1 }), want: evidence.ErrBinding},
-		"quote for no report data":        {e: good(), m: shows(func(m *hosted.Machine) { m.ReportData = evidence.ReportData{} }), want: evidence.ErrBinding},
-		"quote with two sorts of binding": {e: good(), m: shows(func(m *hosted.Machine) { m.Qualifying = sha256.Sum256([]byte("other")) }), want: evidence.ErrBinding},
+		"another kind":                      {e: &statement.Evidence{Kind: evidence.TDX, Raw: good().Raw}, want: evidence.ErrKind},
+		"signed for another kind":           {e: &statement.Evidence{Kind: kind, Raw: sign(t, op, evidence.TDX, report(op), quote.Quote).Raw}, want: evidence.ErrSignature},
+		"not strict":                        {e: &statement.Evidence{Kind: kind, Raw: append(good().Raw, ' ')}, want: evidence.ErrMalformed},
+		"report not strict":                 {e: bytesOf(func(w *raw) { w.Report = append(w.Report, ' ') }), want: evidence.ErrMalformed},
+		"no quote":                          {e: bytesOf(func(w *raw) { w.Quote = []byte{} }), want: evidence.ErrMalformed},
+		"quote too long":                    {e: bytesOf(func(w *raw) { w.Quote = make([]byte, hosted.MaxQuote+1) }), want: evidence.ErrMalformed},
+		"quote exchanged":                   {e: bytesOf(func(w *raw) { w.Quote[0] ^= 1 }), want: evidence.ErrSignature},
+		"signature altered":                 {e: bytesOf(func(w *raw) { w.Sig[0] ^= 1 }), want: evidence.ErrSignature},
+		"signed by another operator":        {e: sign(t, other, kind, report(op), quote.Quote), want: evidence.ErrSignature},
+		"operator is no key":                {e: altered(func(r *hosted.Report) { r.Operator = "ed25519:00" }), want: evidence.ErrMalformed},
+		"build is no digest":                {e: altered(func(r *hosted.Report) { r.Build = "sha256:00" }), want: evidence.ErrMalformed},
+		"perimeter of another kind":         {e: altered(func(r *hosted.Report) { r.Perimeter.Kind = evidence.TDX }), want: evidence.ErrMalformed},
+		"perimeter says simulated":          {e: altered(func(r *hosted.Report) { r.Perimeter.Simulated = true }), want: evidence.ErrMalformed},
+		"report data in capitals":           {e: altered(func(r *hosted.Report) { r.ReportData = "AB" + r.ReportData[2:] }), want: evidence.ErrMalformed},
+		"report data too short":             {e: altered(func(r *hosted.Report) { r.ReportData = r.ReportData[2:] }), want: evidence.ErrMalformed},
+		"too old":                           {e: altered(func(r *hosted.Report) { r.AtMS -= 300_001 }), want: evidence.ErrClock},
+		"too far ahead":                     {e: altered(func(r *hosted.Report) { r.AtMS += 300_001 }), want: evidence.ErrClock},
+		"quote does not verify":             {e: good(), err: errors.New("not genuine"), want: evidence.ErrQuote},
+		"quote does not verify though read": {e: good(), m: genuine(), err: errors.New("not genuine"), want: evidence.ErrQuote},
+		"quote's verifier says nothing":     {e: good(), want: evidence.ErrQuote},
+		"quote of another build":            {e: good(), m: shows(func(m *hosted.Machine) { m.Build = hosted.Build(kind, []byte("other")) }), want: evidence.ErrQuote},
+		"quote for other report data":       {e: good(), m: shows(func(m *hosted.Machine) { m.ReportData[0] ^= 1 }), want: evidence.ErrBinding},
+		"quote for no report data":          {e: good(), m: shows(func(m *hosted.Machine) { m.ReportData = evidence.ReportData{} }), want: evidence.ErrBinding},
+		"quote with two sorts of binding":   {e: good(), m: shows(func(m *hosted.Machine) { m.Qualifying = sha256.Sum256([]byte("other")) }), want: evidence.ErrBinding},
 		"quote for another digest": {e: good(), m: shows(func(m *hosted.Machine) {
 			m.ReportData, m.Qualifying = evidence.ReportData{}, sha256.Sum256([]byte("other"))
 		}), want: evidence.ErrBinding},

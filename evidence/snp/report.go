@@ -2,6 +2,7 @@ package snp
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/google/go-sev-guest/abi"
 
@@ -62,7 +63,27 @@ type Verified struct {
 	Provider     string      `json:"csp,omitempty"` // who holds the VLEK
 	Debug        bool        `json:"debug"`
 
+	// ListUntil is when the revocation list that was looked into ends; zero where none was given.
+	ListUntil time.Time `json:"-"`
+
 	checked bool
+}
+
+// Components are the reported TCB's, by the names that AMD gives them.
+func (v *Verified) Components() map[string]uint8 {
+	out := map[string]uint8{}
+	for name, at := range components(v.Line) {
+		out[name] = uint8(v.ReportedTCB >> at)
+	}
+	return out
+}
+
+// components says where each named component of a line's TCB stands (AMD 56860, "TCB_VERSION").
+func components(line string) map[string]int {
+	if line == Turin {
+		return map[string]int{"fmc": 0, "bootloader": 8, "tee": 16, "snp": 24, "microcode": 56}
+	}
+	return map[string]int{"bootloader": 0, "tee": 8, "snp": 48, "microcode": 56}
 }
 
 // parse reads a report. Reserved bits and bytes must be zero.

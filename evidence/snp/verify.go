@@ -39,7 +39,7 @@ func Verify(report, endorsement []byte, o Options) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := root.notRevoked(o.CRLs, o.At); err != nil {
+	if v.ListUntil, err = root.notRevoked(o.CRLs, o.At); err != nil {
 		return nil, err
 	}
 	e, err := extensions(ek, v.Line)
@@ -90,33 +90,34 @@ func (a *anchor) issued(ek *x509.Certificate, at time.Time) bool {
 	return err == nil && chains[0][1].Equal(a.ask) && ek.SignatureAlgorithm == x509.SHA384WithRSAPSS
 }
 
-// notRevoked looks the intermediate up in its root's list. AMD retires endorsement keys by TCB, not by list.
-func (a *anchor) notRevoked(crls [][]byte, at time.Time) error {
+// notRevoked looks the intermediate up in its root's list, and says until when that holds. AMD retires endorsement keys by TCB, not
+// by list.
+func (a *anchor) notRevoked(crls [][]byte, at time.Time) (until time.Time, err error) {
 	if len(crls) == 0 {
-		return nil
+		return until, nil
 	}
 	for _, der := range crls {
 		if len(der) > MaxCRL {
-			return fmt.Errorf("%w: revocation list of %d bytes", stage.Parse, len(der))
+			return until, fmt.Errorf("%w: revocation list of %d bytes", stage.Parse, len(der))
 		}
 		l, err := x509.ParseRevocationList(der)
 		if err != nil {
-			return fmt.Errorf("%w: revocation list", stage.Parse)
+			return until, fmt.Errorf("%w: revocation list", stage.Parse)
 		}
 		if !bytes.Equal(l.RawIssuer, a.ark.RawSubject) || l.CheckSignatureFrom(a.ark) != nil {
 			continue // of another root
 		}
 		if at.Before(l.ThisUpdate) || !at.Before(l.NextUpdate) {
-			return fmt.Errorf("%w: revocation list", stage.StaleCollateral)
+			return until, fmt.Errorf("%w: revocation list", stage.StaleCollateral)
 		}
 		for _, r := range l.RevokedCertificateEntries {
 			if r.SerialNumber.Cmp(a.ask.SerialNumber) == 0 {
-				return fmt.Errorf("%w: intermediate key for %s", stage.Revoked, a.line)
+				return until, fmt.Errorf("%w: intermediate key for %s", stage.Revoked, a.line)
 			}
 		}
-		return nil
+		return l.NextUpdate, nil
 	}
-	return fmt.Errorf("%w: no list is of the root for %s", stage.NoCRL, a.line)
+	return until, fmt.Errorf("%w: no list is of the root for %s", stage.NoCRL, a.line)
 }
 
 func verifySignature(report []byte, ek *x509.Certificate) error {

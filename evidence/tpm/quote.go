@@ -122,3 +122,12 @@ func (a *attest) matches(pcrs map[uint][]byte, h crypto.Hash) error {
 	}
 	return nil
 }
+
+// Qualifying returns what a quote was made for, as its message says. It proves nothing: Verify does.
+func Qualifying(message []byte) ([]byte, error) {
+	a, err := parse(message)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Clone(a.ExtraData.Buffer), nil
+}

@@ -28,6 +28,7 @@ func NewDatasetCommand() *cobra.Command {
 type publishFlags struct {
 	agentFlags
 	policy string
+	builds string
 	call   api.Publish
 	quiet  bool
 }
@@ -48,6 +49,9 @@ were granted over them stay until revoked. Rows that the newest version has alre
 refused, since the other members of a pool would count them as a change;
 --even-if-unchanged publishes them again under fresh keys or another policy.
 
+Names of builds in the policy are replaced by the digests that --builds, or builds.txt
+beside the policy, says they have: what is published names programs, not names.
+
 Types: a measure has the type that the policy's scale needs; other columns of a CSV have
 the narrowest type that all values fit. --schema overrides both; "!" behind a type means
 never NULL.
@@ -66,6 +70,7 @@ version has the same rows already, 7 agent or exchange do not answer, 8 disk ful
 	fl := cmd.Flags()
 	fl.StringVar(&f.call.Dataset, "name", "", "name of the data set (required)")
 	fl.StringVar(&f.policy, "policy", "", "policy file (required)")
+	buildsFlag(cmd, &f.builds)
 	fl.StringVar(&f.call.Version, "version", "", "version; default the next number")
 	fl.StringVar(&f.call.Schema, "schema", "", "types that override inference: column:type,…")
 	fl.StringArrayVar(&f.call.Columns, "column", nil, "publish this column, as \"Name in the file=name\" (repeatable; default all)")
@@ -81,8 +86,8 @@ func datasetPublish(cmd *cobra.Command, file string, f publishFlags) error {
 		return fault.New(fault.Usage, "name or policy missing", "give --name and --policy", nil)
 	}
 	var err error
-	if f.call.Policy, err = readBounded(f.policy, maxPolicy); err != nil {
-		return fault.New(fault.Input, "can't read the policy", "check --policy", err)
+	if f.call.Policy, err = readResolved(cmd, f.policy, f.builds); err != nil {
+		return policyFault(f.policy, err)
 	}
 	if f.call.Path, err = filepath.Abs(file); err != nil {
 		return err

@@ -218,7 +218,7 @@ func TestUsageErrors(t *testing.T) {
 		{"query", "run"}, {"query", "run", "--home", t.TempDir(), "SELECT 1"}, {"result", "open", "x"}, {"contract", "grant", "x"}, {"pool", "propose", "x"},
 		{"contract", "propose"}, {"receipt", "show", "x"}, {"party", "serve", "--home", t.TempDir()}, {"contract", "propose", "--until", "tomorrow"},
 		{"query", "explain", " "}, {"query", "explain", "x", "--contract", "y"}, {"query", "explain", "x", "--pin", "y"}, {"query", "explain", "x", "--param", "y"},
-		{"policy", "check"}, {"policy", "explain"}, {"policy", "new"}, {"policy", "new", "--preset", "patients", "--build", "x"}, {"policy", "schema", "x"},
+		{"policy", "check"}, {"policy", "explain"}, {"policy", "new"}, {"policy", "new", "--preset", "patients", "--build", "X"}, {"policy", "schema", "x"},
 	} {
 		var out, errs bytes.Buffer
 		if code := Run(t.Context(), args, &out, &errs); code != 2 || !strings.HasPrefix(errs.String(), "error: ") || !strings.Contains(errs.String(), "\nhint: ") {

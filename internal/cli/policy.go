@@ -35,6 +35,7 @@ type checked struct {
 
 func newPolicyCheck() *cobra.Command {
 	var asJSON bool
+	var builds string
 	cmd := &cobra.Command{
 		Use:   "check FILE...",
 		Short: "Say whether policies are well formed, and where not",
@@ -42,29 +43,35 @@ func newPolicyCheck() *cobra.Command {
 and what to do. - is standard input. Whether it fits the columns of a table, publishing
 says.
 
+evidence.builds may list published names of builds beside digests. Which build a name
+means is in a file of lines "sha256:... NAME": --builds, or builds.txt beside the policy.
+Publishing writes the digests into the policy that it signs. An unknown name is refused.
+
 Exit codes: 0 all are valid, 2 usage, 3 a file can't be read or is not valid.`,
 		Example: `  cordon policy check policy.yaml
-  cordon policy check policies/*.yaml --json`,
+  cordon policy check policies/*.yaml --json
+  cordon policy check policy.yaml --builds published-builds.txt`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return policyCheck(cmd, args, asJSON) },
+		RunE: func(cmd *cobra.Command, args []string) error { return policyCheck(cmd, args, builds, asJSON) },
 	}
+	buildsFlag(cmd, &builds)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func policyCheck(cmd *cobra.Command, files []string, asJSON bool) error {
+func policyCheck(cmd *cobra.Command, files []string, builds string, asJSON bool) error {
 	var all []checked
 	bad := 0
 	for _, f := range files {
-		text, err := readPolicyFile(cmd, f)
-		if err != nil {
+		text, err := readResolved(cmd, f, builds)
+		c := checkPolicy(f, text, err)
+		if c == nil {
 			return err
 		}
-		c := checkPolicy(f, text)
 		if !c.Valid {
 			bad++
 		}
-		all = append(all, c)
+		all = append(all, *c)
 	}
 	var err error
 	if asJSON {
@@ -78,16 +85,20 @@ func policyCheck(cmd *cobra.Command, files []string, asJSON bool) error {
 	return err
 }
 
-func checkPolicy(file string, text []byte) checked {
-	p, err := policy.Parse(text)
+// checkPolicy parses what was read, if it was; nil for a file that was not.
+func checkPolicy(file string, text []byte, err error) *checked {
+	var p *policy.Policy
+	if err == nil {
+		p, err = policy.Parse(text)
+	}
 	var s *policy.SyntaxError
-	if errors.As(err, &s) {
-		return checked{File: file, Line: s.Line, Col: s.Col, Error: s.Msg, Hint: s.Hint}
+	switch {
+	case errors.As(err, &s):
+		return &checked{File: file, Line: s.Line, Col: s.Col, Error: s.Msg, Hint: s.Hint}
+	case err != nil:
+		return nil
 	}
-	if err != nil {
-		return checked{File: file, Error: err.Error()}
-	}
-	return checked{File: file, Valid: true, Dataset: p.Dataset()}
+	return &checked{File: file, Valid: true, Dataset: p.Dataset()}
 }
 
 func writeChecked(w io.Writer, all []checked) error {
@@ -117,6 +128,7 @@ func readPolicyFile(cmd *cobra.Command, path string) ([]byte, error) {
 
 func newPolicyExplain() *cobra.Command {
 	var asJSON bool
+	var builds string
 	cmd := &cobra.Command{
 		Use:   "explain FILE",
 		Short: "Say in plain words what a policy permits and what it does not promise",
@@ -129,14 +141,17 @@ Exit codes: 0 done, 2 usage, 3 the file can't be read or is not valid.`,
   cordon policy new --preset patients | cordon policy explain -`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, err := readPolicyFile(cmd, args[0])
-			if err != nil {
+			text, err := readResolved(cmd, args[0], builds)
+			c := checkPolicy(args[0], text, err)
+			if c == nil {
 				return err
+			}
+			if !c.Valid {
+				return fault.New(fault.Input, fmt.Sprintf("%s:%d:%d: %s", c.File, c.Line, c.Col, c.Error), c.Hint, nil)
 			}
 			p, err := policy.Parse(text)
 			if err != nil {
-				c := checkPolicy(args[0], text)
-				return fault.New(fault.Input, fmt.Sprintf("%s:%d:%d: %s", c.File, c.Line, c.Col, c.Error), c.Hint, nil)
+				return err
 			}
 			e := owner.Explain(p)
 			if asJSON {
@@ -146,6 +161,7 @@ Exit codes: 0 done, 2 usage, 3 the file can't be read or is not valid.`,
 			return err
 		},
 	}
+	buildsFlag(cmd, &builds)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -163,7 +179,8 @@ func newPolicyNew() *cobra.Command {
 		Short: "Print a policy with comments to begin with",
 		Long: `Print a policy with comments, to be made one's own: competitors (pooled data, a lattice),
 patients (noise and a budget), audience (two parties that trust each other join). What no
-flag fills stands as a word in capitals, which 'policy check' points at.
+flag fills stands as a word in capitals, which 'policy check' points at. --evidence of a
+kind of hardware writes what its machines must be, in strict values to be kept up to date.
 
 The numbers of a preset are a beginning, no advice: the one for competitors follows a
 "safety zone" that the US antitrust agencies withdrew in 2023.
@@ -171,7 +188,8 @@ The numbers of a preset are a beginning, no advice: the one for competitors foll
 Exit codes: 0 done, 2 usage.`,
 		Example: `  cordon policy new --preset competitors --dataset loans > policy.yaml
   cordon policy new --preset audience --partner media.views --analyst cordon1… --operator cordon1… \
-    --build sha256:… --evidence simulated --perimeter process`,
+    --build sha256:… --evidence simulated --perimeter process
+  cordon policy new --preset patients --evidence tdx-dcap --evidence snp --perimeter tdx --build cordon-1.0`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return policyNew(cmd, f) },
 	}
@@ -181,7 +199,7 @@ Exit codes: 0 done, 2 usage.`,
 	fl.StringArrayVar(&f.draft.Analysts, "analyst", nil, "fingerprint of who may ask, or any (repeatable)")
 	fl.StringArrayVar(&f.draft.Operators, "operator", nil, "fingerprint of a hosts' operator (repeatable)")
 	fl.StringArrayVar(&f.draft.Contributors, "contributor", nil, "fingerprint of another owner of the pool (repeatable)")
-	fl.StringArrayVar(&f.draft.Builds, "build", nil, "digest of an enclave build (repeatable)")
+	fl.StringArrayVar(&f.draft.Builds, "build", nil, "digest of an enclave build, or its published name (repeatable)")
 	fl.StringArrayVar(&f.draft.Evidence, "evidence", nil, "kind of evidence that is accepted (repeatable)")
 	fl.StringArrayVar(&f.draft.Perimeters, "perimeter", nil, "kind of perimeter that is accepted (repeatable)")
 	fl.StringVar(&f.draft.Partner, "partner", "", "PARTY.DATASET that may be joined")
@@ -216,15 +234,16 @@ func policyNew(cmd *cobra.Command, f newFlags) error {
 }
 
 var (
-	isWord    = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`).MatchString
-	isPartner = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,31}$`).MatchString
+	isWord      = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`).MatchString
+	isBuildName = regexp.MustCompile(`^[a-z][a-z0-9._-]{0,63}$`).MatchString
+	isPartner   = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}\.[a-z][a-z0-9_]{0,31}$`).MatchString
 )
 
 // valid refuses values that a policy could not hold: they are written into it as they are.
 func (f *newFlags) valid() error {
 	isParty := func(s string) bool { return statement.Fingerprint(s).Valid() }
 	isAnalyst := func(s string) bool { return s == policy.Any || isParty(s) }
-	isBuild := func(s string) bool { return statement.Digest(s).Valid() }
+	isBuild := func(s string) bool { return statement.Digest(s).Valid() || isBuildName(s) }
 	one := func(s string) []string { return []string{s} }
 	for _, c := range []struct {
 		flag   string
@@ -235,7 +254,7 @@ func (f *newFlags) valid() error {
 		{"analyst", f.draft.Analysts, isAnalyst, "a fingerprint, as 'cordon party show' prints it, or any"},
 		{"operator", f.draft.Operators, isParty, "a fingerprint, as 'cordon party show' prints it"},
 		{"contributor", f.draft.Contributors, isParty, "a fingerprint, as 'cordon party show' prints it"},
-		{"build", f.draft.Builds, isBuild, "a digest, as 'cordon host serve' prints it"},
+		{"build", f.draft.Builds, isBuild, "a digest, as 'cordon host serve' prints it, or a published name"},
 		{"evidence", f.draft.Evidence, isWord, "a word, as simulated"},
 		{"perimeter", f.draft.Perimeters, isWord, "a word, as process"},
 		{"dataset", one(f.draft.Dataset), func(s string) bool { return s == "" || statement.ValidName(s) }, "lower-case letters, digits and _"},

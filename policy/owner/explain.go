@@ -2,11 +2,13 @@ package owner
 
 import (
 	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/policy"
 )
 
@@ -257,9 +259,7 @@ func who(p *policy.Policy) []string {
 		"on machines of " + strings.Join(short(p.Operators()), ", "),
 		fmt.Sprintf("in an enclave of %d listed builds, shown by evidence of kind %s, behind a perimeter of kind %s", len(e.Builds), strings.Join(e.Accept, " or "), strings.Join(e.Perimeters, " or ")),
 	}
-	if slices.Contains(e.Accept, "simulated") {
-		out = append(out, "simulated evidence proves nothing against the operator, who signs it: it could read everything")
-	}
+	out = append(out, machines(e)...)
 	if r := p.Recognised(); r != nil {
 		out = append(out, fmt.Sprintf("pooled with data of %s, which count as contributors", strings.Join(short(r), ", ")))
 	} else {
@@ -270,6 +270,35 @@ func who(p *policy.Policy) []string {
 	}
 	for _, s := range p.Standing() {
 		out = append(out, fmt.Sprintf("up to %d contracts of %s for %s are granted without asking you, before %s", s.MaxContracts, strings.Join(short(s.Analysts), ", "), strings.Join(s.Purposes, ", "), s.Until.Format(time.DateOnly)))
+	}
+	return out
+}
+
+// machines says what hardware must be, and what is none.
+func machines(e policy.Evidence) (out []string) {
+	if len(e.TCBStatus) > 0 {
+		advisories := "without any advisory"
+		if len(e.Advisories) > 0 {
+			advisories = "with no advisory but " + strings.Join(e.Advisories, ", ")
+		}
+		out = append(out, fmt.Sprintf("a machine of Intel's is %s, %s, on a TCB level of %s or later, by collateral of evaluation %d or later",
+			strings.Join(e.TCBStatus, " or "), advisories, e.MinTCBDate.Format(time.DateOnly), e.MinTCBEvaluation))
+	}
+	for _, line := range slices.Sorted(maps.Keys(e.MinTCBSNP)) {
+		var parts []string
+		for _, c := range slices.Sorted(maps.Keys(e.MinTCBSNP[line])) {
+			parts = append(parts, fmt.Sprintf("%s %d", c, e.MinTCBSNP[line][c]))
+		}
+		out = append(out, fmt.Sprintf("a machine of AMD's line %s has at least %s", line, strings.Join(parts, ", ")))
+	}
+	if e.Debug {
+		out = append(out, "DEBUG enclaves are accepted: the host can read their memory, so that nothing is protected from it (debug: "+policy.DebugAllowed+")")
+	}
+	if slices.Contains(e.Accept, evidence.TPMSoftware) {
+		out = append(out, "evidence of a TPM in software is SOFTWARE-ROOTED: it proves nothing against the operator, who runs the TPM: it could read everything")
+	}
+	if slices.Contains(e.Accept, evidence.Simulated) {
+		out = append(out, "simulated evidence proves nothing against the operator, who signs it: it could read everything")
 	}
 	return out
 }

@@ -85,6 +85,37 @@ func TestPlaceholdersAreRefused(t *testing.T) {
 	}
 }
 
+func TestParseBuilds(t *testing.T) {
+	zero, one := "sha256:"+strings.Repeat("0", 64), "sha256:"+strings.Repeat("1", 64)
+	got, err := ParseBuilds([]byte("# builds\n\n" + zero + "  cordon-1.0\n" + one + "\tcordon-1.1\n" + one + " newest\n"))
+	if err != nil || len(got) != 3 || got["cordon-1.0"] != zero || got["cordon-1.1"] != one || got["newest"] != one {
+		t.Error(got, err)
+	}
+	for name, text := range map[string]string{
+		"name twice": zero + " a\n" + one + " a\n", "no name": zero + "\n", "no digest": "sha256:00 a\n", "more on the line": zero + " a b\n", "too large": strings.Repeat("\n", MaxBuilds+1),
+	} {
+		if _, err := ParseBuilds([]byte(text)); !errors.Is(err, ErrBuilds) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// FuzzParseBuilds: what is read has the form of names and digests.
+func FuzzParseBuilds(f *testing.F) {
+	f.Add([]byte("sha256:" + strings.Repeat("0", 64) + "  cordon-1.0\n"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		got, err := ParseBuilds(src)
+		if err != nil && got != nil {
+			t.Fatal("names from a file that is refused")
+		}
+		for name, digest := range got {
+			if !bytes.Contains(src, []byte(name)) || len(digest) != 71 {
+				t.Fatal(name, digest)
+			}
+		}
+	})
+}
+
 // The preset for competitors says what its numbers are not.
 func TestCompetitorsCaveat(t *testing.T) {
 	text, err := New(filled("competitors"))
@@ -116,6 +147,14 @@ func samples(t *testing.T) map[string][]byte {
 			t.Fatal(err)
 		}
 	}
+	for name, kinds := range map[string][]string{"hardware": {"tdx-dcap", "snp", "nitro"}, "intel": {"sgx-dcap"}, "amd": {"snp", "tpm-software"}} {
+		d := filled("patients")
+		d.Evidence = kinds
+		if out["preset on "+name], err = New(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out["hardware"] = bytes.Replace(out["preset on hardware"], []byte("  tcb_status"), []byte("  advisories: [INTEL-SA-00615]\n  debug: host-can-read-enclave-memory\n  tcb_status"), 1)
 	return out
 }
 
@@ -263,7 +302,7 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestExplain(t *testing.T) {
-	for _, name := range []string{"strikes.yaml", "loans-free.yaml", "sales-free.yaml", "patients-dp.yaml", "strikes-ticks.yaml", "preset competitors"} {
+	for _, name := range []string{"strikes.yaml", "loans-free.yaml", "sales-free.yaml", "patients-dp.yaml", "strikes-ticks.yaml", "preset competitors", "preset on hardware", "preset on amd", "hardware"} {
 		t.Run(name, func(t *testing.T) {
 			p, err := policy.Parse(samples(t)[name])
 			if err != nil {
