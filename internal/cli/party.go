@@ -252,8 +252,12 @@ func partyServe(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
+	known, err := verifiers()
+	if err != nil {
+		return err
+	}
 	a, err := agent.Open(agent.Options{
-		Home: dir, Keyring: ring, Exchange: f.exchange, Verifiers: verifiers(), JoinPools: f.joinPools, Log: slog.New(f.logs(cmd.ErrOrStderr())),
+		Home: dir, Keyring: ring, Exchange: f.exchange, Verifiers: known, JoinPools: f.joinPools, Log: slog.New(f.logs(cmd.ErrOrStderr())),
 	})
 	if err != nil {
 		return err

@@ -11,15 +11,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cordon-exchange/cordon/evidence"
-	"github.com/cordon-exchange/cordon/evidence/simulated"
+	"github.com/cordon-exchange/cordon/evidence/kinds"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// verifiers lists the kinds of evidence that this build understands.
-func verifiers() evidence.Verifiers {
-	return evidence.Verifiers{simulated.Kind: simulated.Verify}
+// verifiers lists the kinds of evidence that this build understands, under the vendors' own roots.
+func verifiers() (evidence.Verifiers, error) {
+	vendors, err := kinds.Vendors()
+	if err != nil {
+		return nil, err
+	}
+	return kinds.Verifiers(kinds.Options{Anchors: vendors}), nil
 }
 
 // maxPins bounds a file of fingerprints, in bytes.
@@ -62,7 +66,11 @@ func runReceiptVerify(cmd *cobra.Command, path string, f verifyFlags) error {
 	if err != nil {
 		return fault.New(fault.Input, "can't read the bundle", "name a file made by 'cordon receipt export'", err)
 	}
-	report, err := receipt.Verify(cmd.Context(), src, receipt.Options{Pins: pins, Verifiers: verifiers()})
+	known, err := verifiers()
+	if err != nil {
+		return err
+	}
+	report, err := receipt.Verify(cmd.Context(), src, receipt.Options{Pins: pins, Verifiers: known})
 	if err != nil {
 		return verifyFault(err)
 	}

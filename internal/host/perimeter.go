@@ -18,6 +18,15 @@ type Perimeter interface {
 	Start(ctx context.Context, c Class) (Enclave, error)
 }
 
+// Served is a Perimeter that is ready: what a host says about it when it starts.
+type Served interface {
+	Perimeter
+	Form() string            // name of the form in force, as contracts and policies list it
+	Build() statement.Digest // what contracts and policies list for the program that every enclave runs
+	Kind() string            // of evidence
+	Close() error
+}
+
 // Enclave is one running enclave. Its methods may be called from any goroutine.
 type Enclave interface {
 	// Conn is the host's end of the channel. Whoever serves it closes it.
@@ -76,6 +85,9 @@ func (p *Processes) Form() string { return p.request.String() }
 func (p *Processes) Build() statement.Digest {
 	return statement.Digest("sha256:" + p.image.Measurement())
 }
+
+// Kind of evidence that is given for a process: the operator's word.
+func (*Processes) Kind() string { return simulated.Kind }
 
 // Close gives the program's memory back.
 func (p *Processes) Close() error { return p.image.Close() }
