@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Errors that a caller may tell apart.
@@ -177,8 +178,27 @@ func header(tag uint16, code uint32, rest []byte) []byte {
 	return concat(u16(tag), u32(uint32(headerSize+len(rest))), u32(code), rest)
 }
 
+// A TPM that is busy, with its own test for one, says so and wants to be asked again (TPM 2.0 Library, part 1, 12.4).
+const (
+	rcRetry    = 0x922
+	maxRetries = 50
+	retryAfter = 10 * time.Millisecond
+)
+
 // exchange sends a command and returns what stands behind the header of a success.
-func (d *Device) exchange(code uint32, tag uint16, cmd []byte) ([]byte, error) {
+func (d *Device) exchange(code uint32, tag uint16, cmd []byte) (body []byte, err error) {
+	for range maxRetries {
+		body, err = d.once(code, tag, cmd)
+		var refused *CodeError
+		if !errors.As(err, &refused) || refused.Code != rcRetry {
+			return body, err
+		}
+		time.Sleep(retryAfter)
+	}
+	return nil, err
+}
+
+func (d *Device) once(code uint32, tag uint16, cmd []byte) ([]byte, error) {
 	if _, err := d.rw.Write(cmd); err != nil {
 		return nil, fmt.Errorf("tpm: command %#x: %w", code, err)
 	}
