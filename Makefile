@@ -10,7 +10,7 @@ FUZZTIME    ?= 5s
 ENCLAVE_ENV := CGO_ENABLED=1 GOTOOLCHAIN=go1.26.8 GOEXPERIMENT=runtimesecret GOAMD64=v1 GOARM64=v8.0 GOFLAGS= CC=gcc CXX=g++ CGO_CFLAGS='-O2 -g' CGO_CXXFLAGS='-O2 -g' CGO_CPPFLAGS= CGO_LDFLAGS=
 ENCLAVE_FLAGS := -trimpath -buildvcs=false -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
 
-.PHONY: evidence images all build enclave-release deps demo demo-check test bench check fuzz corpus mutants clean
+.PHONY: evidence images all build enclave-release deps demo demo-vm vm-image demo-check test bench check fuzz corpus mutants clean
 
 all: build
 
@@ -30,6 +30,15 @@ demo: build
 	CGO_ENABLED=1 $(GO) build -o $(BIN)/democheck ./tools/democheck
 	$(BIN)/demo -bin $(BIN) -out out
 	$(BIN)/democheck -csv examples/birdstrikes/birdstrikes.csv -out out
+
+# The virtual machine needs QEMU and swtpm to run, and neither to be built.
+vm-image: build
+	$(GO) run ./tools/vmimage -enclave $(BIN)/cordon-enclave -out $(BIN)/vm -cache $(BIN)
+
+demo-vm: vm-image
+	@scripts/deps-vm
+	CGO_ENABLED=1 $(GO) build -o $(BIN)/demo ./tools/demo
+	$(BIN)/demo -bin $(BIN) -out out-vm -image $(BIN)/vm
 
 demo-check: deps
 	CGO_ENABLED=1 $(GO) build -o $(BIN)/democheck ./tools/democheck
@@ -64,4 +73,4 @@ mutants: deps
 	$(GO) run ./tools/mutants
 
 clean:
-	rm -rf $(BIN) out
+	rm -rf $(BIN) out out-vm

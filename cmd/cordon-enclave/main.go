@@ -9,10 +9,14 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
+	"github.com/cordon-exchange/cordon/internal/enclave/attest"
+	"github.com/cordon-exchange/cordon/internal/enclave/guest"
 	"github.com/cordon-exchange/cordon/internal/enclave/keymem"
 	"github.com/cordon-exchange/cordon/internal/enclave/lockdown"
 	"github.com/cordon-exchange/cordon/internal/enclave/runner"
+	"github.com/cordon-exchange/cordon/internal/enclave/tpm"
 	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -28,6 +32,10 @@ const (
 func main() { os.Exit(run(time.Now())) }
 
 func run(started time.Time) int {
+	if guest.Booted(os.Args) {
+		_ = guest.Stage(os.Args) // on success it does not return; there is nobody to tell why it did
+		return exitPerimeter
+	}
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "cordon-enclave: runs one sealed job; started by 'cordon host serve', never by hand")
 		return exitUsage
@@ -36,7 +44,11 @@ func run(started time.Time) int {
 	if err != nil {
 		return exitPerimeter
 	}
-	conn, err := channel()
+	conn, err := channel(seen.Claim)
+	if err != nil {
+		return exitPerimeter
+	}
+	attester, verifiers, err := vouching(seen.Claim)
 	if err != nil {
 		return exitPerimeter
 	}
@@ -49,7 +61,8 @@ func run(started time.Time) int {
 	defer runtime.KeepAlive(ballast())
 	err = runner.Run(context.Background(), runner.Options{
 		Conn:      conn,
-		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
+		Attester:  attester,
+		Verifiers: verifiers,
 		Form:      seen.Claim,
 		Seccomp:   statement.Digest("sha256:" + filter),
 		Keys:      keys,
@@ -57,7 +70,7 @@ func run(started time.Time) int {
 			{Name: runner.SelfKeyMemory, Value: keys.Form()},
 			{Name: runner.SelfSecretMode, Value: secretmode.Mode},
 		},
-		Started:   started,
+		Started: started,
 	})
 	if err != nil {
 		return exitFailed
@@ -65,10 +78,26 @@ func run(started time.Time) int {
 	return exitDone
 }
 
-func channel() (net.Conn, error) {
+func channel(claim string) (net.Conn, error) {
+	if lockdown.IsMachine(claim) {
+		return guest.Channel(lockdown.ChannelFD)
+	}
 	f := os.NewFile(lockdown.ChannelFD, "channel")
 	defer f.Close()
 	return net.FileConn(f)
+}
+
+// vouching is who vouches for the enclave behind this perimeter: its machine, or nobody but the host.
+func vouching(claim string) (attest.Attester, evidence.Verifiers, error) {
+	if !lockdown.IsMachine(claim) {
+		return nil, evidence.Verifiers{simulated.Kind: simulated.Verify}, nil
+	}
+	a, err := attest.TPM(tpm.FD(lockdown.AttesterFD))
+	if err != nil {
+		return nil, nil, err
+	}
+	a, told := attest.Told(hosted.TPMSoftware, a)
+	return a, evidence.Verifiers{hosted.TPMSoftware: told}, nil
 }
 
 // ballast is memory that is never touched, so that it takes an address and no page. The garbage collector, which waits until

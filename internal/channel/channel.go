@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -63,27 +64,44 @@ func within(n, most int64) bool {
 	return n > 0 && n <= most
 }
 
-// Report asks for evidence over 64 bytes.
+// Report asks for evidence over 64 bytes. An enclave that has a machine to vouch for it hands over what its machine said, which the
+// host can only wrap; for one that has none, the host vouches.
 type Report struct {
-	Data string `json:"report_data"` // 128 hex digits
+	Data         string   `json:"report_data"` // 128 hex digits
+	Quote        []byte   `json:"quote,omitempty"`
+	Endorsements [][]byte `json:"endorsements,omitempty"`
 }
 
-// NewReport asks for evidence over data.
-func NewReport(data evidence.ReportData) Report { return Report{Data: hex.EncodeToString(data[:])} }
+// Attest is a Report, decoded.
+type Attest struct {
+	Data   evidence.ReportData
+	Quoted hosted.Quoted // empty where the host vouches
+}
+
+// NewReport asks for evidence.
+func NewReport(a Attest) Report {
+	return Report{Data: hex.EncodeToString(a.Data[:]), Quote: a.Quoted.Quote, Endorsements: a.Quoted.Endorsements}
+}
 
 // DecodeReport reads what NewReport made.
-func DecodeReport(src []byte) (evidence.ReportData, error) {
+func DecodeReport(src []byte) (*Attest, error) {
 	var r Report
-	var data evidence.ReportData
-	if err := decode(src, MaxSmall, &r); err != nil {
-		return data, err
+	if err := decode(src, MaxReport, &r); err != nil {
+		return nil, err
 	}
 	b, err := hex.DecodeString(r.Data)
-	if err != nil || len(b) != len(data) || hex.EncodeToString(b) != r.Data {
-		return data, ErrMalformed
+	if err != nil || len(b) != evidence.ReportDataSize || hex.EncodeToString(b) != r.Data {
+		return nil, ErrMalformed
 	}
-	copy(data[:], b)
-	return data, nil
+	if len(r.Quote) > hosted.MaxQuote || len(r.Endorsements) > MaxEndorsements || len(r.Quote) == 0 && len(r.Endorsements) > 0 {
+		return nil, ErrMalformed
+	}
+	for _, e := range r.Endorsements {
+		if len(e) == 0 {
+			return nil, ErrMalformed
+		}
+	}
+	return &Attest{Data: evidence.ReportData(b), Quoted: hosted.Quoted{Quote: r.Quote, Endorsements: r.Endorsements}}, nil
 }
 
 // DecodeEvidence reads evidence strictly. Whether it is genuine, package evidence says.

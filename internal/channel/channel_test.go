@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -37,14 +38,18 @@ var decoders = map[string]func([]byte) (any, error){
 	"finish":   func(b []byte) (any, error) { return ptr(DecodeFinish(b)) },
 	"problem":  func(b []byte) (any, error) { return ptr(DecodeProblem(b)) },
 	"report": func(b []byte) (any, error) {
-		d, err := DecodeReport(b)
-		if err != nil {
-			if d != (evidence.ReportData{}) {
-				return d, err
-			}
+		a, err := DecodeReport(b)
+		if a == nil {
 			return nil, err
 		}
-		return NewReport(d), nil
+		return NewReport(*a), err
+	},
+	"quote": func(b []byte) (any, error) {
+		a, err := DecodeReport(b)
+		if a == nil {
+			return nil, err
+		}
+		return NewReport(*a), err
 	},
 }
 
@@ -67,7 +72,8 @@ func accepted(t testing.TB) map[string]any {
 		"stage":    Stage{Name: "run"},
 		"finish":   Finish{State: Failed, Code: "no-answer:delta"},
 		"problem":  Problem{Code: "not-found"},
-		"report":   NewReport(data),
+		"report":   NewReport(Attest{Data: data}),
+		"quote":    NewReport(Attest{Data: data, Quoted: hosted.Quoted{Quote: []byte{1}, Endorsements: [][]byte{{2}}}}),
 	}
 }
 

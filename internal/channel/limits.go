@@ -2,21 +2,23 @@ package channel
 
 // Bounds on what crosses the channel; docs/spec/channel.md, section 5. Both sides hold to them, neither believes the other.
 const (
-	MaxJob        = 64 << 20         // bytes of a Job
-	MaxStatements = 16384            // statements that come with a job
-	MaxBody       = 4 << 20          // bytes of one sealed message
-	MaxMessages   = 7 << 20          // bytes of Messages and of Replies
-	MaxEvidence   = 8 << 20          // bytes of evidence
-	MaxSmall      = 4 << 10          // bytes of a stage, a finish, a request for evidence, a problem
-	MaxRange      = 64 << 20         // bytes of one range of an object
-	MaxArtifact   = 64 << 20         // bytes of one artifact
-	MaxItems      = 4096             // replies in one answer
-	MaxWaitMS     = 30_000           // of one long poll
-	MaxStreams    = 256              // requests at once
-	FrameSize     = 1 << 20          // bytes of an HTTP/2 frame that either side accepts
-	StreamWindow  = 4<<20 - 1        // bytes under way in one direction of one request
-	MaxMS         = 24 * 3600 * 1000 // of a time limit
-	MaxText       = 64               // bytes of a code or the name of a stage
+	MaxJob          = 64 << 20         // bytes of a Job
+	MaxStatements   = 16384            // statements that come with a job
+	MaxBody         = 4 << 20          // bytes of one sealed message
+	MaxMessages     = 7 << 20          // bytes of Messages and of Replies
+	MaxEvidence     = 8 << 20          // bytes of evidence
+	MaxReport       = 1 << 20          // bytes of a request for evidence
+	MaxSmall        = 4 << 10          // bytes of a stage, a finish, a problem
+	MaxRange        = 64 << 20         // bytes of one range of an object
+	MaxArtifact     = 64 << 20         // bytes of one artifact
+	MaxItems        = 4096             // replies in one answer
+	MaxEndorsements = 16               // that come with a quote
+	MaxWaitMS       = 30_000           // of one long poll
+	MaxStreams      = 256              // requests at once
+	FrameSize       = 1 << 20          // bytes of an HTTP/2 frame that either side accepts
+	StreamWindow    = 4<<20 - 1        // bytes under way in one direction of one request
+	MaxMS           = 24 * 3600 * 1000 // of a time limit
+	MaxText         = 64               // bytes of a code or the name of a stage
 
 	// What one enclave may do in all.
 

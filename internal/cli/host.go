@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/host"
+	"github.com/cordon-exchange/cordon/internal/host/machine"
 	"github.com/cordon-exchange/cordon/internal/host/perimeter"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
@@ -29,9 +30,9 @@ func NewHostCommand() *cobra.Command {
 }
 
 type hostFlags struct {
-	home, exchange, enclave, perimeter, passphraseFile string
-	jobs                                               int
-	json                                               bool
+	home, exchange, enclave, image, perimeter, passphraseFile string
+	jobs                                                      int
+	json                                                      bool
 }
 
 func newHostServeCommand() *cobra.Command {
@@ -39,32 +40,43 @@ func newHostServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Take jobs and start one enclave for each",
-		Long: `Take jobs from an exchange and start one enclave process for each. The operator is
-a party with a home of its own (cordon party init): contracts name it, and its key
-signs SIMULATED evidence, which proves nothing against the operator itself.
+		Long: `Take jobs from an exchange and start one enclave for each. The operator is a party
+with a home of its own (cordon party init): contracts name it, and its key signs what
+it says about the enclave.
 
-The perimeter is asked for by name: process, process-shared-pid or process-no-userns,
-with "+swap" behind it where a machine with swap is acceptable. Where the machine
-lacks something for it, host serve refuses and names the cure; it never falls back.
-"strongest" takes the strongest form that the machine offers, and says which.
+The perimeter is asked for by name. Where the machine lacks something for it, host
+serve refuses and names the cure; it never falls back.
+
+  process, process-shared-pid, process-no-userns
+           a sandboxed process; "+swap" behind it accepts a machine with swap. Evidence is
+           SIMULATED: it proves nothing against the operator itself. "strongest" takes the
+           strongest of these that the machine offers, and says which.
+  vm       a virtual machine under QEMU whose only process is the enclave, with a TPM that
+           this host runs: evidence is SOFTWARE-ROOTED, which proves no more.
+           --image names the folder that 'make vm-image' filled.
+  gramine, snp, tdx, nitro
+           confidential hardware. They have never run on hardware: see docs/hardware.md.
 
 Exit codes: 0 stopped, 2 usage, 3 no home or no enclave program there, 4 exchange does not
 authenticate us, 5 wrong passphrase, 6 exchange does not accept us, 7 the exchange or what
 the perimeter needs is unavailable.`,
 		Example: `  cordon host serve --home ~/operator --exchange http://127.0.0.1:7400 \
-    --enclave ./cordon-enclave --perimeter process`,
+    --enclave ./cordon-enclave --perimeter process
+  cordon host serve --home ~/operator --exchange http://127.0.0.1:7400 \
+    --image ./bin/vm --perimeter vm`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return hostServe(cmd, f) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.home, "home", "", "the operator's home folder (required)")
 	flags.StringVar(&f.exchange, "exchange", "", "URL of the exchange (required)")
-	flags.StringVar(&f.enclave, "enclave", "", "the cordon-enclave program (required)")
-	flags.StringVar(&f.perimeter, "perimeter", string(perimeter.Process), "form of the perimeter, or strongest")
+	flags.StringVar(&f.enclave, "enclave", "", "the cordon-enclave program (required by processes)")
+	flags.StringVar(&f.image, "image", "", "folder with the image of a virtual machine (required by vm)")
+	flags.StringVar(&f.perimeter, "perimeter", string(perimeter.Process), "form of the perimeter: process, vm, … or strongest")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "file with the passphrase of the operator's keyring; default: ask")
 	flags.IntVar(&f.jobs, "jobs", 1, "enclaves at once")
 	flags.BoolVar(&f.json, "json", false, "print the ready line as JSON")
-	for _, name := range []string{"home", "exchange", "enclave"} {
+	for _, name := range []string{"home", "exchange"} {
 		_ = cmd.MarkFlagRequired(name)
 	}
 	return cmd
@@ -76,11 +88,11 @@ func hostServe(cmd *cobra.Command, f hostFlags) error {
 		return fault.New(fault.Usage, "--jobs is out of range", "give a number from 1 to 1024", nil)
 	}
 	classes := host.DefaultClasses()
-	processes, err := host.NewProcesses(ctx, f.enclave, f.perimeter, classes[0])
+	served, err := perimeterOf(ctx, f, classes[0])
 	if err != nil {
 		return perimeterFault(err)
 	}
-	defer processes.Close()
+	defer served.Close()
 	ring, introduction, err := operator(f)
 	if err != nil {
 		return err
@@ -93,13 +105,26 @@ func hostServe(cmd *cobra.Command, f hostFlags) error {
 	if _, err := exchange.PostStatement(ctx, introduction); err != nil {
 		return err
 	}
-	if err := hostReady(cmd, f, ring.Fingerprint(), processes); err != nil {
+	if err := hostReady(cmd, f, ring.Fingerprint(), served); err != nil {
 		return err
 	}
 	return host.Run(ctx, host.Options{
-		Exchange: exchange, Perimeter: processes, Operator: ring.Signer(), Classes: classes, Jobs: f.jobs,
+		Exchange: exchange, Perimeter: served, Operator: ring.Signer(), Classes: classes, Jobs: f.jobs,
 		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
 	})
+}
+
+// perimeterOf makes the perimeter ready that was asked for by name.
+func perimeterOf(ctx context.Context, f hostFlags, largest host.Class) (host.Served, error) {
+	switch {
+	case f.perimeter == machine.Form && f.image == "":
+		return nil, fault.New(fault.Usage, "no image of a virtual machine", "make one with 'make vm-image' and name its folder with --image", nil)
+	case f.perimeter == machine.Form:
+		return host.NewMachines(ctx, f.image)
+	case f.enclave == "":
+		return nil, fault.New(fault.Usage, "no enclave program", "build one with 'make build' and name it with --enclave", nil)
+	}
+	return host.NewProcesses(ctx, f.enclave, f.perimeter, largest)
 }
 
 // operator unlocks the operator's keyring, and introduces it as a party like any other.
@@ -148,12 +173,19 @@ func hostPassphrase(path string) (keyring.Passphrase, error) {
 
 // perimeterFault keeps the hint that names the cure.
 func perimeterFault(err error) error {
-	var missing *perimeter.MissingError
+	var missing interface {
+		error
+		Hint() string
+	}
 	switch {
+	case fault.ExitCode(err) == int(fault.Usage):
+		return err
 	case errors.As(err, &missing):
 		return fault.New(fault.Unavailable, "this machine does not offer the perimeter asked for", missing.Hint(), err)
-	case errors.Is(err, perimeter.ErrUnsupported):
+	case errors.Is(err, perimeter.ErrUnsupported), errors.Is(err, machine.ErrUnsupported):
 		return fault.New(fault.Unavailable, "enclaves can't be started here", "run the host on Linux", err)
+	case errors.Is(err, machine.ErrImage):
+		return fault.New(fault.Input, "not the image of a virtual machine", "make one with 'make vm-image' and name its folder with --image", err)
 	case errors.Is(err, perimeter.ErrImage), errors.Is(err, os.ErrNotExist), errors.Is(err, os.ErrPermission):
 		return fault.New(fault.Input, "not an enclave program", "build one with 'make build' and name it with --enclave", err)
 	case slices.Contains([]error{context.Canceled, context.DeadlineExceeded}, err):
@@ -162,14 +194,26 @@ func perimeterFault(err error) error {
 	return fault.New(fault.Usage, "the perimeter can't be used", "see 'cordon host serve --help' for its forms", err)
 }
 
-func hostReady(cmd *cobra.Command, f hostFlags, operator statement.Fingerprint, p *host.Processes) error {
+func hostReady(cmd *cobra.Command, f hostFlags, operator statement.Fingerprint, p host.Served) error {
 	if f.json {
 		return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
 			Operator statement.Fingerprint `json:"operator"`
 			Build    statement.Digest      `json:"build"`
 			Form     string                `json:"form"`
-		}{operator, p.Build(), p.Form()})
+			Evidence string                `json:"evidence"`
+		}{operator, p.Build(), p.Form(), p.Kind()})
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "host ready\n  operator   %s\n  enclave    %s\n  perimeter  %s, evidence SIMULATED\n", operator, p.Build(), p.Form())
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "host ready\n  operator   %s\n  enclave    %s\n  perimeter  %s, evidence %s\n", operator, p.Build(), p.Form(), rootOf(p.Kind()))
 	return err
+}
+
+// rootOf says what evidence of a kind rests on.
+func rootOf(kind string) string {
+	switch {
+	case kind == statement.KindSimulated:
+		return "SIMULATED"
+	case statement.SoftwareRooted(kind):
+		return kind + ", SOFTWARE-ROOTED"
+	}
+	return kind
 }

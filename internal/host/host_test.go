@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	words "github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/internal/enclave/link"
@@ -141,6 +143,7 @@ func testClaim(t *testing.T) *wire.Claim {
 
 // fakePerimeter runs a function in the place of an enclave.
 type fakePerimeter struct {
+	kind    string // of its evidence; default simulated
 	enclave func(ctx context.Context, h *link.Host)
 	err     error
 	mu      sync.Mutex
@@ -180,6 +183,7 @@ var fakeBuild = statement.Sum([]byte("enclave"))
 
 func (e *fakeEnclave) Conn() net.Conn          { return e.conn }
 func (e *fakeEnclave) Build() statement.Digest { return fakeBuild }
+func (e *fakeEnclave) Kind() string            { return cmp.Or(e.p.kind, simulated.Kind) }
 func (e *fakeEnclave) Form() statement.Perimeter {
 	return statement.Perimeter{Form: "in-process-test", Details: []statement.Property{}}
 }
@@ -250,7 +254,7 @@ func TestEverythingIsRelayed(t *testing.T) {
 			fail(errors.New("another job or limits"))
 		}
 		data := evidence.HelloBinding(j.Job.Digest(), fakeBuild)
-		e, err := h.Evidence(ctx, data)
+		e, err := h.Evidence(ctx, words.Attest{Data: data})
 		fail(err)
 		c, err := simulated.Verify(ctx, e, time.Now())
 		fail(err)
@@ -289,6 +293,49 @@ func TestEverythingIsRelayed(t *testing.T) {
 	}
 	if len(r.exchange.sent) != 2 || string(r.exchange.put["result"]) != "ciphertext" {
 		t.Error("something was lost on the way")
+	}
+}
+
+// A quote is wrapped where the perimeter is a machine, and nowhere else.
+func TestQuotesAreWrapped(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind, quote string
+		ok          bool
+	}{
+		"a machine's quote":         {kind: hosted.TPMSoftware, quote: "quote", ok: true},
+		"a machine without a quote": {kind: hosted.TPMSoftware},
+		"a process with a quote":    {quote: "quote"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := evidence.HelloBinding(fakeBuild, fakeBuild)
+			var e *statement.Evidence
+			var err error
+			r := newRig(t, func(ctx context.Context, h *link.Host) {
+				ask := words.Attest{Data: data}
+				if c.quote != "" {
+					ask.Quoted = hosted.Quoted{Quote: []byte(c.quote), Endorsements: [][]byte{{1}}}
+				}
+				e, err = h.Evidence(ctx, ask)
+				_ = h.Finish(ctx, words.Finish{State: words.Done})
+			})
+			r.per.kind = c.kind
+			r.untilFinish()
+			var refused *link.Error
+			if !c.ok {
+				if !errors.As(err, &refused) || refused.Code != codeOtherEvidence {
+					t.Fatalf("got %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, quote, err := hosted.Read(e)
+			if err != nil || string(quote) != c.quote || e.Kind != c.kind || len(e.Endorsements) != 1 || report.Build != fakeBuild ||
+				report.Operator != r.operator.Public().String() || !report.Perimeter.Simulated {
+				t.Errorf("%v, %+v", err, report)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/internal/host/perimeter"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -17,12 +18,23 @@ type Perimeter interface {
 	Start(ctx context.Context, c Class) (Enclave, error)
 }
 
+// Served is a Perimeter that is ready: what a host says about it when it starts.
+type Served interface {
+	Perimeter
+	Form() string            // name of the form in force, as contracts and policies list it
+	Build() statement.Digest // what contracts and policies list for the program that every enclave runs
+	Kind() string            // of evidence
+	Close() error
+}
+
 // Enclave is one running enclave. Its methods may be called from any goroutine.
 type Enclave interface {
 	// Conn is the host's end of the channel. Whoever serves it closes it.
 	Conn() net.Conn
 	// Build is the measurement of the program that runs.
 	Build() statement.Digest
+	// Kind of the evidence that is given for it: simulated where only the operator vouches.
+	Kind() string
 	// Form says which protections are in force.
 	Form() statement.Perimeter
 	// Kill ends the enclave at once. It is safe to call after the end.
@@ -74,6 +86,9 @@ func (p *Processes) Build() statement.Digest {
 	return statement.Digest("sha256:" + p.image.Measurement())
 }
 
+// Kind of evidence that is given for a process: the operator's word.
+func (*Processes) Kind() string { return simulated.Kind }
+
 // Close gives the program's memory back.
 func (p *Processes) Close() error { return p.image.Close() }
 
@@ -91,6 +106,9 @@ func (p *Processes) Start(ctx context.Context, c Class) (Enclave, error) {
 type process struct{ *perimeter.Enclave }
 
 func (p process) Build() statement.Digest { return statement.Digest("sha256:" + p.Measurement()) }
+
+// Kind of a process's evidence: the operator's word.
+func (process) Kind() string { return simulated.Kind }
 
 func (p process) Wait() string { return p.Enclave.Wait().String() }
 

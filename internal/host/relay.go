@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	words "github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
@@ -37,10 +37,22 @@ func (r *relay) Job(context.Context) (*words.Job, error) {
 	}, nil
 }
 
-// Evidence is simulated: the operator vouches for the program that it measured and for the form that it started it in.
-func (r *relay) Evidence(_ context.Context, data evidence.ReportData) (*statement.Evidence, error) {
-	return simulated.Attest(r.o.Operator, r.enclave.Build(), data, r.enclave.Form(), r.o.Now())
+// Evidence wraps what the enclave's machine said with the operator's signature. Behind a perimeter that is no machine of its own it is
+// simulated: the operator vouches for the program that it measured and for the form that it started it in. An enclave that was started
+// for one and asks for the other gets neither.
+func (r *relay) Evidence(_ context.Context, a *words.Attest) (*statement.Evidence, error) {
+	kind, quoted := r.enclave.Kind(), len(a.Quoted.Quote) > 0
+	switch {
+	case quoted != (kind != simulated.Kind):
+		return nil, &channel.Problem{Status: http.StatusConflict, Code: codeOtherEvidence}
+	case !quoted:
+		return simulated.Attest(r.o.Operator, r.enclave.Build(), a.Data, r.enclave.Form(), r.o.Now())
+	}
+	return hosted.Attest(r.o.Operator, kind, r.enclave.Build(), a.Data, r.enclave.Form(), a.Quoted, r.o.Now())
 }
+
+// codeOtherEvidence is told to an enclave that has a quote where none belongs, or none where one does.
+const codeOtherEvidence = "other-evidence"
 
 func (r *relay) Send(ctx context.Context, all []words.Message) error {
 	out := make([]wire.Outgoing, 0, len(all))

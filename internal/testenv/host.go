@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/internal/enclave/runner"
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/host"
@@ -110,6 +111,7 @@ type enclave struct {
 
 func (e *enclave) Conn() net.Conn          { return e.conn }
 func (e *enclave) Build() statement.Digest { return Build }
+func (e *enclave) Kind() string            { return simulated.Kind }
 func (e *enclave) Form() statement.Perimeter {
 	return statement.Perimeter{Form: Form, Details: []statement.Property{}}
 }

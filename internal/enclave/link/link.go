@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -74,9 +73,9 @@ func (h *Host) Job(ctx context.Context) (*channel.Job, error) {
 	return channel.DecodeJob(b)
 }
 
-// Evidence asks the host to have this enclave attested over data.
-func (h *Host) Evidence(ctx context.Context, data evidence.ReportData) (*statement.Evidence, error) {
-	b, err := h.post(ctx, channel.PathEvidence, channel.NewReport(data), channel.MaxEvidence)
+// Evidence asks the host for evidence about this enclave: to wrap what its machine said, or to vouch itself where there is none.
+func (h *Host) Evidence(ctx context.Context, a channel.Attest) (*statement.Evidence, error) {
+	b, err := h.post(ctx, channel.PathEvidence, channel.NewReport(a), channel.MaxEvidence)
 	if err != nil {
 		return nil, err
 	}

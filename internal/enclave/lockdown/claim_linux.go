@@ -8,6 +8,9 @@ import (
 // ChannelFD is the one descriptor through which the enclave speaks: a connected Unix stream socket.
 const ChannelFD = 3
 
+// AttesterFD is, where the perimeter is a machine, the open device that evidence comes from.
+const AttesterFD = 4
+
 // Claims that a host can make about the perimeter, as the enclave's only argument, strongest first. Any of them can
 // end in "+swap". Package perimeter has the same names; docs/spec/perimeter-process.md defines them.
 const (
@@ -15,7 +18,16 @@ const (
 	claimSharedPID = "process-shared-pid"
 	claimNoUserNS  = "process-no-userns"
 	swapSuffix     = "+swap"
+
+	// A machine of its own, whose only process the enclave is; docs/spec/perimeter-vm.md.
+	claimVM = "vm"
 )
+
+// IsMachine reports whether a claim is of a perimeter that is a machine.
+func IsMachine(text string) bool {
+	c, err := parseClaim(text)
+	return err == nil && c.machine
+}
 
 // ErrPerimeter is wrapped by every error about the perimeter: the enclave must exit.
 var ErrPerimeter = errors.New("lockdown: the perimeter does not hold")
@@ -34,7 +46,8 @@ func failed(check string) error { return &CheckError{Check: check} }
 type Observed struct {
 	// Claim is what the host said; every field below agrees with it.
 	Claim string `json:"claim"`
-	// UserNamespace, NetworkNamespace and PIDNamespace are its own.
+	// UserNamespace, NetworkNamespace and PIDNamespace are its own. In a machine the latter two say that it is the first process, and
+	// that there is no network device.
 	UserNamespace    bool `json:"user_namespace"`
 	NetworkNamespace bool `json:"network_namespace"`
 	PIDNamespace     bool `json:"pid_namespace"`
@@ -58,11 +71,15 @@ type claim struct {
 	namespaces bool
 	ownPID     bool
 	swap       bool
+	machine    bool // of its own: no namespace, and a device for a channel
 }
 
 func parseClaim(text string) (claim, error) {
 	name, swap := strings.CutSuffix(text, swapSuffix)
 	c := claim{text: text, swap: swap}
+	if text == claimVM {
+		return claim{text: text, ownPID: true, machine: true}, nil
+	}
 	switch name {
 	case claimProcess:
 		c.namespaces, c.ownPID = true, true

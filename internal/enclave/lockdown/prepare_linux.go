@@ -67,7 +67,7 @@ func noCapabilities(c claim, o *Observed) error {
 		return failed("no capabilities")
 	}
 	// Without a user namespace an ordinary user can't empty its bounding set; no_new_privs makes it moot.
-	if c.namespaces && !boundingEmpty() {
+	if (c.namespaces || c.machine) && !boundingEmpty() {
 		return failed("no capabilities")
 	}
 	o.NoCapabilities = true

@@ -11,13 +11,19 @@ import (
 )
 
 // descriptors: the null device three times, the channel, and what the Go runtime makes for itself.
-func descriptors(claim, *Observed) error {
+func descriptors(c claim, _ *Observed) error {
 	for fd := range ChannelFD {
 		if !isNull(fd) {
 			return failed("standard descriptors")
 		}
 	}
-	if !isChannel() {
+	last := ChannelFD
+	switch {
+	case c.machine && !(isDevice(ChannelFD) && isDevice(AttesterFD)):
+		return failed("channel")
+	case c.machine:
+		last = AttesterFD
+	case !isChannel():
 		return failed("channel")
 	}
 	dir, err := os.Open("/proc/self/fd")
@@ -31,7 +37,7 @@ func descriptors(claim, *Observed) error {
 	}
 	for _, n := range names {
 		fd, err := strconv.Atoi(n)
-		if err != nil || fd > ChannelFD && fd != int(dir.Fd()) && !ofRuntime(n) {
+		if err != nil || fd > last && fd != int(dir.Fd()) && !ofRuntime(n) {
 			return failed("descriptors")
 		}
 	}
@@ -44,6 +50,12 @@ func isNull(fd int) bool {
 		return false
 	}
 	return st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
+}
+
+// isDevice: a character device other than the null device.
+func isDevice(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && !isNull(fd)
 }
 
 func isChannel() bool {
@@ -109,19 +121,27 @@ func pidNamespace(c claim, o *Observed) error {
 	return nil
 }
 
-// rootInodes is the most that an empty root holds: itself, proc, and under a shared pid namespace proc/self.
-const rootInodes = 3
+// rootInodes is the most that an empty root holds: itself, proc, and under a shared pid namespace proc/self. A machine's has the program
+// too, and the empty folders and two device nodes that a kernel starts with.
+const (
+	rootInodes        = 3
+	machineRootInodes = 8
+)
 
 // emptyRoot: the root can't be listed (see rootDenied), but what it holds can be counted.
 func emptyRoot(c claim, o *Observed) error {
-	if !c.namespaces {
+	inodes := uint64(rootInodes)
+	switch {
+	case c.machine:
+		inodes = machineRootInodes
+	case !c.namespaces:
 		return nil
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs("/", &st); err != nil {
 		return failed("empty root")
 	}
-	if st.Type != unix.TMPFS_MAGIC || st.Flags&unix.ST_RDONLY == 0 || st.Files-st.Ffree > rootInodes {
+	if st.Type != unix.TMPFS_MAGIC || st.Flags&unix.ST_RDONLY == 0 || st.Files-st.Ffree > inodes {
 		return failed("empty root")
 	}
 	o.EmptyRoot = true
@@ -130,7 +150,7 @@ func emptyRoot(c claim, o *Observed) error {
 
 // network: at most a loopback interface, and that one is down.
 func network(c claim, o *Observed) error {
-	if !c.namespaces {
+	if !c.namespaces && !c.machine {
 		return nil
 	}
 	all, err := net.Interfaces()

@@ -72,8 +72,8 @@ func (h *fakeHost) Job(context.Context) (*channel.Job, error) {
 	return j, nil
 }
 
-func (h *fakeHost) Evidence(_ context.Context, data evidence.ReportData) (*statement.Evidence, error) {
-	build := h.w.build
+func (h *fakeHost) Evidence(_ context.Context, a *channel.Attest) (*statement.Evidence, error) {
+	build, data := h.w.build, a.Data
 	p := statement.Perimeter{Form: h.w.form, Details: []statement.Property{}}
 	h.mu.Lock()
 	h.attested++

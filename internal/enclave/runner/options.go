@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/internal/enclave/attest"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -19,6 +20,8 @@ type Options struct {
 	Conn net.Conn
 	// Verifiers of the evidence that the host may present about this enclave.
 	Verifiers evidence.Verifiers
+	// Attester asks the machine that the enclave is, or runs in, to vouch for it. Default: nobody but the host does.
+	Attester attest.Attester
 	// Form of the perimeter, as the enclave found it from within. Evidence that claims another is refused.
 	Form string
 	// Seccomp is the hash of the system call filter in force. Empty where there is none, as in tests in one process.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
@@ -49,7 +50,15 @@ type attestation struct {
 // attest obtains evidence over data and checks it as a broker would, so that a host that gives evidence of something else
 // is found here, before anybody is asked for keys.
 func (r *run) attest(ctx context.Context, data evidence.ReportData) (*attestation, error) {
-	e, err := r.host.Evidence(ctx, data)
+	ask := channel.Attest{Data: data}
+	if r.opt.Attester != nil {
+		quoted, err := r.opt.Attester(ctx, data)
+		if err != nil {
+			return nil, failure.New(failure.BadEvidence, err)
+		}
+		ask.Quoted = quoted
+	}
+	e, err := r.host.Evidence(ctx, ask)
 	if err != nil {
 		return nil, failure.New(failure.Link, err)
 	}

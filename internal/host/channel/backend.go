@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/cordon-exchange/cordon/evidence"
 	wire "github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -15,7 +14,7 @@ import (
 // a *Problem is answered with that; every other is answered as unavailable.
 type Backend interface {
 	Job(ctx context.Context) (*wire.Job, error)
-	Evidence(ctx context.Context, data evidence.ReportData) (*statement.Evidence, error)
+	Evidence(ctx context.Context, a *wire.Attest) (*statement.Evidence, error)
 	Send(ctx context.Context, all []wire.Message) error
 	Replies(ctx context.Context, after int64, wait time.Duration) ([]wire.Reply, error)
 	// Object returns exactly n bytes at off of an object of the lake.

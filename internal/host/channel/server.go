@@ -142,15 +142,15 @@ func (s *server) job(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) evidence(w http.ResponseWriter, r *http.Request) error {
-	body, err := readBody(r, wire.MaxSmall)
+	body, err := readBody(r, wire.MaxReport)
 	if err != nil {
 		return err
 	}
-	data, err := wire.DecodeReport(body)
+	a, err := wire.DecodeReport(body)
 	if err != nil {
 		return errBad
 	}
-	e, err := s.backend.Evidence(r.Context(), data)
+	e, err := s.backend.Evidence(r.Context(), a)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (b *backend) Job(context.Context) (*wire.Job, error) {
 	return &wire.Job{Job: e, Contract: e, Statements: []statement.Envelope{}, Limits: wire.Limits{MemoryBytes: 1, Threads: 1, ReplyMS: 1, RunMS: 1}}, b.err
 }
 
-func (b *backend) Evidence(context.Context, evidence.ReportData) (*statement.Evidence, error) {
+func (b *backend) Evidence(context.Context, *wire.Attest) (*statement.Evidence, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.attested++
@@ -158,11 +158,11 @@ func TestEnclaveIsBounded(t *testing.T) {
 	h, ctx := connected(t, b)
 	t.Run("evidence", func(t *testing.T) {
 		for range wire.MaxAttest {
-			if _, err := h.Evidence(ctx, evidence.ReportData{1}); err != nil {
+			if _, err := h.Evidence(ctx, wire.Attest{Data: evidence.ReportData{1}}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		_, err := h.Evidence(ctx, evidence.ReportData{1})
+		_, err := h.Evidence(ctx, wire.Attest{Data: evidence.ReportData{1}})
 		wantRefusal(t, err, 429, "too-much")
 		if b.attested != wire.MaxAttest {
 			t.Errorf("%d pieces of evidence", b.attested)

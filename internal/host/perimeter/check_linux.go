@@ -28,7 +28,7 @@ func Check(ctx context.Context, o Options) (Form, error) {
 		return Form{}, err
 	}
 	defer l.conn.Close()
-	if s := l.proc.wait(); !s.Clean() {
+	if s := l.proc.Wait(); !s.Clean() {
 		return Form{}, fmt.Errorf("%w: %s", ErrStage, s)
 	}
 	return l.form, nil

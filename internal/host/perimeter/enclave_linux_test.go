@@ -181,7 +181,7 @@ func begin(t *testing.T, o Options) (*session, hello) {
 	select {
 	case h := <-s.hello:
 		return s, h
-	case <-s.proc.ended:
+	case <-s.proc.Ended():
 		t.Fatalf("enclave ended before its first message: %v", s.Wait())
 	case <-time.After(20 * time.Second):
 		t.Fatal("no first message")
@@ -258,7 +258,7 @@ func (s *session) try(t *testing.T, name string, arg int) (outcome, error) {
 	timeout := time.After(60 * time.Second)
 	select {
 	case s.attempts <- attempt{name, arg}:
-	case <-s.proc.ended:
+	case <-s.proc.Ended():
 		return outcome{}, errEnded
 	case <-timeout:
 		t.Fatalf("%s: the enclave does not ask for more", name)
@@ -269,7 +269,7 @@ func (s *session) try(t *testing.T, name string, arg int) (outcome, error) {
 			t.Fatalf("outcome of %q, want %q", o.Name, name)
 		}
 		return o, nil
-	case <-s.proc.ended:
+	case <-s.proc.Ended():
 		return outcome{}, errEnded
 	case <-timeout:
 		t.Fatalf("%s: no outcome", name)

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"syscall"
-	"time"
+
+	"github.com/cordon-exchange/cordon/internal/host/child"
 )
 
 // StageCommand is the hidden first argument under which the cordon binary calls StageMain.
@@ -61,22 +61,4 @@ func (o Options) valid() (Options, error) {
 }
 
 // ExitState says how an enclave ended.
-type ExitState struct {
-	// Code is the exit code, or -1 when a signal ended it.
-	Code int
-	// Signal that ended it, or 0. SIGSYS means that it tried a system call that kills.
-	Signal syscall.Signal
-	// CPU time used, and the largest resident memory in bytes.
-	CPU    time.Duration
-	MaxRSS int64
-}
-
-// Clean reports whether the enclave ended by itself with code 0.
-func (s ExitState) Clean() bool { return s.Code == 0 && s.Signal == 0 }
-
-func (s ExitState) String() string {
-	if s.Signal != 0 {
-		return "signal " + s.Signal.String()
-	}
-	return fmt.Sprintf("exit code %d", s.Code)
-}
+type ExitState = child.State

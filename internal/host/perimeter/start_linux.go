@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/internal/host/child"
 )
 
 var errNoImage = errors.New("perimeter: no enclave image given")
@@ -20,7 +22,7 @@ type Enclave struct {
 	conn        net.Conn
 	measurement string
 	form        Form
-	proc        *child
+	proc        *child.Child
 }
 
 // Start launches one enclave process inside the perimeter that was asked for, and returns once the measured program
@@ -50,19 +52,19 @@ func (e *Enclave) Measurement() string { return e.measurement }
 func (e *Enclave) Form() Form { return e.form }
 
 // Pid of the enclave as the host sees it.
-func (e *Enclave) Pid() int { return e.proc.pid }
+func (e *Enclave) Pid() int { return e.proc.Pid() }
 
 // Kill ends the enclave at once. It is safe to call at any time, also after the end.
-func (e *Enclave) Kill() { e.proc.kill() }
+func (e *Enclave) Kill() { e.proc.Kill() }
 
 // Wait blocks until the enclave has ended.
-func (e *Enclave) Wait() ExitState { return e.proc.wait() }
+func (e *Enclave) Wait() ExitState { return e.proc.Wait() }
 
 // launched is a first stage that has reported success.
 type launched struct {
 	conn net.Conn
 	form Form
-	proc *child
+	proc *child.Child
 }
 
 // launch runs the first stage; with probe it ends there instead of becoming the enclave.
@@ -85,7 +87,7 @@ func launch(ctx context.Context, o Options, probe bool) (*launched, error) {
 	}
 	defer pipes.closeChildEnds()
 	cmd := stageCommand(o, config, user, pipes)
-	proc, err := startChild(ctx, cmd, o.facts.start)
+	proc, err := child.Start(ctx, cmd, o.facts.start)
 	if err != nil {
 		pipes.closeHostEnds()
 		return nil, startError(o.Request, err)
@@ -94,8 +96,8 @@ func launch(ctx context.Context, o Options, probe bool) (*launched, error) {
 	pipes.closeChildEnds()
 	done, err := readReport(pipes.report)
 	if err != nil {
-		proc.kill()
-		proc.wait()
+		proc.Kill()
+		proc.Wait()
 		pipes.closeHostEnds()
 		return nil, errors.Join(ctx.Err(), err)
 	}
@@ -179,20 +181,20 @@ func newPipes() (*pipes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("perimeter: channel: %w", err)
 	}
-	host, child := os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel")
+	host, theirs := os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel")
 	conn, err := net.FileConn(host)
 	host.Close()
 	if err != nil {
-		child.Close()
+		theirs.Close()
 		return nil, fmt.Errorf("perimeter: channel: %w", err)
 	}
 	report, childReport, err := os.Pipe()
 	if err != nil {
 		conn.Close()
-		child.Close()
+		theirs.Close()
 		return nil, fmt.Errorf("perimeter: report: %w", err)
 	}
-	return &pipes{conn: conn, report: report, childConn: child, childReport: childReport}, nil
+	return &pipes{conn: conn, report: report, childConn: theirs, childReport: childReport}, nil
 }
 
 // closeChildEnds may be called more than once.

@@ -1,0 +1,133 @@
+package machine
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/cordon-exchange/cordon/internal/images/vm"
+	"github.com/cordon-exchange/cordon/internal/need"
+)
+
+// image makes an image with a program that is none: the kernel starts, and ends at it.
+func image(t *testing.T) *Image {
+	t.Helper()
+	folder := t.TempDir()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = t.TempDir()
+	}
+	cache = filepath.Join(cache, "cordon")
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	deb, err := vm.Kernel.Fetch(t.Context(), cache)
+	need.That(t, err == nil, "the kernel's package, from Debian's archive")
+	kernel, err := vm.Kernel.Unpack(t.Context(), deb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	initramfs, err := vm.Initramfs([]byte("#!/nothing\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{vm.KernelFile: kernel, vm.InitramfsFile: initramfs} {
+		if err := os.WriteFile(filepath.Join(folder, name), b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i, err := LoadImage(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { i.Close() })
+	return i
+}
+
+func tools(t *testing.T) *Tools {
+	t.Helper()
+	found, err := FindTools(t.Context())
+	need.That(t, err == nil, "QEMU and swtpm")
+	return found
+}
+
+// A machine whose program ends, ends; nothing of it stays.
+func TestMachineEnds(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	e, err := Start(t.Context(), Options{Image: image(t), Tools: tools(t), MemoryBytes: 1 << 30, Processors: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Conn().Close()
+	ended := make(chan string, 1)
+	go func() { ended <- e.Wait() }()
+	if _, err := io.Copy(io.Discard, e.Conn()); err != nil {
+		t.Logf("channel: %v", err) // reset, as its other end is killed
+	}
+	select {
+	case how := <-ended:
+		t.Log(how)
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the machine goes on without its program")
+	}
+	left(t, 0)
+}
+
+// One that is killed by its context is gone, with its TPM and the TPM's state.
+func TestMachineIsKilled(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	e, err := Start(ctx, Options{Image: image(t), Tools: tools(t), MemoryBytes: 1 << 30, Processors: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Conn().Close()
+	left(t, 1)
+	cancel()
+	e.Wait()
+	e.Kill() // also after the end
+	left(t, 0)
+	if e.tpm.Wait(); exec.Command("kill", "-0", strconv.Itoa(e.tpm.Pid())).Run() == nil {
+		t.Error("the TPM is still there")
+	}
+}
+
+// What a killed host left is swept up; what runs is left alone.
+func TestSweep(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	mine, err := newFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := newFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.lock.Close() // as a kill does
+	if err := Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(mine.path); err != nil {
+		t.Error("swept from under a machine that runs")
+	}
+	if _, err := os.Stat(dead.path); err == nil {
+		t.Error("left behind")
+	}
+	if err := mine.remove(); err != nil {
+		t.Error(err)
+	}
+	left(t, 0)
+}
+
+func left(t *testing.T, want int) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(os.TempDir(), folders))
+	if err != nil || len(all) != want {
+		t.Errorf("%d folders of machines, want %d: %v", len(all), want, err)
+	}
+}

@@ -1,0 +1,196 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/evidence/hosted"
+	"github.com/cordon-exchange/cordon/internal/host/child"
+	"github.com/cordon-exchange/cordon/internal/images/vm"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Enclave is one running machine. Its methods may be called from any goroutine.
+type Enclave struct {
+	o    Options
+	conn net.Conn
+	qemu *child.Child
+	tpm  *child.Child
+	over chan struct{} // closed once both are gone, and their files
+}
+
+// Start starts a machine and its TPM. It returns once both programs run; the channel opens when the machine has booted. ctx bounds the
+// machine's whole life: when it ends, the machine is killed. The caller closes Conn.
+func Start(ctx context.Context, o Options) (_ *Enclave, err error) {
+	if !o.valid() {
+		return nil, errOptions
+	}
+	f, err := newFolder()
+	if err != nil {
+		return nil, err
+	}
+	e := &Enclave{o: o, over: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			e.abandon()
+			err = errors.Join(err, f.remove())
+		}
+	}()
+	control, err := pair()
+	if err != nil {
+		return nil, err
+	}
+	defer control.close()
+	channel, err := pair()
+	if err != nil {
+		return nil, err
+	}
+	defer channel.close()
+	if e.tpm, err = child.Start(ctx, o.tpmCommand(f.path, control.theirs), (*exec.Cmd).Start); err != nil {
+		return nil, fmt.Errorf("machine: %s: %w", swtpmProgram, err)
+	}
+	if e.qemu, err = child.Start(ctx, o.qemuCommand(f.path, control.ours, channel.theirs), (*exec.Cmd).Start); err != nil {
+		return nil, fmt.Errorf("machine: %s: %w", qemuProgram, err)
+	}
+	if e.conn, err = net.FileConn(channel.ours); err != nil {
+		return nil, err
+	}
+	go e.clean(f)
+	return e, nil
+}
+
+// abandon ends what a Start that failed had begun.
+func (e *Enclave) abandon() {
+	for _, c := range []*child.Child{e.qemu, e.tpm} {
+		if c != nil {
+			c.Kill()
+			c.Wait()
+		}
+	}
+}
+
+// clean ends the TPM with its machine, or the machine with its TPM, and removes the TPM's state.
+func (e *Enclave) clean(f *folder) {
+	select {
+	case <-e.qemu.Ended():
+	case <-e.tpm.Ended():
+	}
+	e.abandon()
+	_ = f.remove() // what is left, Sweep finds
+	close(e.over)
+}
+
+// sockets are two connected stream sockets.
+type sockets struct {
+	ours, theirs *os.File
+	once         sync.Once
+}
+
+func pair() (*sockets, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("machine: socketpair: %w", err)
+	}
+	return &sockets{ours: os.NewFile(uintptr(fds[0]), "ours"), theirs: os.NewFile(uintptr(fds[1]), "theirs")}, nil
+}
+
+// close closes this process's copies.
+func (s *sockets) close() {
+	s.once.Do(func() {
+		s.ours.Close()
+		s.theirs.Close()
+	})
+}
+
+// Descriptors of a child's own files, in the order of ExtraFiles.
+const firstExtra = 3
+
+// tpmCommand describes the TPM: its state is in folder, and goes with it.
+func (o Options) tpmCommand(folder string, control *os.File) *exec.Cmd {
+	cmd := exec.Command(o.Tools.TPM, "socket", "--tpm2",
+		"--tpmstate", "dir="+folder,
+		"--ctrl", "type=unixio,clientfd="+strconv.Itoa(firstExtra),
+		"--terminate",
+		"--seccomp", "action=kill",
+		"--log", "level=0",
+	)
+	return o.alone(cmd, folder, control)
+}
+
+// qemuCommand describes the machine: a processor, memory, the TPM, the channel, and no device else: no disk, no network, no console.
+func (o Options) qemuCommand(folder string, control, channel *os.File) *exec.Cmd {
+	fd := func(i int) string { return strconv.Itoa(firstExtra + i) }
+	cmd := exec.Command(o.Tools.QEMU,
+		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot",
+		"-machine", "q35,accel="+o.Tools.Accel,
+		"-cpu", map[string]string{AccelKVM: "host", AccelTCG: "max"}[o.Tools.Accel],
+		"-smp", strconv.Itoa(o.Processors),
+		"-m", "size="+strconv.FormatInt(o.MemoryBytes>>20, 10)+"M",
+		"-kernel", "/proc/self/fd/"+fd(2), "-initrd", "/proc/self/fd/"+fd(3), "-append", vm.CommandLine,
+		"-chardev", "socket,id=tpm,fd="+fd(0), "-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm",
+		"-device", "virtio-serial-pci,max_ports=2",
+		"-chardev", "socket,id=channel,fd="+fd(1), "-device", "virtserialport,chardev=channel,nr=1",
+		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+	)
+	return o.alone(cmd, folder, control, channel, o.Image.kernel, o.Image.initramfs)
+}
+
+// alone gives a child nothing of this process but those files. It ends with this process.
+func (o Options) alone(cmd *exec.Cmd, folder string, files ...*os.File) *exec.Cmd {
+	cmd.Dir, cmd.Env = folder, []string{"PATH=/usr/bin:/bin", "HOME=" + folder, "TMPDIR=" + folder}
+	cmd.ExtraFiles = files
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	return cmd
+}
+
+// Conn is the host's end of the channel.
+func (e *Enclave) Conn() net.Conn { return e.conn }
+
+// Build is the measurement that the machine's own TPM will show.
+func (e *Enclave) Build() statement.Digest { return e.o.Image.Build() }
+
+// Kind of the evidence: a TPM that this host runs.
+func (e *Enclave) Kind() string { return hosted.TPMSoftware }
+
+// Kill ends the machine at once. It is safe to call after the end.
+func (e *Enclave) Kill() { e.qemu.Kill() }
+
+// Wait blocks until the machine has ended, and says how.
+func (e *Enclave) Wait() string {
+	<-e.over
+	return e.qemu.Wait().String()
+}
+
+// Form says what the machine is, as facts for evidence and receipts. It is the operator's word.
+func (e *Enclave) Form() statement.Perimeter {
+	about := e.o.Image.about
+	facts := map[string]string{
+		"accel":        e.o.Tools.Accel,
+		"command-line": vm.CommandLine,
+		"devices":      "tpm-crb virtio-serial",
+		"image":        string(about.Image),
+		"kernel":       about.Kernel,
+		"memory-bytes": strconv.FormatInt(e.o.MemoryBytes, 10),
+		"processors":   strconv.Itoa(e.o.Processors),
+		"program":      string(about.Program),
+		"qemu":         e.o.Tools.Version,
+		"tpm":          "software, run by the host",
+	}
+	out := statement.Perimeter{Form: Form, Details: []statement.Property{}}
+	for name, value := range facts {
+		out.Details = append(out.Details, statement.Property{Name: name, Value: value})
+	}
+	slices.SortFunc(out.Details, func(a, b statement.Property) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
