@@ -68,12 +68,21 @@ func Sign[T any, P statementOf[T]](s T, signers ...Signer) (*Envelope, error) {
 }
 
 // AddSignature signs the envelope as it is, for statements with several signers.
+// A key with a certificate signs only what the certificate covers.
 func (e *Envelope) AddSignature(k Signer) error {
-	sig, err := k.Sign(pae(e.PayloadType, e.Payload))
+	s := Signature{KeyID: k.Public().String()}
+	if c := CertificateOf(k); c != nil {
+		s.Certificate = cloneCertificate(c.Envelope())
+		if _, err := s.signer(k.Public(), func() (claim, error) { return claimOf(e.Payload) }); err != nil {
+			return fmt.Errorf("sign statement: %w", err)
+		}
+	}
+	var err error
+	s.Sig, err = k.Sign(pae(e.PayloadType, e.Payload))
 	if err != nil {
 		return fmt.Errorf("sign statement: %w", err)
 	}
-	e.Signatures = append(e.Signatures, Signature{KeyID: k.Public().String(), Sig: sig})
+	e.Signatures = append(e.Signatures, s)
 	return nil
 }
 
@@ -134,7 +143,7 @@ func verified[T any](e *Envelope, body *T) *Verified[T] {
 func (e *Envelope) clone() Envelope {
 	c := Envelope{PayloadType: e.PayloadType, Payload: bytes.Clone(e.Payload)}
 	for _, s := range e.Signatures {
-		c.Signatures = append(c.Signatures, Signature{KeyID: s.KeyID, Sig: bytes.Clone(s.Sig)})
+		c.Signatures = append(c.Signatures, Signature{KeyID: s.KeyID, Sig: bytes.Clone(s.Sig), Certificate: cloneCertificate(s.Certificate)})
 	}
 	return c
 }
