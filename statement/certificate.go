@@ -187,6 +187,19 @@ func coverable(uri string) dated {
 	return nil
 }
 
+// Party is the party that a signature of a verified envelope speaks for.
+func (s *Signature) Party() (Fingerprint, error) {
+	k, err := ParsePublicKey(s.KeyID)
+	if err != nil || s.Certificate == nil {
+		return k.Fingerprint(), err
+	}
+	c, err := DecodeUnverified[Certificate](s.Certificate.Payload)
+	if err != nil {
+		return "", err
+	}
+	return c.Party, nil
+}
+
 // OnlineKey is a key that signed for a party by a certificate.
 type OnlineKey struct {
 	Party Fingerprint
@@ -217,6 +230,29 @@ func (e *Envelope) OnlineKeys() []OnlineKey {
 
 // OnlineKeys are those that signed by a certificate: who relies on the statement asks whether they were revoked.
 func (v *Verified[T]) OnlineKeys() []OnlineKey { return v.envelope.OnlineKeys() }
+
+// CoveredAt checks that the certificates of all who signed cover the statement at a time of the reader's own, beside the time that
+// the statement states: for what is made for the moment.
+func (v *Verified[T]) CoveredAt(ms int64) error {
+	uri, err := PeekType(v.envelope.Payload)
+	if err != nil {
+		return err
+	}
+	for i := range v.envelope.Signatures {
+		s := &v.envelope.Signatures[i]
+		if s.Certificate == nil {
+			continue
+		}
+		c, err := DecodeUnverified[Certificate](s.Certificate.Payload)
+		if err != nil {
+			return err
+		}
+		if err := c.Covers(kindOf(uri), ms); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // certified is a signer that signs for a party by a certificate.
 type certified struct {

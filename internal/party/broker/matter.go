@@ -73,7 +73,7 @@ func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Ver
 	job := b.genuine[d]
 	b.mu.Unlock()
 	if job != nil {
-		return job, nil
+		return job, b.signedInForce(ctx, job.OnlineKeys(), job.CoveredAt)
 	}
 	e, err := b.envelope(ctx, item)
 	if fault.ExitCode(err) == int(fault.Untrusted) || client.HasCode(err, wire.CodeNotFound) {
@@ -86,6 +86,9 @@ func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Ver
 	if err != nil || e.Digest() != d {
 		return nil, refuseBecause(CodeJobSignature, "the job is not signed by its requester", err)
 	}
+	if err := b.signedInForce(ctx, job.OnlineKeys(), job.CoveredAt); err != nil {
+		return nil, err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.genuine) >= maxJobs {
@@ -93,6 +96,23 @@ func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Ver
 	}
 	b.genuine[d] = job
 	return job, nil
+}
+
+// signedInForce checks the keys of a statement that is made for the moment: not revoked, and certified now, not only at the time that
+// it states itself, for which there is just its signer's word.
+func (b *Broker) signedInForce(ctx context.Context, keys []statement.OnlineKey, coveredAt func(int64) error) error {
+	if err := coveredAt(b.Now().UnixMilli()); err != nil {
+		return refuseBecause(CodeKeyRevoked, "a statement is signed by a key whose certificate is not valid now", err)
+	}
+	return b.revoked(b.Catalog.KeysInForce(ctx, keys))
+}
+
+// revoked turns the catalog's error about a key into a refusal.
+func (b *Broker) revoked(err error) error {
+	if errors.Is(err, catalog.ErrKeyRevoked) {
+		return refuseBecause(CodeKeyRevoked, "a statement that the job rests on is signed by a key that its party revoked", err)
+	}
+	return err
 }
 
 // envelope of the item's job: the exchange sends it with the news of the job; else it is asked for.
@@ -116,6 +136,8 @@ func (b *Broker) openJobInForce(ctx context.Context, m *matter) error {
 // unresolved tells what can't be trusted from what can't be reached.
 func (b *Broker) unresolved(err error) error {
 	switch code := fault.ExitCode(err); {
+	case errors.Is(err, catalog.ErrKeyRevoked):
+		return b.revoked(err)
 	case code == int(fault.Untrusted), code == int(fault.Input), errors.Is(err, catalog.ErrNotFound), client.HasCode(err, wire.CodeNotFound):
 		return refuseBecause(CodeContract, "the contract, or data that it names, is missing or does not verify", err)
 	}

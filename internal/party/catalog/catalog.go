@@ -28,13 +28,15 @@ type Catalog struct {
 	known    map[statement.Digest]any
 	policies map[statement.Digest]*policy.Policy // by offer
 	parties  map[statement.Fingerprint]*statement.Verified[statement.Party]
+
+	revokedKeys map[statement.Digest]bool // by OnlineKey.Digest
 }
 
 // New makes a catalog over an exchange.
 func New(ex Exchange) *Catalog {
 	return &Catalog{
 		ex: ex, known: map[statement.Digest]any{}, policies: map[statement.Digest]*policy.Policy{},
-		parties: map[statement.Fingerprint]*statement.Verified[statement.Party]{},
+		parties: map[statement.Fingerprint]*statement.Verified[statement.Party]{}, revokedKeys: map[statement.Digest]bool{},
 	}
 }
 
@@ -56,7 +58,10 @@ func fetch[T any, P authored[T]](ctx context.Context, c *Catalog, d statement.Di
 	v, ok := c.known[d].(*statement.Verified[T])
 	c.mu.Unlock()
 	if ok {
-		return v, nil
+		if ok, err := c.keysInForce(ctx, v.OnlineKeys()); ok || err != nil {
+			return v, err
+		}
+		// Its author may have signed it anew since.
 	}
 	e, err := c.ex.Statement(ctx, d)
 	if client.HasCode(err, wire.CodeNotFound) {
@@ -71,6 +76,9 @@ func fetch[T any, P authored[T]](ctx context.Context, c *Catalog, d statement.Di
 	v, err = statement.VerifyAuthor[T, P](e)
 	if err != nil {
 		return nil, untrusted("a statement does not verify", err)
+	}
+	if err := c.KeysInForce(ctx, v.OnlineKeys()); err != nil {
+		return nil, err
 	}
 	c.remember(d, v)
 	return v, nil
@@ -126,7 +134,10 @@ func (c *Catalog) Party(ctx context.Context, f statement.Fingerprint) (*statemen
 	p := c.parties[f]
 	c.mu.Unlock()
 	if p != nil {
-		return p, nil
+		if ok, err := c.keysInForce(ctx, p.OnlineKeys()); ok || err != nil {
+			return p, err
+		}
+		p = nil
 	}
 	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Parties, Owner: f})
 	if err != nil {
@@ -134,7 +145,14 @@ func (c *Catalog) Party(ctx context.Context, f statement.Fingerprint) (*statemen
 	}
 	for i := range items {
 		v, err := statement.Verify[statement.Party](&items[i].Envelope, f)
-		if err == nil && (p == nil || v.Body().CreatedMS > p.Body().CreatedMS) {
+		if err != nil || p != nil && v.Body().CreatedMS <= p.Body().CreatedMS {
+			continue
+		}
+		ok, err := c.keysInForce(ctx, v.OnlineKeys())
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			p = v
 		}
 	}
@@ -195,7 +213,13 @@ func (c *Catalog) Grants(ctx context.Context, contract statement.Digest) (map[st
 		if err != nil || v.Body().Contract != contract {
 			continue
 		}
-		all = append(all, v)
+		ok, err := c.keysInForce(ctx, v.OnlineKeys())
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, v)
+		}
 	}
 	revoked, err := c.allRevoked(ctx, all)
 	if err != nil {

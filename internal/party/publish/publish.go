@@ -53,7 +53,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 	if same && !r.EvenIfUnchanged {
 		return p.finish(ctx, newest, t)
 	}
-	id := dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: r.Dataset, Version: r.Version}
+	id := dataset.ID{Owner: statement.PartyOf(p.Signer), Dataset: r.Dataset, Version: r.Version}
 	var names []string
 	for _, c := range t.Schema {
 		names = append(names, c.Name)
