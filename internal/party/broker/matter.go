@@ -49,7 +49,7 @@ func (b *Broker) openJob(ctx context.Context, m *matter) error {
 	if err != nil {
 		return err
 	}
-	contract, err := b.Catalog.Contract(ctx, job.Body().Contract)
+	contract, err := b.Catalog.SignedContract(ctx, job.Body().Contract)
 	if err != nil {
 		return b.unresolved(err)
 	}
@@ -73,7 +73,7 @@ func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Ver
 	job := b.genuine[d]
 	b.mu.Unlock()
 	if job != nil {
-		return job, b.signedInForce(ctx, job.OnlineKeys(), job.CoveredAt)
+		return job, nil
 	}
 	e, err := b.envelope(ctx, item)
 	if fault.ExitCode(err) == int(fault.Untrusted) || client.HasCode(err, wire.CodeNotFound) {
@@ -85,9 +85,6 @@ func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Ver
 	job, err = statement.VerifyAuthor[statement.Job](e)
 	if err != nil || e.Digest() != d {
 		return nil, refuseBecause(CodeJobSignature, "the job is not signed by its requester", err)
-	}
-	if err := b.signedInForce(ctx, job.OnlineKeys(), job.CoveredAt); err != nil {
-		return nil, err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -101,6 +98,9 @@ func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Ver
 // signedInForce checks the keys of a statement that is made for the moment: not revoked, and certified now, not only at the time that
 // it states itself, for which there is just its signer's word.
 func (b *Broker) signedInForce(ctx context.Context, keys []statement.OnlineKey, coveredAt func(int64) error) error {
+	if len(keys) == 0 {
+		return nil
+	}
 	if err := coveredAt(b.Now().UnixMilli()); err != nil {
 		return refuseBecause(CodeKeyRevoked, "a statement is signed by a key whose certificate is not valid now", err)
 	}
@@ -151,6 +151,12 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 	}
 	if now >= m.job.Body().ExpiresMS {
 		return refuse(CodeJobExpired, "the job has expired")
+	}
+	if err := b.signedInForce(ctx, m.job.OnlineKeys(), m.job.CoveredAt); err != nil {
+		return err
+	}
+	if err := b.revoked(b.Catalog.KeysInForce(ctx, m.contract.OnlineKeys())); err != nil {
+		return err
 	}
 	if m.isOwner(b.self) {
 		if err := b.abreast(); err != nil {

@@ -52,16 +52,33 @@ type authored[T any] interface {
 	Authors() []statement.Fingerprint
 }
 
-// fetch gets one statement by its digest, signed by exactly its authors.
+// fetch gets one statement by its digest, signed by exactly its authors, under keys in force.
 func fetch[T any, P authored[T]](ctx context.Context, c *Catalog, d statement.Digest) (*statement.Verified[T], error) {
+	v, err := fetchSigned[T, P](ctx, c, d, false)
+	if err != nil {
+		return nil, err
+	}
+	ok, err := c.keysInForce(ctx, v.OnlineKeys())
+	if ok || err != nil {
+		return v, err
+	}
+	// Its author may have signed it anew since.
+	if v, err = fetchSigned[T, P](ctx, c, d, true); err != nil {
+		return nil, err
+	}
+	if err := c.KeysInForce(ctx, v.OnlineKeys()); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// fetchSigned is fetch whatever became of the keys since. Anew does not take what is at hand.
+func fetchSigned[T any, P authored[T]](ctx context.Context, c *Catalog, d statement.Digest, anew bool) (*statement.Verified[T], error) {
 	c.mu.Lock()
 	v, ok := c.known[d].(*statement.Verified[T])
 	c.mu.Unlock()
-	if ok {
-		if ok, err := c.keysInForce(ctx, v.OnlineKeys()); ok || err != nil {
-			return v, err
-		}
-		// Its author may have signed it anew since.
+	if ok && !anew {
+		return v, nil
 	}
 	e, err := c.ex.Statement(ctx, d)
 	if client.HasCode(err, wire.CodeNotFound) {
@@ -76,9 +93,6 @@ func fetch[T any, P authored[T]](ctx context.Context, c *Catalog, d statement.Di
 	v, err = statement.VerifyAuthor[T, P](e)
 	if err != nil {
 		return nil, untrusted("a statement does not verify", err)
-	}
-	if err := c.KeysInForce(ctx, v.OnlineKeys()); err != nil {
-		return nil, err
 	}
 	c.remember(d, v)
 	return v, nil
@@ -121,6 +135,11 @@ func (c *Catalog) Pool(ctx context.Context, d statement.Digest) (*statement.Veri
 // Contract fetches a contract, signed by its requester.
 func (c *Catalog) Contract(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Contract], error) {
 	return fetch[statement.Contract](ctx, c, d)
+}
+
+// SignedContract is Contract whatever became of its requester's key since: for closing an exposure that it led to.
+func (c *Catalog) SignedContract(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Contract], error) {
+	return fetchSigned[statement.Contract](ctx, c, d, false)
 }
 
 // Grant fetches a grant by its digest.
