@@ -232,6 +232,13 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 				for _, v := range s.KeysMissing {
 					t.row("keys missing", v, "restore keyring.age and the folder from one backup, or retire it")
 				}
+				if s.KeyUntilMS != 0 {
+					note := ""
+					if time.Until(time.UnixMilli(s.KeyUntilMS)) < 30*24*time.Hour {
+						note = "certify another soon: 'cordon party rotate-key'"
+					}
+					t.row("online key", "until "+time.UnixMilli(s.KeyUntilMS).UTC().Format(time.DateOnly), note)
+				}
 				t.row("open exposures", fmt.Sprint(s.OpenExposures))
 				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))
 				if s.LedgerBehind {

@@ -48,6 +48,7 @@ type Status struct {
 	LedgerBehind  bool        `json:"ledger_behind,omitempty"` // older than what the party signed for: it releases nothing
 	OpenExposures int         `json:"open_exposures"`
 	KeysMissing   []string    `json:"keys_missing,omitempty"` // versions on offer whose keys do not open
+	KeyUntilMS    int64       `json:"key_until_ms,omitempty"` // end of the online signing key's certificate
 }
 
 // Progress is one event of a stream.
