@@ -41,8 +41,8 @@ func (v *Verified[T]) Digest() Digest { return v.digest }
 // Envelope is what was verified, to pass on.
 func (v *Verified[T]) Envelope() *Envelope { return &v.envelope }
 
-// Sign encodes s and signs it. s must be complete: it is validated first.
-func Sign[T any, P statementOf[T]](s T, signers ...Signer) (*Envelope, error) {
+// Payload encodes s as Sign does, for those who must approve it first. s must be complete.
+func Payload[T any, P statementOf[T]](s T) ([]byte, error) {
 	p := P(&s)
 	p.setType(p.typeURI())
 	if err := p.valid(); err != nil {
@@ -54,6 +54,15 @@ func Sign[T any, P statementOf[T]](s T, signers ...Signer) (*Envelope, error) {
 	}
 	if _, err := DecodeUnverified[T, P](payload); err != nil {
 		return nil, err // what we sign must be readable by ourselves
+	}
+	return payload, nil
+}
+
+// Sign encodes s and signs it. s must be complete: it is validated first.
+func Sign[T any, P statementOf[T]](s T, signers ...Signer) (*Envelope, error) {
+	payload, err := Payload[T, P](s)
+	if err != nil {
+		return nil, err
 	}
 	e := &Envelope{PayloadType: PayloadType, Payload: payload}
 	for _, k := range signers {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,8 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -158,6 +161,49 @@ func (h *closedHome) replace(ring *keyring.Keyring) error {
 	return h.dir.WriteConfig(h.config)
 }
 
+// approved holds a certificate to dual control, where it is required for keys. Its key is fresh each time, so the officers have to
+// be there.
+func (h *closedHome) approved(cmd *cobra.Command, ring *keyring.Keyring) error {
+	l, err := ledger.Open(h.dir.Ledger(), h.config.Fingerprint, time.Now)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	return officersHere(cmd, &officers.Gate{Home: h.dir, Ledger: l, Self: h.config.Fingerprint, Now: time.Now},
+		statement.ActionKey, statement.CertificateOf(ring.Signer()).Envelope().Payload)
+}
+
+// officersHere is Gate.Require with the officers whose keys the command was given.
+func officersHere(cmd *cobra.Command, g *officers.Gate, action string, payload []byte) error {
+	err := g.Require(cmd.Context(), action, payload)
+	if w := new(officers.Waiting); !errors.As(err, &w) {
+		return err
+	}
+	keys, kerr := officerKeys(cmd)
+	if kerr != nil {
+		return kerr
+	}
+	if len(keys) == 0 {
+		return fault.New(fault.Refused, err.Error(), "the officers have to be here: add --officer FILE for each", nil)
+	}
+	_, list, lerr := g.InForce()
+	if lerr != nil {
+		return lerr
+	}
+	for _, k := range keys {
+		e, err := statement.Sign(statement.Approval{
+			Officer: k.Fingerprint(), Party: g.Self, Action: action, About: statement.Sum(payload), Officers: list, AtMS: g.Now().UnixMilli(),
+		}, k.Signer())
+		if err != nil {
+			return err
+		}
+		if _, err := g.Add(e.Bytes()); err != nil {
+			return err
+		}
+	}
+	return g.Require(cmd.Context(), action, payload)
+}
+
 func onlineOf(ring *keyring.Keyring) *home.Online {
 	c := statement.CertificateOf(ring.Signer())
 	if c == nil {
@@ -211,6 +257,9 @@ Exit codes: 0 done, 2 usage or the agent runs, 5 unusable passphrase, 8 a file c
 			if err != nil {
 				return err
 			}
+			if err := h.approved(cmd, ring); err != nil {
+				return err
+			}
 			if err := root.write(key); err != nil {
 				return err
 			}
@@ -223,7 +272,7 @@ Exit codes: 0 done, 2 usage or the agent runs, 5 unusable passphrase, 8 a file c
 	addHome(cmd, &path, &passphraseFile, &json)
 	root.addNew(cmd, "root-key", "new file for the root key (required)")
 	terms.add(cmd)
-	return cmd
+	return addOfficers(cmd)
 }
 
 func addHome(cmd *cobra.Command, path, passphraseFile *string, json *bool) {
@@ -279,6 +328,9 @@ root key, 8 the keyring can't be written.`,
 			if err != nil {
 				return err
 			}
+			if err := h.approved(cmd, ring); err != nil {
+				return err
+			}
 			if err := h.replace(ring); err != nil {
 				return err
 			}
@@ -288,7 +340,7 @@ root key, 8 the keyring can't be written.`,
 	addHome(cmd, &path, &passphraseFile, &json)
 	root.addExisting(cmd)
 	terms.add(cmd)
-	return cmd
+	return addOfficers(cmd)
 }
 
 type revokeFlags struct {

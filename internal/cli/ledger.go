@@ -146,7 +146,10 @@ func (l *ledgerText) agreements() error {
 			about = fmt.Sprintf("pool.%s epoch %d", e.Name, e.Epoch)
 		case ledger.KindPublish, ledger.KindRetire:
 			about = e.Name + " version " + e.Version
-		case ledger.KindRevoke:
+		case ledger.KindApprove:
+			t.row(at(e.AtMS), e.Kind, e.Name+" "+e.About.Short(), "officer "+e.Requester.Short(), "")
+			return true
+		case ledger.KindRevoke, ledger.KindOfficers:
 		default:
 			return false
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/internal/party/results"
@@ -47,6 +48,7 @@ type Agent struct {
 	store    *dataset.Store
 	ledger   *ledger.Ledger
 	heads    *heads.Store
+	officers *officers.Gate
 	desk     *approval.Desk
 	asker    *query.Asker
 	opener   *results.Opener
@@ -126,7 +128,9 @@ func (a *Agent) ownKey() (err error) {
 func (a *Agent) wire() error {
 	o, signer := &a.opt, a.opt.Keyring.Signer()
 	a.catalog, a.heads = catalog.New(a.exchange), heads.Open(o.Home.Heads())
+	a.officers = &officers.Gate{Home: o.Home, Ledger: a.ledger, Self: a.self, Now: o.Now}
 	a.desk = &approval.Desk{
+		Officers: a.officers,
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Signer: signer, Home: o.Home, Now: o.Now,
 		JoinPools: o.JoinPools, RevokedKeys: a.revoked,
 	}
@@ -137,7 +141,7 @@ func (a *Agent) wire() error {
 		Exchange: a.exchange, Catalog: a.catalog, Ledger: a.ledger, Heads: a.heads, Box: o.Keyring.Box(), Self: a.self,
 		Verifiers: o.Verifiers, Log: o.Log,
 	}
-	a.publish = &publish.Publisher{Exchange: a.exchange, Store: a.store, Ledger: a.ledger, Signer: signer, Now: o.Now}
+	a.publish = &publish.Publisher{Exchange: a.exchange, Store: a.store, Ledger: a.ledger, Signer: signer, Officers: a.officers, Now: o.Now}
 	var err error
 	a.broker, err = broker.New(broker.Options{
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Heads: a.heads, Home: o.Home, Signer: signer,

@@ -2,6 +2,7 @@ package agentclient
 
 import (
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
@@ -27,6 +28,10 @@ const (
 	PathReceipt         = "/v1/receipts/get"
 	PathLedger          = "/v1/ledger/show"
 	PathBudget          = "/v1/budget/show"
+	PathApprovals       = "/v1/approvals/list"
+	PathApprove         = "/v1/approvals/add"
+	PathOfficers        = "/v1/officers/show"
+	PathOfficersSet     = "/v1/officers/set"
 )
 
 // Empty asks for something that needs no words.
@@ -298,4 +303,47 @@ type BudgetOrg struct {
 	Party
 	Charges int64         `json:"charges"`
 	Spent   BudgetAmounts `json:"spent"`
+}
+
+// Approvals are the requests that wait for officers.
+type Approvals struct {
+	Requests []Approval `json:"requests"`
+}
+
+// Approval is one request: exactly what the agent would sign, and who approved it.
+type Approval struct {
+	Request   statement.Digest `json:"request"` // Sum of Payload: who approves computes it
+	Action    string           `json:"action"`
+	Payload   []byte           `json:"payload"`
+	CreatedMS int64            `json:"created_ms"`
+	Need      int64            `json:"need"`
+	Approved  []string         `json:"approved"` // names of officers
+	Asks      []Ask            `json:"asks"`
+}
+
+// Ask is a list whose officers a request waits for: that in force, and for a change of it the new one too.
+type Ask struct {
+	List     statement.Digest        `json:"list"`
+	Officers []statement.Fingerprint `json:"officers"`
+}
+
+// Approve hands over an officer's signed approval.
+type Approve struct {
+	Envelope statement.Envelope `json:"envelope"`
+}
+
+// Officers is the list in force; no officers: there is no dual control.
+type Officers struct {
+	List      statement.Digest   `json:"list,omitempty"`
+	Number    int64              `json:"number,omitempty"`
+	Threshold int64              `json:"threshold"`
+	Officers  []officers.Officer `json:"officers"`
+	Actions   []string           `json:"actions"`
+}
+
+// OfficersSet asks for another list.
+type OfficersSet struct {
+	Threshold int64              `json:"threshold"`
+	Officers  []officers.Officer `json:"officers"`
+	Actions   []string           `json:"actions"`
 }

@@ -157,6 +157,11 @@ func (d *Desk) poolsApart(ctx context.Context, c *statement.Contract) error {
 
 // sign records the grant before it leaves. limit bounds grants by rule; it is 0 for grants by hand.
 func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contract], g statement.Grant, limit int64) (*statement.Verified[statement.Grant], error) {
+	if g.Authority == statement.ByHand {
+		if err := d.dualGrant(ctx, &g); err != nil {
+			return nil, err
+		}
+	}
 	e, err := statement.Sign(g, d.Signer)
 	if errors.Is(err, statement.ErrCertificate) {
 		return nil, uncovered(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -32,6 +33,7 @@ type Desk struct {
 	Home        home.Dir                                    // required: remembers the pool epochs that were signed
 	Now         func() time.Time                            // required
 	RevokedKeys []*statement.Verified[statement.Revocation] // of this party's own online keys: what they signed is signed anew
+	Officers    *officers.Gate                              // required: dual control, where there is any
 	JoinPools   []string                                    // names of pools whose proposals are signed without asking; none: by hand only
 
 	pools    sync.Mutex // from comparing with the epochs that were signed to remembering one more
@@ -82,6 +84,9 @@ func (d *Desk) Consider(ctx context.Context, e *statement.Envelope) error {
 		_, err = d.Grant(ctx, about, statement.ByRule)
 	case statement.TypePool:
 		err = d.join(ctx, e)
+	}
+	if w := new(officers.Waiting); errors.As(err, &w) {
+		return nil // kept as a request: officers decide
 	}
 	var r *Refusal
 	if errors.As(err, &r) {

@@ -16,6 +16,8 @@ type Accounts struct {
 	revoked  map[statement.Digest]bool             // contracts whose grant was revoked
 	judged   map[statement.Digest]bool             // contracts and pools that a rule granted, signed or refused
 	byRule   int64
+	officers statement.Digest          // the list in force
+	approved map[statement.Digest]bool // approvals that counted
 	charges  []charge
 	budgets  map[string][]account.Event // by data set, all its versions together
 }
@@ -67,7 +69,7 @@ func newAccounts() *Accounts {
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
-		budgets: map[string][]account.Event{},
+		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{},
 	}
 }
 
@@ -104,6 +106,10 @@ func (a *Accounts) apply(e *Entry) {
 			j.Refusals++
 			j.last = *e
 		}
+	case KindOfficers:
+		a.officers = e.About
+	case KindApprove:
+		a.approved[e.Approval] = true
 	case KindCharge:
 		j := a.job(e.Job)
 		j.Contract, j.Requester, j.Charged, j.ChargedMS = e.Contract, e.Requester, e.Charged, e.AtMS
@@ -174,6 +180,12 @@ func (a *Accounts) ReadyUsed(d statement.Digest) bool { return a.readies[d] }
 func (a *Accounts) Grant(contract statement.Digest) (grant statement.Digest, revoked bool) {
 	return a.grants[contract], a.revoked[contract]
 }
+
+// Officers is the digest of the list of officers in force; empty if there never was one.
+func (a *Accounts) Officers() statement.Digest { return a.officers }
+
+// Approved reports whether this approval was recorded before.
+func (a *Accounts) Approved(approval statement.Digest) bool { return a.approved[approval] }
 
 // Judged reports whether a rule has decided about this contract or pool before.
 func (a *Accounts) Judged(d statement.Digest) bool { return a.judged[d] }

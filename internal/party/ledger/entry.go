@@ -20,6 +20,9 @@ const (
 	KindRelease = "release" // keys were released: opens an exposure
 	KindClose   = "close"   // a receipt closed an exposure
 	KindRefusal = "refusal" // something was refused, and why
+
+	KindOfficers = "officers" // another list of officers is in force
+	KindApprove  = "approve"  // an officer's approval counted towards what was signed
 )
 
 // MaxEntry bounds one encoded entry, in bytes.
@@ -62,6 +65,7 @@ type Entry struct {
 	Epsilon   account.Amount        `json:"epsilon,omitempty"` // of a pure release
 	Rho       account.Amount        `json:"rho,omitempty"`
 	Delta     account.Amount        `json:"delta,omitempty"`
+	Approval  statement.Digest      `json:"approval,omitempty"`
 }
 
 // event is a charge as the account of its data set takes it up. The organisation is the requester; Release names what noise
@@ -128,6 +132,10 @@ func (e *Entry) valid() error {
 			e.Grant.Valid() && e.Number >= 1 && len(e.Columns) > 0
 	case KindClose:
 		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Receipt.Valid() && e.Outcome != ""
+	case KindOfficers:
+		ok = ok && e.About.Valid()
+	case KindApprove:
+		ok = ok && e.About.Valid() && e.Requester.Valid() && e.Name != "" && e.Approval.Valid()
 	case KindRefusal:
 		ok = ok && e.Stage != "" && e.Code != ""
 	default:
