@@ -287,6 +287,7 @@ type Budget struct {
 	Total         BudgetAmounts  `json:"total"`
 	Spent         BudgetAmounts  `json:"spent"`
 	Left          BudgetAmounts  `json:"left"`
+	GivenUp       bool           `json:"given_up,omitempty"` // by a repair of the ledger: what was spent is not known any more
 	Organisations []BudgetOrg    `json:"organisations"`
 	Charges       []ledger.Entry `json:"charges"` // the last ones, newest first
 }

@@ -133,6 +133,13 @@ func (b *Broker) openJobInForce(ctx context.Context, m *matter) error {
 	return b.inForce(ctx, m)
 }
 
+// fromBeforeARepair reports whether releases for the job may be among entries that are lost.
+func (b *Broker) fromBeforeARepair(m *matter) bool {
+	var repairedMS int64
+	b.Ledger.View(func(a *ledger.Accounts) { repairedMS = a.RepairedMS() })
+	return m.isOwner(b.self) && repairedMS != 0 && m.job.Body().CreatedMS <= repairedMS
+}
+
 // unresolved tells what can't be trusted from what can't be reached.
 func (b *Broker) unresolved(err error) error {
 	switch code := fault.ExitCode(err); {
@@ -151,6 +158,9 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 	}
 	if now >= m.job.Body().ExpiresMS {
 		return refuse(CodeJobExpired, "the job has expired")
+	}
+	if b.fromBeforeARepair(m) {
+		return refuse(CodeReplayed, "the job is older than the repair of this party's ledger: what it was answered is not known any more")
 	}
 	if err := b.signedInForce(ctx, m.job.OnlineKeys(), m.job.CoveredAt); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/cordon-exchange/cordon/privacy/dp/account"
@@ -18,8 +19,12 @@ type Accounts struct {
 	byRule   int64
 	officers statement.Digest          // the list in force
 	approved map[statement.Digest]bool // approvals that counted
-	charges  []charge
-	budgets  map[string][]account.Event // by data set, all its versions together
+
+	repairedMS int64           // of the last repair; 0: none
+	published  map[string]bool // data sets
+	exhausted  map[string]bool // data sets whose budget a repair gave up
+	charges    []charge
+	budgets    map[string][]account.Event // by data set, all its versions together
 }
 
 type charge struct {
@@ -69,7 +74,7 @@ func newAccounts() *Accounts {
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
-		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{},
+		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
 	}
 }
 
@@ -95,6 +100,8 @@ func (a *Accounts) apply(e *Entry) {
 			delete(a.grants, e.Contract)
 			a.revoked[e.Contract] = true
 		}
+	case KindPublish, KindRetire:
+		a.published[e.Name] = true
 	case KindPool:
 		a.judged[e.About] = true
 	case KindRefusal:
@@ -108,6 +115,10 @@ func (a *Accounts) apply(e *Entry) {
 		}
 	case KindOfficers:
 		a.officers = e.About
+	case KindRepair:
+		a.repair(e)
+	case KindExhaust:
+		a.exhausted[e.Name] = true
 	case KindApprove:
 		a.approved[e.Approval] = true
 	case KindCharge:
@@ -121,6 +132,33 @@ func (a *Accounts) apply(e *Entry) {
 	case KindClose:
 		a.close(e)
 	}
+}
+
+// repair takes everything as said that lost entries may have said: no grant from before is in force, for its revocation may be lost.
+func (a *Accounts) repair(e *Entry) {
+	a.repairedMS = max(a.repairedMS, e.AtMS)
+	for contract := range a.grants {
+		delete(a.grants, contract)
+		a.revoked[contract] = true
+	}
+}
+
+// RepairedMS is the time of the last repair; 0 if there was none. What was signed before it may be in entries that are lost.
+func (a *Accounts) RepairedMS() int64 { return a.repairedMS }
+
+// Exhausted reports whether a repair gave up a data set's privacy budget.
+func (a *Accounts) Exhausted(dataset string) bool { return a.exhausted[dataset] }
+
+// Datasets are those that the entries name.
+func (a *Accounts) Datasets() []string {
+	seen := map[string]bool{}
+	for name := range a.budgets {
+		seen[name] = true
+	}
+	for name := range a.published {
+		seen[name] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 func (a *Accounts) job(d statement.Digest) *Job {
@@ -190,12 +228,23 @@ func (a *Accounts) Approved(approval statement.Digest) bool { return a.approved[
 // Judged reports whether a rule has decided about this contract or pool before.
 func (a *Accounts) Judged(d statement.Digest) bool { return a.judged[d] }
 
-// GrantedByRule counts the contracts that standing rules granted.
-func (a *Accounts) GrantedByRule() int64 { return a.byRule }
+// GrantedByRule counts the contracts that standing rules granted: as many as can be, once entries were lost.
+func (a *Accounts) GrantedByRule() int64 {
+	if a.repairedMS != 0 {
+		return manyLost
+	}
+	return a.byRule
+}
 
-// QueriesSince counts the charged jobs of a requester since a time.
+// manyLost is how much lost entries are taken to say: more than any limit, and far from overflow where several are added.
+const manyLost = 1 << 40
+
+// QueriesSince counts the charged jobs of a requester since a time: more than any quota, if entries of that time may be lost.
 func (a *Accounts) QueriesSince(requester statement.Fingerprint, sinceMS int64) int64 {
 	var n int64
+	if a.repairedMS != 0 && sinceMS <= a.repairedMS {
+		return manyLost
+	}
 	for _, c := range a.charges {
 		if c.requester == requester && c.atMS >= sinceMS {
 			n++

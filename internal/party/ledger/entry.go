@@ -22,6 +22,8 @@ const (
 	KindRefusal = "refusal" // something was refused, and why
 
 	KindOfficers = "officers" // another list of officers is in force
+	KindRepair   = "repair"   // the party goes on with a ledger that lost entries: from here on all that they may have said counts as said
+	KindExhaust  = "exhaust"  // a data set's privacy budget counts as spent, for ever
 	KindApprove  = "approve"  // an officer's approval counted towards what was signed
 )
 
@@ -132,8 +134,10 @@ func (e *Entry) valid() error {
 			e.Grant.Valid() && e.Number >= 1 && len(e.Columns) > 0
 	case KindClose:
 		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Receipt.Valid() && e.Outcome != ""
-	case KindOfficers:
+	case KindOfficers, KindRepair:
 		ok = ok && e.About.Valid()
+	case KindExhaust:
+		ok = ok && e.About.Valid() && e.Name != ""
 	case KindApprove:
 		ok = ok && e.About.Valid() && e.Requester.Valid() && e.Name != "" && e.Approval.Valid()
 	case KindRefusal:

@@ -47,14 +47,7 @@ func (g *Gate) Change(ctx context.Context, officers []Officer, threshold int64, 
 }
 
 func (g *Gate) changeApproved(ctx context.Context, now *List, d statement.Digest, next *List, payload []byte) error {
-	digest := statement.Sum(payload)
-	lists := []asked{}
-	if now != nil && now.requires(statement.ActionOfficers) {
-		lists = append(lists, asked{list: now, digest: d, action: statement.ActionOfficers, payload: payload})
-	}
-	if next.requires(statement.ActionOfficers) {
-		lists = append(lists, asked{list: next, digest: digest, action: statement.ActionOfficers, payload: payload})
-	}
+	lists := changing(now, d, next, payload)
 	for _, a := range lists { // all of them before any is recorded and the request forgotten
 		got, err := g.approvals(a)
 		if err != nil {
