@@ -18,7 +18,7 @@ import (
 // NewLedgerCommand makes `cordon ledger` with its verbs.
 func NewLedgerCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "ledger", Short: "Read the account of what left this party's hands"}
-	cmd.AddCommand(newLedgerShow(), newLedgerVerify(), newLedgerRepair())
+	cmd.AddCommand(newLedgerShow(), newLedgerVerify(), newLedgerRepair(), newLedgerTakeover())
 	return cmd
 }
 

@@ -316,6 +316,7 @@ func (g *Gate) status(r *Request) (*Status, error) {
 			}
 		}
 	}
+	slices.Sort(s.Approved)
 	return s, nil
 }
 
