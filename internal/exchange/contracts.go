@@ -145,6 +145,9 @@ func (s *Server) addRevocation(c *call, e *statement.Envelope) error {
 	if !slices.Contains(target.Authors, r.Author) || target.Kind == store.KindRevocation {
 		return forbidden("a statement is revoked by its author")
 	}
+	if target.Kind == store.KindParty && len(v.OnlineKeys()) > 0 {
+		return forbidden("only the root key itself ends a party")
+	}
 	to, err := s.concerned(ctx, target)
 	if err != nil {
 		return err

@@ -181,6 +181,19 @@ func TestKeyRevocation(t *testing.T) {
 	}
 }
 
+// TestOnlineKeysEndNoParty: whoever stole one could end the party for good.
+func TestOnlineKeysEndNoParty(t *testing.T) {
+	e := newEnv(t)
+	p := e.party("alpha")
+	_, s := p.certify(nil)
+	r, err := statement.Sign(statement.Revocation{Author: p.fp, Revokes: p.in, AtMS: 1}, s)
+	e.ok(err)
+	_, err = p.through(s).PostStatement(e.Context(), r)
+	e.code(err, wire.CodeForbidden)
+	_, err = p.PostStatement(e.Context(), sign(e, statement.Revocation{Author: p.fp, Revokes: p.in, AtMS: 2}, p))
+	e.ok(err)
+}
+
 // TestJobUnderARevokedKey is refused though the requester itself posts it.
 func TestJobUnderARevokedKey(t *testing.T) {
 	w := newWorld(t)

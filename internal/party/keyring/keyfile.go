@@ -115,8 +115,8 @@ type Terms struct {
 	serial   int64     // of the certificate before
 }
 
-// certify signs a certificate of an online key that is at hand.
-func (k *KeyFile) certify(online *seal.SigningKey, t Terms) (*statement.Envelope, error) {
+// Certify signs a certificate of an online key that is at hand, wherever its private half is.
+func (k *KeyFile) Certify(online statement.Signer, t Terms) (*statement.Envelope, error) {
 	if k.use != UseRoot {
 		return nil, notKeyFile(UseRoot)
 	}

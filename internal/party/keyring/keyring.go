@@ -82,7 +82,7 @@ func (k *Keyring) WithOnlineKey(root *KeyFile, c Terms) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := root.certify(sign, c)
+	certificate, err := root.Certify(sign, c)
 	if err != nil {
 		return nil, err
 	}
