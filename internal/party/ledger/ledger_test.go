@@ -369,7 +369,7 @@ func TestExposures(t *testing.T) {
 
 func TestIncompleteEntriesAreRefused(t *testing.T) {
 	l := open(t, t.TempDir())
-	for _, kind := range []string{"", "other", KindPublish, KindGrant, KindRevoke, KindCharge, KindBudget, KindRelease, KindClose, KindRefusal} {
+	for _, kind := range []string{"", "other", KindPublish, KindGrant, KindRevoke, KindCharge, KindBudget, KindRelease, KindClose, KindRefusal, KindApprove, KindOfficers, KindExhaust, KindRepair} {
 		if _, err := l.Append(t.Context(), Entry{Kind: kind}, nil); err == nil {
 			t.Errorf("kind %q without its fields was written", kind)
 		}
