@@ -239,6 +239,7 @@ type Revocation struct {
 	Revokes Digest      `json:"revokes"`
 	Reason  string      `json:"reason,omitempty"`
 	AtMS    int64       `json:"at_ms"`
+	Key     string      `json:"key,omitempty"` // PublicKey text: an online key ends, and Revokes is its OnlineKey.Digest. Only the root says so.
 }
 
 func (*Revocation) typeURI() string { return TypeRevocation }
@@ -252,5 +253,10 @@ func (r *Revocation) valid() error {
 	c.digest(r.Revokes, "revokes")
 	c.text(r.Reason, "reason")
 	c.time(r.AtMS, "at_ms")
+	if r.Key != "" {
+		k, err := ParsePublicKey(r.Key)
+		c.that(err == nil && k.Fingerprint() != r.Author, "key")
+		c.that(r.Revokes == OnlineKey{Party: r.Author, Key: k}.Digest(), "revokes")
+	}
 	return c.err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 )
 
 // Sentinel errors of reading a statement, one per stage.
@@ -27,6 +28,9 @@ type Envelope struct {
 type Signature struct {
 	KeyID string `json:"keyid"` // PublicKey text
 	Sig   []byte `json:"sig"`
+	// Certificate says that the key signs for a party whose root key is another: the envelope of a Certificate. Without it, the key
+	// is the party's root.
+	Certificate *Envelope `json:"certificate,omitempty"`
 }
 
 // PayloadType is the media type of every statement; which one it is stands in its "type".
@@ -76,8 +80,9 @@ func pae(payloadType string, payload []byte) []byte {
 	return append(out, payload...)
 }
 
-// Signers checks every signature of the envelope and returns who signed, in
-// envelope order. One wrong or repeated signature spoils the envelope.
+// Signers checks every signature of the envelope, and its certificate where it
+// has one, and returns the parties that signed, in envelope order. One wrong or
+// repeated signature spoils the envelope.
 func (e *Envelope) Signers() ([]Fingerprint, error) {
 	if err := e.valid(); err != nil {
 		return nil, err
@@ -85,12 +90,17 @@ func (e *Envelope) Signers() ([]Fingerprint, error) {
 	msg := pae(e.PayloadType, e.Payload)
 	seen := map[Fingerprint]bool{}
 	var out []Fingerprint
-	for _, s := range e.Signatures {
+	says := sync.OnceValues(func() (claim, error) { return claimOf(e.Payload) })
+	for i := range e.Signatures {
+		s := &e.Signatures[i]
 		k, err := ParsePublicKey(s.KeyID)
 		if err != nil || !k.Verify(msg, s.Sig) {
 			return nil, fmt.Errorf("%w: does not verify", ErrSignature)
 		}
-		f := k.Fingerprint()
+		f, err := s.signer(k, says)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+		}
 		if seen[f] {
 			return nil, fmt.Errorf("%w: signed twice by one party", ErrSignature)
 		}

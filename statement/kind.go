@@ -23,6 +23,9 @@ const (
 	TypeReceipt    = uriBase + "receipt/v1"
 	TypeAck        = uriBase + "ack/v1"
 	TypeRevocation = uriBase + "revocation/v1"
+
+	TypeCertificate = uriBase + "certificate/v1"
+	TypeApproval    = uriBase + "approval/v1"
 )
 
 // PeekType returns the type a payload claims, for routing only.
@@ -40,6 +43,11 @@ func PeekType(payload []byte) (string, error) {
 		return "", ErrType
 	}
 	return s, nil
+}
+
+// kindOf is the short name of a type: "party".
+func kindOf(uri string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(uri, uriBase), "/v1")
 }
 
 func peekType(payload []byte, want string) error {

@@ -41,8 +41,8 @@ func (v *Verified[T]) Digest() Digest { return v.digest }
 // Envelope is what was verified, to pass on.
 func (v *Verified[T]) Envelope() *Envelope { return &v.envelope }
 
-// Sign encodes s and signs it. s must be complete: it is validated first.
-func Sign[T any, P statementOf[T]](s T, signers ...Signer) (*Envelope, error) {
+// Payload encodes s as Sign does, for those who must approve it first. s must be complete.
+func Payload[T any, P statementOf[T]](s T) ([]byte, error) {
 	p := P(&s)
 	p.setType(p.typeURI())
 	if err := p.valid(); err != nil {
@@ -54,6 +54,15 @@ func Sign[T any, P statementOf[T]](s T, signers ...Signer) (*Envelope, error) {
 	}
 	if _, err := DecodeUnverified[T, P](payload); err != nil {
 		return nil, err // what we sign must be readable by ourselves
+	}
+	return payload, nil
+}
+
+// Sign encodes s and signs it. s must be complete: it is validated first.
+func Sign[T any, P statementOf[T]](s T, signers ...Signer) (*Envelope, error) {
+	payload, err := Payload[T, P](s)
+	if err != nil {
+		return nil, err
 	}
 	e := &Envelope{PayloadType: PayloadType, Payload: payload}
 	for _, k := range signers {
@@ -68,12 +77,21 @@ func Sign[T any, P statementOf[T]](s T, signers ...Signer) (*Envelope, error) {
 }
 
 // AddSignature signs the envelope as it is, for statements with several signers.
+// A key with a certificate signs only what the certificate covers.
 func (e *Envelope) AddSignature(k Signer) error {
-	sig, err := k.Sign(pae(e.PayloadType, e.Payload))
+	s := Signature{KeyID: k.Public().String()}
+	if c := CertificateOf(k); c != nil {
+		s.Certificate = cloneCertificate(c.Envelope())
+		if _, err := s.signer(k.Public(), func() (claim, error) { return claimOf(e.Payload) }); err != nil {
+			return fmt.Errorf("sign statement: %w", err)
+		}
+	}
+	var err error
+	s.Sig, err = k.Sign(pae(e.PayloadType, e.Payload))
 	if err != nil {
 		return fmt.Errorf("sign statement: %w", err)
 	}
-	e.Signatures = append(e.Signatures, Signature{KeyID: k.Public().String(), Sig: sig})
+	e.Signatures = append(e.Signatures, s)
 	return nil
 }
 
@@ -134,7 +152,7 @@ func verified[T any](e *Envelope, body *T) *Verified[T] {
 func (e *Envelope) clone() Envelope {
 	c := Envelope{PayloadType: e.PayloadType, Payload: bytes.Clone(e.Payload)}
 	for _, s := range e.Signatures {
-		c.Signatures = append(c.Signatures, Signature{KeyID: s.KeyID, Sig: bytes.Clone(s.Sig)})
+		c.Signatures = append(c.Signatures, Signature{KeyID: s.KeyID, Sig: bytes.Clone(s.Sig), Certificate: cloneCertificate(s.Certificate)})
 	}
 	return c
 }

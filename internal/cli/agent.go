@@ -44,7 +44,8 @@ func call[Out any](cmd *cobra.Command, f *agentFlags, path string, in any, text 
 		return err
 	}
 	out := new(Out)
-	if err := c.Call(cmd.Context(), path, in, out); err != nil {
+	err = withOfficers(cmd, c, func() error { return c.Call(cmd.Context(), path, in, out) })
+	if err != nil {
 		return err
 	}
 	return show(cmd, f, out, text)

@@ -79,6 +79,9 @@ func printBudget(w io.Writer, b *api.Budget) error {
 	}{{"total", b.Total}, {"spent", b.Spent}, {"left", b.Left}} {
 		t.row(line.name, line.a.Epsilon, line.a.Rho, line.a.Delta)
 	}
+	if b.GivenUp {
+		t.row("left", "given up when the ledger was repaired: how much was spent is not known any more")
+	}
 	if err := t.end(); err != nil {
 		return err
 	}

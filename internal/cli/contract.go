@@ -146,7 +146,7 @@ func contractText(w io.Writer, c *api.Contract) error {
 }
 
 func newContractGrant() *cobra.Command {
-	return contractVerb("grant CONTRACT", "Grant a contract, by hand",
+	return addOfficers(contractVerb("grant CONTRACT", "Grant a contract, by hand",
 		`Grant a contract for all of this party's data in it. The policy of the data still
 decides about every job; what it could never allow is refused here at once. Notes tell
 of versions that a newer one has replaced, and of others that can be asked too.
@@ -156,7 +156,7 @@ policy refuses, 7 agent or exchange do not answer.`,
 		"cordon contract grant sha256:…",
 		func(cmd *cobra.Command, f *agentFlags, d statement.Digest) error {
 			return call(cmd, f, api.PathContractGrant, api.About{Digest: d}, contractText)
-		})
+		}))
 }
 
 func contractVerb(use, short, long, example string, run func(*cobra.Command, *agentFlags, statement.Digest) error) *cobra.Command {

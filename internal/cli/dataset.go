@@ -78,7 +78,7 @@ version has the same rows already, 7 agent or exchange do not answer, 8 disk ful
 	fl.StringVar(&f.call.RowID, "row-id", "", "add a column of this name that numbers the rows")
 	fl.BoolVar(&f.call.EvenIfUnchanged, "even-if-unchanged", false, "publish although the newest version has the same rows")
 	fl.BoolVar(&f.quiet, "quiet", false, "show no progress")
-	return cmd
+	return addOfficers(cmd)
 }
 
 func datasetPublish(cmd *cobra.Command, file string, f publishFlags) error {
@@ -96,7 +96,12 @@ func datasetPublish(cmd *cobra.Command, file string, f publishFlags) error {
 		return fault.New(fault.Input, "can't read the file", "check its path", err)
 	}
 	p := &progress{w: cmd.ErrOrStderr(), quiet: f.quiet}
-	d, err := stream[api.Dataset](cmd.Context(), &f.agentFlags, api.PathPublish, f.call, p.publishing)
+	c, err := f.client()
+	if err != nil {
+		return err
+	}
+	d := new(api.Dataset)
+	err = withOfficers(cmd, c, func() error { return c.Stream(cmd.Context(), api.PathPublish, f.call, d, p.publishing) })
 	p.end()
 	if err != nil {
 		return err

@@ -149,8 +149,12 @@ func operator(f hostFlags) (*keyring.Keyring, *statement.Envelope, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if statement.CertificateOf(ring.Signer()) != nil {
+		// Simulated evidence names its operator by the key that signs it.
+		return nil, nil, fault.New(fault.Usage, "an operator of hosts signs with its root key, and this party's root key is offline", "make another party for the host: 'cordon party init' without --offline-root", nil)
+	}
 	e, err := statement.Sign(statement.Party{
-		Name: ring.Name(), Key: ring.Signer().Public().String(), Box: ring.Box().Public(), CreatedMS: config.CreatedMS,
+		Name: ring.Name(), Key: ring.Root().String(), Box: ring.Box().Public(), CreatedMS: config.CreatedMS,
 	}, ring.Signer())
 	return ring, e, err
 }

@@ -18,7 +18,7 @@ import (
 // NewLedgerCommand makes `cordon ledger` with its verbs.
 func NewLedgerCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "ledger", Short: "Read the account of what left this party's hands"}
-	cmd.AddCommand(newLedgerShow(), newLedgerVerify())
+	cmd.AddCommand(newLedgerShow(), newLedgerVerify(), newLedgerRepair(), newLedgerTakeover())
 	return cmd
 }
 
@@ -146,7 +146,12 @@ func (l *ledgerText) agreements() error {
 			about = fmt.Sprintf("pool.%s epoch %d", e.Name, e.Epoch)
 		case ledger.KindPublish, ledger.KindRetire:
 			about = e.Name + " version " + e.Version
-		case ledger.KindRevoke:
+		case ledger.KindApprove:
+			t.row(at(e.AtMS), e.Kind, e.Name+" "+e.About.Short(), "officer "+e.Requester.Short(), "")
+			return true
+		case ledger.KindExhaust:
+			about = "budget of " + e.Name
+		case ledger.KindRevoke, ledger.KindOfficers, ledger.KindRepair:
 		default:
 			return false
 		}
@@ -208,13 +213,14 @@ acknowledgement, 8 the file can't be read.`,
 			if err != nil {
 				return err
 			}
-			var signed *ledger.Head
+			var signed *statement.Ack
+			lost := false
 			if against != "" {
 				if signed, err = signedHead(against, c.Fingerprint); err != nil {
 					return err
 				}
-				if !ledger.Holds(entries, head, *signed) {
-					return behindFault(head, *signed)
+				if lost = !ledger.Holds(entries, head, signed.Head); lost && !repairedSince(entries, signed.ClosedMS) {
+					return behindFault(head, signed.Head)
 				}
 			}
 			open := 0
@@ -228,14 +234,22 @@ acknowledgement, 8 the file can't be read.`,
 				OpenExposures int          `json:"open_exposures"`
 				Head          ledger.Head  `json:"head"`
 				Against       *ledger.Head `json:"against,omitempty"` // held by the ledger
-			}{len(entries), open, head, signed}
+				Lost          bool         `json:"lost,omitempty"`    // what Against names was lost, and given up by a repair
+			}{len(entries), open, head, nil, lost}
+			if signed != nil {
+				out.Against = &signed.Head
+			}
 			if f.json {
 				return printJSON(cmd.OutOrStdout(), out)
 			}
 			if _, err = fmt.Fprintf(cmd.OutOrStdout(), "ledger is whole: %d entries, %d open exposures, head %s\n", out.Entries, open, head.Digest); err != nil || signed == nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "it holds entry %d, which this party signed for in the bundle\n", signed.Seq)
+			if lost {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "it lost entry %d, which this party signed for in the bundle, and was repaired since\n", signed.Head.Seq)
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "it holds entry %d, which this party signed for in the bundle\n", signed.Head.Seq)
 			return err
 		},
 	}
@@ -245,7 +259,7 @@ acknowledgement, 8 the file can't be read.`,
 }
 
 // signedHead is what a party signed about its ledger in a bundle. Nothing else of the bundle is relied on, and so nothing is verified.
-func signedHead(path string, self statement.Fingerprint) (*ledger.Head, error) {
+func signedHead(path string, self statement.Fingerprint) (*statement.Ack, error) {
 	src, err := readBounded(path, receipt.MaxBundle)
 	if err != nil {
 		return nil, fault.New(fault.Input, "can't read the bundle", "name a file made by 'cordon receipt export'", err)
@@ -256,10 +270,20 @@ func signedHead(path string, self statement.Fingerprint) (*ledger.Head, error) {
 	}
 	for i := range b.Acks {
 		if a, err := statement.Verify[statement.Ack](&b.Acks[i], self); err == nil && a.Body().Owner == self {
-			return &a.Body().Head, nil
+			return a.Body(), nil
 		}
 	}
 	return nil, fault.New(fault.Input, "the bundle has no acknowledgement signed by this party", "name the bundle of a job for which this party released keys, as an owner", nil)
+}
+
+// repairedSince reports whether the ledger was repaired after a time: then it accounts for all that was signed before.
+func repairedSince(entries []ledger.Entry, ms int64) bool {
+	for i := range entries {
+		if entries[i].Kind == ledger.KindRepair && ms <= entries[i].AtMS {
+			return true
+		}
+	}
+	return false
 }
 
 func behindFault(head, signed ledger.Head) error {
@@ -268,5 +292,5 @@ func behindFault(head, signed ledger.Head) error {
 		what = fmt.Sprintf("entry %d of the ledger is not the one that this party signed for", signed.Seq)
 	}
 	return fault.New(fault.Untrusted, "the ledger is older than the bundle: "+what,
-		"restore the newest copy of the ledger: with this one the agent releases nothing once it is told", nil)
+		"restore the newest copy of the ledger: with this one the agent releases nothing once it is told; if there is none, see 'cordon ledger repair'", nil)
 }

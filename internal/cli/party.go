@@ -24,7 +24,7 @@ import (
 // NewPartyCommand makes `cordon party` with its verbs.
 func NewPartyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "party", Short: "Make a party and run its agent"}
-	cmd.AddCommand(newPartyInit(), newPartyShow(), newPartyServe(), newPartyStatus())
+	cmd.AddCommand(newPartyInit(), newPartyShow(), newPartyServe(), newPartyStatus(), newPartyOfflineRoot(), newPartyRotateKey(), newPartyRevokeKey(), newPartyOfficers())
 	return cmd
 }
 
@@ -32,6 +32,8 @@ type initFlags struct {
 	home, name         string
 	passphraseFile     string
 	generatePassphrase string
+	root               rootFlags
+	terms              termFlags
 	json               bool
 }
 
@@ -44,9 +46,14 @@ func newPartyInit() *cobra.Command {
 in a keyring that a passphrase protects. Whoever loses the passphrase or the folder
 loses the data sets published with it: keep a copy of both, apart.
 
+The signing key is the party's identity: its fingerprint is what others pin. With
+--offline-root it goes into a file of its own, for a medium that you put away, and the
+keyring gets an online key that it certifies: see 'cordon party rotate-key'.
+
 Exit codes: 0 done, 2 usage, 5 unusable passphrase, 8 the folder can't be written.`,
 		Example: `  cordon party init --home ./delta --name delta
-  cordon party init --home ./delta --name delta --generate-passphrase ./delta.pass --json`,
+  cordon party init --home ./delta --name delta --generate-passphrase ./delta.pass --json
+  cordon party init --home ./delta --name delta --offline-root /media/usb/delta.root`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return partyInit(cmd, f) },
 	}
@@ -56,6 +63,8 @@ Exit codes: 0 done, 2 usage, 5 unusable passphrase, 8 the folder can't be writte
 	fl.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from a file instead of the terminal")
 	fl.StringVar(&f.generatePassphrase, "generate-passphrase", "", "make a random passphrase and write it to a new file")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
+	f.root.addNew(cmd, "offline-root", "put the root key into this new file instead of the keyring")
+	f.terms.add(cmd)
 	return cmd
 }
 
@@ -64,10 +73,19 @@ type partyInfo struct {
 	Fingerprint statement.Fingerprint `json:"fingerprint"`
 	Key         string                `json:"key"`
 	Home        string                `json:"home"`
+	Online      *home.Online          `json:"online,omitempty"`
+}
+
+func infoOf(c home.Config, dir home.Dir) partyInfo {
+	return partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path(), Online: c.Online}
 }
 
 func (p *partyInfo) text(w io.Writer) error {
 	_, err := fmt.Fprintf(w, "party        %s\nfingerprint  %s\nhome         %s\n", p.Name, p.Fingerprint, p.Home)
+	if err == nil && p.Online != nil {
+		_, err = fmt.Fprintf(w, "root key     offline\nonline key   %s, certificate %d, until %s\n",
+			p.Online.Key, p.Online.Serial, time.UnixMilli(p.Online.UntilMS).UTC().Format(time.DateOnly))
+	}
 	return err
 }
 
@@ -90,23 +108,46 @@ func partyInit(cmd *cobra.Command, f initFlags) error {
 	if err != nil {
 		return err
 	}
+	config := home.Config{Name: f.name, Fingerprint: ring.Fingerprint(), Key: ring.Root().String(), CreatedMS: time.Now().UnixMilli()}
+	if f.root.key != "" {
+		if ring, err = withOfflineRoot(f, ring, config.CreatedMS); err != nil {
+			return err
+		}
+		config.Online = onlineOf(ring)
+	}
 	file, err := ring.Encrypt(pass)
 	if err != nil {
 		return err
 	}
-	key := ring.Signer().Public().String()
 	// The settings first: a folder without keyring.age is no party yet, and init can be run again.
-	if err := dir.WriteConfig(home.Config{Name: f.name, Fingerprint: ring.Fingerprint(), Key: key, CreatedMS: time.Now().UnixMilli()}); err != nil {
+	if err := dir.WriteConfig(config); err != nil {
 		return err
 	}
 	if err := home.WriteFile(dir.Keyring(), file); err != nil {
 		return err
 	}
-	info := &partyInfo{Name: f.name, Fingerprint: ring.Fingerprint(), Key: key, Home: dir.Path()}
+	info := infoOf(config, dir)
 	if f.json {
-		return printJSON(cmd.OutOrStdout(), info)
+		return printJSON(cmd.OutOrStdout(), &info)
 	}
 	return info.text(cmd.OutOrStdout())
+}
+
+// withOfflineRoot moves a fresh party's root key to its file.
+func withOfflineRoot(f initFlags, ring *keyring.Keyring, created int64) (*keyring.Keyring, error) {
+	root, err := ring.TakeRoot()
+	if err != nil {
+		return nil, err
+	}
+	t, err := f.terms.terms(created)
+	if err != nil {
+		return nil, err
+	}
+	online, err := ring.WithOnlineKey(root, t)
+	if err != nil {
+		return nil, err
+	}
+	return online, f.root.write(root)
 }
 
 func newPassphrase(f initFlags) (keyring.Passphrase, error) {
@@ -164,8 +205,8 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder.`,
 			if err != nil {
 				return err
 			}
-			info := &partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path()}
-			return show(cmd, &f, info, func(w io.Writer, p *partyInfo) error { return p.text(w) })
+			info := infoOf(c, dir)
+			return show(cmd, &f, &info, func(w io.Writer, p *partyInfo) error { return p.text(w) })
 		},
 	}
 	f.add(cmd)
@@ -190,6 +231,13 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 				t.row("data sets", fmt.Sprint(s.Datasets))
 				for _, v := range s.KeysMissing {
 					t.row("keys missing", v, "restore keyring.age and the folder from one backup, or retire it")
+				}
+				if s.KeyUntilMS != 0 {
+					note := ""
+					if time.Until(time.UnixMilli(s.KeyUntilMS)) < 30*24*time.Hour {
+						note = "certify another soon: 'cordon party rotate-key'"
+					}
+					t.row("online key", "until "+time.UnixMilli(s.KeyUntilMS).UTC().Format(time.DateOnly), note)
 				}
 				t.row("open exposures", fmt.Sprint(s.OpenExposures))
 				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))

@@ -33,7 +33,7 @@ import (
 // with an exchange of its own: at $EXCHANGE.
 func TestPartyScripts(t *testing.T) {
 	var scripts []string
-	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "enclave"} {
+	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "enclave", "approve"} {
 		found, err := filepath.Glob("testdata/" + verb + "-*.txtar")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no script of %s: %v", verb, err)
@@ -44,7 +44,7 @@ func TestPartyScripts(t *testing.T) {
 		Files: scripts,
 		Setup: startExchange,
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "grab": grabField, "expand": expandFile, "damage": damageFile,
+			"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "stopagent": stopAgent, "grab": grabField, "expand": expandFile, "damage": damageFile,
 			"acknowledge": writeAcknowledged, "guest": writeGuest, "flip": flipByte,
 		},
 	})
@@ -74,6 +74,7 @@ func startExchange(env *testscript.Env) error {
 		_ = h.Close()
 	}()
 	env.Defer(func() { cancel(); <-done })
+	env.Values[agents{}] = map[string]func(){}
 	env.Setenv("EXCHANGE", "http://"+l.Addr().String())
 	env.Setenv("CORDON_HOME", "")
 	return nil
@@ -107,19 +108,32 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 		runCordon(ts, false, []string{"party", "init", "--home", home, "--name", args[0], "--generate-passphrase", pass})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	out, ready := &readySignal{seen: make(chan struct{})}, make(chan int, 1)
+	out, ready, ended := &readySignal{seen: make(chan struct{})}, make(chan int, 1), make(chan struct{})
 	log := &bytes.Buffer{}
 	serve := append([]string{"party", "serve", "--home", home, "--passphrase-file", pass, "--exchange", ts.Getenv("EXCHANGE"), "--json"}, args[1:]...)
-	go func() { ready <- Run(ctx, serve, out, log) }()
-	ts.Defer(func() { cancel(); <-ready })
+	go func() {
+		code := Run(ctx, serve, out, log)
+		ready <- code
+		close(ended)
+	}()
+	stop := sync.OnceFunc(func() { cancel(); <-ended })
+	ts.Value(agents{}).(map[string]func())[args[0]] = stop
+	ts.Defer(stop)
 	select {
 	case <-out.seen:
 	case code := <-ready:
-		ready <- code
 		ts.Fatalf("agent of %s ended with %d: %s", args[0], code, log)
 	case <-time.After(30 * time.Second):
 		ts.Fatalf("agent of %s is not ready: %s", args[0], log)
 	}
+}
+
+// agents is the key of a script's running agents, by home.
+type agents struct{}
+
+// stopAgent ends an agent as SIGTERM does.
+func stopAgent(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Value(agents{}).(map[string]func())[args[0]]()
 }
 
 type readySignal struct {

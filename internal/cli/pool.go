@@ -52,7 +52,7 @@ by this party's own policy, 7 agent or exchange do not answer.`,
 	f.add(cmd)
 	cmd.Flags().StringArrayVar(&in.Members, "member", nil, "PARTY.DATASET, with an optional @DIGEST of the offer (repeatable)")
 	cmd.Flags().StringArrayVar(&pins, "pin", nil, "NAME=FINGERPRINT of a member (repeatable)")
-	return cmd
+	return addOfficers(cmd)
 }
 
 func poolText(w io.Writer, p *api.Pool) error {
@@ -104,7 +104,7 @@ by this party's own policy, 7 agent or exchange do not answer.`,
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&digest, "digest", "", "digest of the proposal, where a name has several")
-	return cmd
+	return addOfficers(cmd)
 }
 
 func newPoolList() *cobra.Command {

@@ -21,6 +21,7 @@ type credentials struct {
 	instance string
 	body     statement.Digest
 	sig      []byte
+	cert     *statement.Verified[statement.Certificate] // nil: the key is its party's root
 }
 
 // parseCredentials reads the six headers, each exactly once and in its one form.
@@ -49,7 +50,60 @@ func parseCredentials(h http.Header) (*credentials, error) {
 	if err != nil || len(c.sig) != 64 {
 		return nil, unauthenticated("header " + wire.HeaderSignature + " is not a signature")
 	}
-	return &c, nil
+	c.cert, err = parseCertificate(h.Values(wire.HeaderCertificate), text[0])
+	return &c, err
+}
+
+// parseCertificate reads the header that says for which party the key signs, where there is one.
+func parseCertificate(values []string, key string) (*statement.Verified[statement.Certificate], error) {
+	if len(values) == 0 {
+		return nil, nil
+	}
+	bad := unauthenticated("header " + wire.HeaderCertificate + " is not a certificate of the key that signs the request")
+	if len(values) > 1 {
+		return nil, bad
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(values[0])
+	if err != nil {
+		return nil, bad
+	}
+	e, err := statement.ParseEnvelope(b)
+	if err != nil {
+		return nil, bad
+	}
+	cert, err := statement.VerifyCertificate(e)
+	if err != nil || cert.Body().Key != key {
+		return nil, bad
+	}
+	return cert, nil
+}
+
+// caller is the party that the credentials speak for, now.
+func (s *Server) caller(ctx context.Context, c *credentials, now time.Time) (statement.Fingerprint, error) {
+	if c.cert == nil {
+		return c.key.Fingerprint(), nil
+	}
+	if err := c.cert.Body().Covers(statement.PurposeRequest, now.UnixMilli()); err != nil {
+		return "", unauthenticated("the certificate of the key does not cover requests, or not now")
+	}
+	party := c.cert.Body().Party
+	return party, s.unrevoked(ctx, []statement.OnlineKey{{Party: party, Key: c.key}})
+}
+
+// unrevoked refuses keys that their party's root has revoked.
+func (s *Server) unrevoked(ctx context.Context, keys []statement.OnlineKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	var digests []statement.Digest
+	for _, k := range keys {
+		digests = append(digests, k.Digest())
+	}
+	list, err := s.store.Revocations(ctx, digests)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	return refuse(http.StatusForbidden, wire.CodeRevoked, "this signing key was revoked by its party", "certify another: cordon party rotate-key")
 }
 
 // decimal parses a number in its one form: no sign, no leading zero.
@@ -85,7 +139,10 @@ func (s *Server) authenticate(r *http.Request) (*call, error) {
 	if !c.key.Verify(signed.Bytes(), c.sig) {
 		return nil, unauthenticated("signature of the request is wrong")
 	}
-	out := &call{s: s, r: r, party: c.key.Fingerprint(), body: c.body}
+	out := &call{s: s, r: r, body: c.body}
+	if out.party, err = s.caller(r.Context(), c, now); err != nil {
+		return nil, err
+	}
 	if out.registered, err = s.registered(r.Context(), out.party); err != nil {
 		return nil, err
 	}

@@ -101,6 +101,7 @@ func (s *Server) assemble(ctx context.Context, j *store.Job, lease string) (*cla
 	g.introductions(ctx, append(contractParties(t), j.Host))
 	g.grants(ctx, j.Contract)
 	g.revocations(ctx)
+	g.keyRevocations(ctx, append(contractParties(t), j.Host))
 	if g.err != nil {
 		return nil, g.err
 	}
@@ -129,6 +130,19 @@ func (g *gather) add(d statement.Digest, envelope []byte) {
 	g.about = append(g.about, d)
 	g.out = append(g.out, envelope)
 	g.bytes += len(envelope)
+}
+
+// keyRevocations are those of everyone concerned, whatever their keys signed: replies will be signed too.
+func (g *gather) keyRevocations(ctx context.Context, list []statement.Fingerprint) {
+	for _, f := range unique(list) {
+		found, err := g.s.store.List(ctx, store.Query{Kind: store.KindRevocation, Author: f, Name: wire.KeyRevocation, Page: page()})
+		if err != nil && g.err == nil {
+			g.err = err
+		}
+		for i := range found {
+			g.add(found[i].Digest, found[i].Envelope)
+		}
+	}
 }
 
 func (g *gather) get(ctx context.Context, d statement.Digest) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -131,6 +132,9 @@ func (s *Server) addRevocation(c *call, e *statement.Envelope) error {
 		return err
 	}
 	ctx := c.r.Context()
+	if r.Key != "" {
+		return s.addKeyRevocation(c, v)
+	}
 	target, err := s.store.Statement(ctx, r.Revokes)
 	if err != nil {
 		return missing(err, "the statement to revoke")
@@ -141,6 +145,9 @@ func (s *Server) addRevocation(c *call, e *statement.Envelope) error {
 	if !slices.Contains(target.Authors, r.Author) || target.Kind == store.KindRevocation {
 		return forbidden("a statement is revoked by its author")
 	}
+	if target.Kind == store.KindParty && len(v.OnlineKeys()) > 0 {
+		return forbidden("only the root key itself ends a party")
+	}
 	to, err := s.concerned(ctx, target)
 	if err != nil {
 		return err
@@ -148,6 +155,29 @@ func (s *Server) addRevocation(c *call, e *statement.Envelope) error {
 	return s.add(c, store.Statement{
 		Digest: v.Digest(), Kind: store.KindRevocation, Complete: true, Envelope: e.Bytes(), Authors: r.Authors(),
 		Readers: target.Readers, Refs: []statement.Digest{r.Revokes},
+	}, to)
+}
+
+// maxKeyRevocations of one party: readers list those of all.
+const maxKeyRevocations = 64
+
+// addKeyRevocation takes the end of an online key, and tells everybody.
+func (s *Server) addKeyRevocation(c *call, v *statement.Verified[statement.Revocation]) error {
+	ctx, r := c.r.Context(), v.Body()
+	have, err := s.store.List(ctx, store.Query{Kind: store.KindRevocation, Author: r.Author, Name: wire.KeyRevocation, Page: store.Page{Items: maxKeyRevocations, Bytes: 1 << 30}})
+	if err != nil {
+		return err
+	}
+	if len(have) >= maxKeyRevocations {
+		return tooMany("this party has revoked as many keys as the exchange lists")
+	}
+	to, err := s.store.Parties(ctx)
+	if err != nil {
+		return err
+	}
+	return s.add(c, store.Statement{
+		Digest: v.Digest(), Kind: store.KindRevocation, Name: wire.KeyRevocation, Complete: true, Envelope: v.Envelope().Bytes(),
+		Authors: r.Authors(), Refs: []statement.Digest{r.Revokes},
 	}, to)
 }
 

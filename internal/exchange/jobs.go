@@ -63,6 +63,9 @@ func (s *Server) postJob(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := s.unrevoked(c.r.Context(), e.OnlineKeys()); err != nil {
+		return err
+	}
 	j := v.Body()
 	t, err := s.jobContract(c, j)
 	if err != nil {

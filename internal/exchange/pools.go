@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -54,8 +55,12 @@ func (s *Server) mergePool(c *call, e *statement.Envelope, p *statement.Pool) er
 	if err != nil {
 		return errors.Join(store.ErrDamaged, err)
 	}
-	merged := merge(p, old, e)
-	if len(merged.Signatures) == len(old.Signatures) {
+	kept, err := s.withoutRevoked(ctx, old)
+	if err != nil {
+		return err
+	}
+	merged := merge(p, kept, e, old) // a signature of a revoked key stays only until its member signs anew
+	if bytes.Equal(merged.Bytes(), have.Envelope) {
 		return nil
 	}
 	st := poolStatement(merged, p)
@@ -69,6 +74,22 @@ func (s *Server) mergePool(c *call, e *statement.Envelope, p *statement.Pool) er
 	s.log.Info("pool signed", "digest", st.Digest.Short(), "by", c.party.Short(), "signatures", len(merged.Signatures), "complete", st.Complete)
 	s.wake(items)
 	return nil
+}
+
+// withoutRevoked is a pool's envelope without the signatures of keys that were revoked since.
+func (s *Server) withoutRevoked(ctx context.Context, e *statement.Envelope) (*statement.Envelope, error) {
+	out := &statement.Envelope{PayloadType: e.PayloadType, Payload: e.Payload}
+	for _, sig := range e.Signatures {
+		one := statement.Envelope{Signatures: []statement.Signature{sig}}
+		err := s.unrevoked(ctx, one.OnlineKeys())
+		if err != nil && !isRevoked(err) {
+			return nil, err
+		}
+		if err == nil {
+			out.Signatures = append(out.Signatures, sig)
+		}
+	}
+	return out, nil
 }
 
 func (s *Server) newPool(c *call, e *statement.Envelope, p *statement.Pool) error {
@@ -133,9 +154,9 @@ func merge(p *statement.Pool, from ...*statement.Envelope) *statement.Envelope {
 	by := map[statement.Fingerprint]statement.Signature{}
 	for _, e := range from {
 		for _, sig := range e.Signatures {
-			k, err := statement.ParsePublicKey(sig.KeyID)
-			if _, there := by[k.Fingerprint()]; err == nil && !there {
-				by[k.Fingerprint()] = sig
+			f, err := sig.Party()
+			if _, there := by[f]; err == nil && !there {
+				by[f] = sig
 			}
 		}
 	}

@@ -29,6 +29,9 @@ func (s *Server) postStatement(c *call) error {
 	if !c.registered && uri != statement.TypeParty {
 		return refuse(http.StatusForbidden, wire.CodeUnregistered, "this key belongs to no party of the exchange", "introduce the party first: cordon party init")
 	}
+	if err := s.unrevoked(c.r.Context(), e.OnlineKeys()); err != nil {
+		return err
+	}
 	switch uri {
 	case statement.TypeParty:
 		err = s.addParty(c, e)
@@ -63,12 +66,40 @@ func (c *call) byAuthor(authors []statement.Fingerprint) error {
 func (s *Server) add(c *call, st store.Statement, to []statement.Fingerprint) error {
 	items := deliverStatement(c.party, st.Envelope, to)
 	added, err := s.store.AddStatement(c.r.Context(), st, items)
-	if err != nil || !added {
+	if err != nil {
 		return err
+	}
+	if !added {
+		return s.signedAnew(c, st)
 	}
 	s.log.Info("statement added", "kind", st.Kind, "digest", st.Digest.Short(), "by", c.party.Short())
 	s.wake(items)
 	return nil
+}
+
+// signedAnew replaces the envelope of a statement whose signing key was revoked since by the one that was posted now: the same payload
+// under a key in force. Else the one that came first stays.
+func (s *Server) signedAnew(c *call, st store.Statement) error {
+	ctx := c.r.Context()
+	have, err := s.store.Statement(ctx, st.Digest)
+	if err != nil {
+		return err
+	}
+	old, err := statement.ParseEnvelope(have.Envelope)
+	if err != nil {
+		return errors.Join(store.ErrDamaged, err)
+	}
+	err = s.unrevoked(ctx, old.OnlineKeys())
+	if err == nil || !isRevoked(err) {
+		return err
+	}
+	s.log.Info("statement signed anew", "kind", st.Kind, "digest", st.Digest.Short(), "by", c.party.Short())
+	return s.store.ReplaceEnvelope(ctx, st, have.Envelope, nil)
+}
+
+func isRevoked(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.body.Code == wire.CodeRevoked
 }
 
 func deliverStatement(from statement.Fingerprint, envelope []byte, to []statement.Fingerprint) []store.Delivery {

@@ -30,6 +30,7 @@ var Build = statement.Sum([]byte("the enclave's code within a test"))
 
 // Env is one exchange with its parties and hosts. Its methods are for one goroutine.
 type Env struct {
+	offlineRoots bool // of parties that are made from now on
 	testing.TB
 	URL      string
 	Operator *keyring.Keyring // of all hosts

@@ -9,7 +9,9 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/repair"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -178,4 +180,73 @@ func TestHeadsAreHeld(t *testing.T) {
 			t.Errorf("%s signed for entry %d, which its ledger does not hold", o.Name, head.Seq)
 		}
 	}
+}
+
+// repair an old ledger with what an analyst's bundle shows.
+func (p *Party) repair(bundle []byte) {
+	p.env.Helper()
+	p.Stop()
+	l, err := ledger.Open(p.dir.Ledger(), p.Fingerprint(), time.Now)
+	p.env.Must(err)
+	b, err := receipt.Decode(bundle)
+	p.env.Must(err)
+	o := repair.Options{
+		Home: p.dir, Ledger: l, Heads: heads.Open(p.dir.Heads()), Self: p.Fingerprint(), Bundles: []*receipt.Bundle{b}, Reason: "disk lost", Now: time.Now,
+	}
+	plan, err := repair.New(o)
+	p.env.Must(err)
+	p.env.Must(plan.Apply(p.env.Context(), o))
+	p.env.Must(l.Close())
+	p.Start(Pool)
+}
+
+// An owner that has no newer copy repairs its ledger: it is no longer behind, for whoever holds whatever acknowledgement from before, and
+// gives nothing back: no budget, no quota, no grant.
+func TestRepairedLedgerGivesNothingBack(t *testing.T) {
+	t.Parallel()
+	const rule = "output: dp\ntiming: off\ndp: {epsilon_max_query: 1, epsilon: 10, delta: 0.000001, max_groups_per_unit: 1, max_rows_per_unit: 1}"
+	m := New(t).NewMarketUnder(func(p string) string { return strings.Replace(p, "output: {lattice: [[], [size]]}", rule, 1) })
+	m.Host(nil)
+	delta := m.Owners[3]
+	old := delta.ledgerFile()
+	j, err := m.Institute.Ask(t.Context(), m.Contract, "SELECT size, count(*) AS n FROM pool.strikes GROUP BY size", Patience)
+	m.Must(err)
+	account, err := m.Institute.Receipt(t.Context(), j.Digest)
+	m.Must(err)
+	released := delta.count(ledger.KindRelease)
+	delta.restore(old)
+	delta.repair(account.Bundle)
+	wantBehind(delta, false)
+	if n := delta.count(ledger.KindRelease); n < 1 || n > released {
+		t.Errorf("%d releases are known again, of %d", n, released)
+	}
+	var budgets api.Budgets
+	m.Must(delta.Call(t.Context(), api.PathBudget, api.Empty{}, &budgets))
+	if len(budgets.Own) != 1 || !budgets.Own[0].GivenUp || budgets.Own[0].Left.Rho != "0" {
+		t.Errorf("budgets %+v", budgets.Own)
+	}
+	const sql = "SELECT size, count(*) AS n FROM pool.strikes GROUP BY size"
+	_, err = m.Institute.Ask(t.Context(), m.Contract, sql, Patience)
+	if err == nil || !strings.Contains(err.Error(), "grant-revoked") {
+		t.Errorf("under a contract from before: %v", err)
+	}
+	// No rule grants any more; by hand it can, and then budget and quota are used up: the same question, too, may have been charged.
+	c, err := m.Institute.Propose(t.Context(), time.Hour, "pool."+Pool)
+	if c != nil && len(c.Missing) == 0 {
+		t.Error("a standing rule granted")
+	}
+	m.Must(err)
+	m.Must(delta.Call(t.Context(), api.PathContractGrant, api.About{Digest: c.Digest}, new(api.Contract)))
+	before := delta.count(ledger.KindRelease)
+	_, err = m.Institute.Ask(t.Context(), c.Digest, sql, Patience)
+	if err == nil || !strings.Contains(err.Error(), "dp-budget") && !strings.Contains(err.Error(), "over-quota") {
+		t.Errorf("asked again: %v", err)
+	}
+	if delta.count(ledger.KindRelease) != before || delta.count(ledger.KindBudget) != 0 {
+		t.Error("keys were released, or a budget charged")
+	}
+	wantBehind(delta, false) // though the institute's letters name a head that is lost
+	delta.Stop()
+	delta.Start(Pool)
+	wantBehind(delta, false)
 }

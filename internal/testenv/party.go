@@ -25,6 +25,7 @@ type Party struct {
 	env  *Env
 	dir  home.Dir
 	ring *keyring.Keyring
+	root *keyring.KeyFile // nil: it is in ring
 	stop func()
 }
 
@@ -36,14 +37,33 @@ func (e *Env) Party(name string, joinPools ...string) *Party {
 	dir, err := home.Create(filepath.Join(e.dir, name))
 	e.Must(err)
 	e.Must(dir.WriteConfig(home.Config{
-		Name: name, Fingerprint: ring.Fingerprint(), Key: ring.Signer().Public().String(), CreatedMS: time.Now().UnixMilli(),
+		Name: name, Fingerprint: ring.Fingerprint(), Key: ring.Root().String(), CreatedMS: time.Now().UnixMilli(),
 	}))
 	p := &Party{Name: name, env: e, dir: dir, ring: ring}
+	if e.offlineRoots {
+		p.takeRoot()
+	}
 	p.Client, err = api.New(dir)
 	e.Must(err)
 	p.Start(joinPools...)
 	e.Cleanup(func() { p.Stop() })
 	return p
+}
+
+// takeRoot moves the party's root key out of its keyring, which gets an online key.
+func (p *Party) takeRoot() {
+	p.env.Helper()
+	root, err := p.ring.TakeRoot()
+	p.env.Must(err)
+	p.root = root
+	p.newKey()
+}
+
+func (p *Party) newKey() {
+	p.env.Helper()
+	ring, err := p.ring.WithOnlineKey(p.root, keyring.Terms{From: time.Now().Add(-24 * time.Hour), Until: time.Now().Add(24 * time.Hour)})
+	p.env.Must(err)
+	p.ring = ring
 }
 
 // Start runs the agent until Stop.

@@ -75,6 +75,9 @@ func envelopesFile(t *testing.T, a *receipttest.Account) vectors.Accepted[vector
 		e.Payload[len(e.Payload)-3] ^= 1
 		return e.Bytes()
 	}())
+	certifiedEnvelopes(t, a, func(name string, e *statement.Envelope) {
+		file.Success = append(file.Success, envelope(t, name, e))
+	}, func(of, name string, from, to *statement.Envelope) { refuse(of, from, name, "certificate", to.Bytes()) })
 	return file
 }
 

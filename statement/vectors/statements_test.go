@@ -101,6 +101,13 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("revocation without a reason", receipttest.Sign(t, statement.Revocation{
 		Author: alpha.Fingerprint(), Revokes: x.Offers[0].Digest(), AtMS: receipttest.Start.UnixMilli(),
 	}, alpha))
+	online := onlineKey(t, alpha, nil)
+	b.add("certificate", *statement.CertificateOf(online).Envelope())
+	b.add("revocation of an online key", receipttest.Sign(t, keyRevocation(alpha, online), alpha))
+	b.add("approval", receipttest.Sign(t, statement.Approval{
+		Officer: receipttest.NewParty(t, "officer").Fingerprint(), Party: alpha.Fingerprint(), Action: statement.ActionGrant,
+		About: x.Grants[0].Digest(), Officers: statement.Sum([]byte("officers")), AtMS: receipttest.Start.UnixMilli(),
+	}, receipttest.NewParty(t, "officer")))
 	refuseEncodings(b)
 	refuseTypes(b)
 	refuseParty(b)
@@ -116,6 +123,8 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	refuseNoise(b)
 	refuseAck(b)
 	refuseRevocation(b)
+	refuseCertificate(b)
+	refuseApproval(b)
 	return b.file
 }
 
@@ -199,6 +208,7 @@ func decoders() map[string]func([]byte) (any, error) {
 		"contract": decoder[statement.Contract], "grant": decoder[statement.Grant], "job": decoder[statement.Job],
 		"ready": decoder[statement.Ready], "refusal": decoder[statement.Refusal], "release": decoder[statement.Release],
 		"receipt": decoder[statement.Receipt], "ack": decoder[statement.Ack], "revocation": decoder[statement.Revocation],
+		"certificate": decoder[statement.Certificate], "approval": decoder[statement.Approval],
 	}
 }
 
@@ -220,6 +230,7 @@ func authors() map[string]func(*statement.Envelope) ([]statement.Fingerprint, er
 		"contract": author[statement.Contract], "grant": author[statement.Grant], "job": author[statement.Job],
 		"ready": author[statement.Ready], "refusal": author[statement.Refusal], "release": author[statement.Release],
 		"receipt": author[statement.Receipt], "ack": author[statement.Ack], "revocation": author[statement.Revocation],
+		"certificate": author[statement.Certificate], "approval": author[statement.Approval],
 	}
 }
 
@@ -241,7 +252,7 @@ func class(err error) string {
 		is   error
 		name string
 	}{
-		{statement.ErrEnvelope, "envelope"}, {statement.ErrSignature, "signature"}, {statement.ErrType, "type"},
+		{statement.ErrEnvelope, "envelope"}, {statement.ErrCertificate, "certificate"}, {statement.ErrSignature, "signature"}, {statement.ErrType, "type"},
 		{statement.ErrInvalid, "invalid"}, {statement.ErrNotStrict, "not strict"},
 	} {
 		if errors.Is(err, c.is) {

@@ -64,7 +64,7 @@ type Refusal struct {
 	Name   string `json:"name"`
 	Of     string `json:"of"`
 	Change Change `json:"change"`
-	Error  string `json:"error"`           // "not strict", "type", "invalid", "envelope", "signature"
+	Error  string `json:"error"`           // "not strict", "type", "invalid", "envelope", "certificate", "signature"
 	Field  string `json:"field,omitempty"` // what is invalid
 }
 

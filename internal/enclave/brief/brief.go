@@ -19,16 +19,19 @@ type Brief struct {
 	Offers   map[statement.Digest]*statement.Verified[statement.Offer] // all of the contract's
 	Pools    []*statement.Verified[statement.Pool]                     // all of the contract's
 	Grants   map[statement.Digest]*statement.Verified[statement.Grant] // of the job's owners, for this contract
+	revoked  map[statement.Digest]bool                                 // online keys, by OnlineKey.Digest, as far as the host told
 	tables   []policy.Table
 	policies map[string]*policy.Policy // parsed, by text: members of a pool often have the same
 }
 
 // Errors that say which check refused, below the code that leaves the enclave.
 var (
-	ErrMissing  = errors.New("brief: missing")
-	ErrDiffers  = errors.New("brief: not what was pinned")
-	ErrNotNow   = errors.New("brief: not valid now")
-	ErrEncoding = errors.New("brief: plan encoding not spoken here")
+	ErrMissing = errors.New("brief: missing")
+	ErrDiffers = errors.New("brief: not what was pinned")
+	ErrNotNow  = errors.New("brief: not valid now")
+
+	ErrKeyRevoked = errors.New("brief: signed by a key that was revoked")
+	ErrEncoding   = errors.New("brief: plan encoding not spoken here")
 )
 
 // Check verifies what the host handed over. Its error is a *failure.Error.
@@ -38,7 +41,7 @@ func Check(in *channel.Job, now time.Time) (*Brief, error) {
 		Offers:  map[statement.Digest]*statement.Verified[statement.Offer]{},
 		Grants:  map[statement.Digest]*statement.Verified[statement.Grant]{},
 
-		policies: map[string]*policy.Policy{},
+		policies: map[string]*policy.Policy{}, revoked: map[statement.Digest]bool{},
 	}
 	given := sortOut(in.Statements)
 	for _, step := range []func(*channel.Job, *handed, time.Time) error{
@@ -261,8 +264,45 @@ func (b *Brief) checkRevocations(_ *channel.Job, given *handed, _ time.Time) err
 		if err != nil {
 			continue // nobody's word
 		}
+		if r.Body().Key != "" {
+			b.revoked[r.Body().Revokes] = true
+			continue
+		}
 		if author, ok := rests[r.Body().Revokes]; ok && author == r.Body().Author {
 			return failure.Of(failure.Revoked, b.Name(author), ErrNotNow)
+		}
+	}
+	for _, k := range b.onlineKeys() {
+		if err := b.KeysInForce([]statement.OnlineKey{k}); err != nil {
+			return failure.Of(failure.Revoked, b.Name(k.Party), err)
+		}
+	}
+	return nil
+}
+
+// onlineKeys of all statements that the job rests on.
+func (b *Brief) onlineKeys() []statement.OnlineKey {
+	out := append(b.Job.OnlineKeys(), b.Contract.OnlineKeys()...)
+	for _, f := range b.everyone() {
+		out = append(out, b.Parties[f].OnlineKeys()...)
+	}
+	for _, o := range b.Offers {
+		out = append(out, o.OnlineKeys()...)
+	}
+	for _, p := range b.Pools {
+		out = append(out, p.OnlineKeys()...)
+	}
+	for _, g := range b.Grants {
+		out = append(out, g.OnlineKeys()...)
+	}
+	return out
+}
+
+// KeysInForce refuses online keys that their party revoked: what they signed is nobody's word, whenever it says it was signed.
+func (b *Brief) KeysInForce(keys []statement.OnlineKey) error {
+	for _, k := range keys {
+		if b.revoked[k.Digest()] {
+			return ErrKeyRevoked
 		}
 	}
 	return nil

@@ -49,6 +49,39 @@ func altered(e *statement.Envelope, old, with string) *statement.Envelope {
 	return &out
 }
 
+// again signs the same payload.
+func again(t *testing.T, e *statement.Envelope, by ...*party) *statement.Envelope {
+	t.Helper()
+	out := &statement.Envelope{PayloadType: e.PayloadType, Payload: e.Payload}
+	for _, p := range by {
+		if err := out.AddSignature(p.signer()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// A broker that answers under an online key is believed, until the key is revoked.
+func TestBrokerAnswersUnderAnOnlineKey(t *testing.T) {
+	for name, code := range map[string]string{"in force": "", "revoked": "bad-reply:alpha"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			h := newFakeHost(w)
+			o, revocation := onlineOf(t, w.owners[0], w.now)
+			h.of(w.owners[0]).signer = o
+			if code == "" {
+				if err := h.run(); err != nil || h.finish == nil || h.finish.State != channel.Done {
+					t.Fatal(err, h.finish)
+				}
+				return
+			}
+			h.onJob = func(j *channel.Job) { j.Statements = append(j.Statements, *revocation) }
+			h.wantFailure(code)
+			h.wantNoReceipts()
+		})
+	}
+}
+
 func TestHostHandsOverSomethingElse(t *testing.T) {
 	for _, c := range []struct {
 		name, code string
@@ -136,6 +169,36 @@ func TestHostHandsOverSomethingElse(t *testing.T) {
 		{"grant signed by another owner", "no-grant:alpha", func(t *testing.T, w *world, j *channel.Job) {
 			b := *must[*statement.Grant](t)(statement.DecodeUnverified[statement.Grant](w.owners[0].grant.Payload))
 			replace(j, w.owners[0].grant, sign(t, b, w.owners[1]))
+		}},
+		{"offer signed by a revoked key", "revoked:alpha", func(t *testing.T, w *world, j *channel.Job) {
+			o, revocation := onlineOf(t, w.owners[0], w.now)
+			replace(j, w.owners[0].offer, again(t, w.owners[0].offer, o))
+			j.Statements = append(j.Statements, *revocation)
+		}},
+		{"grant signed by a revoked key", "revoked:alpha", func(t *testing.T, w *world, j *channel.Job) {
+			o, revocation := onlineOf(t, w.owners[0], w.now)
+			replace(j, w.owners[0].grant, again(t, w.owners[0].grant, o))
+			j.Statements = append(j.Statements, *revocation)
+		}},
+		{"introduction signed by a revoked key", "revoked:alpha", func(t *testing.T, w *world, j *channel.Job) {
+			o, revocation := onlineOf(t, w.owners[0], w.now)
+			replace(j, w.owners[0].me, again(t, w.owners[0].me, o))
+			j.Statements = append(j.Statements, *revocation)
+		}},
+		{"job signed by a revoked key", "revoked:institute", func(t *testing.T, w *world, j *channel.Job) {
+			o, revocation := onlineOf(t, w.institute, w.now)
+			j.Job = *again(t, w.job, o)
+			j.Statements = append(j.Statements, *revocation)
+		}},
+		{"contract signed by a revoked key", "revoked:institute", func(t *testing.T, w *world, j *channel.Job) {
+			o, revocation := onlineOf(t, w.institute, w.now)
+			j.Contract = *again(t, w.contract, o)
+			j.Statements = append(j.Statements, *revocation)
+		}},
+		{"pool signed by a revoked key", "revoked:alpha", func(t *testing.T, w *world, j *channel.Job) {
+			o, revocation := onlineOf(t, w.owners[0], w.now)
+			replace(j, w.pool, again(t, w.pool, o, w.owners[1], w.owners[2]))
+			j.Statements = append(j.Statements, *revocation)
 		}},
 		{"grant revoked", "revoked:alpha", func(t *testing.T, w *world, j *channel.Job) {
 			j.Statements = append(j.Statements, *sign(t, statement.Revocation{Author: w.owners[0].fp(), Revokes: w.owners[0].grant.Digest(), AtMS: w.now}, w.owners[0]))

@@ -80,7 +80,7 @@ func (r *run) closeExposures(ctx context.Context, signed *statement.Envelope, wa
 }
 
 func (r *run) acceptAck(from statement.Fingerprint, reply *message.Reply, receipt statement.Digest) (*statement.Verified[statement.Ack], error) {
-	a, err := statement.Verify[statement.Ack](reply.Ack, from)
+	a, err := signedBy[statement.Ack](r.brief, reply.Ack, from)
 	if err != nil {
 		return nil, err
 	}

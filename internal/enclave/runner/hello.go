@@ -47,7 +47,7 @@ func (r *run) acceptReady(from statement.Fingerprint, reply *message.Reply) erro
 		return bad(message.ErrMalformed)
 	}
 	if owner {
-		v, err := statement.Verify[statement.Ready](reply.Ready, from)
+		v, err := signedBy[statement.Ready](r.brief, reply.Ready, from)
 		if err != nil {
 			return bad(err)
 		}

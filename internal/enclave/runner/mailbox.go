@@ -165,7 +165,7 @@ func (m *mailbox) read(r round, i channel.Reply) error {
 	case reply.Refusal == nil:
 		return r.accept(i.From, &reply)
 	}
-	refusal, err := statement.Verify[statement.Refusal](reply.Refusal, i.From)
+	refusal, err := signedBy[statement.Refusal](m.brief, reply.Refusal, i.From)
 	if err != nil || refusal.Body().Party != i.From || refusal.Body().Job != job {
 		return bad(errors.Join(err, errForeign))
 	}
@@ -174,3 +174,18 @@ func (m *mailbox) read(r round, i channel.Reply) error {
 
 // errForeign says that a statement is for another job, session, plan, evidence or party.
 var errForeign = errors.New("runner: statement is for something else")
+
+// signedBy verifies a statement in a broker's reply: by that party, under a key that was not revoked.
+func signedBy[T any, P interface {
+	*T
+	statement.Statement
+}](b *brief.Brief, e *statement.Envelope, from statement.Fingerprint) (*statement.Verified[T], error) {
+	v, err := statement.Verify[T, P](e, from)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.KeysInForce(v.OnlineKeys()); err != nil {
+		return nil, err
+	}
+	return v, nil
+}

@@ -52,7 +52,7 @@ func sameEnclave(a, b *evidence.Claims) bool {
 // contract pins; then each key against the owner's commitment: keys that a host or another owner made end here.
 func (r *run) acceptRelease(from statement.Fingerprint, reply *message.Reply) error {
 	name := r.brief.Name(from)
-	v, err := statement.Verify[statement.Release](reply.Release, from)
+	v, err := signedBy[statement.Release](r.brief, reply.Release, from)
 	if err != nil {
 		return failure.Of(failure.BadRelease, name, err)
 	}

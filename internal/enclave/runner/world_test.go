@@ -41,6 +41,8 @@ type party struct {
 	sign *seal.SigningKey
 	box  *seal.BoxKey
 	me   *statement.Envelope
+
+	online statement.Signer // nil: sign is the party's only key
 	// of owners:
 	offer *statement.Envelope
 	keys  map[string]*seal.DataKey
@@ -95,9 +97,30 @@ func sign[T any, P interface {
 	t.Helper()
 	var signers []statement.Signer
 	for _, p := range by {
-		signers = append(signers, p.sign)
+		signers = append(signers, p.signer())
 	}
 	return must[*statement.Envelope](t)(statement.Sign[T, P](s, signers...))
+}
+
+func (p *party) signer() statement.Signer {
+	if p.online != nil {
+		return p.online
+	}
+	return p.sign
+}
+
+// onlineOf is a party that signs with an online key, and the revocation of it.
+func onlineOf(t testing.TB, p *party, now int64) (*party, *statement.Envelope) {
+	t.Helper()
+	k := must[*seal.SigningKey](t)(seal.NewSigningKey())
+	proof := must[[]byte](t)(k.Sign(statement.CertificateProof(p.fp())))
+	c := sign(t, statement.Certificate{
+		Party: p.fp(), Key: k.Public().String(), Purposes: statement.Purposes(), Serial: 1, FromMS: 1, UntilMS: now + 86_400_000, Proof: proof,
+	}, p)
+	out := *p
+	out.online = must[statement.Signer](t)(statement.Certified(k, c))
+	of := statement.OnlineKey{Party: p.fp(), Key: k.Public()}
+	return &out, sign(t, statement.Revocation{Author: of.Party, Revokes: of.Digest(), Key: of.Key.String(), AtMS: now}, p)
 }
 
 func nonce(b byte) []byte { return bytes.Repeat([]byte{b}, statement.NonceSize) }

@@ -248,5 +248,8 @@ func (c *Client) sign(req *http.Request, ex *wire.Exchange, body statement.Diges
 	req.Header.Set(wire.HeaderInstance, k.Instance)
 	req.Header.Set(wire.HeaderBody, string(body))
 	req.Header.Set(wire.HeaderSignature, base64.StdEncoding.EncodeToString(sig))
+	if c.cert != "" {
+		req.Header.Set(wire.HeaderCertificate, c.cert)
+	}
 	return nil
 }

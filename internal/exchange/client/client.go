@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -28,6 +29,7 @@ type Client struct {
 	base     *url.URL
 	signer   statement.Signer
 	key      string
+	cert     string // base64 of the signer's certificate; empty: it is its party's root
 	http     *http.Client
 	pin      string
 	patience time.Duration
@@ -51,6 +53,9 @@ func New(o Options) (*Client, error) {
 	u.Path = ""
 	c := &Client{base: u, signer: o.Signer, key: o.Signer.Public().String(), http: o.HTTP,
 		pin: o.ID, patience: o.Patience, now: o.Now}
+	if cert := statement.CertificateOf(o.Signer); cert != nil {
+		c.cert = base64.StdEncoding.EncodeToString(cert.Envelope().Bytes())
+	}
 	if c.http == nil {
 		c.http = NewHTTP()
 	}

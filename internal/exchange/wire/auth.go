@@ -14,6 +14,9 @@ const (
 	HeaderInstance  = "Cordon-Instance"  // Exchange.Instance that the request was signed for
 	HeaderBody      = "Cordon-Body"      // digest of the body; of no bytes where there is none
 	HeaderSignature = "Cordon-Signature" // base64 of the Ed25519 signature
+
+	// HeaderCertificate is there where the key is not the party's root: base64 of the certificate's envelope.
+	HeaderCertificate = "Cordon-Certificate"
 )
 
 const requestLabel = "cordon/http-request/v1"

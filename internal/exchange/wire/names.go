@@ -59,3 +59,6 @@ func ValidToken(s string) bool {
 	}
 	return true
 }
+
+// KeyRevocation is the name under which revocations of online keys are listed.
+const KeyRevocation = "key"

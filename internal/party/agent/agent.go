@@ -8,6 +8,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/approval"
 	"github.com/cordon-exchange/cordon/internal/party/broker"
@@ -18,6 +19,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/internal/party/results"
@@ -46,12 +48,14 @@ type Agent struct {
 	store    *dataset.Store
 	ledger   *ledger.Ledger
 	heads    *heads.Store
+	officers *officers.Gate
 	desk     *approval.Desk
 	asker    *query.Asker
 	opener   *results.Opener
 	publish  *publish.Publisher
 	broker   *broker.Broker
 	rules    budget.Rules
+	revoked  []*statement.Verified[statement.Revocation] // of this party's own online keys
 	unlock   func()
 }
 
@@ -84,6 +88,9 @@ func (a *Agent) open() error {
 	if a.config.Fingerprint != a.self || a.config.Name != o.Keyring.Name() {
 		return fault.New(fault.Untrusted, "the keyring is another party's than config.json says", "restore the home folder from one backup", nil)
 	}
+	if err := a.ownKey(); err != nil {
+		return err
+	}
 	if a.exchange, err = client.New(client.Options{URL: o.Exchange, Signer: o.Keyring.Signer(), Now: o.Now}); err != nil {
 		return err
 	}
@@ -96,13 +103,36 @@ func (a *Agent) open() error {
 	return a.wire()
 }
 
+// ownKey refuses to serve with a signing key that nobody would believe.
+func (a *Agent) ownKey() (err error) {
+	if a.revoked, err = a.opt.Home.RevokedKeys(a.self); err != nil {
+		return err
+	}
+	c := statement.CertificateOf(a.opt.Keyring.Signer())
+	if c == nil {
+		return nil
+	}
+	own := statement.OnlineKey{Party: a.self, Key: a.opt.Keyring.Signer().Public()}.Digest()
+	for _, r := range a.revoked {
+		if r.Body().Revokes == own {
+			return fault.New(fault.NoKey, "the signing key was revoked", "certify another: 'cordon party rotate-key'", nil)
+		}
+	}
+	if now := a.opt.Now().UnixMilli(); now < c.Body().FromMS || now >= c.Body().UntilMS {
+		return fault.New(fault.NoKey, "the certificate of the signing key is not valid now", "certify another: 'cordon party rotate-key'", nil)
+	}
+	return nil
+}
+
 // wire makes the parts, each with just what it needs.
 func (a *Agent) wire() error {
 	o, signer := &a.opt, a.opt.Keyring.Signer()
 	a.catalog, a.heads = catalog.New(a.exchange), heads.Open(o.Home.Heads())
+	a.officers = &officers.Gate{Home: o.Home, Ledger: a.ledger, Self: a.self, Now: o.Now}
 	a.desk = &approval.Desk{
+		Officers: a.officers,
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Signer: signer, Home: o.Home, Now: o.Now,
-		JoinPools: o.JoinPools,
+		JoinPools: o.JoinPools, RevokedKeys: a.revoked,
 	}
 	a.asker = &query.Asker{
 		Exchange: a.exchange, Catalog: a.catalog, Heads: a.heads, Home: o.Home, Signer: signer, Compile: policy.Compile, Now: o.Now,
@@ -111,7 +141,7 @@ func (a *Agent) wire() error {
 		Exchange: a.exchange, Catalog: a.catalog, Ledger: a.ledger, Heads: a.heads, Box: o.Keyring.Box(), Self: a.self,
 		Verifiers: o.Verifiers, Log: o.Log,
 	}
-	a.publish = &publish.Publisher{Exchange: a.exchange, Store: a.store, Ledger: a.ledger, Signer: signer, Now: o.Now}
+	a.publish = &publish.Publisher{Exchange: a.exchange, Store: a.store, Ledger: a.ledger, Signer: signer, Officers: a.officers, Now: o.Now}
 	var err error
 	a.broker, err = broker.New(broker.Options{
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Heads: a.heads, Home: o.Home, Signer: signer,
@@ -135,15 +165,26 @@ func (a *Agent) Close() error {
 
 // register introduces the party to the exchange, and heals what a crash left out.
 func (a *Agent) register(ctx context.Context) error {
+	// First, so that the exchange takes what is signed anew.
+	for _, r := range a.revoked {
+		if _, err := a.exchange.PostStatement(ctx, r.Envelope()); err != nil && !client.HasCode(err, wire.CodeUnregistered) {
+			return err
+		}
+	}
 	k := a.opt.Keyring
 	e, err := statement.Sign(statement.Party{
-		Name: k.Name(), Key: k.Signer().Public().String(), Box: k.Box().Public(), CreatedMS: a.config.CreatedMS,
+		Name: k.Name(), Key: k.Root().String(), Box: k.Box().Public(), CreatedMS: a.config.CreatedMS,
 	}, k.Signer())
 	if err != nil {
 		return err
 	}
 	if _, err := a.exchange.PostStatement(ctx, e); err != nil {
 		return err
+	}
+	for _, r := range a.revoked { // again, for an exchange that did not know the party before
+		if _, err := a.exchange.PostStatement(ctx, r.Envelope()); err != nil {
+			return err
+		}
 	}
 	return a.desk.Heal(ctx)
 }

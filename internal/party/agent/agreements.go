@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/approval"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -83,7 +85,8 @@ func (a *Agent) propose(ctx context.Context, in *api.ContractPropose) (*api.Cont
 	}
 	// Who proposes a contract over its own data means to grant it.
 	if slices.Contains(c.Body().Owners(), a.self) {
-		if _, err := a.desk.Grant(ctx, c.Digest(), statement.ByHand); err != nil {
+		_, err := a.desk.Grant(ctx, c.Digest(), statement.ByHand)
+		if w := new(officers.Waiting); err != nil && !errors.As(err, &w) { // the contract is there; the own grant waits for officers
 			return nil, err
 		}
 	}

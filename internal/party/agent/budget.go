@@ -70,6 +70,10 @@ func (a *Agent) budgetOf(ctx context.Context, p dataset.Published, entries []led
 		Total:       amountsOf(r.Total(), r.Noise.Epsilon), Spent: amountsOf(s.Spent, s.SpentEpsilon), Left: amountsOf(s.Left, left),
 		Organisations: []api.BudgetOrg{}, Charges: []ledger.Entry{},
 	}
+	a.ledger.View(func(acc *ledger.Accounts) { b.GivenUp = acc.Exhausted(name) })
+	if b.GivenUp {
+		b.Left = amountsOf(account.Cost{Rho: new(big.Rat), Delta: new(big.Rat)}, new(big.Rat))
+	}
 	for _, o := range s.Orgs {
 		b.Organisations = append(b.Organisations, api.BudgetOrg{Party: a.party(ctx, o.Fingerprint), Charges: int64(o.Charges), Spent: amountsOf(o.Spent, nil)})
 	}

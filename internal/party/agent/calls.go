@@ -24,6 +24,9 @@ func (a *Agent) status(ctx context.Context, _ *api.Empty) (*api.Status, error) {
 		Party: api.Party{Name: a.config.Name, Fingerprint: a.self}, Exchange: a.opt.Exchange, Home: a.opt.Home.Path(),
 		Ledger: a.ledger.Head(), LedgerBehind: a.broker.Behind(), Datasets: len(a.store.List()),
 	}
+	if c := statement.CertificateOf(a.opt.Keyring.Signer()); c != nil {
+		s.KeyUntilMS = c.Body().UntilMS
+	}
 	for _, p := range a.store.Closed(ctx) {
 		s.KeysMissing = append(s.KeysMissing, p.Offer.Body().Dataset+" version "+p.Offer.Body().Version)
 	}

@@ -12,6 +12,7 @@ import (
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -38,6 +39,10 @@ func (a *Agent) routes() http.Handler {
 	mux.Handle("POST "+api.PathReceipt, handler(a.receipt))
 	mux.Handle("POST "+api.PathLedger, handler(a.showLedger))
 	mux.Handle("POST "+api.PathBudget, handler(a.showBudgets))
+	mux.Handle("POST "+api.PathApprovals, handler(a.approvals))
+	mux.Handle("POST "+api.PathApprove, handler(a.approve))
+	mux.Handle("POST "+api.PathOfficers, handler(a.showOfficers))
+	mux.Handle("POST "+api.PathOfficersSet, handler(a.setOfficers))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, fault.New(fault.Usage, "the agent has no such call", "command line and agent must be of one version", nil))
 	})
@@ -142,7 +147,11 @@ func errorOf(err error) api.Error {
 	if errors.Is(err, context.Canceled) {
 		err = fault.New(fault.Unavailable, "the call was interrupted", "run it again", nil)
 	}
-	return api.Error{Text: err.Error(), Hint: fault.Hint(err), Exit: fault.ExitCode(err)}
+	out := api.Error{Text: err.Error(), Hint: fault.Hint(err), Exit: fault.ExitCode(err)}
+	if w := new(officers.Waiting); errors.As(err, &w) {
+		out.Request = w.Request
+	}
+	return out
 }
 
 func writeError(w http.ResponseWriter, err error) {

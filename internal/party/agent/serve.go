@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -24,6 +25,7 @@ const (
 	stopTime  = 10 * time.Second       // for what is under way when the agent is stopped
 	tries     = 4                      // of an item that can't be decided
 	atOnce    = 8                      // items handled at once
+	heldTime  = 2 * time.Second        // between two looks at whether the ledger is still this agent's
 	firstWait = 50 * time.Millisecond  // between tries; doubles
 )
 
@@ -36,6 +38,7 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.serveSocket(ctx, l) })
+	g.Go(func() error { return a.keepLedger(ctx) })
 	g.Go(func() error {
 		if err := a.untilThere(ctx, a.register); err != nil {
 			return err
@@ -53,6 +56,24 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 		return nil
 	}
 	return err
+}
+
+// keepLedger ends the agent once another has taken over its ledger: it could not record what it signs.
+func (a *Agent) keepLedger(ctx context.Context) error {
+	t := time.NewTicker(heldTime)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.ledger.Lost():
+			return fault.New(fault.Refused, "another agent has taken over this party's ledger", "run one agent; 'cordon ledger takeover' says how they change places", ledger.ErrLost)
+		case <-t.C:
+			if err := a.ledger.Held(); err != nil {
+				a.opt.Log.Warn("whether the ledger is still this agent's can't be told, or it is not", "error", err)
+			}
+		}
+	}
 }
 
 // listen makes the socket. A socket left by an agent that was killed is replaced:

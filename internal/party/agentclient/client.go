@@ -21,7 +21,20 @@ type Error struct {
 	Text string `json:"error"`
 	Hint string `json:"hint"`
 	Exit int    `json:"exit"`
+	// Request waits for officers' approval: then the same call works.
+	Request statement.Digest `json:"request,omitempty"`
 }
+
+// ApprovalNeeded is the error of a call that waits for officers.
+type ApprovalNeeded struct {
+	Request statement.Digest
+	cause   error
+}
+
+func (e *ApprovalNeeded) Error() string { return e.cause.Error() }
+
+// Unwrap is the refusal, with its hint and exit code.
+func (e *ApprovalNeeded) Unwrap() error { return e.cause }
 
 // Line is one line of a stream: exactly one field is set.
 type Line struct {
@@ -94,7 +107,11 @@ func (e *Error) fault() error {
 	if e.Exit < int(fault.Internal) || e.Exit > int(fault.LocalStorage) {
 		return malformed()
 	}
-	return fault.New(fault.Code(e.Exit), e.Text, e.Hint, nil)
+	f := fault.New(fault.Code(e.Exit), e.Text, e.Hint, nil)
+	if e.Request.Valid() {
+		return &ApprovalNeeded{Request: e.Request, cause: f}
+	}
+	return f
 }
 
 // Call makes one call and decodes its answer into out.

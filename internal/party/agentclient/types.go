@@ -2,6 +2,7 @@ package agentclient
 
 import (
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
@@ -27,6 +28,10 @@ const (
 	PathReceipt         = "/v1/receipts/get"
 	PathLedger          = "/v1/ledger/show"
 	PathBudget          = "/v1/budget/show"
+	PathApprovals       = "/v1/approvals/list"
+	PathApprove         = "/v1/approvals/add"
+	PathOfficers        = "/v1/officers/show"
+	PathOfficersSet     = "/v1/officers/set"
 )
 
 // Empty asks for something that needs no words.
@@ -48,6 +53,7 @@ type Status struct {
 	LedgerBehind  bool        `json:"ledger_behind,omitempty"` // older than what the party signed for: it releases nothing
 	OpenExposures int         `json:"open_exposures"`
 	KeysMissing   []string    `json:"keys_missing,omitempty"` // versions on offer whose keys do not open
+	KeyUntilMS    int64       `json:"key_until_ms,omitempty"` // end of the online signing key's certificate
 }
 
 // Progress is one event of a stream.
@@ -281,6 +287,7 @@ type Budget struct {
 	Total         BudgetAmounts  `json:"total"`
 	Spent         BudgetAmounts  `json:"spent"`
 	Left          BudgetAmounts  `json:"left"`
+	GivenUp       bool           `json:"given_up,omitempty"` // by a repair of the ledger: what was spent is not known any more
 	Organisations []BudgetOrg    `json:"organisations"`
 	Charges       []ledger.Entry `json:"charges"` // the last ones, newest first
 }
@@ -297,4 +304,47 @@ type BudgetOrg struct {
 	Party
 	Charges int64         `json:"charges"`
 	Spent   BudgetAmounts `json:"spent"`
+}
+
+// Approvals are the requests that wait for officers.
+type Approvals struct {
+	Requests []Approval `json:"requests"`
+}
+
+// Approval is one request: exactly what the agent would sign, and who approved it.
+type Approval struct {
+	Request   statement.Digest `json:"request"` // Sum of Payload: who approves computes it
+	Action    string           `json:"action"`
+	Payload   []byte           `json:"payload"`
+	CreatedMS int64            `json:"created_ms"`
+	Need      int64            `json:"need"`
+	Approved  []string         `json:"approved"` // names of officers
+	Asks      []Ask            `json:"asks"`
+}
+
+// Ask is a list whose officers a request waits for: that in force, and for a change of it the new one too.
+type Ask struct {
+	List     statement.Digest        `json:"list"`
+	Officers []statement.Fingerprint `json:"officers"`
+}
+
+// Approve hands over an officer's signed approval.
+type Approve struct {
+	Envelope statement.Envelope `json:"envelope"`
+}
+
+// Officers is the list in force; no officers: there is no dual control.
+type Officers struct {
+	List      statement.Digest   `json:"list,omitempty"`
+	Number    int64              `json:"number,omitempty"`
+	Threshold int64              `json:"threshold"`
+	Officers  []officers.Officer `json:"officers"`
+	Actions   []string           `json:"actions"`
+}
+
+// OfficersSet asks for another list.
+type OfficersSet struct {
+	Threshold int64              `json:"threshold"`
+	Officers  []officers.Officer `json:"officers"`
+	Actions   []string           `json:"actions"`
 }

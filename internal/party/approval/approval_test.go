@@ -18,6 +18,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
@@ -92,6 +93,7 @@ func (w *world) addOwner(k *keyring.Keyring) *owner {
 	o.Desk = &Desk{
 		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: store, Ledger: l, Signer: o.ring.Signer(), Home: o.dir,
 		Now: func() time.Time { return w.now }, JoinPools: []string{"strikes"},
+		Officers: &officers.Gate{Home: o.dir, Ledger: l, Self: o.ring.Fingerprint(), Now: func() time.Time { return w.now }},
 	}
 	w.owners = append(w.owners, o)
 	o.offer = w.publish(o, "1", "varchar")
@@ -633,7 +635,7 @@ func TestPropose(t *testing.T) {
 	pool := w.pool(w.names())
 	asker := &Desk{
 		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: w.owners[0].Store, Ledger: w.owners[0].Ledger, Signer: w.asker.Signer(),
-		Home: w.owners[0].dir, Now: func() time.Time { return w.now },
+		Officers: w.owners[0].Officers, Home: w.owners[0].dir, Now: func() time.Time { return w.now },
 	}
 	good := Proposal{
 		Data: []string{"pool.strikes"}, Purpose: "research", Builds: []statement.Digest{build}, Operators: []string{"institute"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -60,6 +61,9 @@ func (d *Desk) Propose(ctx context.Context, p Proposal) (*statement.Verified[sta
 		c.Recipients = []statement.Fingerprint{d.self()}
 	}
 	e, err := statement.Sign(c, d.Signer)
+	if errors.Is(err, statement.ErrCertificate) {
+		return nil, uncovered(err)
+	}
 	if err != nil {
 		return nil, fault.New(fault.Usage, "the contract is not complete", "give --data, --purpose, --build, --operator, --evidence, --perimeter and an --until in the future", err)
 	}
@@ -153,7 +157,15 @@ func (d *Desk) poolsApart(ctx context.Context, c *statement.Contract) error {
 
 // sign records the grant before it leaves. limit bounds grants by rule; it is 0 for grants by hand.
 func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contract], g statement.Grant, limit int64) (*statement.Verified[statement.Grant], error) {
+	if g.Authority == statement.ByHand {
+		if err := d.dualGrant(ctx, &g); err != nil {
+			return nil, err
+		}
+	}
 	e, err := statement.Sign(g, d.Signer)
+	if errors.Is(err, statement.ErrCertificate) {
+		return nil, uncovered(err)
+	}
 	if err != nil {
 		return nil, refuse("contract-expired", "the contract or the policy ends before it could be granted")
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -24,20 +25,22 @@ type Exchange interface {
 
 // Desk signs what one party agrees to.
 type Desk struct {
-	Exchange  Exchange         // required
-	Catalog   *catalog.Catalog // required
-	Store     *dataset.Store   // required
-	Ledger    *ledger.Ledger   // required
-	Signer    statement.Signer // required
-	Home      home.Dir         // required: remembers the pool epochs that were signed
-	Now       func() time.Time // required
-	JoinPools []string         // names of pools whose proposals are signed without asking; none: by hand only
+	Exchange    Exchange                                    // required
+	Catalog     *catalog.Catalog                            // required
+	Store       *dataset.Store                              // required
+	Ledger      *ledger.Ledger                              // required
+	Signer      statement.Signer                            // required
+	Home        home.Dir                                    // required: remembers the pool epochs that were signed
+	Now         func() time.Time                            // required
+	RevokedKeys []*statement.Verified[statement.Revocation] // of this party's own online keys: what they signed is signed anew
+	Officers    *officers.Gate                              // required: dual control, where there is any
+	JoinPools   []string                                    // names of pools whose proposals are signed without asking; none: by hand only
 
 	pools    sync.Mutex // from comparing with the epochs that were signed to remembering one more
 	granting sync.Mutex // one grant is decided, recorded and posted at a time
 }
 
-func (d *Desk) self() statement.Fingerprint { return d.Signer.Public().Fingerprint() }
+func (d *Desk) self() statement.Fingerprint { return statement.PartyOf(d.Signer) }
 
 // Refusal is an approval that the party's own policy or rules forbid.
 type Refusal struct {
@@ -56,6 +59,11 @@ func (r *Refusal) Hint() string {
 }
 
 func refuse(code, reason string) error { return &Refusal{Code: code, Reason: reason} }
+
+// uncovered is the error of a signing key whose certificate does not let it sign this.
+func uncovered(err error) error {
+	return fault.New(fault.NoKey, "the certificate of the signing key does not cover this", "certify one that does: 'cordon party rotate-key'", err)
+}
 
 // Consider decides about a statement that arrived by itself: a contract that a
 // standing rule may grant, a pool that may be joined. What is refused is
@@ -76,6 +84,9 @@ func (d *Desk) Consider(ctx context.Context, e *statement.Envelope) error {
 		_, err = d.Grant(ctx, about, statement.ByRule)
 	case statement.TypePool:
 		err = d.join(ctx, e)
+	}
+	if w := new(officers.Waiting); errors.As(err, &w) {
+		return nil // kept as a request: officers decide
 	}
 	var r *Refusal
 	if errors.As(err, &r) {

@@ -26,6 +26,37 @@ func (d *Desk) rememberGrant(contract statement.Digest, e *statement.Envelope) e
 	return home.WriteFile(d.grantFile(contract), e.Bytes())
 }
 
+// anew signs a statement of this party's own again, under the same name, if the key that signed it was revoked; nil if it wasn't.
+func (d *Desk) anew(e *statement.Envelope) (*statement.Envelope, error) {
+	revoked := map[statement.Digest]bool{}
+	for _, r := range d.RevokedKeys {
+		revoked[r.Body().Revokes] = true
+	}
+	for _, k := range e.OnlineKeys() {
+		if k.Party == d.self() && revoked[k.Digest()] {
+			own := &statement.Envelope{PayloadType: e.PayloadType, Payload: e.Payload}
+			return own, own.AddSignature(d.Signer)
+		}
+	}
+	return nil, nil
+}
+
+// healOffer posts an offer again, signed anew where it has to be.
+func (d *Desk) healOffer(ctx context.Context, e *statement.Envelope) error {
+	own, err := d.anew(e)
+	if err != nil {
+		return err
+	}
+	if own != nil {
+		if err := d.Store.Finish(own); err != nil {
+			return err
+		}
+		e = own
+	}
+	_, err = d.Exchange.PostStatement(ctx, e)
+	return err
+}
+
 // Heal posts again what a crash between recording and posting may have left
 // out: offers in force, grants in force, pools that were signed. Posting again
 // changes nothing.
@@ -34,7 +65,7 @@ func (d *Desk) Heal(ctx context.Context) error {
 		if p.Retired {
 			continue
 		}
-		if _, err := d.Exchange.PostStatement(ctx, p.Offer.Envelope()); err != nil {
+		if err := d.healOffer(ctx, p.Offer.Envelope()); err != nil {
 			return err
 		}
 	}
@@ -70,6 +101,14 @@ func (d *Desk) healGrants(ctx context.Context) error {
 		if inForce != v.Digest() {
 			continue
 		}
+		if own, err := d.anew(e); err != nil {
+			return err
+		} else if own != nil {
+			e = own
+			if err := d.rememberGrant(v.Body().Contract, e); err != nil {
+				return err
+			}
+		}
 		if _, err := d.Exchange.PostStatement(ctx, e); err != nil {
 			return err
 		}
@@ -78,6 +117,9 @@ func (d *Desk) healGrants(ctx context.Context) error {
 }
 
 func (d *Desk) healPools(ctx context.Context) error {
+	if err := d.signPoolsAnew(ctx); err != nil {
+		return err
+	}
 	waiting, err := d.Exchange.AllStatements(ctx, client.Query{Kind: client.Pools, Pending: true})
 	if err != nil {
 		return err
@@ -93,6 +135,41 @@ func (d *Desk) healPools(ctx context.Context) error {
 		}
 		own := &statement.Envelope{PayloadType: e.PayloadType, Payload: e.Payload}
 		if err := own.AddSignature(d.Signer); err != nil {
+			return err
+		}
+		if _, err := d.Exchange.PostStatement(ctx, own); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signPoolsAnew renews this party's signatures under epochs that a revoked key made.
+func (d *Desk) signPoolsAnew(ctx context.Context) error {
+	if len(d.RevokedKeys) == 0 {
+		return nil
+	}
+	files, err := filepath.Glob(filepath.Join(d.Home.Pools(), "*.json"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			return home.Storage("can't read a pool that was signed", err)
+		}
+		e, err := statement.ParseEnvelope(src)
+		if err != nil {
+			continue
+		}
+		own, err := d.anew(e)
+		if err != nil {
+			return err
+		}
+		if own == nil {
+			continue
+		}
+		if err := d.rememberPool(own); err != nil {
 			return err
 		}
 		if _, err := d.Exchange.PostStatement(ctx, own); err != nil {

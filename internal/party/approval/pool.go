@@ -41,6 +41,9 @@ func (d *Desk) ProposePool(ctx context.Context, name string, members []string, p
 	if err := d.checkPool(ctx, &p); err != nil {
 		return nil, err
 	}
+	if err := d.dualPool(ctx, &p); err != nil {
+		return nil, err
+	}
 	e, err := statement.Sign(p, d.Signer)
 	if err != nil {
 		return nil, fault.New(fault.Usage, "this is not a pool", "a pool has a name and at least two members, each once", err)
@@ -67,6 +70,9 @@ func (d *Desk) SignPool(ctx context.Context, e *statement.Envelope) error {
 		return nil
 	}
 	if err := d.checkPool(ctx, p); err != nil {
+		return err
+	}
+	if err := d.Officers.Require(ctx, statement.ActionPool, e.Payload); err != nil {
 		return err
 	}
 	own := &statement.Envelope{PayloadType: e.PayloadType, Payload: e.Payload}

@@ -80,7 +80,7 @@ func New(o Options) (*Broker, error) {
 		return nil, errors.New("broker: an option is missing")
 	}
 	b := &Broker{
-		Options: o, self: o.Signer.Public().Fingerprint(), jobs: map[statement.Digest]*jobLock{},
+		Options: o, self: statement.PartyOf(o.Signer), jobs: map[statement.Digest]*jobLock{},
 		genuine: map[statement.Digest]*statement.Verified[statement.Job]{}, many: map[string]int{},
 	}
 	b.compareHeads()

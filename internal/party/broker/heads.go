@@ -2,16 +2,25 @@ package broker
 
 import (
 	"github.com/cordon-exchange/cordon/internal/party/heads"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
 // compareHeads compares the ledger with what this party is known to have signed for, before anything is answered.
 func (b *Broker) compareHeads() {
 	for _, a := range []heads.Ack{b.Heads.Newest(b.self), b.Heads.Missing(b.self)} {
-		if a != nil && !b.Ledger.Holds(a.Body().Head) {
+		if a != nil && !b.accounted(a) {
 			b.fallBehind(a)
 		}
 	}
+}
+
+// accounted reports whether the ledger holds an own acknowledgement's head, or was repaired after it was signed: then all that the
+// lost entries may have said counts as said.
+func (b *Broker) accounted(a heads.Ack) bool {
+	var repairedMS int64
+	b.Ledger.View(func(acc *ledger.Accounts) { repairedMS = acc.RepairedMS() })
+	return b.Ledger.Holds(a.Body().Head) || a.Body().ClosedMS <= repairedMS
 }
 
 // fallBehind is for good: only a process that is started with another ledger answers again.
@@ -27,7 +36,7 @@ func (b *Broker) Behind() bool { return b.behind.Load() }
 // abreast refuses what may lead to a release while budgets that were spent may be missing from the ledger.
 func (b *Broker) abreast() error {
 	if b.Behind() {
-		return refuse(CodeBehind, "this party's ledger is older than what it signed for: it has to restore the newest copy ('cordon ledger verify' shows its head)")
+		return refuse(CodeBehind, "this party's ledger is older than what it signed for: it has to restore the newest copy, or repair it ('cordon ledger verify' shows its head)")
 	}
 	return nil
 }
@@ -42,7 +51,7 @@ func (b *Broker) witnessed(m *matter, e *statement.Envelope) error {
 	if err != nil {
 		return refuseBecause(CodeMessage, "the job comes with an acknowledgement that this party did not sign", err)
 	}
-	if b.Ledger.Holds(a.Body().Head) {
+	if b.accounted(a) {
 		return nil
 	}
 	b.fallBehind(a)

@@ -49,7 +49,7 @@ func (b *Broker) openJob(ctx context.Context, m *matter) error {
 	if err != nil {
 		return err
 	}
-	contract, err := b.Catalog.Contract(ctx, job.Body().Contract)
+	contract, err := b.Catalog.SignedContract(ctx, job.Body().Contract)
 	if err != nil {
 		return b.unresolved(err)
 	}
@@ -95,6 +95,26 @@ func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Ver
 	return job, nil
 }
 
+// signedInForce checks the keys of a statement that is made for the moment: not revoked, and certified now, not only at the time that
+// it states itself, for which there is just its signer's word.
+func (b *Broker) signedInForce(ctx context.Context, keys []statement.OnlineKey, coveredAt func(int64) error) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := coveredAt(b.Now().UnixMilli()); err != nil {
+		return refuseBecause(CodeKeyRevoked, "a statement is signed by a key whose certificate is not valid now", err)
+	}
+	return b.revoked(b.Catalog.KeysInForce(ctx, keys))
+}
+
+// revoked turns the catalog's error about a key into a refusal.
+func (b *Broker) revoked(err error) error {
+	if errors.Is(err, catalog.ErrKeyRevoked) {
+		return refuseBecause(CodeKeyRevoked, "a statement that the job rests on is signed by a key that its party revoked", err)
+	}
+	return err
+}
+
 // envelope of the item's job: the exchange sends it with the news of the job; else it is asked for.
 func (b *Broker) envelope(ctx context.Context, item wire.Item) (*statement.Envelope, error) {
 	if item.Kind == wire.KindJob && len(item.Body) > 0 {
@@ -113,9 +133,18 @@ func (b *Broker) openJobInForce(ctx context.Context, m *matter) error {
 	return b.inForce(ctx, m)
 }
 
+// fromBeforeARepair reports whether releases for the job may be among entries that are lost.
+func (b *Broker) fromBeforeARepair(m *matter) bool {
+	var repairedMS int64
+	b.Ledger.View(func(a *ledger.Accounts) { repairedMS = a.RepairedMS() })
+	return m.isOwner(b.self) && repairedMS != 0 && m.job.Body().CreatedMS <= repairedMS
+}
+
 // unresolved tells what can't be trusted from what can't be reached.
 func (b *Broker) unresolved(err error) error {
 	switch code := fault.ExitCode(err); {
+	case errors.Is(err, catalog.ErrKeyRevoked):
+		return b.revoked(err)
 	case code == int(fault.Untrusted), code == int(fault.Input), errors.Is(err, catalog.ErrNotFound), client.HasCode(err, wire.CodeNotFound):
 		return refuseBecause(CodeContract, "the contract, or data that it names, is missing or does not verify", err)
 	}
@@ -129,6 +158,15 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 	}
 	if now >= m.job.Body().ExpiresMS {
 		return refuse(CodeJobExpired, "the job has expired")
+	}
+	if b.fromBeforeARepair(m) {
+		return refuse(CodeReplayed, "the job is older than the repair of this party's ledger: what it was answered is not known any more")
+	}
+	if err := b.signedInForce(ctx, m.job.OnlineKeys(), m.job.CoveredAt); err != nil {
+		return err
+	}
+	if err := b.revoked(b.Catalog.KeysInForce(ctx, m.contract.OnlineKeys())); err != nil {
+		return err
 	}
 	if m.isOwner(b.self) {
 		if err := b.abreast(); err != nil {

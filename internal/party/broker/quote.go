@@ -50,7 +50,7 @@ func (b *Broker) quote(ctx context.Context, m *matter) (*message.Reply, error) {
 	if q.Plan != m.salted {
 		return nil, refuse(CodePlanMismatch, "the enclave has another plan than this party compiled")
 	}
-	own, err := b.readies(m, &q)
+	own, err := b.readies(ctx, m, &q)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func (b *Broker) quote(ctx context.Context, m *matter) (*message.Reply, error) {
 // readies checks that exactly the job's owners are ready, each under the
 // fingerprint that the contract pins, for this job, session and plan, over the
 // offers that the plan reads; and returns this party's own.
-func (b *Broker) readies(m *matter, q *message.Quote) (own *statement.Verified[statement.Ready], err error) {
+func (b *Broker) readies(ctx context.Context, m *matter, q *message.Quote) (own *statement.Verified[statement.Ready], err error) {
 	owners := m.job.Body().Owners
 	if len(q.Readies) != len(owners) {
 		return nil, refuse(CodeReadies, "not one ready of each owner")
@@ -70,6 +70,9 @@ func (b *Broker) readies(m *matter, q *message.Quote) (own *statement.Verified[s
 		v, err := statement.VerifyAuthor[statement.Ready](&q.Readies[i])
 		if err != nil {
 			return nil, refuseBecause(CodeReadies, "a ready is not signed by its owner", err)
+		}
+		if err := b.signedInForce(ctx, v.OnlineKeys(), v.CoveredAt); err != nil {
+			return nil, err
 		}
 		at := slices.Index(left, v.Body().Owner)
 		if at < 0 {

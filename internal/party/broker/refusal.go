@@ -35,6 +35,7 @@ const (
 	CodeReceiptColumns  = "receipt-columns"   // tells of columns that were not released
 	CodeKeys            = "keys-unavailable"  // the key store does not open the version
 	CodeLedger          = "ledger-unavailable"
+	CodeKeyRevoked      = "key-revoked"   // of a statement that the job rests on: its signer's online key
 	CodeBehind          = "ledger-behind" // older than what this party signed for: restored from an old copy
 	CodePolicy          = "policy:"       // and the rule
 )

@@ -42,6 +42,7 @@ const (
 // member is one owner; only the first has a broker, the others sign by hand.
 type member struct {
 	ring  *keyring.Keyring
+	root  *keyring.Keyring // that it had before it had an online key
 	keys  *dataset.Keys
 	offer *statement.Verified[statement.Offer]
 }
@@ -58,6 +59,7 @@ type world struct {
 	build     statement.Digest
 	owners    []*member
 	asker     *keyring.Keyring
+	askerRoot *keyring.Keyring
 	pool      *statement.Verified[statement.Pool]
 	contract  *statement.Verified[statement.Contract]
 	grant     *statement.Envelope
@@ -69,6 +71,7 @@ type world struct {
 	perOrg    int // of the asker and its friend together; 0: no such rule
 	askerOwns bool
 	acks      map[statement.Fingerprint]*statement.Envelope // what the requester's letters carry, by reader
+	online    time.Time                                     // until then everybody's online keys are certified; else they sign with their roots
 	budget    string                                        // the policies say output: dp, with this rule; else it is empty
 
 	machines *machinetest.Machines // evidence is of this kind of hardware; else it is simulated
@@ -106,6 +109,7 @@ func (w *world) furnish(t *testing.T, change func(*world, *statement.Contract)) 
 		w.owners = append(w.owners, &member{ring: must(keyring.New(fmt.Sprintf("owner%d", i)))})
 	}
 	w.asker = must(keyring.New("institute"))
+	w.takeRoots()
 	for _, m := range w.owners {
 		w.introduce(m.ring)
 	}
@@ -128,7 +132,7 @@ func (w *world) post(e *statement.Envelope) { must(w.ex.PostStatement(context.Ba
 
 func (w *world) introduce(k *keyring.Keyring) {
 	w.post(must(statement.Sign(statement.Party{
-		Name: k.Name(), Key: k.Signer().Public().String(), Box: k.Box().Public(), CreatedMS: start.UnixMilli(),
+		Name: k.Name(), Key: k.Root().String(), Box: k.Box().Public(), CreatedMS: start.UnixMilli(),
 	}, k.Signer())))
 }
 

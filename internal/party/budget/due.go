@@ -45,6 +45,9 @@ func (d Due) Entries(a *ledger.Accounts, by By) ([]ledger.Entry, error) {
 	if len(d.Rules) == 0 || len(d.Charges) == 0 {
 		return nil, ErrNoTerms
 	}
+	if a.Exhausted(d.Dataset) {
+		return nil, &Refused{d.Dataset, "its budget was given up when the ledger lost entries: how much of it was spent is not known any more"}
+	}
 	events := a.Budget(d.Dataset)
 	if err := d.perQuery(events, by); err != nil {
 		return nil, err

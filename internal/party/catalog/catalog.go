@@ -28,13 +28,15 @@ type Catalog struct {
 	known    map[statement.Digest]any
 	policies map[statement.Digest]*policy.Policy // by offer
 	parties  map[statement.Fingerprint]*statement.Verified[statement.Party]
+
+	revokedKeys map[statement.Digest]bool // by OnlineKey.Digest
 }
 
 // New makes a catalog over an exchange.
 func New(ex Exchange) *Catalog {
 	return &Catalog{
 		ex: ex, known: map[statement.Digest]any{}, policies: map[statement.Digest]*policy.Policy{},
-		parties: map[statement.Fingerprint]*statement.Verified[statement.Party]{},
+		parties: map[statement.Fingerprint]*statement.Verified[statement.Party]{}, revokedKeys: map[statement.Digest]bool{},
 	}
 }
 
@@ -50,12 +52,32 @@ type authored[T any] interface {
 	Authors() []statement.Fingerprint
 }
 
-// fetch gets one statement by its digest, signed by exactly its authors.
+// fetch gets one statement by its digest, signed by exactly its authors, under keys in force.
 func fetch[T any, P authored[T]](ctx context.Context, c *Catalog, d statement.Digest) (*statement.Verified[T], error) {
+	v, err := fetchSigned[T, P](ctx, c, d, false)
+	if err != nil {
+		return nil, err
+	}
+	ok, err := c.keysInForce(ctx, v.OnlineKeys())
+	if ok || err != nil {
+		return v, err
+	}
+	// Its author may have signed it anew since.
+	if v, err = fetchSigned[T, P](ctx, c, d, true); err != nil {
+		return nil, err
+	}
+	if err := c.KeysInForce(ctx, v.OnlineKeys()); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// fetchSigned is fetch whatever became of the keys since. Anew does not take what is at hand.
+func fetchSigned[T any, P authored[T]](ctx context.Context, c *Catalog, d statement.Digest, anew bool) (*statement.Verified[T], error) {
 	c.mu.Lock()
 	v, ok := c.known[d].(*statement.Verified[T])
 	c.mu.Unlock()
-	if ok {
+	if ok && !anew {
 		return v, nil
 	}
 	e, err := c.ex.Statement(ctx, d)
@@ -115,6 +137,11 @@ func (c *Catalog) Contract(ctx context.Context, d statement.Digest) (*statement.
 	return fetch[statement.Contract](ctx, c, d)
 }
 
+// SignedContract is Contract whatever became of its requester's key since: for closing an exposure that it led to.
+func (c *Catalog) SignedContract(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Contract], error) {
+	return fetchSigned[statement.Contract](ctx, c, d, false)
+}
+
 // Grant fetches a grant by its digest.
 func (c *Catalog) Grant(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Grant], error) {
 	return fetch[statement.Grant](ctx, c, d)
@@ -126,7 +153,10 @@ func (c *Catalog) Party(ctx context.Context, f statement.Fingerprint) (*statemen
 	p := c.parties[f]
 	c.mu.Unlock()
 	if p != nil {
-		return p, nil
+		if ok, err := c.keysInForce(ctx, p.OnlineKeys()); ok || err != nil {
+			return p, err
+		}
+		p = nil
 	}
 	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Parties, Owner: f})
 	if err != nil {
@@ -134,7 +164,14 @@ func (c *Catalog) Party(ctx context.Context, f statement.Fingerprint) (*statemen
 	}
 	for i := range items {
 		v, err := statement.Verify[statement.Party](&items[i].Envelope, f)
-		if err == nil && (p == nil || v.Body().CreatedMS > p.Body().CreatedMS) {
+		if err != nil || p != nil && v.Body().CreatedMS <= p.Body().CreatedMS {
+			continue
+		}
+		ok, err := c.keysInForce(ctx, v.OnlineKeys())
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			p = v
 		}
 	}
@@ -195,7 +232,13 @@ func (c *Catalog) Grants(ctx context.Context, contract statement.Digest) (map[st
 		if err != nil || v.Body().Contract != contract {
 			continue
 		}
-		all = append(all, v)
+		ok, err := c.keysInForce(ctx, v.OnlineKeys())
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, v)
+		}
 	}
 	revoked, err := c.allRevoked(ctx, all)
 	if err != nil {

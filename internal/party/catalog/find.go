@@ -29,7 +29,11 @@ func (c *Catalog) LatestOffer(ctx context.Context, owner statement.Fingerprint, 
 		if err != nil {
 			return nil, err
 		}
-		if !revoked {
+		ok, err := c.keysInForce(ctx, v.OnlineKeys())
+		if err != nil {
+			return nil, err
+		}
+		if !revoked && ok {
 			found = v
 		}
 	}
@@ -51,6 +55,11 @@ func (c *Catalog) LatestPool(ctx context.Context, name string) (*statement.Verif
 	for i := range items {
 		v, err := statement.VerifyAuthor[statement.Pool](&items[i].Envelope)
 		if err != nil || v.Body().Name != name {
+			continue
+		}
+		if ok, err := c.keysInForce(ctx, v.OnlineKeys()); err != nil {
+			return nil, err
+		} else if !ok {
 			continue
 		}
 		switch {

@@ -1,6 +1,8 @@
 package heads
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -55,4 +57,17 @@ func (s *Store) Miss(a Ack) error {
 		return err
 	}
 	return home.WriteFile(s.missing(), a.Envelope().Bytes())
+}
+
+// Forget drops what is remembered of a party's own ledger: for a repair, which accounts for all of it.
+func (s *Store) Forget(self statement.Fingerprint) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.newest, self)
+	for _, file := range []string{s.file(self), s.missing()} {
+		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return home.Storage("can't forget the old heads", err)
+		}
+	}
+	return nil
 }

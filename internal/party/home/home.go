@@ -18,8 +18,16 @@ type Config struct {
 	Format      string                `json:"format"` // ConfigFormat
 	Name        string                `json:"name"`
 	Fingerprint statement.Fingerprint `json:"fingerprint"`
-	Key         string                `json:"key"` // public signing key
+	Key         string                `json:"key"` // public root key: the signing key too, unless Online says otherwise
 	CreatedMS   int64                 `json:"created_ms"`
+	Online      *Online               `json:"online,omitempty"` // the signing key in use, where it is not Key
+}
+
+// Online is what config.json says of an online signing key. It is for people: the keyring holds the key and its certificate.
+type Online struct {
+	Key     string `json:"key"`
+	Serial  int64  `json:"serial"`
+	UntilMS int64  `json:"until_ms"`
 }
 
 // ConfigFormat names the format of config.json, with its version.
@@ -93,6 +101,12 @@ func (d Dir) Grants() string { return filepath.Join(d.path, "grants") }
 
 // Heads is the folder of the newest acknowledgement of each owner. It may be lost: then a restored ledger is noticed later, or not.
 func (d Dir) Heads() string { return filepath.Join(d.path, "heads") }
+
+// Officers is the folder of lists of officers, of what waits for their approval, and of approvals.
+func (d Dir) Officers() string { return filepath.Join(d.path, "officers") }
+
+// Revoked is the folder of revocations of online keys that the root signed.
+func (d Dir) Revoked() string { return filepath.Join(d.path, "revoked") }
 
 // Pools is the folder of pool epochs that this party signed.
 func (d Dir) Pools() string { return filepath.Join(d.path, "pools") }

@@ -36,3 +36,12 @@ func lockFile(path, msg string) (func(), error) {
 		f.Close()
 	}, nil
 }
+
+// BreakLock lets another agent serve the home though one that hangs has the lock: for a ledger that was taken over, which alone keeps
+// the two apart from then on.
+func (d Dir) BreakLock() error {
+	if err := os.Remove(filepath.Join(d.path, "agent.lock")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return Storage("can't remove agent.lock", err)
+	}
+	return nil
+}

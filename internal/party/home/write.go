@@ -64,6 +64,9 @@ func syncDir(dir string) error {
 	return nil
 }
 
+// SyncDir makes names in a folder durable.
+func SyncDir(dir string) error { return syncDir(dir) }
+
 // MkdirAll makes a folder below the home, durably.
 func MkdirAll(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {

@@ -1,6 +1,7 @@
 // Package keyring is the embedded key store: one file, protected by a passphrase
 // (age, scrypt), with the party's signing seed, its box key and its key
-// encryption keys (KEKs).
+// encryption keys (KEKs). A root key that certifies that signing key may lie in a
+// file of its own, as each officer's key does.
 //
 // Sees in clear: all private keys of the party, while the agent runs. Never sees: column keys, values.
 // Trusts: filippo.io/age and the passphrase.

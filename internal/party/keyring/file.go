@@ -41,6 +41,8 @@ type contents struct {
 	Seed   []byte      `json:"seed"`
 	Box    []byte      `json:"box"`
 	KEKs   []storedKEK `json:"keks"`
+	// Certificate is the envelope of a certificate of the seed's key; without one, that key is the party's root.
+	Certificate []byte `json:"certificate,omitempty"`
 }
 
 type storedKEK struct {
@@ -55,6 +57,10 @@ func (k *Keyring) Encrypt(p Passphrase) ([]byte, error) {
 		return nil, err
 	}
 	defer clear(plain)
+	return encrypt(plain, p)
+}
+
+func encrypt(plain []byte, p Passphrase) ([]byte, error) {
 	r, err := age.NewScryptRecipient(string(p.text))
 	if err != nil {
 		return nil, err
@@ -80,6 +86,9 @@ func (k *Keyring) encode() ([]byte, error) {
 		return nil, err
 	}
 	c := contents{Format: Format, Name: k.name, Seed: k.sign.SeedUnsafe(), Box: box}
+	if cert := statement.CertificateOf(k.signer); cert != nil {
+		c.Certificate = cert.Envelope().Bytes()
+	}
 	for _, e := range k.keks {
 		c.KEKs = append(c.KEKs, storedKEK{ID: hex.EncodeToString(e.id[:]), Key: e.key.BytesUnsafe()})
 	}
@@ -88,6 +97,15 @@ func (k *Keyring) encode() ([]byte, error) {
 
 // Decrypt opens a keyring's file.
 func Decrypt(file []byte, p Passphrase) (*Keyring, error) {
+	plain, err := decrypt(file, p)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(plain)
+	return decode(plain)
+}
+
+func decrypt(file []byte, p Passphrase) ([]byte, error) {
 	if len(file) > maxFile {
 		return nil, broken(errors.New("too large"))
 	}
@@ -107,8 +125,7 @@ func Decrypt(file []byte, p Passphrase) (*Keyring, error) {
 	if err != nil {
 		return nil, broken(errors.New("cut short or changed"))
 	}
-	defer clear(plain)
-	return decode(plain)
+	return plain, nil
 }
 
 func wrongPassphrase() error {
@@ -143,7 +160,27 @@ func decode(plain []byte) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Keyring{name: c.Name, sign: sign, box: box, keks: keks}, nil
+	signer, err := decodeSigner(sign, c.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	return &Keyring{name: c.Name, sign: sign, signer: signer, box: box, keks: keks}, nil
+}
+
+// decodeSigner is the signing key with its certificate, which must be for it.
+func decodeSigner(k *seal.SigningKey, certificate []byte) (statement.Signer, error) {
+	if len(certificate) == 0 {
+		return k, nil
+	}
+	e, err := statement.ParseEnvelope(certificate)
+	if err != nil {
+		return nil, broken(errors.New("certificate"))
+	}
+	signer, err := statement.Certified(k, e)
+	if err != nil {
+		return nil, broken(errors.New("certificate"))
+	}
+	return signer, nil
 }
 
 func decodeKEKs(stored []storedKEK) ([]kek, error) {

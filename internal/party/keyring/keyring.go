@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
@@ -13,10 +14,11 @@ import (
 
 // Keyring holds a party's private keys, unlocked. It is immutable and may be used concurrently.
 type Keyring struct {
-	name string
-	sign *seal.SigningKey
-	box  *seal.BoxKey
-	keks []kek // the first wraps; all unwrap
+	name   string
+	sign   *seal.SigningKey
+	signer statement.Signer // sign, with its certificate where it is not the root
+	box    *seal.BoxKey
+	keks   []kek // the first wraps; all unwrap
 }
 
 type kek struct {
@@ -46,7 +48,7 @@ func New(name string) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Keyring{name: name, sign: sign, box: box, keks: []kek{k}}, nil
+	return &Keyring{name: name, sign: sign, signer: sign, box: box, keks: []kek{k}}, nil
 }
 
 func newKEK() (kek, error) {
@@ -62,14 +64,47 @@ func newKEK() (kek, error) {
 // Name of the party.
 func (k *Keyring) Name() string { return k.name }
 
-// Signer signs statements as the party.
-func (k *Keyring) Signer() *seal.SigningKey { return k.sign }
+// Signer signs statements as the party: with its root key, or with an online key that the root certified.
+func (k *Keyring) Signer() statement.Signer { return k.signer }
+
+// Root is the party's root key, whose fingerprint is the party's.
+func (k *Keyring) Root() statement.PublicKey { return statement.RootOf(k.signer) }
+
+// WithOnlineKey is the keyring with a fresh signing key, certified by the root. What it had before is not kept: it need not sign again.
+func (k *Keyring) WithOnlineKey(root *KeyFile, c Terms) (*Keyring, error) {
+	if root.Fingerprint() != k.Fingerprint() {
+		return nil, fault.New(fault.NoKey, "this root key is another party's", "give the root key of "+k.name, nil)
+	}
+	if before := statement.CertificateOf(k.signer); before != nil {
+		c.serial = before.Body().Serial
+	}
+	sign, err := seal.NewSigningKey()
+	if err != nil {
+		return nil, err
+	}
+	certificate, err := root.Certify(sign, c)
+	if err != nil {
+		return nil, err
+	}
+	out := *k
+	out.sign = sign
+	out.signer, err = statement.Certified(sign, certificate)
+	return &out, err
+}
+
+// TakeRoot is the signing key as a file of its own, for a keyring whose signing key is its party's root.
+func (k *Keyring) TakeRoot() (*KeyFile, error) {
+	if statement.CertificateOf(k.signer) != nil {
+		return nil, fault.New(fault.Usage, "the root key is not in this keyring", "it has been moved to a file already", nil)
+	}
+	return &KeyFile{use: UseRoot, name: k.name, key: k.sign}, nil
+}
 
 // Box opens what others seal to the party.
 func (k *Keyring) Box() *seal.BoxKey { return k.box }
 
 // Fingerprint of the party.
-func (k *Keyring) Fingerprint() statement.Fingerprint { return k.sign.Fingerprint() }
+func (k *Keyring) Fingerprint() statement.Fingerprint { return statement.PartyOf(k.signer) }
 
 // Wrap is keystore.KeyStore's: id of the KEK ‖ AES-256-GCM (docs/spec/keyring.md, section 4).
 func (k *Keyring) Wrap(_ context.Context, n seal.KeyName, key *seal.DataKey) ([]byte, error) {

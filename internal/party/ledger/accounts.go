@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/cordon-exchange/cordon/privacy/dp/account"
@@ -16,9 +17,15 @@ type Accounts struct {
 	revoked  map[statement.Digest]bool             // contracts whose grant was revoked
 	judged   map[statement.Digest]bool             // contracts and pools that a rule granted, signed or refused
 	byRule   int64
-	charges  []charge
-	budgets  map[string][]account.Event // by data set, all its versions together
-	refusals map[refused]int
+	officers statement.Digest          // the list in force
+	approved map[statement.Digest]bool // approvals that counted
+
+	repairedMS int64           // of the last repair; 0: none
+	published  map[string]bool // data sets
+	exhausted  map[string]bool // data sets whose budget a repair gave up
+	charges    []charge
+	budgets    map[string][]account.Event // by data set, all its versions together
+	refusals   map[refused]int
 }
 
 type charge struct {
@@ -54,7 +61,7 @@ type Exposure struct {
 	Columns    []statement.Opening   `json:"columns"`
 	ReleasedMS int64                 `json:"released_ms"`
 	Appraisal  *statement.Appraisal  `json:"appraisal,omitempty"` // of what keys were released to; entries of older versions lack it
-	Receipt    statement.Digest      `json:"receipt,omitempty"` // empty: open
+	Receipt    statement.Digest      `json:"receipt,omitempty"`   // empty: open
 	Outcome    string                `json:"outcome,omitempty"`
 	Bytes      int64                 `json:"bytes,omitempty"`
 	ClosedMS   int64                 `json:"closed_ms,omitempty"`
@@ -69,7 +76,8 @@ func newAccounts() *Accounts {
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
-		budgets: map[string][]account.Event{}, refusals: map[refused]int{},
+		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
+		refusals: map[refused]int{},
 	}
 }
 
@@ -109,6 +117,8 @@ func (a *Accounts) apply(e *Entry) {
 			delete(a.grants, e.Contract)
 			a.revoked[e.Contract] = true
 		}
+	case KindPublish, KindRetire:
+		a.published[e.Name] = true
 	case KindPool:
 		a.judged[e.About] = true
 	case KindRefusal:
@@ -121,6 +131,14 @@ func (a *Accounts) apply(e *Entry) {
 			j.last = *e
 			a.refusals[refused{e.AtMS / dayMS, e.Contract != ""}]++
 		}
+	case KindOfficers:
+		a.officers = e.About
+	case KindRepair:
+		a.repair(e)
+	case KindExhaust:
+		a.exhausted[e.Name] = true
+	case KindApprove:
+		a.approved[e.Approval] = true
 	case KindCharge:
 		j := a.job(e.Job)
 		j.Contract, j.Requester, j.Charged, j.ChargedMS = e.Contract, e.Requester, e.Charged, e.AtMS
@@ -132,6 +150,33 @@ func (a *Accounts) apply(e *Entry) {
 	case KindClose:
 		a.close(e)
 	}
+}
+
+// repair takes everything as said that lost entries may have said: no grant from before is in force, for its revocation may be lost.
+func (a *Accounts) repair(e *Entry) {
+	a.repairedMS = max(a.repairedMS, e.AtMS)
+	for contract := range a.grants {
+		delete(a.grants, contract)
+		a.revoked[contract] = true
+	}
+}
+
+// RepairedMS is the time of the last repair; 0 if there was none. What was signed before it may be in entries that are lost.
+func (a *Accounts) RepairedMS() int64 { return a.repairedMS }
+
+// Exhausted reports whether a repair gave up a data set's privacy budget.
+func (a *Accounts) Exhausted(dataset string) bool { return a.exhausted[dataset] }
+
+// Datasets are those that the entries name.
+func (a *Accounts) Datasets() []string {
+	seen := map[string]bool{}
+	for name := range a.budgets {
+		seen[name] = true
+	}
+	for name := range a.published {
+		seen[name] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
 }
 
 func (a *Accounts) job(d statement.Digest) *Job {
@@ -192,15 +237,32 @@ func (a *Accounts) Grant(contract statement.Digest) (grant statement.Digest, rev
 	return a.grants[contract], a.revoked[contract]
 }
 
+// Officers is the digest of the list of officers in force; empty if there never was one.
+func (a *Accounts) Officers() statement.Digest { return a.officers }
+
+// Approved reports whether this approval was recorded before.
+func (a *Accounts) Approved(approval statement.Digest) bool { return a.approved[approval] }
+
 // Judged reports whether a rule has decided about this contract or pool before.
 func (a *Accounts) Judged(d statement.Digest) bool { return a.judged[d] }
 
-// GrantedByRule counts the contracts that standing rules granted.
-func (a *Accounts) GrantedByRule() int64 { return a.byRule }
+// GrantedByRule counts the contracts that standing rules granted: as many as can be, once entries were lost.
+func (a *Accounts) GrantedByRule() int64 {
+	if a.repairedMS != 0 {
+		return manyLost
+	}
+	return a.byRule
+}
 
-// QueriesSince counts the charged jobs of a requester since a time.
+// manyLost is how much lost entries are taken to say: more than any limit, and far from overflow where several are added.
+const manyLost = 1 << 40
+
+// QueriesSince counts the charged jobs of a requester since a time: more than any quota, if entries of that time may be lost.
 func (a *Accounts) QueriesSince(requester statement.Fingerprint, sinceMS int64) int64 {
 	var n int64
+	if a.repairedMS != 0 && sinceMS <= a.repairedMS {
+		return manyLost
+	}
 	for _, c := range a.charges {
 		if c.requester == requester && c.atMS >= sinceMS {
 			n++

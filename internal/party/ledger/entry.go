@@ -20,6 +20,11 @@ const (
 	KindRelease = "release" // keys were released: opens an exposure
 	KindClose   = "close"   // a receipt closed an exposure
 	KindRefusal = "refusal" // something was refused, and why
+
+	KindOfficers = "officers" // another list of officers is in force
+	KindRepair   = "repair"   // the party goes on with a ledger that lost entries: from here on all that they may have said counts as said
+	KindExhaust  = "exhaust"  // a data set's privacy budget counts as spent, for ever
+	KindApprove  = "approve"  // an officer's approval counted towards what was signed
 )
 
 // MaxEntry bounds one encoded entry, in bytes.
@@ -63,6 +68,7 @@ type Entry struct {
 	Rho       account.Amount        `json:"rho,omitempty"`
 	Delta     account.Amount        `json:"delta,omitempty"`
 	Appraisal *statement.Appraisal  `json:"appraisal,omitempty"` // what keys were released to, and by which policies
+	Approval  statement.Digest      `json:"approval,omitempty"`
 }
 
 // event is a charge as the account of its data set takes it up. The organisation is the requester; Release names what noise
@@ -129,6 +135,12 @@ func (e *Entry) valid() error {
 			e.Grant.Valid() && e.Number >= 1 && len(e.Columns) > 0 && (e.Appraisal == nil || e.Appraisal.Valid()) // older entries have none
 	case KindClose:
 		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Receipt.Valid() && e.Outcome != ""
+	case KindOfficers, KindRepair:
+		ok = ok && e.About.Valid()
+	case KindExhaust:
+		ok = ok && e.About.Valid() && e.Name != ""
+	case KindApprove:
+		ok = ok && e.About.Valid() && e.Requester.Valid() && e.Name != "" && e.Approval.Valid()
 	case KindRefusal:
 		ok = ok && e.Stage != "" && e.Code != ""
 	default:

@@ -3,7 +3,8 @@ package ledger
 import (
 	"context"
 	"errors"
-	"path/filepath"
+	"io/fs"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,9 @@ type Ledger struct {
 	now     func() time.Time
 	release func()
 	file    file
+	fence   *fence // nil: none, in tests
+	lost    chan struct{}
+	once    sync.Once
 
 	mu       sync.Mutex
 	idle     *sync.Cond // flushing turned false
@@ -45,32 +49,65 @@ type batch struct {
 // ErrClosed is returned by appends to a closed ledger.
 var ErrClosed = errors.New("ledger: closed")
 
-func path(dir string) string { return filepath.Join(dir, "ledger.ndjson") }
-
-// Open locks the ledger in dir, verifies all of it and drops the torn rest of an
-// append that never returned. now is the party's clock.
+// Open takes the ledger in dir for this process: it holds the newest epoch, or claims the next, and locks it. It verifies all of it
+// and drops the torn rest of an append that never returned. now is the party's clock.
 func Open(dir string, owner statement.Fingerprint, now func() time.Time) (*Ledger, error) {
 	if err := home.MkdirAll(dir); err != nil {
 		return nil, err
 	}
-	release, err := home.LockFile(filepath.Join(dir, "lock"), "another process writes this ledger")
+	c, err := held(dir)
 	if err != nil {
 		return nil, err
 	}
-	f, src, err := openFile(path(dir))
+	release, err := home.LockFile(lockFile(dir, c.Epoch), "another process writes this ledger")
 	if err != nil {
-		release()
-		return nil, storage(err)
+		return nil, err
 	}
-	l, err := load(f, src, owner, now)
+	l, err := openEpoch(dir, c.Epoch, owner, now)
 	if err != nil {
-		f.Close()
 		release()
 		return nil, err
 	}
 	l.release = release
 	return l, nil
 }
+
+// openEpoch opens the file of an epoch that is claimed and locked.
+func openEpoch(dir string, epoch int64, owner statement.Fingerprint, now func() time.Time) (*Ledger, error) {
+	if err := os.Remove(releasedFile(dir, epoch)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, storage(err)
+	}
+	if err := copyOver(dir, epoch, owner); err != nil {
+		return nil, err
+	}
+	f, src, err := openFile(entriesFile(dir, epoch))
+	if err != nil {
+		return nil, storage(err)
+	}
+	l, err := load(f, src, owner, now)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	l.fence = &fence{dir: dir, epoch: epoch}
+	if err := l.fence.holds(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Held reports whether this process still has the ledger. Once it has not, it never has again: see Lost.
+func (l *Ledger) Held() error {
+	err := l.fence.holds()
+	if errors.Is(err, ErrLost) {
+		l.once.Do(func() { close(l.lost) })
+	}
+	return err
+}
+
+// Lost is closed once another writer was seen to have taken over.
+func (l *Ledger) Lost() <-chan struct{} { return l.lost }
 
 func load(f file, src []byte, owner statement.Fingerprint, now func() time.Time) (*Ledger, error) {
 	entries, head, whole, err := parse(src, owner)
@@ -79,7 +116,7 @@ func load(f file, src []byte, owner statement.Fingerprint, now func() time.Time)
 	}
 	l := &Ledger{
 		now: now, file: f, release: func() {}, entries: entries, durable: len(entries), size: whole,
-		head: head, synced: head, accounts: fold(entries), dirty: whole < int64(len(src)),
+		head: head, synced: head, accounts: fold(entries), dirty: whole < int64(len(src)), lost: make(chan struct{}),
 	}
 	l.idle = sync.NewCond(&l.mu)
 	return l, l.clean()
@@ -218,7 +255,18 @@ func (l *Ledger) flush(b *batch) {
 	l.idle.Broadcast()
 }
 
+// write makes a batch durable, and reports it only if nobody has taken over by then: who takes over later reads it.
 func (l *Ledger) write(b *batch, at int64, dirty bool) error {
+	if err := l.Held(); err != nil {
+		return err
+	}
+	if err := l.put(b, at, dirty); err != nil {
+		return err
+	}
+	return l.Held()
+}
+
+func (l *Ledger) put(b *batch, at int64, dirty bool) error {
 	if dirty {
 		if err := l.file.Truncate(at); err != nil {
 			return err
@@ -234,6 +282,9 @@ func (l *Ledger) write(b *batch, at int64, dirty bool) error {
 func (l *Ledger) undo(b *batch, err error) {
 	l.dirty = true
 	b.err = storage(err)
+	if errors.Is(err, ErrLost) {
+		b.err = err
+	}
 	close(b.done)
 	if l.queue != nil {
 		l.queue.err = b.err
@@ -243,8 +294,10 @@ func (l *Ledger) undo(b *batch, err error) {
 	l.entries = l.entries[:l.durable]
 	l.accounts = fold(l.entries)
 	l.head = l.synced
-	// If even this fails, the next append tries again before it writes.
-	_ = l.clean()
+	// If even this fails, the next append tries again before it writes. A file that others took over is left to them.
+	if !errors.Is(err, ErrLost) {
+		_ = l.clean()
+	}
 }
 
 // View lets f read the accounts, durable entries and those about to be.
@@ -315,6 +368,10 @@ func (l *Ledger) Close() error {
 	}
 	l.closed = true
 	err := l.file.Close()
+	if l.fence != nil && l.Held() == nil {
+		// On a full disk it counts as not given back: another machine then needs a person's word, this one does not.
+		_ = home.WriteFile(releasedFile(l.fence.dir, l.fence.epoch), nil)
+	}
 	l.release()
 	return err
 }

@@ -45,7 +45,7 @@ func fill(t testing.TB, dir string, n int) []byte {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b, err := os.ReadFile(path(dir))
+	b, err := os.ReadFile(current(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,14 +79,14 @@ func TestTornAnywhere(t *testing.T) {
 	src := fill(t, t.TempDir(), 3)
 	for cut := range src {
 		dir := t.TempDir()
-		if err := os.WriteFile(path(dir), src[:cut], 0o600); err != nil {
+		if err := os.WriteFile(current(dir), src[:cut], 0o600); err != nil {
 			t.Fatal(err)
 		}
 		l, err := Open(dir, owner, clock)
 		if err != nil {
 			t.Fatalf("cut at %d: %v", cut, err)
 		}
-		if left, err := os.ReadFile(path(dir)); err != nil || len(left) > 0 && left[len(left)-1] != '\n' {
+		if left, err := os.ReadFile(current(dir)); err != nil || len(left) > 0 && left[len(left)-1] != '\n' {
 			t.Fatalf("cut at %d: the torn rest is still in the file (%v)", cut, err)
 		}
 		whole := bytes.Count(src[:cut], []byte("\n"))
@@ -126,14 +126,14 @@ func TestDamaged(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
-			if err := os.WriteFile(path(dir), c.src, 0o600); err != nil {
+			if err := os.WriteFile(current(dir), c.src, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			_, err := Open(dir, owner, clock)
 			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), fmt.Sprintf("ledger damaged at entry %d:", c.entry)) || fault.ExitCode(err) != 4 {
 				t.Fatalf("got %v", err)
 			}
-			if after, _ := os.ReadFile(path(dir)); !bytes.Equal(after, c.src) {
+			if after, _ := os.ReadFile(current(dir)); !bytes.Equal(after, c.src) {
 				t.Fatal("a damaged ledger was changed")
 			}
 		})
@@ -369,7 +369,7 @@ func TestExposures(t *testing.T) {
 
 func TestIncompleteEntriesAreRefused(t *testing.T) {
 	l := open(t, t.TempDir())
-	for _, kind := range []string{"", "other", KindPublish, KindGrant, KindRevoke, KindCharge, KindBudget, KindRelease, KindClose, KindRefusal} {
+	for _, kind := range []string{"", "other", KindPublish, KindGrant, KindRevoke, KindCharge, KindBudget, KindRelease, KindClose, KindRefusal, KindApprove, KindOfficers, KindExhaust, KindRepair} {
 		if _, err := l.Append(t.Context(), Entry{Kind: kind}, nil); err == nil {
 			t.Errorf("kind %q without its fields was written", kind)
 		}

@@ -63,7 +63,7 @@ func damagedAt(seq int64, what string) error {
 // VerifyFile checks a ledger's file without locking it: a line that is being
 // written at this moment does not count.
 func VerifyFile(dir string, owner statement.Fingerprint) ([]Entry, Head, error) {
-	src, err := os.ReadFile(path(dir))
+	src, err := os.ReadFile(current(dir))
 	if err != nil {
 		return nil, Head{}, fault.New(fault.LocalStorage, "can't read the ledger", "check the home folder", err)
 	}

@@ -45,6 +45,10 @@ func story() []Entry {
 			Kind: KindBudget, Job: job, Contract: contract, Requester: asker, Release: digest("question"), Name: "strikes",
 			Epsilon: "1/10", Rho: "1/200", Delta: "1/4000000",
 		},
+		{Kind: KindApprove, About: digest("list"), Requester: asker, Name: "officers", Approval: digest("approval")},
+		{Kind: KindOfficers, About: digest("list")},
+		{Kind: KindExhaust, About: digest("record"), Name: "strikes"},
+		{Kind: KindRepair, About: digest("record"), Reason: "disk lost"},
 	}
 }
 

@@ -133,7 +133,7 @@ func matches(e *statement.Envelope, q client.Query) bool {
 		return err == nil && (q.About == "" || b.Contract == q.About)
 	case client.Revocations:
 		b, err := statement.DecodeUnverified[statement.Revocation](e.Payload)
-		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (q.About == "" || b.Revokes == q.About)
+		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (q.About == "" || b.Revokes == q.About) && (q.Name == wire.KeyRevocation) == (b.Key != "" && q.Name != "")
 	case client.Pools:
 		b, err := statement.DecodeUnverified[statement.Pool](e.Payload)
 		return err == nil && (q.Name == "" || b.Name == q.Name) && q.Pending == (len(e.Signatures) < len(b.Members))

@@ -13,6 +13,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/pme"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -29,7 +30,31 @@ type Publisher struct {
 	Store    *dataset.Store   // required
 	Ledger   *ledger.Ledger   // required
 	Signer   statement.Signer // required
+	Officers *officers.Gate   // required: dual control, where there is any
 	Now      func() time.Time // required
+}
+
+// Publication is what officers approve where dual control is required for policies: which policy, with its standing rules, which
+// version of which data set is offered under. An offer is signed only for one that was approved.
+type Publication struct {
+	Format  string                `json:"format"` // PublicationFormat
+	Party   statement.Fingerprint `json:"party"`
+	Dataset string                `json:"dataset"`
+	Version string                `json:"version"`
+	Policy  string                `json:"policy"`
+}
+
+// PublicationFormat names the format of a Publication, with its version.
+const PublicationFormat = "cordon-publication/1"
+
+func (p *Publisher) approved(ctx context.Context, dataset, version string, policy []byte) error {
+	payload, err := statement.Marshal(Publication{
+		Format: PublicationFormat, Party: statement.PartyOf(p.Signer), Dataset: dataset, Version: version, Policy: string(policy),
+	})
+	if err != nil {
+		return err
+	}
+	return p.Officers.Require(ctx, statement.ActionPolicy, payload)
 }
 
 // Publish seals the file, uploads it, and signs and posts the offer. The wrapped
@@ -53,7 +78,10 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 	if same && !r.EvenIfUnchanged {
 		return p.finish(ctx, newest, t)
 	}
-	id := dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: r.Dataset, Version: r.Version}
+	if err := p.approved(ctx, r.Dataset, r.Version, t.Policy.Text()); err != nil {
+		return nil, err // before hours of sealing, and again when the offer is signed
+	}
+	id := dataset.ID{Owner: statement.PartyOf(p.Signer), Dataset: r.Dataset, Version: r.Version}
 	var names []string
 	for _, c := range t.Schema {
 		names = append(names, c.Name)
@@ -208,6 +236,9 @@ func (p *Publisher) offer(ctx context.Context, id dataset.ID, t *Table, keys *da
 	}
 	if last, ok := p.Store.Latest(id.Dataset); ok {
 		o.Replaces = last.Offer.Digest()
+	}
+	if err := p.approved(ctx, o.Dataset, o.Version, []byte(o.Policy)); err != nil {
+		return nil, err
 	}
 	e, err := statement.Sign(o, p.Signer)
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
 	"github.com/cordon-exchange/cordon/pme"
 	"github.com/cordon-exchange/cordon/seal"
@@ -400,7 +401,8 @@ func newPublisher(t *testing.T) *publisher {
 	}
 	t.Cleanup(func() { l.Close() })
 	ex := partytest.New()
-	return &publisher{&Publisher{Exchange: ex, Store: store, Ledger: l, Signer: ring.Signer(), Now: now}, ex, dir, ring}
+	gate := &officers.Gate{Home: dir, Ledger: l, Self: ring.Fingerprint(), Now: now}
+	return &publisher{&Publisher{Exchange: ex, Store: store, Ledger: l, Signer: ring.Signer(), Officers: gate, Now: now}, ex, dir, ring}
 }
 
 // TestPublish: what lies in the lake is ciphertext, opens with the committed

@@ -36,7 +36,7 @@ type Asker struct {
 	Now      func() time.Time
 }
 
-func (a *Asker) self() statement.Fingerprint { return a.Signer.Public().Fingerprint() }
+func (a *Asker) self() statement.Fingerprint { return statement.PartyOf(a.Signer) }
 
 // Question is a query under a contract, or, for explain alone, over data named directly.
 type Question struct {

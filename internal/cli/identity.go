@@ -1,0 +1,439 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// rootFlags name the root key's file and how its passphrase is given.
+type rootFlags struct {
+	key, passphraseFile, generatePassphrase string
+}
+
+func (f *rootFlags) passphrase() (keyring.Passphrase, error) {
+	if f.passphraseFile != "" {
+		return keyring.ReadPassphrase(f.passphraseFile)
+	}
+	typed, err := askPassphrase("passphrase of the root key: ")
+	if err != nil {
+		return keyring.Passphrase{}, err
+	}
+	return keyring.NewPassphrase(typed)
+}
+
+func (f *rootFlags) open() (*keyring.KeyFile, error) {
+	if f.key == "" {
+		return nil, fault.New(fault.Usage, "no root key given", "add --root-key FILE, on the medium that holds it", nil)
+	}
+	p, err := f.passphrase()
+	if err != nil {
+		return nil, err
+	}
+	return keyring.ReadKeyFile(f.key, keyring.UseRoot, p)
+}
+
+// write puts a root key into a new file, and reads it back: from then on it is the only copy.
+func (f *rootFlags) write(root *keyring.KeyFile) error {
+	p, err := newPassphrase(initFlags{passphraseFile: f.passphraseFile, generatePassphrase: f.generatePassphrase})
+	if err != nil {
+		return err
+	}
+	if err := root.Write(f.key, p); err != nil {
+		return err
+	}
+	back, err := keyring.ReadKeyFile(f.key, keyring.UseRoot, p)
+	if err != nil {
+		return err
+	}
+	if back.Fingerprint() != root.Fingerprint() {
+		return fault.New(fault.LocalStorage, "the root key's file holds another key than was written", "use another medium", nil)
+	}
+	return nil
+}
+
+func (f *rootFlags) addExisting(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.key, "root-key", "", "file of the party's root key (required)")
+	cmd.Flags().StringVar(&f.passphraseFile, "root-passphrase-file", "", "read the root key's passphrase from a file instead of the terminal")
+}
+
+func (f *rootFlags) addNew(cmd *cobra.Command, name, usage string) {
+	cmd.Flags().StringVar(&f.key, name, "", usage)
+	cmd.Flags().StringVar(&f.passphraseFile, "root-passphrase-file", "", "read the root key's passphrase from a file instead of the terminal")
+	cmd.Flags().StringVar(&f.generatePassphrase, "generate-root-passphrase", "", "make a random passphrase for the root key and write it to a new file")
+}
+
+// termFlags are what a certificate says beside its key.
+type termFlags struct {
+	days     int
+	purposes []string
+}
+
+func (f *termFlags) add(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&f.days, "days", 365, "for how many days the online key is certified")
+	cmd.Flags().StringSliceVar(&f.purposes, "purpose", nil, "what it may sign: "+strings.Join(statement.Purposes(), ", ")+" (default all)")
+}
+
+// terms begin when the party did: a new key also signs again what an earlier one said.
+func (f *termFlags) terms(created int64) (keyring.Terms, error) {
+	if f.days < 1 || f.days > 3660 {
+		return keyring.Terms{}, fault.New(fault.Usage, "--days is out of range", "give a number from 1 to 3660", nil)
+	}
+	return keyring.Terms{Purposes: f.purposes, From: time.UnixMilli(created), Until: time.Now().AddDate(0, 0, f.days)}, nil
+}
+
+// closedHome is a home whose agent does not run, with its keyring open.
+type closedHome struct {
+	dir     home.Dir
+	config  home.Config
+	ring    *keyring.Keyring
+	pass    keyring.Passphrase
+	release func()
+}
+
+func openClosed(path, passphraseFile string) (*closedHome, error) {
+	dir, err := home.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	h := &closedHome{dir: dir}
+	if h.release, err = dir.Lock(); err != nil {
+		return nil, err
+	}
+	if err := h.unlock(passphraseFile); err != nil {
+		h.release()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *closedHome) unlock(passphraseFile string) (err error) {
+	if h.config, err = h.dir.Config(); err != nil {
+		return err
+	}
+	file, err := os.ReadFile(h.dir.Keyring())
+	if err != nil {
+		return fault.New(fault.NoKey, "the keyring is missing", "restore keyring.age from a backup", err)
+	}
+	if passphraseFile != "" {
+		h.pass, err = keyring.ReadPassphrase(passphraseFile)
+	} else {
+		var typed []byte
+		if typed, err = askPassphrase("passphrase: "); err == nil {
+			h.pass, err = keyring.NewPassphrase(typed)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if h.ring, err = keyring.Decrypt(file, h.pass); err != nil {
+		return err
+	}
+	if h.ring.Fingerprint() != h.config.Fingerprint {
+		return fault.New(fault.Untrusted, "the keyring is another party's than config.json says", "restore the home folder from one backup", nil)
+	}
+	return nil
+}
+
+// replace makes ring the home's keyring, whole or not at all, then tells config.json.
+func (h *closedHome) replace(ring *keyring.Keyring) error {
+	file, err := ring.Encrypt(h.pass)
+	if err != nil {
+		return err
+	}
+	if err := home.WriteFile(h.dir.Keyring(), file); err != nil {
+		return err
+	}
+	h.config.Online = onlineOf(ring)
+	return h.dir.WriteConfig(h.config)
+}
+
+// approved holds a certificate to dual control, where it is required for keys. Its key is fresh each time, so the officers have to
+// be there.
+func (h *closedHome) approved(cmd *cobra.Command, ring *keyring.Keyring) error {
+	l, err := ledger.Open(h.dir.Ledger(), h.config.Fingerprint, time.Now)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	return officersHere(cmd, &officers.Gate{Home: h.dir, Ledger: l, Self: h.config.Fingerprint, Now: time.Now},
+		statement.ActionKey, statement.CertificateOf(ring.Signer()).Envelope().Payload)
+}
+
+// officersHere is Gate.Require with the officers whose keys the command was given.
+func officersHere(cmd *cobra.Command, g *officers.Gate, action string, payload []byte) error {
+	err := g.Require(cmd.Context(), action, payload)
+	if w := new(officers.Waiting); !errors.As(err, &w) {
+		return err
+	}
+	keys, kerr := officerKeys(cmd)
+	if kerr != nil {
+		return kerr
+	}
+	if len(keys) == 0 {
+		return fault.New(fault.Refused, err.Error(), "the officers have to be here: add --officer FILE for each", nil)
+	}
+	_, list, lerr := g.InForce()
+	if lerr != nil {
+		return lerr
+	}
+	for _, k := range keys {
+		e, err := statement.Sign(statement.Approval{
+			Officer: k.Fingerprint(), Party: g.Self, Action: action, About: statement.Sum(payload), Officers: list, AtMS: g.Now().UnixMilli(),
+		}, k.Signer())
+		if err != nil {
+			return err
+		}
+		if _, err := g.Add(e.Bytes()); err != nil {
+			return err
+		}
+	}
+	return g.Require(cmd.Context(), action, payload)
+}
+
+func onlineOf(ring *keyring.Keyring) *home.Online {
+	c := statement.CertificateOf(ring.Signer())
+	if c == nil {
+		return nil
+	}
+	return &home.Online{Key: c.Body().Key, Serial: c.Body().Serial, UntilMS: c.Body().UntilMS}
+}
+
+type keyInfo struct {
+	partyInfo
+	RootKey string `json:"root_key,omitempty"` // file
+}
+
+func newPartyOfflineRoot() *cobra.Command {
+	var path, passphraseFile string
+	var root rootFlags
+	var terms termFlags
+	var json bool
+	cmd := &cobra.Command{
+		Use:   "offline-root --home DIR --root-key FILE",
+		Short: "Move the root key out of the home folder",
+		Long: `Move the root key of a party out of its home folder: the signing key that the keyring
+holds goes into a file of its own, under a passphrase of its own, and the keyring
+gets a fresh online key that it certifies. The fingerprint stays, and partners need
+do nothing. The agent must not run.
+
+Backups of the keyring from before hold the root key: destroy them, or keep them as
+you keep the file. Whoever loses the file can't certify or revoke any more: keep a copy.
+
+Exit codes: 0 done, 2 usage or the agent runs, 5 unusable passphrase, 8 a file can't be written.`,
+		Example: `  cordon party offline-root --home ./delta --root-key /media/usb/delta.root`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if root.key == "" {
+				return fault.New(fault.Usage, "no file for the root key given", "add --root-key FILE, on the medium that is to hold it", nil)
+			}
+			h, err := openClosed(path, passphraseFile)
+			if err != nil {
+				return err
+			}
+			defer h.release()
+			key, err := h.ring.TakeRoot()
+			if err != nil {
+				return err
+			}
+			t, err := terms.terms(h.config.CreatedMS)
+			if err != nil {
+				return err
+			}
+			ring, err := h.ring.WithOnlineKey(key, t)
+			if err != nil {
+				return err
+			}
+			if err := h.approved(cmd, ring); err != nil {
+				return err
+			}
+			if err := root.write(key); err != nil {
+				return err
+			}
+			if err := h.replace(ring); err != nil {
+				return err
+			}
+			return showKeys(cmd, h, root.key, json)
+		},
+	}
+	addHome(cmd, &path, &passphraseFile, &json)
+	root.addNew(cmd, "root-key", "new file for the root key (required)")
+	terms.add(cmd)
+	return addOfficers(cmd)
+}
+
+func addHome(cmd *cobra.Command, path, passphraseFile *string, json *bool) {
+	cmd.Flags().StringVar(path, "home", os.Getenv("CORDON_HOME"), "home folder of the party; default $CORDON_HOME")
+	cmd.Flags().StringVar(passphraseFile, "passphrase-file", "", "read the keyring's passphrase from a file instead of the terminal")
+	cmd.Flags().BoolVar(json, "json", false, "print JSON")
+}
+
+func showKeys(cmd *cobra.Command, h *closedHome, rootFile string, json bool) error {
+	info := keyInfo{partyInfo: infoOf(h.config, h.dir), RootKey: rootFile}
+	if json {
+		return printJSON(cmd.OutOrStdout(), info)
+	}
+	return info.text(cmd.OutOrStdout())
+}
+
+func newPartyRotateKey() *cobra.Command {
+	var path, passphraseFile string
+	var root rootFlags
+	var terms termFlags
+	var json bool
+	cmd := &cobra.Command{
+		Use:   "rotate-key --home DIR --root-key FILE",
+		Short: "Certify a fresh online signing key",
+		Long: `Certify a fresh online signing key with the party's root key, and put it into the
+keyring in place of the one before. The fingerprint stays, and partners need do
+nothing: what the old key signed stays good. If the old key may be in other hands,
+revoke it as well: the agent signs anew what is in force. The agent must not run.
+
+Exit codes: 0 done, 2 usage or the agent runs, 5 unusable passphrase or another party's
+root key, 8 the keyring can't be written.`,
+		Example: `  cordon party rotate-key --home ./delta --root-key /media/usb/delta.root
+  cordon party rotate-key --home ./delta --root-key /media/usb/delta.root --days 90`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			key, err := root.open()
+			if err != nil {
+				return err
+			}
+			h, err := openClosed(path, passphraseFile)
+			if err != nil {
+				return err
+			}
+			defer h.release()
+			if statement.CertificateOf(h.ring.Signer()) == nil {
+				return fault.New(fault.Usage, "the party's root key is in its keyring", "move it out first: 'cordon party offline-root'", nil)
+			}
+			t, err := terms.terms(h.config.CreatedMS)
+			if err != nil {
+				return err
+			}
+			ring, err := h.ring.WithOnlineKey(key, t)
+			if err != nil {
+				return err
+			}
+			if err := h.approved(cmd, ring); err != nil {
+				return err
+			}
+			if err := h.replace(ring); err != nil {
+				return err
+			}
+			return showKeys(cmd, h, "", json)
+		},
+	}
+	addHome(cmd, &path, &passphraseFile, &json)
+	root.addExisting(cmd)
+	terms.add(cmd)
+	return addOfficers(cmd)
+}
+
+type revokeFlags struct {
+	home, key, reason, exchange string
+	root                        rootFlags
+	json                        bool
+}
+
+func newPartyRevokeKey() *cobra.Command {
+	var f revokeFlags
+	cmd := &cobra.Command{
+		Use:   "revoke-key --home DIR --root-key FILE --key KEY",
+		Short: "Revoke an online signing key",
+		Long: `Revoke an online signing key with the party's root key. Nothing that it signed counts
+any more, whatever time it states: who has the key can write any. The exchange tells
+everybody; an agent that still holds the key does not start. Certify another with
+'cordon party rotate-key': the agent then signs anew the offers, grants and pools that
+are in force. Contracts that the key proposed have to be proposed again.
+
+Without --exchange the agent posts it when it starts next.
+
+Exit codes: 0 done, 2 usage, 3 malformed key, 5 unusable passphrase or another party's
+root key, 7 exchange away (it is kept, and posted later), 8 home can't be written.`,
+		Example: `  cordon party revoke-key --home ./delta --root-key /media/usb/delta.root --key ed25519:2a1c… --exchange http://127.0.0.1:7400`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return revokeKey(cmd, f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.home, "home", os.Getenv("CORDON_HOME"), "home folder of the party; default $CORDON_HOME")
+	fl.StringVar(&f.key, "key", "", "the online key, as 'cordon party show' lists it (required)")
+	fl.StringVar(&f.reason, "reason", "", "why, for partners to read")
+	fl.StringVar(&f.exchange, "exchange", "", "URL of the exchange to tell at once")
+	fl.BoolVar(&f.json, "json", false, "print JSON")
+	f.root.addExisting(cmd)
+	return cmd
+}
+
+type revokedInfo struct {
+	Key        string           `json:"key"`
+	Revocation statement.Digest `json:"revocation"`
+	Posted     bool             `json:"posted"`
+}
+
+func revokeKey(cmd *cobra.Command, f revokeFlags) error {
+	online, err := statement.ParsePublicKey(f.key)
+	if err != nil {
+		return fault.New(fault.Input, "--key is not a public key", "'cordon party show' lists the key in use", err)
+	}
+	dir, err := home.Open(f.home)
+	if err != nil {
+		return err
+	}
+	config, err := dir.Config()
+	if err != nil {
+		return err
+	}
+	root, err := f.root.open()
+	if err != nil {
+		return err
+	}
+	if root.Fingerprint() != config.Fingerprint {
+		return fault.New(fault.NoKey, "this root key is another party's", "give the root key of "+config.Name, nil)
+	}
+	e, err := root.RevokeKey(online, f.reason, time.Now())
+	if err != nil {
+		return err
+	}
+	v, err := statement.Verify[statement.Revocation](e, config.Fingerprint)
+	if err != nil {
+		return err
+	}
+	if err := dir.AddRevokedKey(v); err != nil {
+		return err
+	}
+	info := &revokedInfo{Key: f.key, Revocation: v.Digest()}
+	if f.exchange != "" {
+		// The root signs the request itself: it must work though no online key can be trusted.
+		c, err := client.New(client.Options{URL: f.exchange, Signer: root.Signer()})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if _, err := c.PostStatement(cmd.Context(), e); err != nil {
+			return err
+		}
+		info.Posted = true
+	}
+	return show(cmd, &agentFlags{json: f.json}, info, func(w io.Writer, i *revokedInfo) error {
+		posted := "not told the exchange yet: the agent does when it starts"
+		if i.Posted {
+			posted = "the exchange is told"
+		}
+		_, err := fmt.Fprintf(w, "revoked     %s\nrevocation  %s\n%s\n", i.Key, i.Revocation, posted)
+		return err
+	})
+}

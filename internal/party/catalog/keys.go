@@ -1,0 +1,48 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// ErrKeyRevoked says that an online key signed whose party's root revoked it.
+var ErrKeyRevoked = errors.New("catalog: signed by a key that was revoked")
+
+// KeysInForce refuses online keys that were revoked, as far as the exchange shows, or ever showed: whatever such a key signed, and
+// whenever it says it did. It asks each time: what a job rests on must hold now.
+func (c *Catalog) KeysInForce(ctx context.Context, keys []statement.OnlineKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Revocations, Name: wire.KeyRevocation})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range items {
+		v, err := statement.VerifyAuthor[statement.Revocation](&items[i].Envelope)
+		if err == nil && v.Body().Key != "" { // that only the root can have signed, and whose key is the author's own
+			c.revokedKeys[v.Body().Revokes] = true
+		}
+	}
+	for _, k := range keys {
+		if c.revokedKeys[k.Digest()] {
+			return untrusted("a statement is signed by a key that its party revoked", ErrKeyRevoked)
+		}
+	}
+	return nil
+}
+
+// keysInForce is KeysInForce for where a statement that is not in force is passed over.
+func (c *Catalog) keysInForce(ctx context.Context, keys []statement.OnlineKey) (bool, error) {
+	err := c.KeysInForce(ctx, keys)
+	if errors.Is(err, ErrKeyRevoked) {
+		return false, nil
+	}
+	return err == nil, err
+}
