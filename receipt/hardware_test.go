@@ -89,6 +89,9 @@ func TestReceiptsOfEveryKind(t *testing.T) {
 			if strings.Contains(got, "DEBUG") || strings.Contains(got, ", SIMULATED") || strings.Contains(got, "SIMULATED (") || r.Simulated() != (kind == evidence.TPMSoftware) {
 				t.Error("shown as what it is not")
 			}
+			if _, err := statement.Marshal(r.Summary()); err != nil {
+				t.Errorf("the summary has no encoding: %v", err)
+			}
 			if s := r.Summary(); len(s.Found) != 3 || s.Shown.Kind != kind || s.Found[0].Appraisal.Kind != kind {
 				t.Errorf("%+v", s.Shown)
 			}
