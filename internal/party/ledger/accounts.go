@@ -54,7 +54,7 @@ type Exposure struct {
 	Columns    []statement.Opening   `json:"columns"`
 	ReleasedMS int64                 `json:"released_ms"`
 	Appraisal  *statement.Appraisal  `json:"appraisal,omitempty"` // of what keys were released to; entries of older versions lack it
-	Receipt    statement.Digest      `json:"receipt,omitempty"` // empty: open
+	Receipt    statement.Digest      `json:"receipt,omitempty"`   // empty: open
 	Outcome    string                `json:"outcome,omitempty"`
 	Bytes      int64                 `json:"bytes,omitempty"`
 	ClosedMS   int64                 `json:"closed_ms,omitempty"`
