@@ -66,10 +66,11 @@ func text(t *testing.T, r *receipt.Report) string {
 func TestReceiptsOfEveryKind(t *testing.T) {
 	m := machinetest.New(t, receipttest.Start)
 	for kind, want := range map[string][]string{
-		evidence.SGX:   {"sgx-dcap, TCB UpToDate, level of 2025-11-12, no advisory, evaluation 20, collateral until 2026-01-22T15:04:05Z"},
-		evidence.TDX:   {"tdx-dcap, TCB UpToDate, level of 2025-11-12, no advisory, evaluation 20, collateral until 2026-01-22T15:04:05Z"},
-		evidence.SNP:   {"snp, TCB db18000000000004 of line Milan, collateral until 2026-01-22T15:04:05Z"},
-		evidence.Nitro: {"nitro"},
+		evidence.SGX:      {"sgx-dcap, TCB UpToDate, level of 2025-11-12, no advisory, evaluation 20, collateral until 2026-01-22T15:04:05Z"},
+		evidence.TDX:      {"tdx-dcap, TCB UpToDate, level of 2025-11-12, no advisory, evaluation 20, collateral until 2026-01-22T15:04:05Z"},
+		evidence.SNP:      {"snp, TCB db18000000000004 of line Milan, collateral until 2026-01-22T15:04:05Z"},
+		evidence.Nitro:    {"nitro"},
+		evidence.AzureSNP: {"azure-snp, TCB db18000000000004 of line Milan"}, evidence.AzureTDX: {"azure-tdx, TCB UpToDate, level of 2025-11-12"},
 		evidence.TPMSoftware: {
 			"tpm-software, SOFTWARE-ROOTED", "SOFTWARE-ROOTED (no hardware vouches for it)", "SOFTWARE-ROOTED evidence: the operator runs the TPM",
 		},
