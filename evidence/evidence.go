@@ -77,7 +77,7 @@ type Claims struct {
 func (c *Claims) Appraisal() statement.Appraisal {
 	a := statement.Appraisal{
 		Kind: c.Kind, Simulated: c.Simulated, Debug: c.Debug, Status: c.TCB.Status, Advisories: slices.Clone(c.TCB.Advisories),
-		Evaluation: int64(c.TCB.Evaluation), Line: c.TCB.Line, TCB: c.TCB.Version,
+		Evaluation: int64(c.TCB.Evaluation), Line: c.TCB.Line, TCB: c.TCB.Version, Policies: []statement.Digest{},
 	}
 	if !c.TCB.Date.IsZero() {
 		a.TCBDate = c.TCB.Date.UTC().Format(time.DateOnly)

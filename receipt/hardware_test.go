@@ -66,10 +66,11 @@ func text(t *testing.T, r *receipt.Report) string {
 func TestReceiptsOfEveryKind(t *testing.T) {
 	m := machinetest.New(t, receipttest.Start)
 	for kind, want := range map[string][]string{
-		evidence.SGX:   {"sgx-dcap, TCB UpToDate, level of 2025-11-12, no advisory, evaluation 20, collateral until 2026-01-22T15:04:05Z"},
-		evidence.TDX:   {"tdx-dcap, TCB UpToDate, level of 2025-11-12, no advisory, evaluation 20, collateral until 2026-01-22T15:04:05Z"},
-		evidence.SNP:   {"snp, TCB db18000000000004 of line Milan, collateral until 2026-01-22T15:04:05Z"},
-		evidence.Nitro: {"nitro"},
+		evidence.SGX:      {"sgx-dcap, TCB UpToDate, level of 2025-11-12, no advisory, evaluation 20, collateral until 2026-01-22T15:04:05Z"},
+		evidence.TDX:      {"tdx-dcap, TCB UpToDate, level of 2025-11-12, no advisory, evaluation 20, collateral until 2026-01-22T15:04:05Z"},
+		evidence.SNP:      {"snp, TCB db18000000000004 of line Milan, collateral until 2026-01-22T15:04:05Z"},
+		evidence.Nitro:    {"nitro"},
+		evidence.AzureSNP: {"azure-snp, TCB db18000000000004 of line Milan"}, evidence.AzureTDX: {"azure-tdx, TCB UpToDate, level of 2025-11-12"},
 		evidence.TPMSoftware: {
 			"tpm-software, SOFTWARE-ROOTED", "SOFTWARE-ROOTED (no hardware vouches for it)", "SOFTWARE-ROOTED evidence: the operator runs the TPM",
 		},
@@ -88,6 +89,9 @@ func TestReceiptsOfEveryKind(t *testing.T) {
 			}
 			if strings.Contains(got, "DEBUG") || strings.Contains(got, ", SIMULATED") || strings.Contains(got, "SIMULATED (") || r.Simulated() != (kind == evidence.TPMSoftware) {
 				t.Error("shown as what it is not")
+			}
+			if _, err := statement.Marshal(r.Summary()); err != nil {
+				t.Errorf("the summary has no encoding: %v", err)
 			}
 			if s := r.Summary(); len(s.Found) != 3 || s.Shown.Kind != kind || s.Found[0].Appraisal.Kind != kind {
 				t.Errorf("%+v", s.Shown)
