@@ -18,6 +18,7 @@ import (
 // Kinds of what is measured.
 const (
 	Binary = "binary" // the program, as the process perimeter shows it
+	VM     = "vm"     // the program, as the only process of a virtual machine with a TPM in software
 	Nitro  = "nitro"  // an image for a Nitro enclave
 	SNP    = "snp"    // a guest of SEV-SNP, directly booted
 	SGX    = "sgx"    // a SIGSTRUCT
@@ -56,6 +57,17 @@ func OfBinary(program []byte) *Result {
 	r := &Result{Kind: Binary, Build: statement.Sum(program)}
 	sum := sha256.Sum256(program)
 	r.add("sha256", sum[:])
+	return r
+}
+
+// OfVM measures the enclave program as the machine of the vm perimeter does: it extends a register of zeros by its own hash. Whoever
+// runs the machine's TPM can make it say anything.
+func OfVM(program []byte) *Result {
+	r := &Result{Kind: VM, Notes: []string{"SOFTWARE-ROOTED: whoever runs the machine's TPM can make it say this"}}
+	sum := sha256.Sum256(program)
+	value := sha256.Sum256(append(make([]byte, sha256.Size), sum[:]...))
+	r.add("PCR11 sha256", value[:])
+	r.Build = build("tpm-software", []byte("11"), value[:])
 	return r
 }
 

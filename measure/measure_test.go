@@ -22,6 +22,14 @@ func TestBinaryIsTheHashOfTheProgram(t *testing.T) {
 	}
 }
 
+// TestVM has the values that the vm perimeter's own code computes for the same program.
+func TestVM(t *testing.T) {
+	r := OfVM([]byte("program"))
+	if r.Values[0].Hex != "546f10cf94e2e06e0c1fa9afad8efcaa9947c41bc43de9be23bd15d453b68503" || r.Build != "sha256:9878be077fa479e6b91e5e3c8bb0021149cb9a8f7301ac7c41248c605ebf49b2" || !strings.Contains(r.Notes[0], "SOFTWARE-ROOTED") {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestNitro(t *testing.T) {
 	m := eif.Image{Kernel: []byte("k"), Cmdline: "c", Ramdisks: [][]byte{[]byte("a"), []byte("b")}, Metadata: eif.Metadata{DockerInfo: json.RawMessage("{}")}}
 	b, err := m.Bytes()

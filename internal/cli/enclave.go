@@ -43,6 +43,7 @@ its evidence will show, and the build that policies and contracts list. Needs no
 hardware, no agent and no network.
 
   --kind binary  FILE is cordon-enclave: its hash, as the process perimeter shows it
+  --kind vm      FILE is cordon-enclave: PCR11 of a TPM in software
   --kind nitro   FILE is an image (EIF): PCR0, PCR1, PCR2
   --kind snp     FILE is OVMF firmware that measures what it boots; --kernel, --initrd,
                  --cmdline, --vcpus, --vcpu-model, --guest-features as given to QEMU
@@ -67,7 +68,7 @@ Exit codes: 0 done, 2 usage, 3 a file is not there or not of its kind.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return enclaveMeasure(cmd, args[0], f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.kind, "kind", measure.Binary, "what FILE is: binary, nitro, snp, tdx, sgx or uki")
+	flags.StringVar(&f.kind, "kind", measure.Binary, "what FILE is: binary, vm, nitro, snp, tdx, sgx or uki")
 	flags.StringVar(&f.kernel, "kernel", "", "snp: the kernel (required)")
 	flags.StringVar(&f.initrd, "initrd", "", "snp, tdx: the first root folder (required)")
 	flags.StringVar(&f.cmdline, "cmdline", "", "snp, tdx: the command line (required)")
@@ -129,6 +130,8 @@ func (f measureFlags) measure(file []byte) (*measure.Result, error) {
 	switch f.kind {
 	case measure.Binary:
 		return measure.OfBinary(file), nil
+	case measure.VM:
+		return measure.OfVM(file), nil
 	case measure.Nitro:
 		return measure.OfNitro(file)
 	case measure.SGX:
@@ -140,7 +143,7 @@ func (f measureFlags) measure(file []byte) (*measure.Result, error) {
 	case measure.TDX:
 		return f.measureTDX(file)
 	}
-	return nil, fault.New(fault.Usage, fmt.Sprintf("--kind %q is none", f.kind), "one of binary, nitro, snp, tdx, sgx, uki", nil)
+	return nil, fault.New(fault.Usage, fmt.Sprintf("--kind %q is none", f.kind), "one of binary, vm, nitro, snp, tdx, sgx, uki", nil)
 }
 
 func (f measureFlags) measureTDX(kernel []byte) (*measure.Result, error) {
