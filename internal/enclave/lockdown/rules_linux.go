@@ -34,9 +34,6 @@ type condition struct {
 	mask, want uint32
 }
 
-// ownPid stands in for this process's id while the filter is hashed: receipts compare filters, not processes.
-const ownPid = 0
-
 // threadFlags are exactly what glibc's pthread_create passes to clone, so that clone can make threads and nothing
 // else: no process, no namespace.
 const threadFlags = unix.CLONE_VM | unix.CLONE_FS | unix.CLONE_FILES | unix.CLONE_SIGHAND | unix.CLONE_THREAD |
@@ -48,62 +45,81 @@ const largeFile = 0o100000
 // only says that no bit outside of allowed may be set.
 func only(arg, allowed uint32) condition { return condition{arg: arg, mask: ^allowed} }
 
-// none says that no bit of denied may be set.
-func none(arg, denied uint32) condition { return condition{arg: arg, mask: denied} }
-
 // equal says that the argument is exactly want.
 func equal(arg, want uint32) condition { return condition{arg: arg, mask: ^uint32(0), want: want} }
 
-// allowed is the whole list, the frequent ones first. pid is the id of this process, or ownPid for hashing.
-func allowed(pid uint32) []rule {
+// masked compares the argument without the bits of ignore.
+func masked(arg, ignore, want uint32) condition {
+	return condition{arg: arg, mask: ^ignore, want: want}
+}
+
+// Operations of futex, as the kernel numbers them; package unix has no names for them.
+const (
+	futexWait       = 0
+	futexWake       = 1
+	futexWaitBitset = 9
+	futexFlags      = 128 | 256 // PRIVATE, CLOCK_REALTIME
+)
+
+// allowed is the whole list, the frequent ones first.
+func allowed() []rule {
 	return append([]rule{
-		{name: "futex", nr: unix.SYS_FUTEX, reason: "locks of Go, glibc and DuckDB"},
+		{name: "futex", nr: unix.SYS_FUTEX, reason: "locks of Go, glibc and DuckDB: waiting and waking, no inheritance of priorities, no requeueing",
+			anyOf: []condition{masked(1, futexFlags, futexWait), masked(1, futexFlags, futexWake), masked(1, futexFlags, futexWaitBitset)}},
 		{name: "read", nr: unix.SYS_READ, reason: "the channel"},
-		{name: "write", nr: unix.SYS_WRITE, reason: "the channel; waking Go's poller; filling memory files"},
+		{name: "write", nr: unix.SYS_WRITE, reason: "the channel; waking Go's poller"},
 		{name: "pread64", nr: unix.SYS_PREAD64, reason: "DuckDB reads memory files"},
 		{name: "pwrite64", nr: unix.SYS_PWRITE64, reason: "opening columns into memory files"},
 		{name: "fstat", nr: unix.SYS_FSTAT, reason: "DuckDB: size of a memory file"},
 		{name: "nanosleep", nr: unix.SYS_NANOSLEEP, reason: "Go's scheduler"},
-		{name: "clock_nanosleep", nr: unix.SYS_CLOCK_NANOSLEEP, reason: "sleep in C++"},
 		{name: "clock_gettime", nr: unix.SYS_CLOCK_GETTIME, reason: "time, on machines whose clock the vDSO can't read"},
-		{name: "epoll_pwait", nr: unix.SYS_EPOLL_PWAIT, reason: "Go's network poller"},
-		{name: "epoll_ctl", nr: unix.SYS_EPOLL_CTL, reason: "Go's network poller; closing the channel"},
-		{name: "sched_yield", nr: unix.SYS_SCHED_YIELD, reason: "spinning locks"},
-		{name: "madvise", nr: unix.SYS_MADVISE, reason: "allocators give memory back"},
+		{name: "epoll_pwait", nr: unix.SYS_EPOLL_PWAIT, reason: "Go's network poller waits for the channel"},
+		{name: "sched_yield", nr: unix.SYS_SCHED_YIELD, reason: "spinning locks of Go and of DuckDB's allocator"},
+		{name: "madvise", nr: unix.SYS_MADVISE, reason: "allocators give memory back; memory files get theirs ahead of time, and out of dumps",
+			anyOf: []condition{
+				equal(2, unix.MADV_DONTNEED), equal(2, unix.MADV_FREE), equal(2, unix.MADV_HUGEPAGE), equal(2, unix.MADV_NOHUGEPAGE),
+				equal(2, unix.MADV_COLLAPSE), equal(2, unix.MADV_DONTDUMP), equal(2, unix.MADV_POPULATE_WRITE),
+			}},
 		{name: "mmap", nr: unix.SYS_MMAP, reason: "memory, never executable",
-			anyOf: []condition{none(2, unix.PROT_EXEC)}},
-		{name: "mprotect", nr: unix.SYS_MPROTECT, reason: "memory, never executable",
-			anyOf: []condition{none(2, unix.PROT_EXEC)}},
+			anyOf: []condition{only(2, unix.PROT_READ|unix.PROT_WRITE)}},
+		{name: "mprotect", nr: unix.SYS_MPROTECT, reason: "stacks of threads and arenas grow, never executable",
+			anyOf: []condition{only(2, unix.PROT_READ|unix.PROT_WRITE)}},
 		{name: "munmap", nr: unix.SYS_MUNMAP, reason: "memory"},
-		{name: "brk", nr: unix.SYS_BRK, reason: "malloc"},
-		{name: "mlock", nr: unix.SYS_MLOCK, reason: "pages that hold keys"},
-		{name: "openat", nr: unix.SYS_OPENAT, reason: "DuckDB opens /proc/self/fd/N; reading only, and Landlock says where",
+		{name: "openat", nr: unix.SYS_OPENAT, reason: "DuckDB opens /proc/self/fd/N, the receipt needs /proc/self/status; reading only, and Landlock says where",
 			anyOf: []condition{only(2, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|largeFile)}},
 		{name: "close", nr: unix.SYS_CLOSE, reason: "descriptors"},
-		{name: "newfstatat", nr: sysFstatat, reason: "DuckDB: is it a file, is it there"},
 		{name: "ftruncate", nr: unix.SYS_FTRUNCATE, reason: "size of a memory file"},
 		{name: "memfd_create", nr: unix.SYS_MEMFD_CREATE, reason: "memory files for opened columns",
 			anyOf: []condition{only(1, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)}},
+		{name: "fcntl", nr: unix.SYS_FCNTL, reason: "seals of memory files, nothing else",
+			anyOf: []condition{equal(1, unix.F_ADD_SEALS)}},
 		{name: "clone", nr: unix.SYS_CLONE, reason: "threads, nothing else",
 			anyOf: []condition{equal(0, threadFlags)}, otherwise: kill},
-		{name: "set_robust_list", nr: unix.SYS_SET_ROBUST_LIST, reason: "start of a thread"},
-		{name: "rseq", nr: unix.SYS_RSEQ, reason: "start of a thread"},
+		{name: "rseq", nr: unix.SYS_RSEQ, reason: "start of a thread: glibc gives up the process without it",
+			anyOf: []condition{equal(2, 0)}},
 		{name: "sigaltstack", nr: unix.SYS_SIGALTSTACK, reason: "start of a Go thread"},
-		{name: "sched_getaffinity", nr: unix.SYS_SCHED_GETAFFINITY, reason: "number of processors, which Go asks for again and again"},
 		{name: "rt_sigprocmask", nr: unix.SYS_RT_SIGPROCMASK, reason: "start of a thread"},
-		{name: "rt_sigreturn", nr: unix.SYS_RT_SIGRETURN, reason: "return from Go's preemption signal"},
-		{name: "tgkill", nr: unix.SYS_TGKILL, reason: "Go's preemption signal, to this process alone",
-			anyOf: []condition{equal(0, pid)}, otherwise: kill},
-		{name: "gettid", nr: unix.SYS_GETTID, reason: "start of a Go thread: whom to preempt"},
-		{name: "getpid", nr: unix.SYS_GETPID, reason: "Go's preemption signal"},
-		{name: "getrandom", nr: unix.SYS_GETRANDOM, reason: "keys and nonces; hash seeds"},
-		{name: "fcntl", nr: unix.SYS_FCNTL, reason: "seals of memory files; does a descriptor block",
-			anyOf: []condition{equal(1, unix.F_ADD_SEALS), equal(1, unix.F_GET_SEALS), equal(1, unix.F_GETFL)}},
-		{name: "restart_syscall", nr: unix.SYS_RESTART_SYSCALL, reason: "a sleep interrupted by stop and continue"},
+		{name: "gettid", nr: unix.SYS_GETTID, reason: "start of a Go thread"},
+		{name: "rt_sigreturn", nr: unix.SYS_RT_SIGRETURN, reason: "return from a signal: a channel that the host closed, a host that asks to end"},
+		{name: "getrandom", nr: unix.SYS_GETRANDOM, reason: "keys and nonces; hash seeds; where the vDSO draws from",
+			anyOf: []condition{only(2, unix.GRND_NONBLOCK)}},
+		{name: "restart_syscall", nr: unix.SYS_RESTART_SYSCALL, reason: "a wait interrupted by stop and continue, as when a machine is paused: glibc gives up the process without it"},
 		{name: "exit", nr: unix.SYS_EXIT, reason: "end of a thread"},
 		{name: "exit_group", nr: unix.SYS_EXIT_GROUP, reason: "end of the process"},
 	}, archAllowed()...)
 }
+
+// pretended are calls that answer 0 and do nothing: the kernel does not see them. What callers make of a 0 is the reason.
+func pretended() []rule {
+	return append([]rule{
+		{name: "brk", nr: unix.SYS_BRK, reason: "malloc: the heap did not grow, so take memory from mmap. EPERM would look like an address"},
+	}, archPretended()...)
+}
+
+// Asked for in good faith and refused, beside all that nobody asks for: getpid and tgkill, so that Go's signal to preempt a
+// goroutine goes nowhere, which would put its registers, and keys in them, into memory (goroutines are preempted where
+// they call functions); sched_getaffinity (Seccomp pins the number of processors); set_robust_list (no lock here is robust);
+// epoll_ctl (the channel is in the poller before the filter is); readlink and fstatat of files that are not there.
 
 // deadly are calls that end the process: the enclave never makes them, so whoever does has taken it over. Everything
 // that is neither here nor allowed answers EPERM, and clone3 answers ENOSYS, so that glibc turns to clone, whose
@@ -148,7 +164,7 @@ type call struct {
 // allowedNames lists what may be called, sorted.
 func allowedNames() []string {
 	var names []string
-	for _, r := range allowed(ownPid) {
+	for _, r := range allowed() {
 		names = append(names, r.name)
 	}
 	sort.Strings(names)

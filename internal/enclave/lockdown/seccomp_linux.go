@@ -36,19 +36,21 @@ func Seccomp() (filterHash string, names []string, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	prog, err := assemble(uint32(unix.Getpid()))
+	prog, err := assemble()
 	if err != nil {
 		return "", nil, err
 	}
+	// Otherwise the runtime would go on asking how many processors there are, which the filter refuses.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	if err := install(prog); err != nil {
 		return "", nil, err
 	}
 	return hash, allowedNames(), nil
 }
 
-// FilterHash is the hash of the filter that Seccomp installs, with 0 where the filter names its own process.
+// FilterHash is the hash of the filter that Seccomp installs. It is the same in every process.
 func FilterHash() (string, error) {
-	prog, err := assemble(ownPid)
+	prog, err := assemble()
 	if err != nil {
 		return "", err
 	}
@@ -91,10 +93,10 @@ func install(prog []bpf.RawInstruction) error {
 	return nil
 }
 
-// assemble writes the filter: the architecture, then one block for each allowed call, then the deadly ones, then the
-// default. A block that matches always returns itself, so the accumulator holds the call's number at the start of
+// assemble writes the filter: the architecture, then one block for each allowed call, then the pretended and the deadly ones,
+// then the default. A block that matches always returns itself, so the accumulator holds the call's number at the start of
 // every block.
-func assemble(pid uint32) ([]bpf.RawInstruction, error) {
+func assemble() ([]bpf.RawInstruction, error) {
 	prog := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: offArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: auditArch, SkipTrue: 1},
@@ -103,8 +105,11 @@ func assemble(pid uint32) ([]bpf.RawInstruction, error) {
 		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: x32Bit, SkipFalse: 1},
 		bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_PROCESS},
 	}
-	for _, r := range allowed(pid) {
+	for _, r := range allowed() {
 		prog = append(prog, block(r.nr, r.body())...)
+	}
+	for _, r := range pretended() {
+		prog = append(prog, block(r.nr, ret(retNothing))...)
 	}
 	for _, c := range deadly() {
 		prog = append(prog, block(c.nr, ret(unix.SECCOMP_RET_KILL_PROCESS))...)
@@ -118,7 +123,10 @@ func assemble(pid uint32) ([]bpf.RawInstruction, error) {
 	return raw, nil
 }
 
-const retRefuse = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+const (
+	retRefuse  = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
+	retNothing = unix.SECCOMP_RET_ERRNO // error number 0: the answer is 0
+)
 
 // block runs body, which must end in a return, if the call has number nr.
 func block(nr uint32, body []bpf.Instruction) []bpf.Instruction {

@@ -57,6 +57,68 @@ func TestJobInAProcess(t *testing.T) {
 	}
 }
 
+// Every shape of plan, by the real program behind the strongest perimeter of this machine: neither the filter nor the empty root
+// may end a job that policies allow. What the engine asks of the kernel for more plans is tested in package engine.
+func TestEveryShapeInAProcess(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the enclave")
+	}
+	form, err := perimeter.Strongest(context.Background())
+	need.That(t, err == nil, fmt.Sprintf("no perimeter here: %v", err))
+	image := enclaveImage(t)
+	free := func(w *world) { w.free = true }
+	noisy := func(w *world) { w.noisy = true }
+	for _, c := range []struct {
+		name, sql string
+		world     func(*world)
+		failed    string // the code of a job that must fail in good order
+	}{
+		{name: "set", sql: testSQL},
+		{name: "condition", sql: "SELECT count(*) AS n FROM pool.strikes WHERE size = 'Large'", world: func(w *world) { w.lattice = "[[], [size]]" }},
+		{name: "large file", sql: testSQL, world: func(w *world) { w.rows, w.scatter = 200_000, true }},
+		{name: "noise", sql: testSQL, world: noisy},
+		{name: "noise at ticks", sql: testSQL, world: func(w *world) { w.noisy, w.timing = true, "tick 1s" }},
+		{name: "rollup", sql: "SELECT size, count(*) AS n, sum(cost) FILTER (WHERE size <> 'Large') AS c FROM pool.strikes GROUP BY ROLLUP (size)", world: free},
+		{name: "window", sql: "WITH t AS (SELECT size, count(*) AS n FROM pool.strikes GROUP BY size) SELECT size, n, rank() OVER (ORDER BY n DESC) AS r, lag(n) OVER (ORDER BY n) AS b FROM t ORDER BY r", world: free},
+		{name: "quantile", sql: "SELECT size, median(cost) AS m, quantile_cont(cost, 0.9) AS q, stddev(cost) AS s FROM pool.strikes GROUP BY size", world: free},
+		{name: "join of releases", sql: "WITH a AS (SELECT size, count(*) AS n FROM pool.strikes GROUP BY size), g AS (SELECT sum(n) AS total FROM a) SELECT a.size, a.n / g.total AS share FROM a CROSS JOIN g ORDER BY share", world: free},
+		{name: "union of releases", sql: "SELECT 'a' AS x, count(*) AS n FROM pool.strikes WHERE size = 'Small' UNION ALL SELECT 'b', count(*) FROM pool.strikes WHERE size = 'Large' ORDER BY x", world: free},
+		{name: "no room", sql: testSQL, world: func(w *world) { w.rows, w.scatter = 200_000, true }, failed: "too-large"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := &world{
+				t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: statement.Digest("sha256:" + image.Measurement()),
+				form: form.Request().String(), lattice: "[[size]]", rows: 40,
+			}
+			if c.world != nil {
+				c.world(w)
+			}
+			w.populate()
+			w.ask(w.institute, c.sql)
+			h := newFakeHost(w)
+			if c.failed != "" {
+				h.limits.MemoryBytes = 4 << 20
+			}
+			s := h.runProcess(image, form.Request())
+			if h.finish == nil || s.Signal != 0 {
+				t.Fatalf("enclave ended with %s, finish %+v", s, h.finish)
+			}
+			if c.failed != "" {
+				if h.finish.State != channel.Failed || h.finish.Code != c.failed {
+					t.Errorf("finish %+v, want %s", h.finish, c.failed)
+				}
+				return
+			}
+			if !s.Clean() || h.finish.State != channel.Done {
+				t.Fatalf("enclave ended with %s, finish %+v", s, h.finish)
+			}
+			if table, _ := h.open(w.institute); len(table.Rows) == 0 {
+				t.Error("no rows")
+			}
+		})
+	}
+}
+
 // enclaveImage is the program of CORDON_ENCLAVE, or one built here.
 func enclaveImage(t *testing.T) *perimeter.Image {
 	t.Helper()
@@ -81,7 +143,7 @@ func (h *fakeHost) runProcess(image *perimeter.Image, request perimeter.Request)
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	e := must[*perimeter.Enclave](t)(perimeter.Start(ctx, perimeter.Options{
-		Image: image, Request: request, Limits: perimeter.Limits{MemoryBytes: uint64(h.limits.MemoryBytes)},
+		Image: image, Request: request, Limits: perimeter.Limits{MemoryBytes: max(uint64(h.limits.MemoryBytes), perimeter.MinMemoryBytes)},
 	}))
 	if err := hostchannel.Serve(ctx, e.Conn(), h); err != nil {
 		t.Error(err)

@@ -69,6 +69,7 @@ type world struct {
 	scatter   bool             // costs are spread, so that files are large
 	noisy     bool             // the policies say output: dp
 	timing    string           // of noisy policies; empty: off
+	free      bool             // the policies are guard-free
 }
 
 func must[T any](t testing.TB) func(T, error) T {
@@ -128,6 +129,10 @@ var testSchema = []statement.Column{
 }
 
 func (w *world) policy() string {
+	if w.free {
+		return strings.NewReplacer("output: {lattice: "+w.lattice+"}", "output: guard-free", "aggregates: [count, sum, avg], clamp: [0, 1000000], scale: 0",
+			"aggregates: [count, sum, avg, stddev, median, quantile_cont], clamp: [0, 1000000], scale: 0, bins: [0, 5000]").Replace(w.latticePolicy())
+	}
 	if !w.noisy {
 		return w.latticePolicy()
 	}
@@ -283,7 +288,7 @@ func (w *world) agree() {
 
 func (w *world) contractBody(members []statement.Member) statement.Contract {
 	encoding := policy.Encoding
-	if w.noisy {
+	if w.noisy || w.free {
 		encoding = policy.EncodingProgram
 	}
 	return statement.Contract{

@@ -93,6 +93,8 @@ func files() map[string]try {
 		"unlink":                       raw(unix.SYS_UNLINKAT, ^uintptr(99), cstring("/tmp/x"), 0),
 		"rename":                       raw(unix.SYS_RENAMEAT2, ^uintptr(99), cstring("/a"), ^uintptr(99), cstring("/b"), 0),
 		"openat2":                      raw(unix.SYS_OPENAT2, ^uintptr(99), cstring("/proc/self/status"), 0, 24),
+		"file status by descriptor":    statAt,
+		"is there such a file":         isThere,
 		"name a file by handle":        raw(unix.SYS_NAME_TO_HANDLE_AT, ^uintptr(99), cstring("/"), 0, 0, 0),
 		"open a file by handle":        raw(unix.SYS_OPEN_BY_HANDLE_AT, ^uintptr(99), 0, 0),
 		"duplicate a descriptor":       raw(unix.SYS_FCNTL, 0, unix.F_DUPFD, 100),
@@ -134,6 +136,14 @@ func memory() map[string]try {
 	}
 }
 
+// isThere asks for a file that is not there in the way that is only pretended to.
+func isThere(int) (string, error) {
+	if err := access("/no/such/file"); err != nil {
+		return "", err
+	}
+	return "yes", nil
+}
+
 func mprotectExec(int) (string, error) {
 	b, err := unix.Mmap(-1, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
@@ -163,6 +173,20 @@ func self() map[string]try {
 		"landlock":                 raw(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, 1),
 		"sethostname":              raw(unix.SYS_SETHOSTNAME, cstring("x"), 1),
 		"clone3":                   raw(unix.SYS_CLONE3, 0, 0),
+		"own process id":           raw(unix.SYS_GETPID),
+		"signal to itself":         raw(unix.SYS_TGKILL, 1, 1, 0),
+		"lock a page":              raw(unix.SYS_MLOCK, uintptr(unsafe.Pointer(&zero)), 8),
+		"watch a descriptor":       raw(unix.SYS_EPOLL_CTL, 4, unix.EPOLL_CTL_DEL, 3, 0),
+		"processors":               raw(unix.SYS_SCHED_GETAFFINITY, 0, 8, uintptr(unsafe.Pointer(&zero))),
+		"robust list":              raw(unix.SYS_SET_ROBUST_LIST, uintptr(unsafe.Pointer(&zero)), 24),
+		"sleep in C++":             raw(unix.SYS_CLOCK_NANOSLEEP, 0, 0, uintptr(unsafe.Pointer(&zero)), 0),
+		"seals of a memory file":   raw(unix.SYS_FCNTL, 0, unix.F_GET_SEALS),
+		"flags of a descriptor":    raw(unix.SYS_FCNTL, 0, unix.F_GETFL),
+		"priority inheritance":     raw(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&zero)), 6, 0, 0, 0, 0),
+		"longer heap":              raw(unix.SYS_BRK, 1<<40),
+		"requeue":                  raw(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&zero)), 3, 0, 0, 0, 0),
+		"merge equal pages":        raw(unix.SYS_MADVISE, uintptr(unsafe.Pointer(&zero))&^(page-1), page, unix.MADV_MERGEABLE),
+		"pages into dumps":         raw(unix.SYS_MADVISE, uintptr(unsafe.Pointer(&zero))&^(page-1), page, unix.MADV_DODUMP),
 	}
 }
 
