@@ -5,10 +5,12 @@ BIN         := bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 5s
 
-# The enclave: cgo for DuckDB, fully static, the same bytes in every folder.
-ENCLAVE_FLAGS := -trimpath -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
+# The enclave: cgo for DuckDB, fully static, the same bytes in every folder. What could change them is set here, whatever the
+# caller's environment says. Package internal/enclavebuild reads these two lines.
+ENCLAVE_ENV := CGO_ENABLED=1 GOTOOLCHAIN=go1.26.8 GOEXPERIMENT=runtimesecret GOAMD64=v1 GOARM64=v8.0 GOFLAGS= CC=gcc CXX=g++ CGO_CFLAGS='-O2 -g' CGO_CXXFLAGS='-O2 -g' CGO_CPPFLAGS= CGO_LDFLAGS=
+ENCLAVE_FLAGS := -trimpath -buildvcs=false -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
 
-.PHONY: evidence all build deps demo demo-check test bench check fuzz corpus mutants clean
+.PHONY: evidence all build enclave-release deps demo demo-check test bench check fuzz corpus mutants clean
 
 all: build
 
@@ -17,7 +19,11 @@ deps:
 
 build: deps
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/cordon ./cmd/cordon
-	CGO_ENABLED=1 $(GO) build $(ENCLAVE_FLAGS) -o $(BIN)/cordon-enclave ./cmd/cordon-enclave
+	$(ENCLAVE_ENV) $(GO) build $(ENCLAVE_FLAGS) -o $(BIN)/cordon-enclave ./cmd/cordon-enclave
+
+# The enclave with its manifest and its bill of materials beside it.
+enclave-release: build
+	$(GO) run ./tools/enclaverelease -go "$(GO)" -program $(BIN)/cordon-enclave
 
 demo: build
 	CGO_ENABLED=1 $(GO) build -o $(BIN)/demo ./tools/demo

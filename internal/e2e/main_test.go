@@ -2,16 +2,15 @@ package e2e
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"testing"
 
+	"github.com/cordon-exchange/cordon/internal/enclavebuild"
 	"github.com/cordon-exchange/cordon/internal/need"
 )
 
@@ -51,14 +50,14 @@ var build = sync.OnceValues(func() (*programs, error) {
 		return nil, err
 	}
 	made = dir
-	flags, err := enclaveFlags()
+	recipe, err := enclavebuild.ReadRecipe("../..")
 	if err != nil {
 		return nil, err
 	}
 	p := &programs{filepath.Join(dir, "cordon"), filepath.Join(dir, "cordon-enclave")}
 	for _, line := range []string{
 		"CGO_ENABLED=0 go build -trimpath -o " + p.cordon + " ./cmd/cordon",
-		"CGO_ENABLED=1 go build " + flags + " -o " + p.enclave + " ./cmd/cordon-enclave",
+		recipe.Line("go", p.enclave),
 	} {
 		cmd := exec.Command("sh", "-c", line)
 		cmd.Dir = "../.."
@@ -68,20 +67,6 @@ var build = sync.OnceValues(func() (*programs, error) {
 	}
 	return p, nil
 })
-
-var flagsLine = regexp.MustCompile(`(?m)^ENCLAVE_FLAGS := (.+)$`)
-
-func enclaveFlags() (string, error) {
-	src, err := os.ReadFile("../../Makefile")
-	if err != nil {
-		return "", err
-	}
-	m := flagsLine.FindSubmatch(src)
-	if m == nil {
-		return "", errors.New("the Makefile has no ENCLAVE_FLAGS")
-	}
-	return string(m[1]), nil
-}
 
 func built(t *testing.T) *programs {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/channel"
+	"github.com/cordon-exchange/cordon/internal/enclavebuild"
 	hostchannel "github.com/cordon-exchange/cordon/internal/host/channel"
 	"github.com/cordon-exchange/cordon/internal/host/perimeter"
 	"github.com/cordon-exchange/cordon/internal/need"
@@ -125,9 +126,9 @@ func enclaveImage(t *testing.T) *perimeter.Image {
 	path := os.Getenv("CORDON_ENCLAVE")
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "cordon-enclave")
-		build := exec.Command("go", "build", "-trimpath", "-tags", "netgo,osusergo",
-			"-ldflags", `-linkmode external -extldflags "-static" -s -w -buildid=`, "-o", path, "github.com/cordon-exchange/cordon/cmd/cordon-enclave")
-		build.Env = append(os.Environ(), "CGO_ENABLED=1")
+		const root = "../../.."
+		build := exec.Command("sh", "-c", must[enclavebuild.Recipe](t)(enclavebuild.ReadRecipe(root)).Line("go", path))
+		build.Dir = root
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
