@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"math"
+
+	"github.com/cordon-exchange/cordon/internal/secretmode"
 )
 
 // moduleType is the module's byte in its AAD (Encryption.md, section 4.4.2).
@@ -67,15 +69,18 @@ func newBoxKey(key []byte) (*boxKey, error) {
 	if n := len(key); n != 16 && n != 24 && n != 32 {
 		return nil, ErrKey
 	}
-	block, err := aes.NewCipher(key)
+	k := &boxKey{}
+	var err error
+	// The expanded key holds the key itself. It lies in the heap until nobody holds it; then secret mode has it erased.
+	secretmode.Do(func() {
+		if k.block, err = aes.NewCipher(key); err == nil {
+			k.gcm, err = cipher.NewGCMWithRandomNonce(k.block)
+		}
+	})
 	if err != nil {
 		return nil, ErrKey
 	}
-	gcm, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		return nil, ErrKey
-	}
-	return &boxKey{gcm: gcm, block: block}, nil
+	return k, nil
 }
 
 // frame takes the module at the start of b apart: box is nonce, ciphertext and tag; n is what the module takes in all.

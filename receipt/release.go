@@ -220,9 +220,10 @@ func (v *verification) releasedBetween() (first, last time.Time) {
 	return time.UnixMilli(slices.Min(all)), time.UnixMilli(slices.Max(all)) // a receipt names at least one
 }
 
-// samePerimeter compares what the evidence shows. The seccomp filter is the
+// samePerimeter compares what the evidence shows. The seccomp filter, and what the enclave says of itself, are the
 // enclave's own addition, made by the attested build; where the evidence has it, it must agree.
 func samePerimeter(shown, stated statement.Perimeter) bool {
 	return shown.Kind == stated.Kind && shown.Simulated == stated.Simulated && shown.Form == stated.Form &&
-		slices.Equal(shown.Details, stated.Details) && (shown.Seccomp == "" || shown.Seccomp == stated.Seccomp)
+		slices.Equal(shown.Details, stated.Details) && (shown.Seccomp == "" || shown.Seccomp == stated.Seccomp) &&
+		(len(shown.Self) == 0 || slices.Equal(shown.Self, stated.Self))
 }

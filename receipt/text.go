@@ -83,6 +83,9 @@ func PerimeterText(p statement.Perimeter) string {
 	for _, d := range p.Details {
 		facts = append(facts, d.Name+"="+d.Value)
 	}
+	for _, d := range p.Self {
+		facts = append(facts, d.Name+"="+d.Value)
+	}
 	if p.Seccomp != "" {
 		facts = append(facts, "seccomp="+p.Seccomp.Short())
 	}

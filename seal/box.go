@@ -2,9 +2,11 @@ package seal
 
 import (
 	"crypto/hpke"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
+	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -23,8 +25,14 @@ var ErrOpen = errors.New("seal: does not open")
 // BoxKey is a private key that others seal to.
 type BoxKey struct {
 	_    [0]func()
-	priv hpke.PrivateKey
+	priv hpke.PrivateKey // nil where:
+	seed []byte          // the seed lies in mem, and the rest is made for each opening
+	mem  Memory
+	pub  []byte
 }
+
+// boxSeedSize is the length of what a private key is made from (draft-ietf-hpke-pq, MLKEM768-X25519).
+const boxSeedSize = 32
 
 // NewBoxKey makes a fresh key.
 func NewBoxKey() (*BoxKey, error) {
@@ -32,7 +40,27 @@ func NewBoxKey() (*BoxKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &BoxKey{priv: k}, nil
+	return &BoxKey{priv: k, pub: k.PublicKey().Bytes()}, nil
+}
+
+// NewBoxKeyIn makes a fresh key whose seed lies in mem, until it is wiped. Opening takes a third longer.
+func NewBoxKeyIn(mem Memory) (k *BoxKey, err error) {
+	k = &BoxKey{mem: mem}
+	if k.seed, err = take(mem, boxSeedSize); err != nil {
+		return nil, err
+	}
+	var pub []byte
+	secretmode.Do(func() {
+		if _, err = rand.Read(k.seed); err != nil {
+			return
+		}
+		var priv hpke.PrivateKey
+		if priv, err = kem().NewPrivateKey(k.seed); err == nil {
+			pub = priv.PublicKey().Bytes()
+		}
+	})
+	k.pub = append([]byte{}, pub...)
+	return k, err
 }
 
 // BoxKeyFromBytes restores a key from what BytesUnsafe gave.
@@ -41,14 +69,36 @@ func BoxKeyFromBytes(b []byte) (*BoxKey, error) {
 	if err != nil {
 		return nil, ErrBadKey
 	}
-	return &BoxKey{priv: k}, nil
+	return &BoxKey{priv: k, pub: k.PublicKey().Bytes()}, nil
 }
 
 // BytesUnsafe returns the private key, for a key store to keep.
-func (k *BoxKey) BytesUnsafe() ([]byte, error) { return k.priv.Bytes() }
+func (k *BoxKey) BytesUnsafe() ([]byte, error) {
+	if k.priv == nil {
+		return append([]byte{}, k.seed...), nil
+	}
+	return k.priv.Bytes()
+}
 
 // Public is the key that others seal to, as it stands in statements.
-func (k *BoxKey) Public() []byte { return k.priv.PublicKey().Bytes() }
+func (k *BoxKey) Public() []byte { return append([]byte{}, k.pub...) }
+
+// Wipe overwrites the key, which opens nothing any more. Wiping twice is harmless.
+func (k *BoxKey) Wipe() {
+	if k.seed != nil && k.mem != nil {
+		k.mem.Give(k.seed)
+	}
+	clear(k.seed)
+	k.priv, k.seed = nil, nil
+}
+
+// private is the key as package hpke has it. The caller runs in secret mode, where one is made here.
+func (k *BoxKey) private() (hpke.PrivateKey, error) {
+	if k.priv != nil {
+		return k.priv, nil
+	}
+	return kem().NewPrivateKey(k.seed)
+}
 
 // Format prints no key, whatever the verb.
 func (BoxKey) Format(s fmt.State, _ rune) { fmt.Fprint(s, "seal.BoxKey") }
@@ -101,7 +151,13 @@ func (k *BoxKey) Open(c Context, sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := hpke.Open(k.priv, kdf(), aead(), info, sealed)
+	var out []byte
+	secretmode.Do(func() {
+		var priv hpke.PrivateKey
+		if priv, err = k.private(); err == nil {
+			out, err = hpke.Open(priv, kdf(), aead(), info, sealed)
+		}
+	})
 	if err != nil {
 		return nil, ErrOpen
 	}

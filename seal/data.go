@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 
+	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -15,33 +16,56 @@ const DataKeySize = 32
 
 // DataKey encrypts data or wraps other keys. It has no text form and can't be compared.
 type DataKey struct {
-	_ [0]func()
-	b [DataKeySize]byte
+	_   [0]func()
+	b   []byte
+	mem Memory // that lent b; nil: the heap
 }
 
 // NewDataKey makes a fresh key.
-func NewDataKey() (*DataKey, error) {
-	k := &DataKey{}
-	_, err := rand.Read(k.b[:])
+func NewDataKey() (*DataKey, error) { return NewDataKeyIn(nil) }
+
+// NewDataKeyIn makes a fresh key that lies in mem, until it is wiped.
+func NewDataKeyIn(mem Memory) (*DataKey, error) {
+	k := &DataKey{mem: mem}
+	var err error
+	if k.b, err = take(mem, DataKeySize); err != nil {
+		return nil, err
+	}
+	_, err = rand.Read(k.b)
 	return k, err
 }
 
 // DataKeyFromBytes copies a key.
-func DataKeyFromBytes(b []byte) (*DataKey, error) {
+func DataKeyFromBytes(b []byte) (*DataKey, error) { return DataKeyFromBytesIn(nil, b) }
+
+// DataKeyFromBytesIn copies a key into mem, where it lies until it is wiped.
+func DataKeyFromBytesIn(mem Memory, b []byte) (*DataKey, error) {
 	if len(b) != DataKeySize {
 		return nil, ErrBadKey
 	}
-	k := &DataKey{}
-	copy(k.b[:], b)
-	return k, nil
+	room, err := take(mem, DataKeySize)
+	if err != nil {
+		return nil, err
+	}
+	copy(room, b)
+	return &DataKey{b: room, mem: mem}, nil
 }
 
 // BytesUnsafe returns a copy of the key.
-func (k *DataKey) BytesUnsafe() []byte { return append([]byte{}, k.b[:]...) }
+func (k *DataKey) BytesUnsafe() []byte { return append([]byte{}, k.b...) }
 
-// Wipe overwrites the key. The garbage collector may have left copies: what
-// really ends them is the end of the process.
-func (k *DataKey) Wipe() { clear(k.b[:]) }
+// LendUnsafe returns the key's own bytes, which the caller must neither keep nor change.
+func (k *DataKey) LendUnsafe() []byte { return k.b }
+
+// Wipe overwrites the key, which is all zeroes from then on. Copies that the language or a cipher made of it are not found by
+// this: see docs/spec/perimeter-process.md, section 8. Wiping twice is harmless.
+func (k *DataKey) Wipe() {
+	clear(k.b)
+	if k.mem != nil {
+		k.mem.Give(k.b)
+		k.b, k.mem = make([]byte, DataKeySize), nil
+	}
+}
 
 // Format prints no key, whatever the verb.
 func (DataKey) Format(s fmt.State, _ rune) { fmt.Fprint(s, "seal.DataKey") }
@@ -68,7 +92,7 @@ func (n KeyName) frame(label string) []byte {
 // (docs/spec/sealing.md, section 4).
 func Commit(n KeyName, k *DataKey) statement.Digest {
 	return statement.LabelledSum("cordon/key-commitment/v1",
-		[]byte(n.Owner), []byte(n.Dataset), []byte(n.Version), []byte(n.Key), k.b[:])
+		[]byte(n.Owner), []byte(n.Dataset), []byte(n.Version), []byte(n.Key), k.b)
 }
 
 // Committed reports whether k is the key that commit is about.
@@ -78,7 +102,7 @@ func Committed(n KeyName, k *DataKey, commit statement.Digest) bool {
 
 // Wrap encrypts key under k, bound to its name: AES-256-GCM, nonce ‖ ciphertext.
 func (k *DataKey) Wrap(n KeyName, key *DataKey) ([]byte, error) {
-	return k.Encrypt(n.frame("cordon/wrapped-key/v1"), key.b[:])
+	return k.Encrypt(n.frame("cordon/wrapped-key/v1"), key.b)
 }
 
 // Unwrap opens what Wrap made for the same name.
@@ -87,34 +111,43 @@ func (k *DataKey) Unwrap(n KeyName, wrapped []byte) (*DataKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer clear(b)
 	return DataKeyFromBytes(b)
 }
 
 // Encrypt (docs/spec/sealing.md, section 3) is AES-256-GCM with a random nonce in front (NIST SP 800-38D, section
 // 8.2.2). A key must encrypt fewer than 2^32 texts.
-func (k *DataKey) Encrypt(aad, plaintext []byte) ([]byte, error) {
-	g, err := k.gcm()
-	if err != nil {
-		return nil, err
-	}
-	return g.Seal(nil, nil, plaintext, aad), nil
+func (k *DataKey) Encrypt(aad, plaintext []byte) (out []byte, err error) {
+	room := make([]byte, 0, len(plaintext)+overhead) // outside: ciphertext is no secret
+	secretmode.Do(func() {
+		var g cipher.AEAD
+		if g, err = k.gcm(); err == nil {
+			out = g.Seal(room, nil, plaintext, aad)
+		}
+	})
+	return out, err
 }
 
+// overhead of an encrypted text: nonce and tag.
+const overhead = 12 + 16
+
 // Decrypt opens what Encrypt made with the same additional data.
-func (k *DataKey) Decrypt(aad, ciphertext []byte) ([]byte, error) {
-	g, err := k.gcm()
-	if err != nil {
-		return nil, err
-	}
-	out, err := g.Open(nil, nil, ciphertext, aad)
-	if err != nil {
-		return nil, ErrOpen
-	}
-	return out, nil
+func (k *DataKey) Decrypt(aad, ciphertext []byte) (out []byte, err error) {
+	room := make([]byte, 0, len(ciphertext))
+	secretmode.Do(func() {
+		var g cipher.AEAD
+		if g, err = k.gcm(); err != nil {
+			return
+		}
+		if out, err = g.Open(room, nil, ciphertext, aad); err != nil {
+			out, err = nil, ErrOpen
+		}
+	})
+	return out, err
 }
 
 func (k *DataKey) gcm() (cipher.AEAD, error) {
-	b, err := aes.NewCipher(k.b[:])
+	b, err := aes.NewCipher(k.b)
 	if err != nil {
 		return nil, err
 	}

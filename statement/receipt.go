@@ -70,6 +70,7 @@ type Perimeter struct {
 	Form      string     `json:"form"`
 	Details   []Property `json:"details"` // protections in force, sorted by name, none twice
 	Seccomp   Digest     `json:"seccomp,omitempty"`
+	Self      []Property `json:"self,omitempty"` // what the enclave says of itself, sorted by name, none twice
 }
 
 // Property is one named fact.
@@ -155,13 +156,18 @@ func (c *check) perimeter(p *Perimeter) {
 	c.token(p.Kind, "perimeter kind")
 	c.that(p.Simulated == (p.Kind == simulatedKind), "perimeter simulated")
 	c.label(p.Form, "perimeter form")
-	c.that(len(p.Details) <= maxFacts, "perimeter details")
-	for i, d := range p.Details {
-		c.token(d.Name, "perimeter details")
-		c.label(d.Value, "perimeter details")
-		c.that(i == 0 || p.Details[i-1].Name < d.Name, "perimeter details")
-	}
+	c.facts(p.Details, "perimeter details")
+	c.facts(p.Self, "perimeter self")
 	c.that(p.Seccomp == "" || p.Seccomp.Valid(), "perimeter seccomp")
+}
+
+func (c *check) facts(list []Property, field string) {
+	c.that(len(list) <= maxFacts, field)
+	for i, d := range list {
+		c.token(d.Name, field)
+		c.label(d.Value, field)
+		c.that(i == 0 || list[i-1].Name < d.Name, field)
+	}
 }
 
 // simulatedKind is the one kind of evidence that no hardware stands behind.

@@ -10,8 +10,10 @@ import (
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
+	"github.com/cordon-exchange/cordon/internal/enclave/keymem"
 	"github.com/cordon-exchange/cordon/internal/enclave/lockdown"
 	"github.com/cordon-exchange/cordon/internal/enclave/runner"
+	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -38,6 +40,8 @@ func run(started time.Time) int {
 	if err != nil {
 		return exitPerimeter
 	}
+	keys := keymem.New()
+	defer keys.Close()
 	filter, _, err := lockdown.Seccomp()
 	if err != nil {
 		return exitPerimeter
@@ -48,6 +52,11 @@ func run(started time.Time) int {
 		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
 		Form:      seen.Claim,
 		Seccomp:   statement.Digest("sha256:" + filter),
+		Keys:      keys,
+		Self: []statement.Property{
+			{Name: runner.SelfKeyMemory, Value: keys.Form()},
+			{Name: runner.SelfSecretMode, Value: secretmode.Mode},
+		},
 		Started:   started,
 	})
 	if err != nil {

@@ -92,6 +92,8 @@ func refuseReceipt(b *book) {
 		{"detail twice", "perimeter details", func(s *T) { s.Perimeter.Details[1].Name = s.Perimeter.Details[0].Name }},
 		{"detail without a name", "perimeter details", func(s *T) { s.Perimeter.Details[0].Name = "" }},
 		{"detail moves the cursor", "perimeter details", func(s *T) { s.Perimeter.Details[0].Value = "\x1b[1A" }},
+		{"enclave says a thing twice", "perimeter self", func(s *T) { s.Perimeter.Self = []statement.Property{{Name: "a", Value: "1"}, {Name: "a", Value: "2"}} }},
+		{"enclave says nothing of it", "perimeter self", func(s *T) { s.Perimeter.Self = []statement.Property{{Name: "a"}} }},
 		{"filter", "perimeter seccomp", func(s *T) { s.Perimeter.Seccomp = badDigest }},
 		{"outcome empty", "outcome", func(s *T) { s.Outcome = "" }},
 		{"outcome unknown", "outcome", func(s *T) { s.Outcome = "results" }},

@@ -17,8 +17,9 @@ import (
 
 // Options of an engine.
 type Options struct {
-	MemoryBytes int64 // required: DuckDB's own limit; the process needs one of the operating system as well
-	Threads     int   // required
+	MemoryBytes int64       // required: DuckDB's own limit; the process needs one of the operating system as well
+	Threads     int         // required
+	Keys        seal.Memory // for noise keys. Default: the heap
 }
 
 func (o Options) valid() bool { return o.MemoryBytes > 0 && o.Threads > 0 }
@@ -41,6 +42,7 @@ type Engine struct {
 	job       work                     // once prepared
 	prepared  *policy.Plan             // that it is of
 	noise     map[string]*seal.DataKey // by offer: until Run ends
+	keys      seal.Memory              // for them
 }
 
 type state uint8
@@ -68,7 +70,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, at(CodeSetup, joinClose(err, connector))
 	}
-	return &Engine{connector: connector, conn: conn, state: opened}, nil
+	return &Engine{keys: o.Keys, connector: connector, conn: conn, state: opened}, nil
 }
 
 // Limit changes the options of an engine that was opened before they were known.

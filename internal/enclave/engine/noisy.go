@@ -24,7 +24,7 @@ func (e *Engine) Noise(keys map[string][]byte) error {
 	e.forgetNoise()
 	e.noise = map[string]*seal.DataKey{}
 	for offer, b := range keys {
-		k, err := seal.DataKeyFromBytes(b)
+		k, err := seal.DataKeyFromBytesIn(e.keys, b)
 		if err != nil {
 			e.forgetNoise()
 			return Error{CodePlan}

@@ -23,7 +23,7 @@ func (r *run) account(outcome string, result *statement.ResultRef) (*statement.E
 	exposures := r.exposures()
 	claims := r.second.claims
 	perimeter := claims.Perimeter
-	perimeter.Seccomp = r.opt.Seccomp
+	perimeter.Seccomp, perimeter.Self = r.opt.Seccomp, r.opt.Self
 	c := r.brief.Contract.Body()
 	e, err := statement.Sign(statement.Receipt{
 		Job: r.brief.Job.Digest(), Contract: r.brief.Contract.Digest(), Plan: r.salted,

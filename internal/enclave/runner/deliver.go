@@ -9,6 +9,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
+	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/seal"
@@ -181,8 +182,7 @@ func (r *run) sealTo(to statement.Fingerprint, key *seal.DataKey, account []byte
 		sealed, err = seal.To(r.brief.Box(to), message.ReceiptContext(job, to), account)
 		return channel.ArtifactBundle + string(to), sealed, err
 	}
-	text := message.ResultKey{Key: key.BytesUnsafe(), Bundle: account}
-	defer clear(text.Key)
-	sealed, err = message.SealTo(r.brief.Box(to), message.ResultContext(job, to), text)
+	text := message.ResultKey{Key: key.LendUnsafe(), Bundle: account}
+	secretmode.Do(func() { sealed, err = message.SealTo(r.brief.Box(to), message.ResultContext(job, to), text) })
 	return channel.ArtifactKey + string(to), sealed, err
 }

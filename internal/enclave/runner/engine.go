@@ -9,6 +9,7 @@ import (
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/result"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/seal"
 )
 
 // Shares of the memory limit: the engine's own, and that of ciphertext and opened columns together. The rest is for the
@@ -32,10 +33,10 @@ type pendingEngine struct {
 const firstMemory = 64 << 20
 
 // openEngine begins to open an engine and to look for what must not be in it, before the job is known.
-func openEngine(ctx context.Context) *pendingEngine {
+func openEngine(ctx context.Context, keys seal.Memory) *pendingEngine {
 	p := &pendingEngine{}
 	p.begin(func() (err error) {
-		if p.engine, err = engine.New(ctx, engine.Options{MemoryBytes: firstMemory, Threads: 1}); err != nil {
+		if p.engine, err = engine.New(ctx, engine.Options{MemoryBytes: firstMemory, Threads: 1, Keys: keys}); err != nil {
 			return err
 		}
 		return p.engine.Inspect(ctx)
@@ -94,13 +95,8 @@ func (p *pendingEngine) bind(ctx context.Context, r *run) {
 	}
 }
 
-// run answers the plan. It clears the noise keys, which the engine copies.
+// run answers the plan. The engine copies the noise keys.
 func (p *pendingEngine) run(ctx context.Context, plan *policy.Plan, noise map[string][]byte) (*result.Table, error) {
-	defer func() {
-		for _, b := range noise {
-			clear(b)
-		}
-	}()
 	if err := p.ready(); err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func newKeyCase() *keyCase { return &keyCase{sets: map[statement.Digest]*keySet{
 
 func (c *keyCase) put(offer statement.Digest, s *keySet) { c.sets[offer] = s }
 
-// wipe overwrites all keys. Copies that the language made of them die with the process.
+// wipe overwrites all keys.
 func (c *keyCase) wipe() {
 	for _, s := range c.sets {
 		s.wipe()
@@ -41,28 +41,21 @@ func (s *keySet) wipe() {
 	}
 }
 
-// forFile copies the keys into the form in which package pme takes them; the caller clears the copy.
+// forFile lends the keys in the form in which package pme takes them. It expands them, and keeps nothing else.
 func (s *keySet) forFile() pme.Keys {
-	k := pme.Keys{Footer: s.footer.BytesUnsafe(), Columns: map[string][]byte{}}
+	k := pme.Keys{Footer: s.footer.LendUnsafe(), Columns: map[string][]byte{}}
 	for name, key := range s.columns {
-		k.Columns[name] = key.BytesUnsafe()
+		k.Columns[name] = key.LendUnsafe()
 	}
 	return k
 }
 
-func clearKeys(k pme.Keys) {
-	clear(k.Footer)
-	for _, b := range k.Columns {
-		clear(b)
-	}
-}
-
-// noise copies the noise keys into the form in which the engine takes them; the caller clears the copy.
+// noise lends the noise keys in the form in which the engine takes them. It copies them.
 func (c *keyCase) noise() map[string][]byte {
 	out := map[string][]byte{}
 	for offer, s := range c.sets {
 		if s.noise != nil {
-			out[string(offer)] = s.noise.BytesUnsafe()
+			out[string(offer)] = s.noise.LendUnsafe()
 		}
 	}
 	return out

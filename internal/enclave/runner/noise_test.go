@@ -103,10 +103,10 @@ func TestNoiseKeyOfNoNeed(t *testing.T) {
 	for _, c := range append(slices.Clone(columns), statement.NoiseKey) {
 		k.Column = append(k.Column, statement.ColumnKey{Column: c, Key: w.owners[0].keys[c].BytesUnsafe()})
 	}
-	if _, err := committedKeys(offer.Body(), k, columns); err == nil {
+	if _, err := committedKeys(nil, offer.Body(), k, columns); err == nil {
 		t.Fatal("a noise key that nobody needs was taken")
 	}
-	set, err := committedKeys(offer.Body(), k, append(columns, statement.NoiseKey))
+	set, err := committedKeys(nil, offer.Body(), k, append(columns, statement.NoiseKey))
 	if err != nil || set.noise == nil || len(set.forFile().Columns) != len(k.Column)-1 {
 		t.Fatalf("noise keys open no file: %v", err)
 	}

@@ -188,7 +188,6 @@ func (r *run) open(ctx context.Context) error {
 // locate opens a source's footer, which says where its columns lie.
 func (r *run) locate(ctx context.Context, s *source) error {
 	keys := r.keys.sets[s.offer].forFile()
-	defer clearKeys(keys)
 	opt := pme.OpenOptions{
 		Keys: keys, AADPrefix: []byte(s.file.AADPrefix), Columns: r.plan.Sources[s.index].Columns,
 		Workers: r.workers(len(r.plan.Sources)), PagesOnly: true,

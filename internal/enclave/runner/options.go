@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// Options of a run. All but the last three are required.
+// Options of a run. Conn, Verifiers and Form are required.
 type Options struct {
 	// Conn is the channel to the host.
 	Conn net.Conn
@@ -22,6 +23,10 @@ type Options struct {
 	Form string
 	// Seccomp is the hash of the system call filter in force. Empty where there is none, as in tests in one process.
 	Seccomp statement.Digest
+	// Keys is memory for keys. Default: the heap.
+	Keys seal.Memory
+	// Self is what the enclave found of itself and did to itself, for the receipt: sorted by name.
+	Self []statement.Property
 	// Started is when the enclave began. Default: now.
 	Started time.Time
 	// Now is the clock. Default: time.Now, which is the host's.
@@ -29,6 +34,12 @@ type Options struct {
 	// PeakMemory tells how much memory was resident at most. Default: from /proc/self/status.
 	PeakMemory func() (int64, error)
 }
+
+// Names of what an enclave says of itself in receipts (docs/spec/perimeter-process.md, section 8).
+const (
+	SelfKeyMemory  = "key-memory"  // the form of package keymem
+	SelfSecretMode = "secret-mode" // the mode of package secretmode
+)
 
 var errOptions = errors.New("runner: options incomplete")
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
+	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
@@ -60,7 +61,14 @@ func (r *run) acceptRelease(from statement.Fingerprint, reply *message.Reply) er
 	}
 	// From here on the owner has released, whatever the keys turn out to be: it gets a receipt.
 	r.releases[from] = v
-	text, err := r.session.box.Open(message.KeysContext(r.brief.Job.Digest(), from), reply.Keys)
+	secretmode.Do(func() { err = r.openKeys(from, reply.Keys) })
+	return err
+}
+
+// openKeys opens and keeps the keys of one owner. In secret mode: what decoding leaves behind is erased.
+func (r *run) openKeys(from statement.Fingerprint, sealed []byte) error {
+	name := r.brief.Name(from)
+	text, err := r.session.box.Open(message.KeysContext(r.brief.Job.Digest(), from), sealed)
 	if err != nil {
 		return failure.Of(failure.BadRelease, name, err)
 	}
@@ -114,7 +122,7 @@ func (r *run) takeKeys(owner statement.Fingerprint, text []byte) error {
 		return errForeign
 	}
 	for _, k := range keys.Offers {
-		set, err := committedKeys(r.brief.Offers[k.Offer].Body(), k, r.needs(k.Offer))
+		set, err := committedKeys(r.opt.Keys, r.brief.Offers[k.Offer].Body(), k, r.needs(k.Offer))
 		if err != nil {
 			return err
 		}
@@ -133,7 +141,7 @@ func wipeReleased(k *statement.ReleasedKeys) {
 }
 
 // committedKeys checks that the keys are the footer's and exactly those needed, each the one that the offer commits to.
-func committedKeys(o *statement.Offer, k statement.OfferKeys, needed []string) (*keySet, error) {
+func committedKeys(mem seal.Memory, o *statement.Offer, k statement.OfferKeys, needed []string) (*keySet, error) {
 	set := &keySet{columns: map[string]*seal.DataKey{}}
 	ok := false
 	defer func() {
@@ -142,13 +150,13 @@ func committedKeys(o *statement.Offer, k statement.OfferKeys, needed []string) (
 		}
 	}()
 	var err error
-	if set.footer, err = committed(o, statement.FooterKey, k.Footer); err != nil {
+	if set.footer, err = committed(mem, o, statement.FooterKey, k.Footer); err != nil {
 		return nil, err
 	}
 	var names []string
 	for _, c := range k.Column {
 		names = append(names, c.Column)
-		if set.columns[c.Column], err = committed(o, c.Column, c.Key); err != nil {
+		if set.columns[c.Column], err = committed(mem, o, c.Column, c.Key); err != nil {
 			return nil, err
 		}
 	}
@@ -161,8 +169,8 @@ func committedKeys(o *statement.Offer, k statement.OfferKeys, needed []string) (
 	return set, nil
 }
 
-func committed(o *statement.Offer, name string, key []byte) (*seal.DataKey, error) {
-	k, err := seal.DataKeyFromBytes(key)
+func committed(mem seal.Memory, o *statement.Offer, name string, key []byte) (*seal.DataKey, error) {
+	k, err := seal.DataKeyFromBytesIn(mem, key)
 	if err != nil {
 		return nil, err
 	}

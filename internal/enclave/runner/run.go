@@ -3,6 +3,8 @@ package runner
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/channel"
@@ -10,6 +12,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
 	"github.com/cordon-exchange/cordon/internal/enclave/link"
 	"github.com/cordon-exchange/cordon/internal/enclave/meter"
+	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -30,6 +33,10 @@ func Run(ctx context.Context, o Options) error {
 	defer host.Close()
 	r := &run{opt: o, host: host, meter: meter.New(o.Now, "start", o.Started)}
 	r.reports.start(ctx, host)
+	defer func() {
+		r.session.wipe()
+		r.erasing.Wait()
+	}()
 	err = r.job(ctx)
 	return errors.Join(err, r.finish(ctx, err))
 }
@@ -58,6 +65,7 @@ type run struct {
 	keys     *keyCase
 	opened   *opened // quote or open
 	gone     bool    // all of it is closed
+	erasing  sync.WaitGroup
 }
 
 // job is the life of a job. From quote on, keys may be held: whatever happens then, everything is closed first, and the
@@ -88,7 +96,7 @@ func (r *run) stage(name string) {
 
 func (r *run) prepare(ctx context.Context) (err error) {
 	r.stage("brief")
-	r.engine = openEngine(ctx) // slow, and needs nothing of what follows
+	r.engine = openEngine(ctx, r.opt.Keys) // slow, and needs nothing of what follows
 	defer func() {
 		if err != nil {
 			r.engine.close()
@@ -103,7 +111,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if r.brief, err = brief.Check(in, r.opt.Now()); err != nil {
 		return err
 	}
-	if r.session, err = newSession(); err != nil {
+	if r.session, err = newSession(r.opt.Keys); err != nil {
 		return failure.New(failure.Internal, err)
 	}
 	r.post = &mailbox{host: r.host, brief: r.brief, session: r.session, now: r.opt.Now}
@@ -123,6 +131,15 @@ func (r *run) letGo() {
 	}
 	r.engine.close()
 	r.meter.Closed()
+	r.erase()
+}
+
+// erase has the garbage collector find what handled keys and is no longer held, which secret mode then erases: expanded keys, and
+// what decoding left. It goes on beside what follows, which waits for brokers anyway.
+func (r *run) erase() {
+	if secretmode.Mode == secretmode.On {
+		r.erasing.Go(runtime.GC)
+	}
 }
 
 // answer opens the data, runs the plan, closes everything, and returns the result encrypted under a fresh key: at the next tick,
@@ -158,7 +175,7 @@ func (r *run) work(ctx context.Context) (*sealedResult, error) {
 	}
 	r.letGo()
 	r.step("seal")
-	return sealResult(r.brief.Job.Digest(), table)
+	return sealResult(r.opt.Keys, r.brief.Job.Digest(), table)
 }
 
 // step is a stage whose time may tell of the data: under ticks nobody hears of it.

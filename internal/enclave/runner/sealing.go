@@ -16,7 +16,7 @@ type sealedResult struct {
 }
 
 // sealResult pads the table, so that its size says little, and encrypts it under a fresh key, bound to the job.
-func sealResult(job statement.Digest, t *result.Table) (*sealedResult, error) {
+func sealResult(mem seal.Memory, job statement.Digest, t *result.Table) (*sealedResult, error) {
 	text, err := t.Encode()
 	if err != nil {
 		return nil, failure.New(failure.Internal, err)
@@ -27,7 +27,7 @@ func sealResult(job statement.Digest, t *result.Table) (*sealedResult, error) {
 		return nil, failure.New(failure.TooLarge, err)
 	}
 	defer clear(padded)
-	key, err := seal.NewDataKey()
+	key, err := seal.NewDataKeyIn(mem)
 	if err != nil {
 		return nil, failure.New(failure.Internal, err)
 	}

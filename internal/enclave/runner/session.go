@@ -9,7 +9,7 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// session is the enclave's key pair for this one job. It dies with the process.
+// session is the enclave's key pair for this one job.
 type session struct {
 	sign   *seal.SigningKey
 	box    *seal.BoxKey
@@ -17,18 +17,26 @@ type session struct {
 	digest statement.Digest
 }
 
-func newSession() (*session, error) {
-	sign, err := seal.NewSigningKey()
+func newSession(mem seal.Memory) (*session, error) {
+	sign, err := seal.NewSigningKeyIn(mem)
 	if err != nil {
 		return nil, err
 	}
-	box, err := seal.NewBoxKey()
+	box, err := seal.NewBoxKeyIn(mem)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{sign: sign, box: box, public: statement.Session{Key: sign.Public().String(), Box: box.Public()}}
 	s.digest = s.public.Digest()
 	return s, nil
+}
+
+// wipe overwrites both keys, where there is a session.
+func (s *session) wipe() {
+	if s != nil {
+		s.sign.Wipe()
+		s.box.Wipe()
+	}
 }
 
 // attestation is evidence about this enclave that this enclave has checked.

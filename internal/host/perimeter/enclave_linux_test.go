@@ -1,6 +1,7 @@
 package perimeter
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -132,6 +133,32 @@ type session struct {
 	attempts chan attempt
 	outcomes chan outcome
 	server   *http.Server
+	said     said
+}
+
+// said is all that came out of an enclave over its channel.
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *said) has(what string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return bytes.Contains(s.text.Bytes(), []byte(what))
+}
+
+type recorded struct {
+	net.Conn
+	to *said
+}
+
+func (r *recorded) Read(b []byte) (int, error) {
+	n, err := r.Conn.Read(b)
+	r.to.mu.Lock()
+	defer r.to.mu.Unlock()
+	r.to.text.Write(b[:n])
+	return n, err
 }
 
 // begin starts a test enclave and waits for its first message.
@@ -195,7 +222,7 @@ func (s *session) serve(t *testing.T) {
 	p.SetUnencryptedHTTP2(true)
 	s.server = &http.Server{Handler: mux, Protocols: &p}
 	l := &oneConn{conns: make(chan net.Conn, 1)}
-	l.conns <- s.Conn()
+	l.conns <- &recorded{Conn: s.Conn(), to: &s.said}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

@@ -286,6 +286,85 @@ func TestInheritedDescriptor(t *testing.T) {
 	checkEnvironment(t, s)
 }
 
+// TestLastWordsGoNowhere: an enclave that panics over a value, or whose engine aborts, ends, and nobody hears what it says of it.
+func TestLastWordsGoNowhere(t *testing.T) {
+	t.Parallel()
+	eachForm(t, func(t *testing.T, r Request) {
+		for _, name := range []string{"panic with data", "abort in C", "fault in C"} {
+			t.Run(name, func(t *testing.T) {
+				s, _ := begin(t, Options{Request: r})
+				o, err := s.try(t, name, 4711)
+				if !errors.Is(err, errEnded) {
+					t.Fatalf("survived: %v", o)
+				}
+				if st := s.Wait(); st.Clean() {
+					t.Errorf("ended by %v", st)
+				}
+				if s.said.has("canary") {
+					t.Error("its last words were heard")
+				}
+				if !s.said.has(r.String()) { // the claim, in its first message
+					t.Error("nothing was recorded at all")
+				}
+			})
+		}
+	})
+}
+
+// listener collects what is written to a file.
+func listener(t *testing.T) (words func() string, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(r)
+		done <- string(text)
+	}()
+	t.Cleanup(func() { w.Close(); r.Close() })
+	return func() string { return <-done }, w
+}
+
+// TestNoEars: a host that wants to listen to an enclave's standard error gets no enclave. Its own last words show what it would hear.
+func TestNoEars(t *testing.T) {
+	t.Parallel()
+	for _, fd := range []string{"stdin", "stdout", "stderr"} {
+		t.Run(fd, func(t *testing.T) {
+			words, w := listener(t)
+			f := realFacts()
+			f.start = func(cmd *exec.Cmd) error {
+				switch fd {
+				case "stdin":
+					cmd.Stdin = w
+				case "stdout":
+					cmd.Stdout = w
+				case "stderr":
+					cmd.Stderr = w
+				}
+				return cmd.Start()
+			}
+			e, err := Start(t.Context(), Options{Image: probeImage(t), Request: offered(t, NoUserNS), Limits: testLimits(), facts: f})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Conn().Close()
+			said, _ := io.ReadAll(e.Conn())
+			if !strings.HasSuffix(strings.TrimSpace(string(said)), "standard descriptors") {
+				t.Errorf("the enclave said %q", said)
+			}
+			if st := e.Wait(); st.Code != 3 {
+				t.Errorf("ended by %v", st)
+			}
+			w.Close()
+			if text := words(); text != "" {
+				t.Errorf("heard %q", text)
+			}
+		})
+	}
+}
+
 // TestFilterIsTheSameInEachProcess: receipts compare hashes across jobs.
 func TestFilterIsTheSameInEachProcess(t *testing.T) {
 	t.Parallel()

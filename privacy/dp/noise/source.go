@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -49,6 +50,15 @@ func New(release statement.Digest, keys []Keyed) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := &Source{}
+	secretmode.Do(func() { err = s.combine(release, sorted) })
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Source) combine(release statement.Digest, sorted []Keyed) error {
 	secrets, info := [][]byte{}, [][]byte{release.Bytes()}
 	for _, k := range sorted {
 		secrets = append(secrets, k.Offer.Bytes(), k.Key.BytesUnsafe())
@@ -59,12 +69,11 @@ func New(release statement.Digest, keys []Keyed) (*Source, error) {
 	defer clear(ikm)
 	root, err := hkdf.Key(sha256.New, ikm, []byte(saltLabel), string(statement.Frame(releaseLabel, info...)), sha256.Size)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &Source{}
 	copy(s.root[:], root)
 	clear(root)
-	return s, nil
+	return nil
 }
 
 // canonical sorts a copy of the keys by offer. A key that is all zero was never set, or was wiped.

@@ -32,7 +32,9 @@ func work(c *client) map[string]try {
 			_, err := raw(unix.SYS_CLOCK_GETTIME, unix.CLOCK_MONOTONIC, uintptr(unsafe.Pointer(&ts)))(0)
 			return fmt.Sprint(ts.Sec > 0), err
 		},
-		"abort":            func(int) (string, error) { panic("abort") },
+		"panic with data":  func(n int) (string, error) { panic(fmt.Sprint("canary-", n)) },
+		"abort in C":       func(int) (string, error) { abortInC(); return "", nil },
+		"fault in C":       func(int) (string, error) { faultInC(); return "", nil },
 		"echo a megabyte":  func(int) (string, error) { return echo(c) },
 		"threads to limit": func(n int) (string, error) { return threads(n) },
 	}

@@ -1,0 +1,7 @@
+package secretmode
+
+// Values of Mode.
+const (
+	On  = "runtimesecret"
+	Off = "none"
+)
