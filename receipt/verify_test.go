@@ -387,8 +387,12 @@ func evidenceLies(t *testing.T, mallory *receipttest.Party) []lie {
 		})},
 		{"receipt changes the filter that evidence shows", "evidence: receipt states another perimeter", report(func(r *receipttest.Report) { r.Perimeter.Seccomp = elsewhere })},
 		{"receipt changes what evidence shows of the enclave itself", "evidence: receipt states another perimeter", receipttest.Edit{
-			Report:  func(r *receipttest.Report) { r.Perimeter.Self = []statement.Property{{Name: "key-memory", Value: "none"}} },
-			Receipt: func(r *statement.Receipt) { r.Perimeter.Self = []statement.Property{{Name: "key-memory", Value: "memfd_secret"}} }}},
+			Report: func(r *receipttest.Report) {
+				r.Perimeter.Self = []statement.Property{{Name: "key-memory", Value: "none"}}
+			},
+			Receipt: func(r *statement.Receipt) {
+				r.Perimeter.Self = []statement.Property{{Name: "key-memory", Value: "memfd_secret"}}
+			}}},
 	}
 }
 

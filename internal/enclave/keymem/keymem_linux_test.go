@@ -22,9 +22,13 @@ func forms(t *testing.T) map[string]*Memory {
 	out := map[string]*Memory{
 		Secret: strongest(secretPages, refuses), Locked: strongest(refuses, lockedPages), None: strongest(refuses, refuses),
 	}
+	for _, source := range []func(int) ([]byte, error){secretPages, lockedPages} {
+		_, err := source(size)
+		need.That(t, err == nil, fmt.Sprintf("no key memory: %v", err))
+	}
 	for want, m := range out {
 		if m.Form() != want {
-			need.That(t, false, "no key memory of the form "+want)
+			t.Errorf("form %s, want %s", m.Form(), want)
 		}
 	}
 	if New().Form() != Secret {

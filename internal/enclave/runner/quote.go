@@ -109,11 +109,11 @@ func (r *run) needs(offer statement.Digest) []string {
 
 // takeKeys keeps the keys of one owner once every one of them is what its offer commits to.
 func (r *run) takeKeys(owner statement.Fingerprint, text []byte) error {
-	var keys statement.ReleasedKeys
-	if err := statement.Unmarshal(text, &keys); err != nil {
+	keys, err := statement.DecodeReleasedKeys(text)
+	if err != nil {
 		return err
 	}
-	defer wipeReleased(&keys)
+	defer keys.Wipe()
 	var offers []statement.Digest
 	for _, k := range keys.Offers {
 		offers = append(offers, k.Offer)
@@ -129,15 +129,6 @@ func (r *run) takeKeys(owner statement.Fingerprint, text []byte) error {
 		r.keys.put(k.Offer, set)
 	}
 	return nil
-}
-
-func wipeReleased(k *statement.ReleasedKeys) {
-	for _, o := range k.Offers {
-		clear(o.Footer)
-		for _, c := range o.Column {
-			clear(c.Key)
-		}
-	}
 }
 
 // committedKeys checks that the keys are the footer's and exactly those needed, each the one that the offer commits to.
