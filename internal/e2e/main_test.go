@@ -57,7 +57,7 @@ var build = sync.OnceValues(func() (*programs, error) {
 	p := &programs{filepath.Join(dir, "cordon"), filepath.Join(dir, "cordon-enclave")}
 	for _, line := range []string{
 		"CGO_ENABLED=0 go build -trimpath -o " + p.cordon + " ./cmd/cordon",
-		recipe.Line("go", p.enclave),
+		recipe.Overlaid(os.Getenv("GOFLAGS")).Line("go", p.enclave),
 	} {
 		cmd := exec.Command("sh", "-c", line)
 		cmd.Dir = "../.."

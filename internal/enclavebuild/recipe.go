@@ -44,6 +44,17 @@ func (r Recipe) Line(goCommand, out string) string {
 	return fmt.Sprintf("%s %s build %s -o '%s' %s", r.Env, goCommand, r.Flags, out, Package)
 }
 
+// Overlaid is the recipe with the overlay of the caller's GOFLAGS, which the recipe itself clears: tests of changed sources put it
+// there, and mean the enclave that they build too.
+func (r Recipe) Overlaid(goflags string) Recipe {
+	for _, f := range strings.Fields(goflags) {
+		if strings.HasPrefix(f, "-overlay=") {
+			r.Flags = f + " " + r.Flags
+		}
+	}
+	return r
+}
+
 // listing are the linker's words for writing down what it reads. They change nothing in the program.
 const listing = "-Wl,--dependency-file="
 

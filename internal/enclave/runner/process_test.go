@@ -127,7 +127,7 @@ func enclaveImage(t *testing.T) *perimeter.Image {
 	if path == "" {
 		path = filepath.Join(t.TempDir(), "cordon-enclave")
 		const root = "../../.."
-		build := exec.Command("sh", "-c", must[enclavebuild.Recipe](t)(enclavebuild.ReadRecipe(root)).Line("go", path))
+		build := exec.Command("sh", "-c", must[enclavebuild.Recipe](t)(enclavebuild.ReadRecipe(root)).Overlaid(os.Getenv("GOFLAGS")).Line("go", path))
 		build.Dir = root
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
