@@ -57,7 +57,7 @@ func run(started time.Time) int {
 			{Name: runner.SelfKeyMemory, Value: keys.Form()},
 			{Name: runner.SelfSecretMode, Value: secretmode.Mode},
 		},
-		Started:   started,
+		Started: started,
 	})
 	if err != nil {
 		return exitFailed

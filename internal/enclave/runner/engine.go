@@ -8,8 +8,8 @@ import (
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/result"
-	"github.com/cordon-exchange/cordon/statement"
 	"github.com/cordon-exchange/cordon/seal"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 // Shares of the memory limit: the engine's own, and that of ciphertext and opened columns together. The rest is for the
