@@ -72,6 +72,7 @@ func TestKeysAreGoneAfterTheData(t *testing.T) {
 		t.Errorf("found after the data was closed: %s", name)
 	}
 	_, report := h.open(w.institute)
+	t.Logf("the enclave says of itself: %v", report.Receipt.Perimeter.Self)
 	for _, p := range report.Receipt.Perimeter.Self {
 		if p.Name == SelfSecretMode && p.Value != "runtimesecret" || p.Name == SelfKeyMemory && p.Value == "none" {
 			t.Errorf("the receipt says %s=%s", p.Name, p.Value)

@@ -23,10 +23,10 @@ func TestWork(t *testing.T) {
 		{"scan", 4, "200000 19999900000 100"}, // threads made after the filter
 		{"runtime", 0, "fine"},
 		{"echo a megabyte", 0, "sent"},
-		{"engine path", 0, "refused"}, // even with the engine's own guard off
-		{"read the clock", 0, "true"}, // by the system call itself
-		{"is there such a file", 0, "yes"}, // without the kernel being asked
-		{"longer heap", 0, "0"},            // the same
+		{"engine path", 0, "refused"},         // even with the engine's own guard off
+		{"read the clock", 0, "true"},         // by the system call itself
+		{"is there such a file", 0, "yes"},    // without the kernel being asked
+		{"longer heap", 0, "0"},               // the same
 		{"scan", 4, "200000 19999900000 100"}, // and again
 	}
 	eachForm(t, func(t *testing.T, r Request) {
