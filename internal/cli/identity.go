@@ -289,11 +289,16 @@ func showKeys(cmd *cobra.Command, h *closedHome, rootFile string, json bool) err
 	return info.text(cmd.OutOrStdout())
 }
 
+type rotateFlags struct {
+	home, passphraseFile string
+	request, certificate string
+	root                 rootFlags
+	terms                termFlags
+	json                 bool
+}
+
 func newPartyRotateKey() *cobra.Command {
-	var path, passphraseFile string
-	var root rootFlags
-	var terms termFlags
-	var json bool
+	var f rotateFlags
 	cmd := &cobra.Command{
 		Use:   "rotate-key --home DIR --root-key FILE",
 		Short: "Certify a fresh online signing key",
@@ -302,49 +307,202 @@ keyring in place of the one before. The fingerprint stays, and partners need do
 nothing: what the old key signed stays good. If the old key may be in other hands,
 revoke it as well: the agent signs anew what is in force. The agent must not run.
 
-Exit codes: 0 done, 2 usage or the agent runs, 5 unusable passphrase or another party's
-root key, 8 the keyring can't be written.`,
-		Example: `  cordon party rotate-key --home ./delta --root-key /media/usb/delta.root
-  cordon party rotate-key --home ./delta --root-key /media/usb/delta.root --days 90`,
+Where the root key never comes to this machine: --request writes what 'cordon party
+certify' needs there, and --certificate takes what it gives. The agent may run until then.
+
+Exit codes: 0 done, 2 usage or the agent runs, 3 no certificate, 4 it is of another key
+or party, 5 unusable passphrase or another party's root key, 6 officers have to approve,
+8 the keyring can't be written.`,
+		Example: `  cordon party rotate-key --home ./delta --root-key /media/usb/delta.root --days 90
+  cordon party rotate-key --home ./delta --request request.json
+  cordon party rotate-key --home ./delta --certificate certificate.json`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error { return rotateKey(cmd, f) },
+	}
+	addHome(cmd, &f.home, &f.passphraseFile, &f.json)
+	f.root.addExisting(cmd)
+	f.terms.add(cmd)
+	cmd.Flags().StringVar(&f.request, "request", "", "write a request for a certificate to this file, instead of --root-key")
+	cmd.Flags().StringVar(&f.certificate, "certificate", "", "take the certificate of the last request from this file, instead of --root-key")
+	return addOfficers(cmd)
+}
+
+func rotateKey(cmd *cobra.Command, f rotateFlags) error {
+	ways := 0
+	for _, given := range []string{f.root.key, f.request, f.certificate} {
+		if given != "" {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return fault.New(fault.Usage, "not one of --root-key, --request and --certificate", "give --root-key FILE, on the medium that holds it, or one of the others", nil)
+	}
+	if f.request != "" {
+		return requestKey(f)
+	}
+	var key *keyring.KeyFile
+	var err error
+	if f.root.key != "" {
+		if key, err = f.root.open(); err != nil {
+			return err
+		}
+	}
+	h, err := openClosed(f.home, f.passphraseFile)
+	if err != nil {
+		return err
+	}
+	defer h.release()
+	if err := h.rootIsOffline(); err != nil {
+		return err
+	}
+	ring, err := h.rotated(f, key)
+	if err != nil {
+		return err
+	}
+	if err := h.approved(cmd, ring); err != nil {
+		return err
+	}
+	if err := h.replace(ring); err != nil {
+		return err
+	}
+	if err := os.Remove(h.dir.PendingKey()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return home.Storage("can't remove the pending key", err)
+	}
+	return showKeys(cmd, h, "", f.json)
+}
+
+func (h *closedHome) rootIsOffline() error {
+	if statement.CertificateOf(h.ring.Signer()) == nil {
+		return fault.New(fault.Usage, "the party's root key is in its keyring", "move it out first: 'cordon party offline-root'", nil)
+	}
+	return nil
+}
+
+// rotated is the keyring with another online key: certified here, or elsewhere.
+func (h *closedHome) rotated(f rotateFlags, root *keyring.KeyFile) (*keyring.Keyring, error) {
+	if root != nil {
+		t, err := f.terms.terms(h.config.CreatedMS)
+		if err != nil {
+			return nil, err
+		}
+		return h.ring.WithOnlineKey(root, t)
+	}
+	src, err := os.ReadFile(f.certificate)
+	if err != nil {
+		return nil, fault.New(fault.Input, "can't read the certificate", "check --certificate", err)
+	}
+	e, err := statement.ParseEnvelope(src)
+	if err != nil {
+		return nil, fault.New(fault.Input, "this is no certificate", "name the file that 'cordon party certify' wrote", err)
+	}
+	pending, err := keyring.ReadKeyFile(h.dir.PendingKey(), keyring.UseOnline, h.pass)
+	if err != nil {
+		return nil, err
+	}
+	return h.ring.WithCertified(pending, e)
+}
+
+// requestKey makes the key that waits. The agent may go on under the one before.
+func requestKey(f rotateFlags) error {
+	dir, err := home.Open(f.home)
+	if err != nil {
+		return err
+	}
+	h := &closedHome{dir: dir}
+	if err := h.unlock(f.passphraseFile); err != nil {
+		return err
+	}
+	if err := h.rootIsOffline(); err != nil {
+		return err
+	}
+	pending, r, err := h.ring.Request(time.UnixMilli(h.config.CreatedMS))
+	if err != nil {
+		return err
+	}
+	src, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(dir.PendingKey()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return home.Storage("can't replace the key of an earlier request", err)
+	}
+	if err := pending.Write(dir.PendingKey(), h.pass); err != nil {
+		return err
+	}
+	return writeBytes(f.request, src)
+}
+
+func writeBytes(path string, src []byte) error {
+	return writeWhole(path, func(f *os.File) error {
+		_, err := f.Write(src)
+		return err
+	})
+}
+
+type certifiedInfo struct {
+	Name   string      `json:"name"`
+	Online home.Online `json:"online"`
+}
+
+func newPartyCertify() *cobra.Command {
+	var root rootFlags
+	var terms termFlags
+	var out string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "certify REQUEST --root-key FILE -o FILE",
+		Short: "Certify an online key on the machine that holds the root key",
+		Long: `Certify an online key that asks for it, on a machine of the root key's own: it needs no home,
+no agent and no network. Compare the key with the one that 'rotate-key --request' wrote.
+
+Exit codes: 0 done, 2 usage, 3 no request, 5 unusable passphrase, or the request is another
+party's, 8 the file can't be written.`,
+		Example: `  cordon party certify request.json --root-key ./delta.root -o certificate.json`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if out == "" {
+				return fault.New(fault.Usage, "no file for the certificate given", "add -o FILE", nil)
+			}
+			src, err := readBounded(args[0], 1<<16)
+			if err != nil {
+				return fault.New(fault.Input, "can't read the request", "check its name", err)
+			}
+			r, err := keyring.DecodeRequest(src)
+			if err != nil {
+				return err
+			}
 			key, err := root.open()
 			if err != nil {
 				return err
 			}
-			h, err := openClosed(path, passphraseFile)
+			t, err := terms.terms(r.FromMS)
 			if err != nil {
 				return err
 			}
-			defer h.release()
-			if statement.CertificateOf(h.ring.Signer()) == nil {
-				return fault.New(fault.Usage, "the party's root key is in its keyring", "move it out first: 'cordon party offline-root'", nil)
-			}
-			t, err := terms.terms(h.config.CreatedMS)
+			e, err := key.CertifyRequest(r, t)
 			if err != nil {
 				return err
 			}
-			ring, err := h.ring.WithOnlineKey(key, t)
-			if err != nil {
+			if err := writeBytes(out, e.Bytes()); err != nil {
 				return err
 			}
-			if err := h.approved(cmd, ring); err != nil {
+			info := &certifiedInfo{Name: r.Name, Online: home.Online{Key: r.Key, Serial: r.Serial, UntilMS: t.Until.UnixMilli()}}
+			return show(cmd, &agentFlags{json: asJSON}, info, func(w io.Writer, c *certifiedInfo) error {
+				_, err := fmt.Fprintf(w, "party        %s\nonline key   %s\ncertificate  %d, until %s\n", c.Name, c.Online.Key, c.Online.Serial, t.Until.UTC().Format(time.DateOnly))
 				return err
-			}
-			if err := h.replace(ring); err != nil {
-				return err
-			}
-			return showKeys(cmd, h, "", json)
+			})
 		},
 	}
-	addHome(cmd, &path, &passphraseFile, &json)
 	root.addExisting(cmd)
 	terms.add(cmd)
-	return addOfficers(cmd)
+	cmd.Flags().StringVarP(&out, "output", "o", "", "file for the certificate (required)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }
 
 type revokeFlags struct {
 	home, key, reason, exchange string
+	out, revocation             string
 	root                        rootFlags
 	json                        bool
 }
@@ -360,7 +518,8 @@ everybody; an agent that still holds the key does not start. Certify another wit
 'cordon party rotate-key': the agent then signs anew the offers, grants and pools that
 are in force. Contracts that the key proposed have to be proposed again.
 
-Without --exchange the agent posts it when it starts next.
+Without --exchange the agent posts it when it starts next. Where the root key never comes
+to this machine: -o writes the revocation there, without a home, and --revocation takes it here.
 
 Exit codes: 0 done, 2 usage, 3 malformed key, 5 unusable passphrase or another party's
 root key, 7 exchange away (it is kept, and posted later), 8 home can't be written.`,
@@ -373,6 +532,8 @@ root key, 7 exchange away (it is kept, and posted later), 8 home can't be writte
 	fl.StringVar(&f.key, "key", "", "the online key, as 'cordon party show' lists it (required)")
 	fl.StringVar(&f.reason, "reason", "", "why, for partners to read")
 	fl.StringVar(&f.exchange, "exchange", "", "URL of the exchange to tell at once")
+	fl.StringVarP(&f.out, "output", "o", "", "write the revocation to this file, and need no home")
+	fl.StringVar(&f.revocation, "revocation", "", "take the revocation from this file, instead of --root-key and --key")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	f.root.addExisting(cmd)
 	return cmd
@@ -385,10 +546,41 @@ type revokedInfo struct {
 }
 
 func revokeKey(cmd *cobra.Command, f revokeFlags) error {
+	switch {
+	case f.revocation != "" && (f.root.key != "" || f.key != "" || f.out != "" || f.exchange != ""):
+		return fault.New(fault.Usage, "--revocation with what it stands instead of", "give --home and --revocation alone", nil)
+	case f.revocation != "":
+		return takeRevocation(cmd, f)
+	case f.out != "":
+		return writeRevocation(f)
+	}
+	return revokeHere(cmd, f)
+}
+
+// signRevocation with the root key.
+func signRevocation(f revokeFlags) (*keyring.KeyFile, *statement.Envelope, error) {
 	online, err := statement.ParsePublicKey(f.key)
 	if err != nil {
-		return fault.New(fault.Input, "--key is not a public key", "'cordon party show' lists the key in use", err)
+		return nil, nil, fault.New(fault.Input, "--key is not a public key", "'cordon party show' lists the key in use", err)
 	}
+	root, err := f.root.open()
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := root.RevokeKey(online, f.reason, time.Now())
+	return root, e, err
+}
+
+func writeRevocation(f revokeFlags) error {
+	_, e, err := signRevocation(f)
+	if err != nil {
+		return err
+	}
+	return writeBytes(f.out, e.Bytes())
+}
+
+// takeRevocation keeps one that was signed elsewhere: the agent posts it when it starts.
+func takeRevocation(cmd *cobra.Command, f revokeFlags) error {
 	dir, err := home.Open(f.home)
 	if err != nil {
 		return err
@@ -397,16 +589,39 @@ func revokeKey(cmd *cobra.Command, f revokeFlags) error {
 	if err != nil {
 		return err
 	}
-	root, err := f.root.open()
+	src, err := readBounded(f.revocation, 1<<16)
+	if err != nil {
+		return fault.New(fault.Input, "can't read the revocation", "check --revocation", err)
+	}
+	e, err := statement.ParseEnvelope(src)
+	if err != nil {
+		return fault.New(fault.Input, "this is no revocation", "name the file that 'cordon party revoke-key -o' wrote", err)
+	}
+	v, err := statement.Verify[statement.Revocation](e, config.Fingerprint)
+	if err != nil || v.Body().Author != config.Fingerprint || v.Body().Key == "" {
+		return fault.New(fault.Untrusted, "this party's root key did not sign it, or it revokes no key", "have it written again", err)
+	}
+	if err := dir.AddRevokedKey(v); err != nil {
+		return err
+	}
+	return showRevoked(cmd, f, &revokedInfo{Key: v.Body().Key, Revocation: v.Digest()})
+}
+
+func revokeHere(cmd *cobra.Command, f revokeFlags) error {
+	dir, err := home.Open(f.home)
+	if err != nil {
+		return err
+	}
+	config, err := dir.Config()
+	if err != nil {
+		return err
+	}
+	root, e, err := signRevocation(f)
 	if err != nil {
 		return err
 	}
 	if root.Fingerprint() != config.Fingerprint {
 		return fault.New(fault.NoKey, "this root key is another party's", "give the root key of "+config.Name, nil)
-	}
-	e, err := root.RevokeKey(online, f.reason, time.Now())
-	if err != nil {
-		return err
 	}
 	v, err := statement.Verify[statement.Revocation](e, config.Fingerprint)
 	if err != nil {
@@ -428,6 +643,10 @@ func revokeKey(cmd *cobra.Command, f revokeFlags) error {
 		}
 		info.Posted = true
 	}
+	return showRevoked(cmd, f, info)
+}
+
+func showRevoked(cmd *cobra.Command, f revokeFlags, info *revokedInfo) error {
 	return show(cmd, &agentFlags{json: f.json}, info, func(w io.Writer, i *revokedInfo) error {
 		posted := "not told the exchange yet: the agent does when it starts"
 		if i.Posted {

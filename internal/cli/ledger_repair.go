@@ -21,7 +21,7 @@ import (
 type repairFlags struct {
 	home, reason, confirm string
 	from, datasets        []string
-	json                  bool
+	takeover, json        bool
 }
 
 func newLedgerRepair() *cobra.Command {
@@ -55,6 +55,7 @@ approve, 8 the home can't be written.`,
 	fl.StringArrayVar(&f.datasets, "dataset", nil, "data set that this home does not know any more (repeatable)")
 	fl.StringVar(&f.reason, "reason", "", "what happened, for the record (required)")
 	fl.StringVar(&f.confirm, "confirm", "", "name of the party, as consent (required)")
+	fl.BoolVar(&f.takeover, "takeover", false, "the agent of another machine that has the ledger is dead or out of reach: take it over first")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	return addOfficers(cmd)
 }
@@ -81,6 +82,11 @@ func ledgerRepair(cmd *cobra.Command, f repairFlags) error {
 		return err
 	}
 	defer release()
+	if f.takeover { // 'ledger takeover' would refuse a ledger that lacks entries
+		if _, err := ledger.Takeover(dir.Ledger(), c.Fingerprint, func([]ledger.Entry, ledger.Head) error { return nil }); err != nil {
+			return err
+		}
+	}
 	l, err := ledger.Open(dir.Ledger(), c.Fingerprint, time.Now)
 	if err != nil {
 		return err

@@ -32,7 +32,8 @@ replaced by itself, however long it was silent.
 
 From the moment this returns the other agent can't write any more, should it come back: what
 it reported is in the ledger, and it reports nothing else. The ledger must hold every head
-that this party is known to have signed for: in this home, and in bundles given by --against.
+that this party is known to have signed for: in this home, and in bundles given by --against; for one that lost entries see
+'cordon ledger repair --takeover'. A home restored on another machine needs a takeover too.
 Then start the agent here. It needs a folder whose names are seen by all machines at once
 (see the ledger's specification, section 8); copies of a home are no such folder.
 

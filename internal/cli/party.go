@@ -24,7 +24,7 @@ import (
 // NewPartyCommand makes `cordon party` with its verbs.
 func NewPartyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "party", Short: "Make a party and run its agent"}
-	cmd.AddCommand(newPartyInit(), newPartyShow(), newPartyServe(), newPartyStatus(), newPartyOfflineRoot(), newPartyRotateKey(), newPartyRevokeKey(), newPartyOfficers())
+	cmd.AddCommand(newPartyInit(), newPartyShow(), newPartyServe(), newPartyStatus(), newPartyOfflineRoot(), newPartyRotateKey(), newPartyCertify(), newPartyRevokeKey(), newPartyOfficers())
 	return cmd
 }
 

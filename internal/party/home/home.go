@@ -102,6 +102,9 @@ func (d Dir) Grants() string { return filepath.Join(d.path, "grants") }
 // Heads is the folder of the newest acknowledgement of each owner. It may be lost: then a restored ledger is noticed later, or not.
 func (d Dir) Heads() string { return filepath.Join(d.path, "heads") }
 
+// PendingKey is the file of a signing key that waits for its certificate.
+func (d Dir) PendingKey() string { return filepath.Join(d.path, "pending-key.age") }
+
 // Officers is the folder of lists of officers, of what waits for their approval, and of approvals.
 func (d Dir) Officers() string { return filepath.Join(d.path, "officers") }
 

@@ -117,16 +117,19 @@ type Terms struct {
 
 // Certify signs a certificate of an online key that is at hand, wherever its private half is.
 func (k *KeyFile) Certify(online statement.Signer, t Terms) (*statement.Envelope, error) {
-	if k.use != UseRoot {
-		return nil, notKeyFile(UseRoot)
-	}
 	proof, err := online.Sign(statement.CertificateProof(k.Fingerprint()))
 	if err != nil {
 		return nil, err
 	}
-	c := statement.Certificate{
+	return k.certificate(statement.Certificate{
 		Party: k.Fingerprint(), Key: online.Public().String(), Purposes: t.Purposes, Serial: t.serial + 1,
 		FromMS: t.From.UnixMilli(), UntilMS: t.Until.UnixMilli(), Proof: proof,
+	})
+}
+
+func (k *KeyFile) certificate(c statement.Certificate) (*statement.Envelope, error) {
+	if k.use != UseRoot {
+		return nil, notKeyFile(UseRoot)
 	}
 	if len(c.Purposes) == 0 {
 		c.Purposes = statement.Purposes()

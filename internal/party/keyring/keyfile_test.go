@@ -132,3 +132,77 @@ func TestOnlineKey(t *testing.T) {
 		t.Errorf("a certificate of another key: %v", err)
 	}
 }
+
+// TestRequest: a certificate from another machine is for the key that waits, and for this party.
+func TestRequest(t *testing.T) {
+	k, other := fresh(t), fresh(t)
+	root, err := k.TakeRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pending, r, err := k.Request(time.UnixMilli(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := r.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = DecodeRequest(src); err != nil {
+		t.Fatal(err)
+	}
+	cert, err := root.CertifyRequest(r, year())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := k.WithCertified(pending, cert)
+	if err != nil || ring.Fingerprint() != k.Fingerprint() || ring.Signer().Public() != pending.Signer().Public() {
+		t.Fatalf("%v", err)
+	}
+	if _, err := other.WithCertified(pending, cert); fault.ExitCode(err) != int(fault.Untrusted) {
+		t.Errorf("another party took it: %v", err)
+	}
+	later, _, err := k.Request(time.UnixMilli(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.WithCertified(later, cert); fault.ExitCode(err) != int(fault.Untrusted) {
+		t.Errorf("for another key: %v", err)
+	}
+	strange, err := other.TakeRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := strange.CertifyRequest(r, year()); fault.ExitCode(err) != int(fault.NoKey) {
+		t.Errorf("another root certified it: %v", err)
+	}
+	r.Proof[0] ^= 1
+	if _, err := root.CertifyRequest(r, year()); fault.ExitCode(err) != int(fault.Usage) {
+		t.Errorf("without the key's agreement: %v", err)
+	}
+	if _, err := DecodeRequest(append(src, ' ')); !errors.Is(err, ErrFormat) {
+		t.Errorf("not strict: %v", err)
+	}
+}
+
+func FuzzDecodeRequest(f *testing.F) {
+	k := fresh(f)
+	_, r, err := k.Request(time.UnixMilli(1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	src, err := r.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(src)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		r, err := DecodeRequest(src)
+		if err != nil {
+			return
+		}
+		if again, err := r.Encode(); err != nil || !bytes.Equal(again, src) {
+			t.Fatalf("encodes differently: %v", err)
+		}
+	})
+}
