@@ -19,6 +19,8 @@ deps:
 
 build: deps
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/cordon ./cmd/cordon
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/cordon-kms ./cmd/cordon-kms
+	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN)/cordon-pkcs11 ./cmd/cordon-pkcs11
 	$(ENCLAVE_ENV) $(GO) build $(ENCLAVE_FLAGS) -o $(BIN)/cordon-enclave ./cmd/cordon-enclave
 
 # The enclave with its manifest and its bill of materials beside it.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cordon-exchange/cordon/internal/exchange"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/softhsm"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
@@ -33,21 +35,46 @@ import (
 // with an exchange of its own: at $EXCHANGE.
 func TestPartyScripts(t *testing.T) {
 	var scripts []string
-	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "enclave", "approve"} {
+	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "enclave", "approve", "key"} {
 		found, err := filepath.Glob("testdata/" + verb + "-*.txtar")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no script of %s: %v", verb, err)
 		}
 		scripts = append(scripts, found...)
 	}
-	testscript.Run(t, testscript.Params{
-		Files: scripts,
-		Setup: startExchange,
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "stopagent": stopAgent, "grab": grabField, "expand": expandFile, "damage": damageFile,
-			"acknowledge": writeAcknowledged, "guest": writeGuest, "flip": flipByte,
-		},
-	})
+	testscript.Run(t, testscript.Params{Files: scripts, Setup: startExchange, Cmds: commands})
+}
+
+// TestTokenScripts runs those that need a token: $STORE and $OTHER are keys in it, "token away" and "token back" take it and give it back.
+func TestTokenScripts(t *testing.T) {
+	token := softhsm.New(t)
+	t.Setenv("PATH", filepath.Dir(token.Helper)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	scripts, err := filepath.Glob("testdata/token-*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no script: %v", err)
+	}
+	cmds := maps.Clone(commands)
+	cmds["token"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		switch args[0] {
+		case "away":
+			token.Unplug(t)
+		case "back":
+			token.Plug(t)
+		case "pin":
+			token.WritePIN(t, args[1])
+		}
+	}
+	testscript.Run(t, testscript.Params{Files: scripts, Cmds: cmds, Setup: func(env *testscript.Env) error {
+		env.Setenv("STORE", token.URI("cordon"))
+		env.Setenv("OTHER", token.URI("other"))
+		env.Setenv("TOKENPIN", softhsm.PIN)
+		return startExchange(env)
+	}})
+}
+
+var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "halt": stopAgent, "stopagent": stopAgent, "grab": grabField, "expand": expandFile,
+	"damage": damageFile, "acknowledge": writeAcknowledged, "guest": writeGuest, "flip": flipByte,
 }
 
 func startExchange(env *testscript.Env) error {
@@ -74,9 +101,9 @@ func startExchange(env *testscript.Env) error {
 		_ = h.Close()
 	}()
 	env.Defer(func() { cancel(); <-done })
-	env.Values[agents{}] = map[string]func(){}
 	env.Setenv("EXCHANGE", "http://"+l.Addr().String())
 	env.Setenv("CORDON_HOME", "")
+	env.Values[agents{}] = map[string]func(){}
 	return nil
 }
 
@@ -128,10 +155,10 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// agents is the key of a script's running agents, by home.
+// agents is the key under which a script has the agents that run.
 type agents struct{}
 
-// stopAgent ends an agent as SIGTERM does.
+// stopAgent stops an agent as SIGTERM does: halt NAME
 func stopAgent(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(agents{}).(map[string]func())[args[0]]()
 }

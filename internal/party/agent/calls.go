@@ -27,7 +27,10 @@ func (a *Agent) status(ctx context.Context, _ *api.Empty) (*api.Status, error) {
 	if c := statement.CertificateOf(a.opt.Keyring.Signer()); c != nil {
 		s.KeyUntilMS = c.Body().UntilMS
 	}
-	for _, p := range a.store.Closed(ctx) {
+	for _, p := range a.closed(ctx) {
+		if s.KeysMissing == nil {
+			s.KeysWhy, s.KeysHint = p.Err.Error(), closedHint(p.Err)
+		}
 		s.KeysMissing = append(s.KeysMissing, p.Offer.Body().Dataset+" version "+p.Offer.Body().Version)
 	}
 	for _, x := range a.ledger.Exposures() {

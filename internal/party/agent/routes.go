@@ -24,6 +24,7 @@ func (a *Agent) routes() http.Handler {
 	mux.Handle("POST "+api.PathStatus, handler(a.status))
 	mux.Handle("POST "+api.PathPublish, streamer(a.publishFile))
 	mux.Handle("POST "+api.PathDatasets, handler(a.datasets))
+	mux.Handle("POST "+api.PathRekey, streamer(a.rekey))
 	mux.Handle("POST "+api.PathRetire, handler(a.retire))
 	mux.Handle("POST "+api.PathPoolPropose, handler(a.proposePool))
 	mux.Handle("POST "+api.PathPoolSign, handler(a.signPool))
@@ -43,6 +44,8 @@ func (a *Agent) routes() http.Handler {
 	mux.Handle("POST "+api.PathApprove, handler(a.approve))
 	mux.Handle("POST "+api.PathOfficers, handler(a.showOfficers))
 	mux.Handle("POST "+api.PathOfficersSet, handler(a.setOfficers))
+	mux.Handle("POST "+api.PathKeys, handler(a.showKeys))
+	mux.Handle("POST "+api.PathKeyDestroy, handler(a.destroyKeys))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, fault.New(fault.Usage, "the agent has no such call", "command line and agent must be of one version", nil))
 	})

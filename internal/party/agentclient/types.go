@@ -13,6 +13,7 @@ const (
 	PathStatus          = "/v1/status"
 	PathPublish         = "/v1/datasets/publish" // streams Progress
 	PathDatasets        = "/v1/datasets/list"
+	PathRekey           = "/v1/datasets/rekey" // streams Progress
 	PathRetire          = "/v1/datasets/retire"
 	PathPoolPropose     = "/v1/pools/propose"
 	PathPoolSign        = "/v1/pools/sign"
@@ -32,6 +33,8 @@ const (
 	PathApprove         = "/v1/approvals/add"
 	PathOfficers        = "/v1/officers/show"
 	PathOfficersSet     = "/v1/officers/set"
+	PathKeys            = "/v1/keys/list"
+	PathKeyDestroy      = "/v1/keys/destroy"
 )
 
 // Empty asks for something that needs no words.
@@ -54,6 +57,8 @@ type Status struct {
 	OpenExposures int         `json:"open_exposures"`
 	KeysMissing   []string    `json:"keys_missing,omitempty"` // versions on offer whose keys do not open
 	KeyUntilMS    int64       `json:"key_until_ms,omitempty"` // end of the online signing key's certificate
+	KeysWhy       string      `json:"keys_why,omitempty"`     // of the first one
+	KeysHint      string      `json:"keys_hint,omitempty"`
 }
 
 // Progress is one event of a stream.
@@ -347,4 +352,45 @@ type OfficersSet struct {
 	Threshold int64              `json:"threshold"`
 	Officers  []officers.Officer `json:"officers"`
 	Actions   []string           `json:"actions"`
+}
+
+// Keys are the party's key encryption keys (KEKs), and what they wrap.
+type Keys struct {
+	Store    string       `json:"store"`
+	Before   string       `json:"before,omitempty"` // a move from it has not ended
+	KEKs     []KEK        `json:"keks"`
+	Versions []KeyVersion `json:"versions"`
+	Backups  []string     `json:"backups"`         // of the keyring, with their custodians
+	Error    string       `json:"error,omitempty"` // why the store can't be asked
+	Hint     string       `json:"hint,omitempty"`
+}
+
+// KEK of a key store.
+type KEK struct {
+	ID       string `json:"id"`
+	Wraps    bool   `json:"wraps"`    // new version keys
+	Versions int64  `json:"versions"` // that it wraps now
+}
+
+// KeyVersion is the version key of one version.
+type KeyVersion struct {
+	Dataset string `json:"dataset"`
+	Version string `json:"version"`
+	KEK     string `json:"kek,omitempty"`
+	State   string `json:"state"` // opens, closed, retired, unfinished, destroyed
+	Why     string `json:"why,omitempty"`
+}
+
+// KeyDestroy asks to destroy the keys of one version, for good.
+type KeyDestroy struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// KeyDestroyed tells what was done, and what could undo it.
+type KeyDestroyed struct {
+	Offer statement.Digest `json:"offer"`
+	KEK   string           `json:"kek,omitempty"` // that wrapped the version key
+	Undo  []string         `json:"undo"`
+	Notes []string         `json:"notes"`
 }

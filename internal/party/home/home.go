@@ -21,6 +21,10 @@ type Config struct {
 	Key         string                `json:"key"` // public root key: the signing key too, unless Online says otherwise
 	CreatedMS   int64                 `json:"created_ms"`
 	Online      *Online               `json:"online,omitempty"` // the signing key in use, where it is not Key
+	// KeyStore names where version keys are wrapped; empty is the keyring. KeyStoreBefore is one that still unwraps, while a move
+	// to KeyStore is under way.
+	KeyStore       string `json:"key_store,omitempty"`
+	KeyStoreBefore string `json:"key_store_before,omitempty"`
 }
 
 // Online is what config.json says of an online signing key. It is for people: the keyring holds the key and its certificate.
@@ -113,6 +117,9 @@ func (d Dir) Revoked() string { return filepath.Join(d.path, "revoked") }
 
 // Pools is the folder of pool epochs that this party signed.
 func (d Dir) Pools() string { return filepath.Join(d.path, "pools") }
+
+// Backups is the folder of manifests of the backups that were made of this home.
+func (d Dir) Backups() string { return filepath.Join(d.path, "backups") }
 
 func (d Dir) configFile() string { return filepath.Join(d.path, "config.json") }
 
