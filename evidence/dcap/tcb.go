@@ -28,11 +28,12 @@ type TCB struct {
 
 // assessment of one quote by one collateral.
 type assessment struct {
-	q    *Quote
-	c    *Collateral
-	root *x509.Certificate
-	at   time.Time
-	tcb  *TCB
+	q     *Quote
+	c     *Collateral
+	root  *x509.Certificate
+	at    time.Time
+	tcb   *TCB
+	trail *stage.Trail
 
 	rootCRL *x509.RevocationList
 	info    tcbInfo
@@ -78,6 +79,10 @@ func (a *assessment) revocation() error {
 		return fmt.Errorf("%w: PCK certificate", stage.Revoked)
 	}
 	a.tcb.CRLs = a.rootCRL != nil && pckCRL != nil
+	if a.tcb.CRLs {
+		a.trail.Pass(stage.NoCRL, "revocation lists of %s and %s, each by its CA", a.root.Subject.CommonName, issuer.Subject.CommonName)
+		a.trail.Pass(stage.Revoked, "neither lists the machine's certificate or its CA")
+	}
 	return nil
 }
 
@@ -123,9 +128,11 @@ func (a *assessment) documents() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", stage.TCBInfoChain, err)
 	}
+	a.trail.Pass(stage.TCBInfoChain, "%s, under %s", signer.Subject.CommonName, a.root.Subject.CommonName)
 	if !signs(certKey(signer), []byte(a.c.TCBInfo), a.c.TCBInfoSignature) {
 		return fmt.Errorf("%w: not by its signer", stage.TCBInfoSignature)
 	}
+	a.trail.Pass(stage.TCBInfoSignature, "it signed the TCB info")
 	if a.c.QEIdentityIssuerChain != a.c.TCBInfoIssuerChain {
 		if signer, err = a.signer(a.c.QEIdentityIssuerChain); err != nil {
 			return fmt.Errorf("%w: %w: %w", stage.QEIdentitySignature, stage.Chain, err)
@@ -134,6 +141,7 @@ func (a *assessment) documents() error {
 	if !signs(certKey(signer), []byte(a.c.QEIdentity), a.c.QEIdentitySignature) {
 		return fmt.Errorf("%w: not by its signer", stage.QEIdentitySignature)
 	}
+	a.trail.Pass(stage.QEIdentitySignature, "it signed the identity of quoting enclaves")
 	if err := errors.Join(decodeDocument(a.c.TCBInfo, &a.info), decodeDocument(a.c.QEIdentity, &a.qe)); err != nil {
 		return malformed("collateral: %v", err)
 	}
