@@ -57,6 +57,14 @@ func AMD() (Anchors, error) {
 	return out, nil
 }
 
+// Certificates returns all that is pinned: intermediates and roots.
+func (a Anchors) Certificates() (out []*x509.Certificate) {
+	for _, x := range a.list {
+		out = append(out, x.ask, x.ark)
+	}
+	return out
+}
+
 // ParseAnchors reads one chain in the form of AMD's key server: ASK or ASVK, then ARK, in PEM.
 func ParseAnchors(src []byte) (Anchors, error) {
 	var certs []*x509.Certificate

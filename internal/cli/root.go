@@ -36,7 +36,7 @@ error: {"error": text, "hint": text, "exit": code}.`,
 	root.AddCommand(
 		NewPartyCommand(), NewPolicyCommand(), NewDatasetCommand(), NewPoolCommand(), NewContractCommand(), NewQueryCommand(), NewResultCommand(),
 		NewReceiptCommand(newReceiptShow(), newReceiptExport()), NewLedgerCommand(), NewBudgetCommand(),
-		NewParquetCommand(), NewExchangeCommand(), NewHostCommand(),
+		NewEvidenceCommand(), NewParquetCommand(), NewExchangeCommand(), NewHostCommand(),
 	)
 	for _, group := range root.Commands() {
 		requireVerb(group)
