@@ -121,6 +121,14 @@ func (a *assessment) list(what string, der []byte, by *x509.Certificate) (*x509.
 
 // documents is step 5: Intel signed TCB info and QE identity, and they are for this machine.
 func (a *assessment) documents() error {
+	if err := a.signedDocuments(); err != nil {
+		return err
+	}
+	return a.forThisMachine()
+}
+
+// signedDocuments: Intel signed both documents.
+func (a *assessment) signedDocuments() error {
 	if a.c.TCBInfo == "" || a.c.QEIdentity == "" {
 		return fmt.Errorf("%w: TCB info or QE identity missing", stage.NoCollateral)
 	}
@@ -148,7 +156,7 @@ func (a *assessment) documents() error {
 	a.current("TCB info", a.info.IssueDate, a.info.NextUpdate)
 	a.current("QE identity", a.qe.IssueDate, a.qe.NextUpdate)
 	a.tcb.Evaluation, a.tcb.QEEvaluation = a.info.Evaluation, a.qe.Evaluation
-	return a.forThisMachine()
+	return nil
 }
 
 // signer returns who signs documents: named for that, issued by the root itself, not revoked.

@@ -131,6 +131,9 @@ func TestMarks(t *testing.T) {
 	if !has(debug, "DEBUG") || !debug.Genuine() || debug.Err == nil || has(debug, "TEST ROOT") {
 		t.Errorf("debug: %v %v", debug.Marks, debug.Err)
 	}
+	if f := Judge(of(t, "sgx", evidencetest.Get(t, "sgx", "maa-debug/chain-only"))); f.Genuine() || !has(f, "DEBUG") {
+		t.Errorf("debug, and nothing says that its machine is current: genuine %v", f.Genuine())
+	}
 	plain := Judge(of(t, "vtpm", evidencetest.Get(t, "vtpm", "plain-tpm")))
 	if !has(plain, "PLAIN TPM") || !has(plain, "KEY NOT PINNED") {
 		t.Errorf("plain: %v", plain.Marks)

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/cordon-exchange/cordon/evidence/stage"
@@ -56,6 +57,9 @@ func AMD() (Anchors, error) {
 	}
 	return out, nil
 }
+
+// And returns the anchors of both.
+func (a Anchors) And(b Anchors) Anchors { return Anchors{list: slices.Concat(a.list, b.list)} }
 
 // Certificates returns all that is pinned: intermediates and roots.
 func (a Anchors) Certificates() (out []*x509.Certificate) {

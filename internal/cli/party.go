@@ -24,7 +24,7 @@ import (
 // NewPartyCommand makes `cordon party` with its verbs.
 func NewPartyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "party", Short: "Make a party and run its agent"}
-	cmd.AddCommand(newPartyInit(), newPartyShow(), newPartyServe(), newPartyStatus())
+	cmd.AddCommand(newPartyInit(), newPartyShow(), newPartyServe(), newPartyStatus(), newPartyFreeze(), newPartyUnfreeze())
 	return cmd
 }
 
@@ -64,10 +64,11 @@ type partyInfo struct {
 	Fingerprint statement.Fingerprint `json:"fingerprint"`
 	Key         string                `json:"key"`
 	Home        string                `json:"home"`
+	Frozen      *api.Freeze           `json:"frozen,omitempty"` // nothing is released
 }
 
 func (p *partyInfo) text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "party        %s\nfingerprint  %s\nhome         %s\n", p.Name, p.Fingerprint, p.Home)
+	_, err := fmt.Fprintf(w, "party        %s\nfingerprint  %s\nhome         %s\nreleases     %s\n", p.Name, p.Fingerprint, p.Home, frozenText(p.Frozen))
 	return err
 }
 
@@ -164,7 +165,7 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder.`,
 			if err != nil {
 				return err
 			}
-			info := &partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path()}
+			info := &partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path(), Frozen: frozenOf(dir)}
 			return show(cmd, &f, info, func(w io.Writer, p *partyInfo) error { return p.text(w) })
 		},
 	}
@@ -191,6 +192,7 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 				for _, v := range s.KeysMissing {
 					t.row("keys missing", v, "restore keyring.age and the folder from one backup, or retire it")
 				}
+				t.row("releases", frozenText(s.Frozen))
 				t.row("open exposures", fmt.Sprint(s.OpenExposures))
 				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))
 				if s.LedgerBehind {

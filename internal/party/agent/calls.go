@@ -24,6 +24,7 @@ func (a *Agent) status(ctx context.Context, _ *api.Empty) (*api.Status, error) {
 		Party: api.Party{Name: a.config.Name, Fingerprint: a.self}, Exchange: a.opt.Exchange, Home: a.opt.Home.Path(),
 		Ledger: a.ledger.Head(), LedgerBehind: a.broker.Behind(), Datasets: len(a.store.List()),
 	}
+	s.Frozen = frozen(a.opt.Home)
 	for _, p := range a.store.Closed(ctx) {
 		s.KeysMissing = append(s.KeysMissing, p.Offer.Body().Dataset+" version "+p.Offer.Body().Version)
 	}

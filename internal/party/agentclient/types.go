@@ -27,6 +27,7 @@ const (
 	PathReceipt         = "/v1/receipts/get"
 	PathLedger          = "/v1/ledger/show"
 	PathBudget          = "/v1/budget/show"
+	PathFreeze          = "/v1/freeze"
 )
 
 // Empty asks for something that needs no words.
@@ -47,7 +48,14 @@ type Status struct {
 	Datasets      int         `json:"datasets"`
 	LedgerBehind  bool        `json:"ledger_behind,omitempty"` // older than what the party signed for: it releases nothing
 	OpenExposures int         `json:"open_exposures"`
+	Frozen        *Freeze     `json:"frozen,omitempty"`       // nothing is released
 	KeysMissing   []string    `json:"keys_missing,omitempty"` // versions on offer whose keys do not open
+}
+
+// Freeze asks to stop all releases, or, without a reason, to let them go on; and says that they are stopped.
+type Freeze struct {
+	Reason string `json:"reason,omitempty"`
+	AtMS   int64  `json:"at_ms,omitempty"` // since when
 }
 
 // Progress is one event of a stream.

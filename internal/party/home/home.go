@@ -1,10 +1,13 @@
 package home
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/statement"
@@ -41,6 +44,9 @@ func Create(path string) (Dir, error) {
 	}
 	if err := os.Chmod(d.path, 0o700); err != nil {
 		return Dir{}, Storage("can't protect the home folder", err)
+	}
+	if _, err := os.Stat(d.freezeFile()); errors.Is(err, fs.ErrNotExist) {
+		return d, d.SetFreeze("", time.Now())
 	}
 	return d, nil
 }
@@ -93,6 +99,9 @@ func (d Dir) Grants() string { return filepath.Join(d.path, "grants") }
 
 // Heads is the folder of the newest acknowledgement of each owner. It may be lost: then a restored ledger is noticed later, or not.
 func (d Dir) Heads() string { return filepath.Join(d.path, "heads") }
+
+// Collateral is the folder of what vendors say of machines. It may be lost, and fetched or imported again.
+func (d Dir) Collateral() string { return filepath.Join(d.path, "collateral") }
 
 // Pools is the folder of pool epochs that this party signed.
 func (d Dir) Pools() string { return filepath.Join(d.path, "pools") }

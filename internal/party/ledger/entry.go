@@ -20,6 +20,8 @@ const (
 	KindRelease = "release" // keys were released: opens an exposure
 	KindClose   = "close"   // a receipt closed an exposure
 	KindRefusal = "refusal" // something was refused, and why
+	KindFreeze  = "freeze"  // the party stopped all its releases, and why: no release follows
+	KindThaw    = "thaw"    // it lets them go on
 )
 
 // MaxEntry bounds one encoded entry, in bytes.
@@ -130,6 +132,9 @@ func (e *Entry) valid() error {
 		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Receipt.Valid() && e.Outcome != ""
 	case KindRefusal:
 		ok = ok && e.Stage != "" && e.Code != ""
+	case KindFreeze:
+		ok = ok && e.Reason != ""
+	case KindThaw:
 	default:
 		ok = false
 	}
