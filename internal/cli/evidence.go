@@ -23,12 +23,12 @@ func NewEvidenceCommand() *cobra.Command {
 		Use:   "evidence",
 		Short: "Read and check evidence of enclaves, and keep what vendors say about machines",
 	}
-	cmd.AddCommand(newEvidenceShow(), newEvidenceVerify())
+	cmd.AddCommand(newEvidenceShow(), newEvidenceVerify(), newCollateral())
 	return cmd
 }
 
 type evidenceFlags struct {
-	kind, at             string
+	kind, at, home       string
 	collateral, root, ak string
 	endorsements         []string
 	nonce, nonceHex      string
@@ -88,6 +88,7 @@ given, 3 it can't be read, 4 it is not genuine, or nothing current proves it,
 	fl := cmd.Flags()
 	fl.StringVar(&f.kind, "kind", "", "kind of the evidence, if the bytes shall not tell: "+strings.Join(exhibit.Kinds(), ", "))
 	fl.StringVar(&f.at, "at", "", "time to judge it at, 2026-01-31T12:00:00Z; default now, for a bundle its receipt's own")
+	fl.StringVar(&f.home, "home", "", "home folder of a party whose collateral judges evidence that comes without")
 	fl.StringVar(&f.collateral, "collateral", "", "file of collateral for SGX and TDX")
 	fl.StringArrayVar(&f.endorsements, "endorsement", nil, "file that endorses: VCEK or VLEK, then revocation lists (DER); a token's key set (repeatable)")
 	fl.StringVar(&f.root, "root", "", "file of the root to rely on instead of the vendor's (PEM)")
@@ -138,7 +139,10 @@ func (f *evidenceFlags) judged(path string) (*exhibit.Exhibit, error) {
 	if e.Qualifying, err = hex.DecodeString(f.nonceHex); err != nil {
 		return nil, fault.New(fault.Usage, "the nonce is not hex", "write --nonce-hex with hex digits", nil)
 	}
-	return e, f.attach(e)
+	if err := f.attach(e); err != nil || f.home == "" {
+		return e, err
+	}
+	return e, fromCache(e, f.home)
 }
 
 // attach reads the files that the evidence is judged by. Those that are named take the place of those that it brought.
