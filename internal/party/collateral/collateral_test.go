@@ -303,9 +303,26 @@ func TestImport(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Current || len(list[0].Stale) == 0 {
 		t.Errorf("%d files, %v", len(list), err)
 	}
-	for name, src := range map[string][]byte{"nothing": nil, "text": []byte("x"), "object": []byte("{}"), "a quote": file(t, "sgx/automata-a.quote.bin"), "no list": bytes.Replace(sgxSource(t), []byte(`"pck_crl"`), []byte(`"pck_cr1"`), 1)} {
+	for name, src := range map[string][]byte{"nothing": nil, "text": []byte("x"), "object": []byte("{}"), "a quote": file(t, "sgx/automata-a.quote.bin")} {
 		if _, err := c.Put(src, sgxTime); err == nil {
 			t.Errorf("%s is kept", name)
+		}
+	}
+	whole, err := dcap.ParseCollateral(sgxSource(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, drop := range map[string]func(*dcap.Collateral){
+		"PCK CRL": func(c *dcap.Collateral) { c.PCKCRL = nil }, "root CRL": func(c *dcap.Collateral) { c.RootCACRL = nil }, "issuer": func(c *dcap.Collateral) { c.PCKCRLIssuerChain = "" },
+	} {
+		part := *whole
+		drop(&part)
+		src, err := part.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Put(src, sgxTime); !errors.Is(err, stage.NoCRL) {
+			t.Errorf("without %s: %v", name, err)
 		}
 	}
 	if _, err := cache(t, Anchors{Intel: []*x509.Certificate{}}).Put(sgxSource(t), sgxTime); !errors.Is(err, stage.Chain) {
@@ -346,7 +363,16 @@ func TestOlder(t *testing.T) {
 	}
 }
 
-// amd makes AMD's roots with lists that a key of ours signs for a line whose root is ours: the real roots sign no list here.
+func anchorsOf(t testing.TB) snp.Anchors {
+	t.Helper()
+	a, err := snp.AMD()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// crlOf makes a list, and the anchors whose root signed it: a look-alike of AMD's, by name. The real roots sign no list here.
 func crlOf(t testing.TB, from, until time.Time) (snp.Anchors, []byte) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -360,6 +386,11 @@ func crlOf(t testing.TB, from, until time.Time) (snp.Anchors, []byte) {
 		}
 		if parent == nil {
 			parent = c
+			for _, real := range anchorsOf(t).Certificates() {
+				if real.Subject.CommonName == cn {
+					c.RawSubject = real.RawSubject
+				}
+			}
 		}
 		der, err := x509.CreateCertificate(rand.Reader, c, parent, key.Public(), key)
 		if err != nil {
@@ -371,7 +402,7 @@ func crlOf(t testing.TB, from, until time.Time) (snp.Anchors, []byte) {
 		}
 		return out
 	}
-	ark := ca("ARK-Milan", 1, nil)
+	ark := ca("ARK-Milan", 1, nil) // of the same name as AMD's
 	ask := ca("SEV-Milan", 2, ark)
 	var chain []byte
 	for _, c := range []*x509.Certificate{ask, ark} {
