@@ -29,11 +29,12 @@ type TCB struct {
 
 // assessment of one quote by one collateral.
 type assessment struct {
-	q    *Quote
-	c    *Collateral
-	root *x509.Certificate
-	at   time.Time
-	tcb  *TCB
+	q     *Quote
+	c     *Collateral
+	root  *x509.Certificate
+	at    time.Time
+	tcb   *TCB
+	trail *stage.Trail
 
 	rootCRL *x509.RevocationList
 	info    tcbInfo
@@ -82,6 +83,10 @@ func (a *assessment) revocation() error {
 		return fmt.Errorf("%w: PCK certificate", stage.Revoked)
 	}
 	a.tcb.CRLs = a.rootCRL != nil && pckCRL != nil
+	if a.tcb.CRLs {
+		a.trail.Pass(stage.NoCRL, "revocation lists of %s and %s, each by its CA", a.root.Subject.CommonName, issuer.Subject.CommonName)
+		a.trail.Pass(stage.Revoked, "neither lists the machine's certificate or its CA")
+	}
 	return nil
 }
 
@@ -120,6 +125,14 @@ func (a *assessment) list(what string, der []byte, by *x509.Certificate) (*x509.
 
 // documents is step 5: Intel signed TCB info and QE identity, and they are for this machine.
 func (a *assessment) documents() error {
+	if err := a.signedDocuments(); err != nil {
+		return err
+	}
+	return a.forThisMachine()
+}
+
+// signedDocuments: Intel signed both documents.
+func (a *assessment) signedDocuments() error {
 	if a.c.TCBInfo == "" || a.c.QEIdentity == "" {
 		return fmt.Errorf("%w: TCB info or QE identity missing", stage.NoCollateral)
 	}
@@ -127,9 +140,11 @@ func (a *assessment) documents() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", stage.TCBInfoChain, err)
 	}
+	a.trail.Pass(stage.TCBInfoChain, "%s, under %s", signer.Subject.CommonName, a.root.Subject.CommonName)
 	if !signs(certKey(signer), []byte(a.c.TCBInfo), a.c.TCBInfoSignature) {
 		return fmt.Errorf("%w: not by its signer", stage.TCBInfoSignature)
 	}
+	a.trail.Pass(stage.TCBInfoSignature, "it signed the TCB info")
 	if a.c.QEIdentityIssuerChain != a.c.TCBInfoIssuerChain {
 		if signer, err = a.signer(a.c.QEIdentityIssuerChain); err != nil {
 			return fmt.Errorf("%w: %w: %w", stage.QEIdentitySignature, stage.Chain, err)
@@ -138,13 +153,14 @@ func (a *assessment) documents() error {
 	if !signs(certKey(signer), []byte(a.c.QEIdentity), a.c.QEIdentitySignature) {
 		return fmt.Errorf("%w: not by its signer", stage.QEIdentitySignature)
 	}
+	a.trail.Pass(stage.QEIdentitySignature, "it signed the identity of quoting enclaves")
 	if err := errors.Join(decodeDocument(a.c.TCBInfo, &a.info), decodeDocument(a.c.QEIdentity, &a.qe)); err != nil {
 		return malformed("collateral: %v", err)
 	}
 	a.current("TCB info", a.info.IssueDate, a.info.NextUpdate)
 	a.current("QE identity", a.qe.IssueDate, a.qe.NextUpdate)
 	a.tcb.Evaluation, a.tcb.QEEvaluation = a.info.Evaluation, a.qe.Evaluation
-	return a.forThisMachine()
+	return nil
 }
 
 // signer returns who signs documents: named for that, issued by the root itself, not revoked.

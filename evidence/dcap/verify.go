@@ -15,6 +15,7 @@ import (
 type Options struct {
 	Roots []*x509.Certificate // pinned; default Intel SGX Root CA
 	At    time.Time           // required: when certificates and collateral are judged
+	Trail *stage.Trail        // notes what was proved; default: nobody asks
 }
 
 // Verified is a genuine quote. Only Verify makes one.
@@ -37,6 +38,7 @@ func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
+	opt.Trail.Pass(stage.Parse, "quote v%d, %s", q.Version, q.Kind)
 	root, err := anchor(opt.Roots, q.certChain.root) // 2
 	if err == nil {
 		err = q.chainUnder(root, opt.At)
@@ -44,7 +46,8 @@ func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: PCK: %v", stage.Chain, err)
 	}
-	if err := q.linked(); err != nil { // 3
+	opt.Trail.Pass(stage.Chain, "the machine's PCK certificate leads over %s to %s", q.PCK.CA, root.Subject.CommonName)
+	if err := q.linked(opt.Trail); err != nil { // 3
 		return nil, err
 	}
 	v := &Verified{Quote: q}
@@ -54,12 +57,13 @@ func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 	if err := c.bounded(); err != nil {
 		return nil, malformed("collateral: %v", err)
 	}
-	a := &assessment{q: q, c: c, root: root, at: opt.At, tcb: new(TCB)}
+	a := &assessment{q: q, c: c, root: root, at: opt.At, tcb: new(TCB), trail: opt.Trail}
 	for _, step := range []func() error{a.revocation, a.documents, a.quotingEnclave, a.platform, a.module} { // 4, 5, 6
 		if err := step(); err != nil {
 			return nil, refused(append([]error{err}, a.tcb.stale()...))
 		}
 	}
+	opt.Trail.Pass(stage.EndorsementMismatch, "collateral is for this machine; quoting enclave and TDX module are the ones it describes")
 	a.converge() // 7
 	v.TCB = a.tcb
 	return v, nil
@@ -77,17 +81,23 @@ func (q *Quote) chainUnder(root *x509.Certificate, at time.Time) error {
 }
 
 // linked checks the three links from the PCK key to the body. All that fail are named: one fault often breaks two.
-func (q *Quote) linked() error {
+func (q *Quote) linked(trail *stage.Trail) error {
 	var failed []error
 	if !signs(rawKey(q.key), q.signed, q.sig) {
 		failed = append(failed, fmt.Errorf("%w: not by the attestation key", stage.QuoteSignature))
+	} else {
+		trail.Pass(stage.QuoteSignature, "the attestation key signed header and body")
 	}
 	bound := sha256.Sum256(append(bytes.Clone(q.key), q.qeAuth...))
 	if want := append(bound[:], make([]byte, 32)...); !bytes.Equal(q.qe.ReportData[:], want) {
 		failed = append(failed, fmt.Errorf("%w: the quoting enclave did not make this attestation key", stage.QEBinding))
+	} else {
+		trail.Pass(stage.QEBinding, "the quoting enclave made the attestation key")
 	}
 	if !signs(certKey(q.certChain.leaf), q.qeReport, q.qeSig) {
 		failed = append(failed, fmt.Errorf("%w: report of the quoting enclave not by the PCK key", stage.QESignature))
+	} else {
+		trail.Pass(stage.QESignature, "the machine's PCK key signed the report of the quoting enclave")
 	}
 	return refused(failed)
 }

@@ -12,7 +12,7 @@ const module = "github.com/cordon-exchange/cordon/"
 // TestNoNetwork: no verifier names a package that dials, logs, reads files or the environment, or calls C; and no code
 // that fetches over HTTP is linked with one. Package net itself comes with crypto/x509, which parses addresses.
 func TestNoNetwork(t *testing.T) {
-	for _, pkg := range []string{"evidence/field", "evidence/stage", "evidence/snp", "evidence/nitro", "evidence/token", "evidence/tpm", "evidence/hosted", "evidence/kinds"} {
+	for _, pkg := range []string{"evidence/field", "evidence/stage", "evidence/snp", "evidence/nitro", "evidence/token", "evidence/tpm", "evidence/exhibit", "evidence/hosted", "evidence/kinds"} {
 		own := list(t, "{{join .Imports \" \"}}", pkg)
 		for _, banned := range []string{"net", "net/http", "log", "log/slog", "os", "os/exec", "syscall", "C", "unsafe", "flag"} {
 			if slices.Contains(own, banned) {

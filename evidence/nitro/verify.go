@@ -35,10 +35,11 @@ type Options struct {
 	At time.Time
 	// AllowDebug accepts enclaves whose console their host reads and which measure nothing.
 	AllowDebug bool
+	Trail      *stage.Trail // notes what was proved; default: nobody asks
 }
 
-// Verified is what a genuine document says. Only Verify makes one.
-type Verified struct {
+// Document is what the bytes of a document say. Nothing of it is proved.
+type Document struct {
 	ModuleID    string              `json:"module_id"`
 	TimestampMS uint64              `json:"timestamp_ms"`
 	PCRs        map[uint8]field.Hex `json:"pcrs"`
@@ -49,8 +50,38 @@ type Verified struct {
 	Nonce       field.Hex           `json:"nonce"`
 	LeafValid   string              `json:"leaf_valid"`
 	Debug       bool                `json:"debug"`
+}
 
+// Verified is what a genuine document says. Only Verify makes one.
+type Verified struct {
+	Document
 	checked bool
+}
+
+// Parse reads a document. It proves nothing.
+func Parse(raw []byte) (*Document, error) {
+	_, d, leaf, err := parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	return d.said(leaf), nil
+}
+
+// said is what the document says, by the names of collections.
+func (d *document) said(leaf *x509.Certificate) *Document {
+	v := &Document{
+		ModuleID: d.ModuleID, TimestampMS: d.Timestamp, PCRs: map[uint8]field.Hex{}, NonzeroPCRs: map[uint8]field.Hex{},
+		PCRCount: len(d.PCRs), PublicKey: field.Hex(d.PublicKey), UserData: field.Hex(d.UserData), Nonce: field.Hex(d.Nonce),
+		LeafValid: leaf.NotBefore.UTC().Format(time.RFC3339) + " .. " + leaf.NotAfter.UTC().Format(time.RFC3339),
+	}
+	for i, p := range d.PCRs {
+		v.PCRs[i] = field.Hex(p)
+		if !zero(p) {
+			v.NonzeroPCRs[i] = field.Hex(p)
+		}
+	}
+	v.Debug = zero(d.PCRs[0]) && zero(d.PCRs[1]) && zero(d.PCRs[2])
+	return v
 }
 
 // Verify checks that a document is genuine: signed by a key that leads to the root (docs/spec/evidence-kinds.md, section 3).
@@ -62,27 +93,27 @@ func Verify(raw []byte, o Options) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Trail.Pass(stage.Parse, "document of %s", d.ModuleID)
+	o.Trail.Pass(stage.Alg, "ES384")
 	// Both are looked at: the certificate lies in what is signed, so one that was altered fails both.
 	if err := errors.Join(d.chain(leaf, o), s.verify(leaf)); err != nil {
 		return nil, err
 	}
-	v := &Verified{
-		ModuleID: d.ModuleID, TimestampMS: d.Timestamp, PCRs: map[uint8]field.Hex{}, NonzeroPCRs: map[uint8]field.Hex{},
-		PCRCount: len(d.PCRs), PublicKey: field.Hex(d.PublicKey), UserData: field.Hex(d.UserData), Nonce: field.Hex(d.Nonce),
-		LeafValid: leaf.NotBefore.UTC().Format(time.RFC3339) + " .. " + leaf.NotAfter.UTC().Format(time.RFC3339),
-		checked:   true,
-	}
-	for i, p := range d.PCRs {
-		v.PCRs[i] = field.Hex(p)
-		if !zero(p) {
-			v.NonzeroPCRs[i] = field.Hex(p)
-		}
-	}
-	v.Debug = zero(d.PCRs[0]) && zero(d.PCRs[1]) && zero(d.PCRs[2])
+	o.Trail.Pass(stage.Chain, "the document's key leads to %s", o.Root.Subject.CommonName)
+	o.Trail.Pass(stage.Signature, "that key signed the document")
+	v := &Verified{Document: *d.said(leaf), checked: true}
 	if v.Debug && !o.AllowDebug {
 		return nil, fmt.Errorf("%w: PCR0 to PCR2 are zero", stage.Debug)
 	}
+	o.Trail.Pass(stage.Debug, "%s", debugSaid(v.Debug))
 	return v, nil
+}
+
+func debugSaid(debug bool) string {
+	if debug {
+		return "DEBUG, allowed by name: the host reads the enclave's console, and nothing is measured"
+	}
+	return "the enclave is measured, and not in debug mode"
 }
 
 func zero(b []byte) bool { return bytes.Equal(b, make([]byte, len(b))) }

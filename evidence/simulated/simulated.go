@@ -78,6 +78,19 @@ func Verify(_ context.Context, e *statement.Evidence, at time.Time) (*evidence.C
 	return r.claims(s, at)
 }
 
+// Read returns what simulated evidence says. It proves nothing.
+func Read(raw []byte) (*Report, error) {
+	var s signed
+	if err := statement.Unmarshal(raw, &s); err != nil {
+		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
+	}
+	r := new(Report)
+	if err := statement.Unmarshal(s.Report, r); err != nil {
+		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
+	}
+	return r, nil
+}
+
 func (r *Report) claims(s signed, at time.Time) (*evidence.Claims, error) {
 	key, err := statement.ParsePublicKey(r.Operator)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/cordon-exchange/cordon/evidence/stage"
@@ -55,6 +56,17 @@ func AMD() (Anchors, error) {
 		out.list = append(out.list, a.list...)
 	}
 	return out, nil
+}
+
+// And returns the anchors of both.
+func (a Anchors) And(b Anchors) Anchors { return Anchors{list: slices.Concat(a.list, b.list)} }
+
+// Certificates returns all that is pinned: intermediates and roots.
+func (a Anchors) Certificates() (out []*x509.Certificate) {
+	for _, x := range a.list {
+		out = append(out, x.ask, x.ark)
+	}
+	return out
 }
 
 // ParseAnchors reads one chain in the form of AMD's key server: ASK or ASVK, then ARK, in PEM.

@@ -38,8 +38,8 @@ func (t TCB) String() string { return fmt.Sprintf("%016x", uint64(t)) }
 // MarshalText writes the number as 16 hex digits.
 func (t TCB) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// Verified is what a genuine report says. Only Verify makes one.
-type Verified struct {
+// Report is what the bytes of a report say. Nothing of it is proved.
+type Report struct {
 	Version      uint32      `json:"report_version"`
 	GuestSVN     uint32      `json:"guest_svn"`
 	Policy       field.Flags `json:"policy"`
@@ -62,7 +62,11 @@ type Verified struct {
 	Line         string      `json:"line"`          // Milan, Genoa or Turin
 	Provider     string      `json:"csp,omitempty"` // who holds the VLEK
 	Debug        bool        `json:"debug"`
+}
 
+// Verified is what a genuine report says. Only Verify makes one.
+type Verified struct {
+	Report
 	// ListUntil is when the revocation list that was looked into ends; zero where none was given.
 	ListUntil time.Time `json:"-"`
 
@@ -86,6 +90,19 @@ func components(line string) map[string]int {
 	return map[string]int{"bootloader": 0, "tee": 8, "snp": 48, "microcode": 56}
 }
 
+// Parse reads a report. It proves nothing. Line is empty where the report does not name its processor (version 2), or names one
+// that is not known.
+func Parse(raw []byte) (*Report, error) {
+	v, err := parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	if line, err := lineOf(v, raw); err == nil {
+		v.Line = line
+	}
+	return &v.Report, nil
+}
+
 // parse reads a report. Reserved bits and bytes must be zero.
 func parse(raw []byte) (*Verified, error) {
 	if len(raw) != ReportSize {
@@ -105,7 +122,7 @@ func parse(raw []byte) (*Verified, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", stage.Parse, err)
 	}
-	v := &Verified{
+	v := &Verified{Report: Report{
 		Version: r.GetVersion(), GuestSVN: r.GetGuestSvn(), Policy: field.Flags(r.GetPolicy()), VMPL: r.GetVmpl(),
 		PlatformInfo: field.Flags(r.GetPlatformInfo()), SigningKey: signer.SigningKey.String(),
 		ReportData: r.GetReportData(), Measurement: r.GetMeasurement(), HostData: r.GetHostData(),
@@ -114,7 +131,7 @@ func parse(raw []byte) (*Verified, error) {
 		CPUID:      field.Flags(r.GetCpuid1EaxFms()),
 		CurrentTCB: TCB(r.GetCurrentTcb()), CommittedTCB: TCB(r.GetCommittedTcb()),
 		ReportedTCB: TCB(r.GetReportedTcb()), LaunchTCB: TCB(r.GetLaunchTcb()),
-	}
+	}}
 	if v.SigningKey != VCEK && v.SigningKey != VLEK {
 		return nil, fmt.Errorf("%w: report signed by no key", stage.ReportSignature)
 	}

@@ -19,6 +19,7 @@ type Options struct {
 	CRLs    [][]byte  // DER; with any given, one of the report's root is required and must be current
 	// AllowDebug accepts guests whose memory their host may read.
 	AllowDebug bool
+	Trail      *stage.Trail // notes what was proved; default: nobody asks
 }
 
 // Verify checks that a report is genuine: signed by the key that the endorsement (DER of a VCEK or VLEK) certifies, for
@@ -31,6 +32,8 @@ func Verify(report, endorsement []byte, o Options) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Trail.Pass(stage.Parse, "report of version %d", v.Version)
+	o.Trail.Pass(stage.Alg, "ECDSA P-384 with SHA-384")
 	ek, err := parseEndorsement(endorsement, v.SigningKey)
 	if err != nil {
 		return nil, err
@@ -39,8 +42,14 @@ func Verify(report, endorsement []byte, o Options) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Trail.Pass(stage.Chain, "the %s leads over %s to %s", v.SigningKey, root.ask.Subject.CommonName, root.ark.Subject.CommonName)
 	if v.ListUntil, err = root.notRevoked(o.CRLs, o.At); err != nil {
 		return nil, err
+	}
+	if len(o.CRLs) > 0 {
+		o.Trail.Pass(stage.NoCRL, "revocation list of %s", root.ark.Subject.CommonName)
+		o.Trail.Pass(stage.StaleCollateral, "the list is current")
+		o.Trail.Pass(stage.Revoked, "it does not list %s", root.ask.Subject.CommonName)
 	}
 	e, err := extensions(ek, v.Line)
 	if err != nil {
@@ -50,11 +59,21 @@ func Verify(report, endorsement []byte, o Options) (*Verified, error) {
 	if err := errors.Join(e.matches(v), verifySignature(report, ek)); err != nil {
 		return nil, err
 	}
+	o.Trail.Pass(stage.EndorsementMismatch, "AMD made the %s for this platform, at its reported TCB %s", v.SigningKey, v.ReportedTCB)
+	o.Trail.Pass(stage.ReportSignature, "the %s signed the report", v.SigningKey)
 	if v.Debug && !o.AllowDebug {
 		return nil, fmt.Errorf("%w: the guest's policy lets the host read its memory", stage.Debug)
 	}
+	o.Trail.Pass(stage.Debug, "%s", debugSaid(v.Debug))
 	v.Provider, v.checked = e.csp, true
 	return v, nil
+}
+
+func debugSaid(debug bool) string {
+	if debug {
+		return "DEBUG, allowed by name: the host can read the guest's memory"
+	}
+	return "the guest's policy keeps the host out of its memory"
 }
 
 // chain finds the anchor that the key leads to, under the report's line of processors.

@@ -18,7 +18,7 @@ func read(payload []byte) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verified{claims: payload}
+	v := &Verified{Claims: Claims{claims: payload}}
 	for name, to := range map[string]*string{
 		"iss": &v.Issuer, "sub": &v.Subject, "hwmodel": &v.HardwareModel, "swname": &v.Software, "dbgstat": &v.DebugStatus,
 	} {

@@ -41,14 +41,15 @@ type Options struct {
 	AnyNonce bool
 	// AllowDebug accepts debug images, into which the operator of the project can log in.
 	AllowDebug bool
+	Trail      *stage.Trail // notes what was proved; default: nobody asks
 }
 
 func (o Options) valid() bool {
 	return (len(o.Keys.byID) > 0 || o.Root != nil) && !o.At.IsZero() && o.Issuer != "" && o.Audience != "" && (o.Nonce != "") != o.AnyNonce
 }
 
-// Verified is what a genuine token says. Only Verify makes one. Its JSON is the token's claims.
-type Verified struct {
+// Claims are what the bytes of a token say. Nothing of them is proved. Their JSON is the token's own.
+type Claims struct {
 	Issuer, Subject, Audience   string
 	IssuedAt, NotBefore, Expiry time.Time
 	Nonces                      []string
@@ -62,12 +63,30 @@ type Verified struct {
 	ImageReference              string
 	ServiceAccounts             []string
 
-	claims  []byte
+	claims []byte
+}
+
+// Verified is what a genuine token says. Only Verify makes one. Its JSON is the token's claims.
+type Verified struct {
+	Claims
 	checked bool
 }
 
 // MarshalJSON returns the claims as they were signed.
-func (v *Verified) MarshalJSON() ([]byte, error) { return v.claims, nil }
+func (v *Claims) MarshalJSON() ([]byte, error) { return v.claims, nil }
+
+// Parse reads a token. It proves nothing.
+func Parse(raw []byte) (*Claims, error) {
+	_, payload, _, err := split(raw)
+	if err != nil {
+		return nil, err
+	}
+	v, err := read(payload)
+	if err != nil {
+		return nil, err
+	}
+	return &v.Claims, nil
+}
 
 // Verify checks that a token is genuine, current and made for its reader (docs/spec/evidence-kinds.md, section 4).
 func Verify(raw []byte, o Options) (*Verified, error) {
@@ -82,14 +101,18 @@ func Verify(raw []byte, o Options) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
+	o.Trail.Pass(stage.Alg, "RS256")
+	o.noteSigner(head)
 	sum := sha256.Sum256(raw[:bytes.LastIndexByte(raw, '.')])
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig) != nil {
 		return nil, fmt.Errorf("%w: not by the named key", stage.Signature)
 	}
+	o.Trail.Pass(stage.Signature, "that key signed the token")
 	v, err := read(payload)
 	if err != nil {
 		return nil, err
 	}
+	o.Trail.Pass(stage.Parse, "three parts, each claim once")
 	switch {
 	case v.Issuer != o.Issuer:
 		return nil, fmt.Errorf("%w: from another issuer", stage.Audience)
@@ -102,8 +125,32 @@ func Verify(raw []byte, o Options) (*Verified, error) {
 	case v.Debug && !o.AllowDebug:
 		return nil, fmt.Errorf("%w: dbgstat is %q", stage.Debug, v.DebugStatus)
 	}
+	o.note(v)
 	v.checked = true
 	return v, nil
+}
+
+// noteSigner says under whose word the key stands.
+func (o Options) noteSigner(head object) {
+	if _, ok := head["x5c"]; ok && o.Root != nil {
+		o.Trail.Pass(stage.Chain, "the token's certificates lead to %s", o.Root.Subject.CommonName)
+		return
+	}
+	o.Trail.Pass(stage.KID, "the key set that was given has the key it names")
+}
+
+// note says what the claims were held against.
+func (o Options) note(v *Verified) {
+	o.Trail.Pass(stage.Audience, "from %s, for %s", v.Issuer, v.Audience)
+	o.Trail.Pass(stage.Expired, "valid from %s to %s", v.NotBefore.Format(time.RFC3339), v.Expiry.Format(time.RFC3339))
+	if !o.AnyNonce {
+		o.Trail.Pass(stage.Nonce, "made for this request")
+	}
+	said := "the image keeps its operator out: dbgstat is " + v.DebugStatus
+	if v.Debug {
+		said = "DEBUG, allowed by name: the project's operator can log in"
+	}
+	o.Trail.Pass(stage.Debug, "%s", said)
 }
 
 // split reads the three parts of a token in compact form (RFC 7515, section 7.1).

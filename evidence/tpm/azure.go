@@ -36,9 +36,10 @@ type Azure struct {
 
 // AzureOptions say what an Azure machine's evidence is judged by.
 type AzureOptions struct {
-	Nonce []byte   // required
-	SNP   Hardware // given the SNP report; without it machines on SNP are refused
-	TDX   Hardware // given the TD quote; without it machines on TDX are refused
+	Nonce []byte       // required
+	SNP   Hardware     // given the SNP report; without it machines on SNP are refused
+	TDX   Hardware     // given the TD quote; without it machines on TDX are refused
+	Trail *stage.Trail // notes what was proved; default: nobody asks
 }
 
 // Runtime is what the paravisor says about the machine. The hardware's evidence vouches for these words as far as it vouches for
@@ -79,12 +80,34 @@ func VerifyAzure(e Azure, o AzureOptions) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := Verify(e.Quote, ak, o.Nonce)
+	o.Trail.Pass(stage.AKBinding, "the hardware's evidence is bound to the attestation key")
+	v, err := VerifyNoted(e.Quote, ak, o.Nonce, o.Trail)
 	if err != nil {
 		return nil, err
 	}
 	v.Platform, v.ReportData, v.Runtime = r.platform, data, runtime
 	return v, nil
+}
+
+// ParseAzure reads an Azure machine's evidence: what the quote says, on which hardware it claims to be, and that hardware's own
+// evidence. It proves nothing.
+func ParseAzure(e Azure) (c *Content, hardware []byte, err error) {
+	r, err := parseHCL(e.HCL)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c, err = ParseQuote(e.Quote); err != nil {
+		return nil, nil, err
+	}
+	_, runtime, err := parseRuntime(r.runtime)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Platform, c.Runtime = r.platform, runtime
+	if r.platform == TDX {
+		return c, e.TDQuote, nil
+	}
+	return c, r.report, nil
 }
 
 // hcl is the paravisor's report, taken apart.

@@ -30,8 +30,8 @@ type Quote struct {
 	PCRs      map[uint][]byte
 }
 
-// Verified is what a genuine quote says. Only Verify and VerifyAzure make one.
-type Verified struct {
+// Content is what the bytes of a quote and the register values beside it say. Nothing of it is proved.
+type Content struct {
 	Bank         string             `json:"bank"` // SHA-256 or SHA-384
 	PCRs         map[uint]field.Hex `json:"pcrs"`
 	Nonce        field.Hex          `json:"nonce"`
@@ -42,8 +42,33 @@ type Verified struct {
 	Platform   string    `json:"platform,omitempty"` // SNP or TDX
 	ReportData field.Hex `json:"report_data,omitempty"`
 	Runtime    *Runtime  `json:"runtime,omitempty"`
+}
 
+// Verified is what a genuine quote says. Only Verify and VerifyAzure make one.
+type Verified struct {
+	Content
 	checked bool
+}
+
+// ParseQuote reads a quote. It proves nothing, not even that the values are those quoted.
+func ParseQuote(q Quote) (*Content, error) {
+	a, err := parse(q.Message)
+	if err != nil {
+		return nil, err
+	}
+	return a.said(q), nil
+}
+
+// said is what the message says, and the values beside it.
+func (a *attest) said(q Quote) *Content {
+	c := &Content{
+		Bank: a.bank.String(), PCRs: map[uint]field.Hex{}, Nonce: bytes.Clone(a.ExtraData.Buffer), Firmware: field.Flags(a.FirmwareVersion),
+		ResetCount: a.ClockInfo.ResetCount, RestartCount: a.ClockInfo.RestartCount,
+	}
+	for i, p := range q.PCRs {
+		c.PCRs[i] = bytes.Clone(p)
+	}
+	return c
 }
 
 // digests are the algorithms accepted, of banks and of signatures. SHA-1 is none of them.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-tpm/tpm2"
 
-	"github.com/cordon-exchange/cordon/evidence/field"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
@@ -23,6 +22,11 @@ var ErrOptions = errors.New("tpm: options incomplete")
 // Verify checks that a quote is genuine: signed by the attestation key ak, which the caller pins, for this nonce, over these
 // register values (docs/spec/evidence-kinds.md, section 5). Both are required.
 func Verify(q Quote, ak crypto.PublicKey, nonce []byte) (*Verified, error) {
+	return VerifyNoted(q, ak, nonce, nil)
+}
+
+// VerifyNoted is Verify, and notes what was proved.
+func VerifyNoted(q Quote, ak crypto.PublicKey, nonce []byte, trail *stage.Trail) (*Verified, error) {
 	if ak == nil || len(nonce) == 0 || len(nonce) > MaxNonce {
 		return nil, ErrOptions
 	}
@@ -34,20 +38,18 @@ func Verify(q Quote, ak crypto.PublicKey, nonce []byte) (*Verified, error) {
 	if err != nil {
 		return nil, err
 	}
+	trail.Pass(stage.Parse, "a quote, made by a TPM")
+	trail.Pass(stage.Alg, "bank of %s, signed over %s", a.bank, h)
+	trail.Pass(stage.QuoteSignature, "the attestation key signed it")
 	if !bytes.Equal(a.ExtraData.Buffer, nonce) {
 		return nil, fmt.Errorf("%w: made for another request", stage.Nonce)
 	}
+	trail.Pass(stage.Nonce, "made for this request")
 	if err := a.matches(q.PCRs, h); err != nil {
 		return nil, err
 	}
-	v := &Verified{
-		Bank: a.bank.String(), PCRs: map[uint]field.Hex{}, Nonce: bytes.Clone(nonce), Firmware: field.Flags(a.FirmwareVersion),
-		ResetCount: a.ClockInfo.ResetCount, RestartCount: a.ClockInfo.RestartCount, checked: true,
-	}
-	for i, p := range q.PCRs {
-		v.PCRs[i] = bytes.Clone(p)
-	}
-	return v, nil
+	trail.Pass(stage.PCRDigest, "the values of %d registers are those quoted", len(q.PCRs))
+	return &Verified{Content: *a.said(q), checked: true}, nil
 }
 
 // verifySignature checks the signature over the message and returns its digest, which the registers are under as well.

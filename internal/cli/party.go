@@ -27,7 +27,7 @@ import (
 // NewPartyCommand makes `cordon party` with its verbs.
 func NewPartyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "party", Short: "Make a party and run its agent"}
-	cmd.AddCommand(newPartyInit(), newPartyShow(), newPartyServe(), newPartyStatus(), newPartyOfflineRoot(), newPartyRotateKey(), newPartyCertify(), newPartyRevokeKey(), newPartyOfficers())
+	cmd.AddCommand(newPartyInit(), newPartyShow(), newPartyServe(), newPartyStatus(), newPartyFreeze(), newPartyUnfreeze(), newPartyOfflineRoot(), newPartyRotateKey(), newPartyCertify(), newPartyRevokeKey(), newPartyOfficers())
 	return cmd
 }
 
@@ -87,14 +87,15 @@ type partyInfo struct {
 	Home        string                `json:"home"`
 	KeyStore    string                `json:"key_store"`
 	Online      *home.Online          `json:"online,omitempty"`
+	Frozen      *api.Freeze           `json:"frozen,omitempty"` // nothing is released
 }
 
 func infoOf(c home.Config, dir home.Dir) partyInfo {
-	return partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local), Online: c.Online}
+	return partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local), Online: c.Online, Frozen: frozenOf(dir)}
 }
 
 func (p *partyInfo) text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "party        %s\nfingerprint  %s\nhome         %s\nkey store    %s\n", p.Name, p.Fingerprint, p.Home, p.KeyStore)
+	_, err := fmt.Fprintf(w, "party        %s\nfingerprint  %s\nhome         %s\nkey store    %s\nreleases     %s\n", p.Name, p.Fingerprint, p.Home, p.KeyStore, frozenText(p.Frozen))
 	if err == nil && p.Online != nil {
 		_, err = fmt.Fprintf(w, "root key     offline\nonline key   %s, certificate %d, until %s\n",
 			p.Online.Key, p.Online.Serial, time.UnixMilli(p.Online.UntilMS).UTC().Format(time.DateOnly))
@@ -270,6 +271,7 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 					}
 					t.row("online key", "until "+time.UnixMilli(s.KeyUntilMS).UTC().Format(time.DateOnly), note)
 				}
+				t.row("releases", frozenText(s.Frozen))
 				t.row("open exposures", fmt.Sprint(s.OpenExposures))
 				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))
 				if s.LedgerBehind {

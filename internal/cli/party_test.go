@@ -35,7 +35,7 @@ import (
 // with an exchange of its own: at $EXCHANGE.
 func TestPartyScripts(t *testing.T) {
 	var scripts []string
-	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "enclave", "approve", "key"} {
+	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "evidence", "budget", "receipt", "enclave", "approve", "key"} {
 		found, err := filepath.Glob("testdata/" + verb + "-*.txtar")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no script of %s: %v", verb, err)
@@ -104,7 +104,9 @@ func startExchange(env *testscript.Env) error {
 	env.Setenv("EXCHANGE", "http://"+l.Addr().String())
 	env.Setenv("CORDON_HOME", "")
 	env.Values[agents{}] = map[string]func(){}
-	return nil
+	recorded, err := filepath.Abs("../../evidence/testdata")
+	env.Setenv("RECORDED", recorded)
+	return err
 }
 
 // runCordon runs the whole command line in this process. Words that begin with ./ are files of the script.

@@ -35,8 +35,8 @@ error: {"error": text, "hint": text, "exit": code}.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageFault(cmd, err) })
 	root.AddCommand(
 		NewPartyCommand(), NewApproveCommand(), NewPolicyCommand(), NewDatasetCommand(), NewPoolCommand(), NewContractCommand(), NewQueryCommand(), NewResultCommand(),
-		NewReceiptCommand(newReceiptShow(), newReceiptExport()), NewLedgerCommand(), NewBudgetCommand(), NewKeyCommand(),
-		NewParquetCommand(), NewExchangeCommand(), NewHostCommand(), NewEnclaveCommand(),
+		NewReceiptCommand(newReceiptShow(), newReceiptExport(), newReceiptFind()), NewLedgerCommand(), NewBudgetCommand(), NewKeyCommand(),
+		NewEvidenceCommand(), NewParquetCommand(), NewExchangeCommand(), NewHostCommand(), NewEnclaveCommand(),
 	)
 	for _, group := range root.Commands() {
 		requireVerb(group)

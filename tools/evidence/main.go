@@ -14,16 +14,6 @@ import (
 	"github.com/cordon-exchange/cordon/tools/evidence/cases"
 )
 
-// judge is a kind's verifier and the policy of the collection. An error that is not a refusal is one all the same.
-type judge func(c *cases.Case) cases.Outcome
-
-// kinds are the judges by name of folder. Each stands in a file of its own.
-func kinds() map[string]judge {
-	return map[string]judge{
-		"sgx": judgeDCAP, "tdx": judgeDCAP, "snp": judgeSNP, "nitro": judgeNitro, "token": judgeToken, "vtpm": judgeTPM,
-	}
-}
-
 const usage = `Usage: evidence [flags] FOLDER
 
 Replay recorded evidence. FOLDER holds cases.json, and is then named after its kind
@@ -97,7 +87,7 @@ type verdict struct {
 	Refusal string   `json:"refusal,omitempty"`
 }
 
-func run(o options, kinds map[string]judge, w io.Writer) error {
+func run(o options, kinds map[string]kindOf, w io.Writer) error {
 	folders, err := find(o)
 	if err != nil {
 		return err
@@ -145,16 +135,16 @@ func find(o options) (out []folder, err error) {
 	return out, nil
 }
 
-func one(kind string, c *cases.Case, j judge) verdict {
+func one(kind string, c *cases.Case, of kindOf) verdict {
 	v := verdict{ID: kind + "/" + c.ID, Expect: c.Expect}
 	if c.RejectStage != "" {
 		v.Expect += " at " + c.RejectStage
 	}
-	if j == nil {
+	if of == nil {
 		v.Wrong = []string{"no verifier for evidence of kind " + kind}
 		return v
 	}
-	o := j(c)
+	o := judge(c, of(c))
 	if o.Err != nil {
 		v.Refusal = o.Err.Error()
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/machines"
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/internal/party/results"
@@ -24,6 +25,7 @@ func (a *Agent) status(ctx context.Context, _ *api.Empty) (*api.Status, error) {
 		Party: api.Party{Name: a.config.Name, Fingerprint: a.self}, Exchange: a.opt.Exchange, Home: a.opt.Home.Path(),
 		Ledger: a.ledger.Head(), LedgerBehind: a.broker.Behind(), Datasets: len(a.store.List()),
 	}
+	s.Frozen = frozen(a.opt.Home)
 	if c := statement.CertificateOf(a.opt.Keyring.Signer()); c != nil {
 		s.KeyUntilMS = c.Body().UntilMS
 	}
@@ -251,7 +253,16 @@ func (a *Agent) openResult(ctx context.Context, in *api.JobRef) (*api.Result, er
 		return nil, fault.New(fault.Internal, "the result can't be shown", "report this", err)
 	}
 	a.opt.Log.Info("result opened", "job", in.Job.Short())
+	a.keepEvidence(in.Job, o.Account)
 	return &api.Result{Table: b, Receipt: o.Account.Report.Digest, Simulated: o.Account.Report.Simulated(), Warnings: warnings}, nil
+}
+
+// keepEvidence keeps what a verified account shows of the enclave, for 'receipt find'.
+func (a *Agent) keepEvidence(job statement.Digest, acc *results.Account) {
+	r := acc.Report.Receipt
+	if err := machines.Keep(a.opt.Home, job, &r.Evidence, r.EndedMS); err != nil {
+		a.opt.Log.Warn("evidence not kept", "job", job.Short(), "error", err)
+	}
 }
 
 func (a *Agent) receipt(ctx context.Context, in *api.JobRef) (*api.Receipt, error) {
@@ -259,6 +270,7 @@ func (a *Agent) receipt(ctx context.Context, in *api.JobRef) (*api.Receipt, erro
 	if err != nil {
 		return nil, err
 	}
+	a.keepEvidence(in.Job, acc)
 	var text bytes.Buffer
 	if err := acc.Report.WriteText(&text); err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ const (
 	PathOfficersSet     = "/v1/officers/set"
 	PathKeys            = "/v1/keys/list"
 	PathKeyDestroy      = "/v1/keys/destroy"
+	PathFreeze          = "/v1/freeze"
 )
 
 // Empty asks for something that needs no words.
@@ -55,10 +56,17 @@ type Status struct {
 	Datasets      int         `json:"datasets"`
 	LedgerBehind  bool        `json:"ledger_behind,omitempty"` // older than what the party signed for: it releases nothing
 	OpenExposures int         `json:"open_exposures"`
+	Frozen        *Freeze     `json:"frozen,omitempty"`       // nothing is released
 	KeysMissing   []string    `json:"keys_missing,omitempty"` // versions on offer whose keys do not open
 	KeyUntilMS    int64       `json:"key_until_ms,omitempty"` // end of the online signing key's certificate
 	KeysWhy       string      `json:"keys_why,omitempty"`     // of the first one
 	KeysHint      string      `json:"keys_hint,omitempty"`
+}
+
+// Freeze asks to stop all releases, or, without a reason, to let them go on; and says that they are stopped.
+type Freeze struct {
+	Reason string `json:"reason,omitempty"`
+	AtMS   int64  `json:"at_ms,omitempty"` // since when
 }
 
 // Progress is one event of a stream.

@@ -107,7 +107,11 @@ func sessionOf(s statement.Session) *statement.Session {
 	return &s
 }
 
+// ready is signed by a party that is not frozen: judging took its time.
 func (b *Broker) ready(m *matter) (*statement.Envelope, error) {
+	if err := b.unfrozen(); err != nil {
+		return nil, err
+	}
 	now := b.Now()
 	r := statement.Ready{
 		Owner: b.self, Job: m.item.Job, Session: m.session.Digest(), Plan: m.salted, Grant: m.grant.Digest(),

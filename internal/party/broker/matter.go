@@ -172,6 +172,9 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 		if err := b.abreast(); err != nil {
 			return err
 		}
+		if err := b.unfrozen(); err != nil {
+			return err
+		}
 	}
 	if !policy.Speaks(c.PlanEncoding) {
 		return refuse(CodeContract, "the contract names an encoding of plans that this party does not read")

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/machines"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -54,7 +56,7 @@ func (b *Broker) quote(ctx context.Context, m *matter) (*message.Reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.release(ctx, m, own, ev)
+	return b.release(ctx, m, own, ev, &q.Evidence)
 }
 
 // readies checks that exactly the job's owners are ready, each under the
@@ -120,7 +122,7 @@ func sameSet[T ~string](a, b []T) bool {
 
 // release charges, then unwraps, signs and records. What it returns may be sent:
 // the exposure is on the disk.
-func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verified[statement.Ready], ev statement.Digest) (*message.Reply, error) {
+func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verified[statement.Ready], ev statement.Digest, shown *statement.Evidence) (*message.Reply, error) {
 	charged, err := b.charge(ctx, m, ready.Digest(), ev)
 	if err != nil {
 		return nil, err
@@ -141,7 +143,7 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 		return nil, err
 	}
 	reply := &message.Reply{Stage: message.KindQuote, Release: e, Keys: sealed}
-	if err := b.keepReply(m, ev, reply); err != nil {
+	if err := errors.Join(b.keepReply(m, ev, reply), machines.Keep(b.Home, m.item.Job, shown, rel.ReleasedMS)); err != nil {
 		return nil, unwritten(err)
 	}
 	_, err = b.Ledger.Append(ctx, ledger.Entry{
@@ -165,6 +167,9 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 // does one if another job showed meanwhile that the ledger is an old copy.
 func (b *Broker) releasable(a *ledger.Accounts, m *matter, ready, ev statement.Digest) error {
 	if err := b.abreast(); err != nil {
+		return err
+	}
+	if err := b.unfrozen(); err != nil {
 		return err
 	}
 	if grant, _ := a.Grant(m.contract.Digest()); grant != m.grant.Digest() {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/machines"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -172,6 +173,9 @@ func readiesHold(r *statement.Receipt, list []statement.Envelope) error {
 func (b *Broker) close(ctx context.Context, m *matter, v *statement.Verified[statement.Receipt], x *ledger.Exposure) (*message.Reply, error) {
 	if !x.Open() && x.Receipt != v.Digest() {
 		return nil, refuse(CodeReceipt, "another receipt closed this exposure before")
+	}
+	if err := machines.Keep(b.Home, m.item.Job, &v.Body().Evidence, x.ReleasedMS); err != nil { // a crash may have lost it
+		b.Log.Warn("evidence not kept", "job", m.item.Job.Short(), "error", err)
 	}
 	closed, seq := x.ClosedMS, x.ClosedSeq
 	if x.Open() {

@@ -1,10 +1,13 @@
 package home
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/statement"
@@ -53,6 +56,9 @@ func Create(path string) (Dir, error) {
 	}
 	if err := os.Chmod(d.path, 0o700); err != nil {
 		return Dir{}, Storage("can't protect the home folder", err)
+	}
+	if _, err := os.Stat(d.freezeFile()); errors.Is(err, fs.ErrNotExist) {
+		return d, d.SetFreeze("", time.Now())
 	}
 	return d, nil
 }
@@ -114,6 +120,9 @@ func (d Dir) Officers() string { return filepath.Join(d.path, "officers") }
 
 // Revoked is the folder of revocations of online keys that the root signed.
 func (d Dir) Revoked() string { return filepath.Join(d.path, "revoked") }
+
+// Collateral is the folder of what vendors say of machines. It may be lost, and fetched or imported again.
+func (d Dir) Collateral() string { return filepath.Join(d.path, "collateral") }
 
 // Pools is the folder of pool epochs that this party signed.
 func (d Dir) Pools() string { return filepath.Join(d.path, "pools") }

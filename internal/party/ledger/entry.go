@@ -21,6 +21,8 @@ const (
 	KindRelease = "release" // keys were released: opens an exposure
 	KindClose   = "close"   // a receipt closed an exposure
 	KindRefusal = "refusal" // something was refused, and why
+	KindFreeze  = "freeze"  // the party stopped all its releases, and why: no release follows
+	KindThaw    = "thaw"    // it lets them go on
 
 	KindOfficers = "officers" // another list of officers is in force
 	KindRepair   = "repair"   // the party goes on with a ledger that lost entries: from here on all that they may have said counts as said
@@ -144,6 +146,9 @@ func (e *Entry) valid() error {
 		ok = ok && e.About.Valid() && e.Requester.Valid() && e.Name != "" && e.Approval.Valid()
 	case KindRefusal:
 		ok = ok && e.Stage != "" && e.Code != ""
+	case KindFreeze:
+		ok = ok && e.Reason != ""
+	case KindThaw:
 	default:
 		ok = false
 	}

@@ -30,7 +30,7 @@ func (p *Publisher) Rekey(ctx context.Context, name string, tell func(Progress))
 		return old, nil, err
 	}
 	defer t.Wipe()
-	id := dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: name, Version: p.Store.NextVersion(name)}
+	id := dataset.ID{Owner: statement.PartyOf(p.Signer), Dataset: name, Version: p.Store.NextVersion(name)}
 	o, err = p.offerTable(ctx, id, t, tell)
 	return old, o, err
 }
