@@ -3,13 +3,11 @@ package exhibit
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
 	"time"
 
-	"github.com/cordon-exchange/cordon/evidence/dcap"
 	"github.com/cordon-exchange/cordon/evidence/snp"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 	"github.com/cordon-exchange/cordon/evidence/tpm"
@@ -171,6 +169,3 @@ func operatorOf(key string) string {
 	}
 	return string(k.Fingerprint())
 }
-
-// fmspcOf is the family of machines that a quote says it is of, in lower-case hex.
-func fmspcOf(q *dcap.Quote) string { return hex.EncodeToString(q.PCK.FMSPC[:]) }
