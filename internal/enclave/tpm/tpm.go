@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Errors that a caller may tell apart.
@@ -177,8 +178,33 @@ func header(tag uint16, code uint32, rest []byte) []byte {
 	return concat(u16(tag), u32(uint32(headerSize+len(rest))), u32(code), rest)
 }
 
+// Answers of a TPM that is busy with itself: the command was not begun (TPM 2.0 Library, part 2, section 6.6.3).
+const (
+	rcYielded = 0x908
+	rcTesting = 0x90a
+	rcRetry   = 0x922
+)
+
+// How often a busy TPM is asked again, and after how long.
+const (
+	attempts = 50
+	pause    = 20 * time.Millisecond
+)
+
 // exchange sends a command and returns what stands behind the header of a success.
-func (d *Device) exchange(code uint32, tag uint16, cmd []byte) ([]byte, error) {
+func (d *Device) exchange(code uint32, tag uint16, cmd []byte) (answer []byte, err error) {
+	for range attempts {
+		answer, err = d.once(code, tag, cmd)
+		var refused *CodeError
+		if !errors.As(err, &refused) || refused.Code != rcRetry && refused.Code != rcTesting && refused.Code != rcYielded {
+			break
+		}
+		time.Sleep(pause)
+	}
+	return answer, err
+}
+
+func (d *Device) once(code uint32, tag uint16, cmd []byte) ([]byte, error) {
 	if _, err := d.rw.Write(cmd); err != nil {
 		return nil, fmt.Errorf("tpm: command %#x: %w", code, err)
 	}
