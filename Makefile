@@ -8,7 +8,7 @@ FUZZTIME    ?= 5s
 # The enclave: cgo for DuckDB, fully static, the same bytes in every folder.
 ENCLAVE_FLAGS := -trimpath -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
 
-.PHONY: evidence all build deps demo demo-check test bench check fuzz corpus mutants clean
+.PHONY: evidence all build deps demo demo-vm vm-image demo-check test bench check fuzz corpus mutants clean
 
 all: build
 
@@ -24,6 +24,15 @@ demo: build
 	CGO_ENABLED=1 $(GO) build -o $(BIN)/democheck ./tools/democheck
 	$(BIN)/demo -bin $(BIN) -out out
 	$(BIN)/democheck -csv examples/birdstrikes/birdstrikes.csv -out out
+
+# The virtual machine needs QEMU and swtpm to run, and neither to be built.
+vm-image: build
+	$(GO) run ./tools/vmimage -enclave $(BIN)/cordon-enclave -out $(BIN)/vm -cache $(BIN)
+
+demo-vm: vm-image
+	@scripts/deps-vm
+	CGO_ENABLED=1 $(GO) build -o $(BIN)/demo ./tools/demo
+	$(BIN)/demo -bin $(BIN) -out out-vm -image $(BIN)/vm
 
 demo-check: deps
 	CGO_ENABLED=1 $(GO) build -o $(BIN)/democheck ./tools/democheck
@@ -52,4 +61,4 @@ mutants: deps
 	$(GO) run ./tools/mutants
 
 clean:
-	rm -rf $(BIN) out
+	rm -rf $(BIN) out out-vm

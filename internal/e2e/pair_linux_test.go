@@ -16,6 +16,8 @@ type pair struct {
 	owner, institute *process
 	host             *process
 	hostHome, form   string
+	kind             string // of evidence
+	image            string // folder of a virtual machine's, where that is the perimeter
 	build, operator  string
 	contract         string
 }
@@ -24,6 +26,7 @@ type pair struct {
 type places struct {
 	exchange, owner, institute, host string
 	front                            bool // between the owner and the exchange
+	machine                          bool // the perimeter is a virtual machine
 }
 
 const bySize = "SELECT size, count(*) AS n FROM alpha.strikes GROUP BY size"
@@ -40,7 +43,7 @@ guard: {min_units: 10, rounding: {count: 5, value_digits: 4}}
 purposes: [benchmarking]
 analysts: [any]
 operators: [%s]
-evidence: {accept: [simulated], builds: ["%s"], perimeters: [%s]}
+evidence: {accept: [%s], builds: ["%s"], perimeters: [%s]}
 valid: {from: 2020-01-01, until: 2999-01-01}
 max_queries: {per_analyst: 200, period: 30d}
 price: 3
@@ -55,6 +58,9 @@ func newPair(t *testing.T, at func(*world) places) (*pair, *front) {
 			return p.home(name)
 		}
 		return given
+	}
+	if where.machine {
+		p.image = p.makeImage()
 	}
 	exchange := where.exchange
 	if exchange == "" {
@@ -93,27 +99,30 @@ func (p *pair) exchangeAgain() {
 }
 
 func (p *pair) hostArgs() []string {
-	return []string{"host", "serve", "--home", p.hostHome, "--exchange", p.exchange, "--enclave", p.enclave, "--perimeter", "strongest",
-		"--passphrase-file", p.passphrase("hangar"), "--json"}
+	args := []string{"host", "serve", "--home", p.hostHome, "--exchange", p.exchange, "--passphrase-file", p.passphrase("hangar"), "--json"}
+	if p.image != "" {
+		return append(args, "--image", p.image, "--perimeter", "vm")
+	}
+	return append(args, "--enclave", p.enclave, "--perimeter", "strongest")
 }
 
 func (p *pair) startHost() {
 	p.Helper()
-	var ready struct{ Build, Form string }
+	var ready struct{ Build, Form, Evidence string }
 	p.host = p.start("host", &ready, p.hostArgs()...)
-	p.build, p.form = ready.Build, ready.Form
+	p.build, p.form, p.kind = ready.Build, ready.Form, ready.Evidence
 }
 
 func (p *pair) publishArgs(home string) []string {
 	csv, policy := p.path("premises", "alpha.csv"), p.path("premises", "alpha.yaml")
 	p.must(os.WriteFile(csv, []byte("size\n"+strings.Repeat("Large\nSmall\n", 20)), 0o600))
-	p.must(os.WriteFile(policy, fmt.Appendf(nil, pairPolicy, p.operator, p.build, p.form), 0o600))
+	p.must(os.WriteFile(policy, fmt.Appendf(nil, pairPolicy, p.operator, p.kind, p.build, p.form), 0o600))
 	return []string{"dataset", "publish", csv, "--home", home, "--name", "strikes", "--policy", policy, "--row-id", "report_id", "--schema", "size:varchar!", "--even-if-unchanged"}
 }
 
 func (p *pair) proposeArgs(home string) []string {
 	return []string{"contract", "propose", "--home", home, "--data", "alpha.strikes", "--purpose", "benchmarking", "--build", p.build,
-		"--operator", p.operator, "--evidence", "simulated", "--perimeter", p.form, "--until", "1d"}
+		"--operator", p.operator, "--evidence", p.kind, "--perimeter", p.form, "--until", "1d"}
 }
 
 func (p *pair) agree(owner, institute string) {

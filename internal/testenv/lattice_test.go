@@ -3,6 +3,7 @@ package testenv
 import (
 	"encoding/csv"
 	"fmt"
+	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -44,9 +45,9 @@ var airlines = []string{"american_airlines", "us_airways*", "delta_air_lines", "
 func yearsPolicy(m *Market) string {
 	m.Helper()
 	v := struct {
-		Airlines, Analysts                      []string
-		Operator, Build, Perimeter, From, Until string
-	}{Analysts: []string{string(m.Institute.Fingerprint())}, Operator: string(m.Operator.Fingerprint()), Build: string(Build), Perimeter: Form,
+		Airlines, Analysts                                []string
+		Operator, Build, Evidence, Perimeter, From, Until string
+	}{Analysts: []string{string(m.Institute.Fingerprint())}, Operator: string(m.Operator.Fingerprint()), Build: string(Build), Evidence: simulated.Kind, Perimeter: Form,
 		From: time.Now().AddDate(0, 0, -1).UTC().Format(time.DateOnly), Until: time.Now().AddDate(0, 0, 30).UTC().Format(time.DateOnly)}
 	for _, o := range m.Owners {
 		v.Airlines = append(v.Airlines, string(o.Fingerprint()))

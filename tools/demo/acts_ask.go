@@ -63,7 +63,7 @@ func searchFile(set *canary.Set, path string) (int, error) {
 // grants if wait is not 0.
 func (d *demo) propose(ctx context.Context, who *analyst, wait time.Duration, tables ...string) error {
 	args := []string{"contract", "propose", "--home", d.home(who.name), "--purpose", purpose, "--wait", wait.String(),
-		"--build", d.build, "--operator", d.operator, "--evidence", "simulated", "--perimeter", d.form, "--until", "30d"}
+		"--build", d.build, "--operator", d.operator, "--evidence", d.kind, "--perimeter", d.form, "--until", "30d"}
 	for _, a := range d.airlines {
 		args = append(args, "--pin", a.Name+"="+a.Fingerprint)
 	}
@@ -166,6 +166,19 @@ func (d *demo) market(ctx context.Context) error {
 		}
 	}
 	return d.attackByDifference()
+}
+
+// inMachine asks the first question alone: a machine is slow where a program has to play its processor.
+func (d *demo) inMachine(ctx context.Context) error {
+	j, err := d.ask(ctx, "size", &d.institute, "Wildlife Size", bySize)
+	if err != nil {
+		return err
+	}
+	if err := d.show(ctx, "result", "open", j.Digest, "--home", d.home(instituteName)); err != nil {
+		return err
+	}
+	say("in %s, boot of the machine included", j.wall.Round(100*time.Millisecond))
+	return nil
 }
 
 // row of a result of the demo.

@@ -29,7 +29,7 @@ func (d *demo) receipts(ctx context.Context) error {
 		if _, err := d.cordon(ctx, args...); err != nil {
 			return err
 		}
-		say("%-16s %s: verified offline, perimeter SIMULATED", j.Name, short(j.Digest))
+		say("%-16s %s: verified offline, %s", j.Name, short(j.Digest), d.rests())
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type hostReady struct {
 	Operator string `json:"operator"`
 	Build    string `json:"build"`
 	Form     string `json:"form"`
+	Evidence string `json:"evidence"`
 }
 
 const (
@@ -66,17 +67,20 @@ func (d *demo) startAll(ctx context.Context) error {
 		return err
 	}
 	say("exchange at %s; %d airlines, %s, %s, each with an agent that only calls out", d.exchange.URL, len(d.airlines), instituteName, outsiderName)
-	say("host of %s: perimeter form %q, the strongest this machine offers; its evidence is SIMULATED", operatorName, d.form)
+	say("host of %s: perimeter form %q, %s", operatorName, d.form, d.rests())
 	say("enclave build %s", d.build)
 	return d.writePins()
 }
 
 func (d *demo) startHost(ctx context.Context) (err error) {
 	var ready hostReady
-	d.host, err = d.start(ctx, "host", &ready, d.cordonBin, "host", "serve", "--home", d.home(operatorName),
-		"--exchange", d.exchange.URL, "--enclave", d.enclaveBin, "--perimeter", "strongest",
-		"--passphrase-file", d.passphrase(operatorName), "--json")
-	d.build, d.form = ready.Build, ready.Form
+	perimeter := []string{"--enclave", d.enclaveBin, "--perimeter", "strongest"}
+	if d.image != "" {
+		perimeter = []string{"--image", d.image, "--perimeter", "vm"}
+	}
+	d.host, err = d.start(ctx, "host", &ready, d.cordonBin, append([]string{"host", "serve", "--home", d.home(operatorName),
+		"--exchange", d.exchange.URL, "--passphrase-file", d.passphrase(operatorName), "--json"}, perimeter...)...)
+	d.build, d.form, d.kind = ready.Build, ready.Form, ready.Evidence
 	return err
 }
 
@@ -122,16 +126,16 @@ func (d *demo) writePins() error {
 
 // policyValues fill examples/birdstrikes/*.yaml.tmpl.
 type policyValues struct {
-	Airlines, Analysts         []string
-	Outsider                   string // may ask, but no standing rule grants it
-	Operator, Build, Perimeter string
-	From, Until                string
+	Airlines, Analysts                   []string
+	Outsider                             string // may ask, but no standing rule grants it
+	Operator, Build, Evidence, Perimeter string
+	From, Until                          string
 }
 
 // writePolicies fills in the airlines' policies. All airlines use the same ones;
 // each recognises the 18 fingerprints that it got from the others.
 func (d *demo) writePolicies() error {
-	v := policyValues{Operator: d.operator, Build: d.build, Perimeter: d.form, Outsider: d.outsider.fingerprint, Analysts: []string{d.institute.fingerprint}}
+	v := policyValues{Operator: d.operator, Build: d.build, Evidence: d.kind, Perimeter: d.form, Outsider: d.outsider.fingerprint, Analysts: []string{d.institute.fingerprint}}
 	for _, a := range d.airlines {
 		v.Airlines = append(v.Airlines, a.Fingerprint)
 	}
