@@ -9,13 +9,11 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
-	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/internal/enclave/attest"
 	"github.com/cordon-exchange/cordon/internal/enclave/guest"
 	"github.com/cordon-exchange/cordon/internal/enclave/lockdown"
 	"github.com/cordon-exchange/cordon/internal/enclave/runner"
-	"github.com/cordon-exchange/cordon/internal/enclave/tpm"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -50,7 +48,7 @@ func run(started time.Time) int {
 	if err != nil {
 		return exitPerimeter
 	}
-	filter, _, err := lockdown.Seccomp()
+	filter, _, err := lockdown.SeccompFor(seen.Claim)
 	if err != nil {
 		return exitPerimeter
 	}
@@ -83,12 +81,12 @@ func vouching(claim string) (attest.Attester, evidence.Verifiers, error) {
 	if !lockdown.IsMachine(claim) {
 		return nil, evidence.Verifiers{simulated.Kind: simulated.Verify}, nil
 	}
-	a, err := attest.TPM(tpm.FD(lockdown.AttesterFD))
+	kind, a, err := guest.Attester(claim)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, told := attest.Told(hosted.TPMSoftware, a)
-	return a, evidence.Verifiers{hosted.TPMSoftware: told}, nil
+	a, told := attest.Told(kind, a)
+	return a, evidence.Verifiers{kind: told}, nil
 }
 
 // ballast is memory that is never touched, so that it takes an address and no page. The garbage collector, which waits until
