@@ -73,6 +73,21 @@ type Claims struct {
 	TCB        TCB // of the hardware; the zero value where there is none
 }
 
+// Appraisal is the claims as a release tells them. The policies by which they were accepted are the caller's to add.
+func (c *Claims) Appraisal() statement.Appraisal {
+	a := statement.Appraisal{
+		Kind: c.Kind, Simulated: c.Simulated, Debug: c.Debug, Status: c.TCB.Status, Advisories: slices.Clone(c.TCB.Advisories),
+		Evaluation: int64(c.TCB.Evaluation), Line: c.TCB.Line, TCB: c.TCB.Version, Policies: []statement.Digest{},
+	}
+	if !c.TCB.Date.IsZero() {
+		a.TCBDate = c.TCB.Date.UTC().Format(time.DateOnly)
+	}
+	if !c.TCB.CollateralUntil.IsZero() {
+		a.CollateralUntilMS = c.TCB.CollateralUntil.UnixMilli()
+	}
+	return a
+}
+
 // Verifier checks that evidence of one kind is genuine, at a time. It does not
 // dial, and it does not decide whether what is proved is good enough.
 type Verifier func(ctx context.Context, e *statement.Evidence, at time.Time) (*Claims, error)

@@ -13,6 +13,8 @@ const (
 	TDX         = "tdx-dcap"
 	SNP         = "snp"
 	Nitro       = "nitro"
+	AzureSNP    = "azure-snp" // a virtual TPM bound to an SNP guest's report
+	AzureTDX    = "azure-tdx" // a virtual TPM bound to a trust domain's quote
 	TPMSoftware = statement.KindTPMSoftware
 )
 
@@ -29,9 +31,9 @@ const (
 // VendorOf says whose terms the TCB of a kind is in. known is false for a kind that no policy can be written for.
 func VendorOf(kind string) (v Vendor, known bool) {
 	switch kind {
-	case SGX, TDX:
+	case SGX, TDX, AzureTDX:
 		return Intel, true
-	case SNP:
+	case SNP, AzureSNP:
 		return AMD, true
 	case Nitro, Simulated, TPMSoftware:
 		return NoVendor, true

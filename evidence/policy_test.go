@@ -139,7 +139,7 @@ func TestIntersectTCB(t *testing.T) {
 
 func TestVendors(t *testing.T) {
 	for kind, want := range map[string]evidence.Vendor{
-		evidence.SGX: evidence.Intel, evidence.TDX: evidence.Intel, evidence.SNP: evidence.AMD, evidence.Nitro: evidence.NoVendor,
+		evidence.SGX: evidence.Intel, evidence.TDX: evidence.Intel, evidence.SNP: evidence.AMD, evidence.AzureTDX: evidence.Intel, evidence.AzureSNP: evidence.AMD, evidence.Nitro: evidence.NoVendor,
 		evidence.Simulated: evidence.NoVendor, evidence.TPMSoftware: evidence.NoVendor,
 	} {
 		if got, known := evidence.VendorOf(kind); got != want || !known {

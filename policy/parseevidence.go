@@ -52,7 +52,7 @@ func (r *reader) evidence(n *yaml.Node, p *Policy) {
 
 // kinds that a policy can accept.
 func kinds() []string {
-	return []string{evidence.SGX, evidence.TDX, evidence.SNP, evidence.Nitro, evidence.TPMSoftware, evidence.Simulated}
+	return []string{evidence.SGX, evidence.TDX, evidence.SNP, evidence.Nitro, evidence.AzureSNP, evidence.AzureTDX, evidence.TPMSoftware, evidence.Simulated}
 }
 
 func isKind(s string) bool { return contains(kinds(), s) }

@@ -140,9 +140,13 @@ func (v *verification) oneRelease(r *statement.Release, shown statement.Digest) 
 	case r.Charged > ready.Body().Price:
 		return errors.New("a release charges more than its owner's ready asked for")
 	}
-	for _, o := range r.Columns {
-		if !subset(o.Columns, columns(v.report.Offers[o.Offer])) {
+	for i, o := range r.Columns {
+		offer := v.report.Offers[o.Offer]
+		if !subset(o.Columns, columns(offer)) {
 			return errors.New("a release opens a column that its offer does not have")
+		}
+		if r.Appraisal.Policies[i] != statement.Sum([]byte(offer.Policy)) { // as many as columns: statement.Release
+			return errors.New("a release was made by another policy than its offer's")
 		}
 	}
 	return nil
@@ -194,6 +198,7 @@ func (v *verification) evidence(ctx context.Context) (string, error) {
 	policy := evidence.Policy{
 		Kinds: v.contract.Evidence, Builds: v.contract.Builds,
 		Operators: v.contract.Operators, Perimeters: v.contract.Perimeters,
+		AllowDebug: true, TCB: evidence.TCBPolicy{LeftToOwners: true}, // the owners' policies decided; each release says what it found
 	}
 	binding := evidence.QuoteBinding(v.r.Job, v.r.Session.Digest(), v.r.Plan, v.r.Readies)
 	if err := evidence.Appraise(c, policy, binding); err != nil {
@@ -206,10 +211,40 @@ func (v *verification) evidence(ctx context.Context) (string, error) {
 		return "", errors.New("receipt states another operator than its evidence")
 	case c.Simulated != v.r.Perimeter.Simulated || !samePerimeter(c.Perimeter, v.r.Perimeter):
 		return "", errors.New("receipt states another perimeter than its evidence")
-	case c.Simulated:
-		return "SIMULATED: signed by the operator, no hardware vouches for it; binds session, plan and readies", nil
 	}
-	return c.Kind + " evidence is genuine; binds session, plan and readies", nil
+	if err := v.appraised(c); err != nil {
+		return "", err
+	}
+	v.report.Shown = c.Appraisal()
+	switch {
+	case c.Kind == evidence.Simulated:
+		return "SIMULATED: signed by the operator, no hardware vouches for it; binds session, plan and readies", nil
+	case c.Simulated:
+		return "SOFTWARE-ROOTED: quoted by a TPM that the operator runs, no hardware vouches for it; binds session, plan and readies", nil
+	}
+	return AppraisalText(v.report.Shown) + "; genuine; binds session, plan and readies", nil
+}
+
+// appraised: what each owner says that it released keys to is what the evidence shows. An owner may have judged the machine by newer
+// collateral of its own, never by older.
+func (v *verification) appraised(c *evidence.Claims) error {
+	shown := c.Appraisal()
+	for _, s := range v.release {
+		a := s.Body().Appraisal
+		switch {
+		case a.Kind != shown.Kind || a.Simulated != shown.Simulated:
+			return errors.New("a release was made on evidence of another kind")
+		case a.Debug != shown.Debug:
+			return errors.New("a release does not say of the enclave what the evidence says: whether the host can read its memory")
+		case a.Line != shown.Line || a.TCB != shown.TCB:
+			return errors.New("a release was made on another machine's TCB than the evidence shows")
+		case a.Evaluation < shown.Evaluation:
+			return errors.New("a release was made by older collateral than the evidence shows")
+		case a.Evaluation == shown.Evaluation && (a.Status != shown.Status || a.TCBDate != shown.TCBDate || !slices.Equal(a.Advisories, shown.Advisories)):
+			return errors.New("a release states another TCB status, date or advisories than the evidence shows")
+		}
+	}
+	return nil
 }
 
 func (v *verification) releasedBetween() (first, last time.Time) {

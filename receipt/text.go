@@ -21,6 +21,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	p.exposures()
 	p.durations()
 	p.authority()
+	p.appraisals()
 	p.responsibility()
 	p.checks()
 	if p.err != nil {
@@ -66,6 +67,7 @@ func (p *printer) head() {
 	p.line("recipients\t%s", p.who(r.Recipients))
 	p.line("purpose\t%s", p.r.Contract.Purpose)
 	p.line("perimeter\t%s", PerimeterText(r.Perimeter))
+	p.line("evidence\t%s", AppraisalText(p.r.Shown))
 	p.line("enclave build\t%s", r.Build)
 	p.line("operator\t%s", p.r.Who(r.Operator))
 	if r.Result != nil {
@@ -76,8 +78,11 @@ func (p *printer) head() {
 // PerimeterText names a perimeter; simulated ones in capitals.
 func PerimeterText(p statement.Perimeter) string {
 	kind := p.Kind + " evidence"
-	if p.Simulated {
+	switch {
+	case p.Kind == statement.KindSimulated:
 		kind = "SIMULATED (no hardware vouches for it)"
+	case p.Simulated:
+		kind = p.Kind + " evidence, SOFTWARE-ROOTED (no hardware vouches for it)"
 	}
 	var facts []string
 	for _, d := range p.Details {
@@ -87,6 +92,48 @@ func PerimeterText(p statement.Perimeter) string {
 		facts = append(facts, "seccomp="+p.Seccomp.Short())
 	}
 	return plain(fmt.Sprintf("%s, form %q; %s", kind, p.Form, strings.Join(facts, " ")))
+}
+
+// AppraisalText says what evidence shows of a machine. What a reader must not overlook is in capitals.
+func AppraisalText(a statement.Appraisal) string {
+	parts := []string{a.Kind}
+	switch {
+	case a.Kind == statement.KindSimulated:
+		parts = append(parts, "SIMULATED")
+	case a.Simulated:
+		parts = append(parts, "SOFTWARE-ROOTED")
+	}
+	if a.Debug {
+		parts = append(parts, "DEBUG: THE HOST CAN READ THE ENCLAVE'S MEMORY")
+	}
+	if a.Status != "" {
+		advisories := "no advisory"
+		if len(a.Advisories) > 0 {
+			advisories = strings.Join(a.Advisories, " ")
+		}
+		parts = append(parts, "TCB "+a.Status, "level of "+a.TCBDate, advisories, fmt.Sprintf("evaluation %d", a.Evaluation))
+	}
+	if a.TCB != "" {
+		parts = append(parts, "TCB "+a.TCB+" of line "+a.Line)
+	}
+	if a.CollateralUntilMS > 0 {
+		parts = append(parts, "collateral until "+time.UnixMilli(a.CollateralUntilMS).UTC().Format(time.RFC3339))
+	}
+	return plain(strings.Join(parts, ", "))
+}
+
+// appraisals prints what each owner's broker found before it let its keys go.
+func (p *printer) appraisals() {
+	p.line("\nWHAT EACH OWNER FOUND OF THE ENCLAVE\n")
+	releases := slices.Clone(p.r.Releases)
+	sort.Slice(releases, func(i, j int) bool { return p.r.Who(releases[i].Owner) < p.r.Who(releases[j].Owner) })
+	for _, r := range releases {
+		policies := make([]string, len(r.Appraisal.Policies))
+		for i, d := range r.Appraisal.Policies {
+			policies[i] = d.Short()
+		}
+		p.line("%s\t%s\tby policy %s", p.r.Who(r.Owner), AppraisalText(r.Appraisal), strings.Join(policies, ", "))
+	}
 }
 
 // parties prints whole fingerprints: the names above are what parties call themselves.

@@ -29,6 +29,8 @@ type Check struct {
 type Report struct {
 	Digest   statement.Digest
 	Receipt  *statement.Receipt
+	Shown    statement.Appraisal  // what the evidence shows of the machine, by its own collateral
+	Releases []*statement.Release // each says what its owner's broker found, and by which policies
 	Contract *statement.Contract
 	Job      *statement.Job
 	Names    map[statement.Fingerprint]string // as the parties call themselves
@@ -107,8 +109,22 @@ func (r *Report) Who(f statement.Fingerprint) string {
 // notes says what the contract allows but weakens an account.
 func (v *verification) notes() {
 	op := v.r.Operator
-	if v.report.Simulated() {
+	switch {
+	case v.r.Evidence.Kind == evidence.Simulated:
 		v.note("SIMULATED evidence: the operator alone vouches for enclave and perimeter")
+	case v.report.Simulated():
+		v.note("SOFTWARE-ROOTED evidence: the operator runs the TPM, and alone vouches for enclave and perimeter")
+	}
+	if v.report.Shown.Debug {
+		v.note("DEBUG enclave: its host could read the memory, so nothing was protected from the operator; every owner that released keys allows that in its policy")
+	}
+	for _, o := range v.job.Owners {
+		if rel := v.release[o]; rel != nil {
+			v.report.Releases = append(v.report.Releases, rel.Body())
+			if a := rel.Body().Appraisal; a.Evaluation > v.report.Shown.Evaluation {
+				v.note(fmt.Sprintf("%s judged the machine by newer collateral of its own: %s", v.report.Who(o), AppraisalText(a)))
+			}
+		}
 	}
 	if op == v.r.Requester || slices.Contains(v.r.Recipients, op) {
 		v.note("the operator of the host also receives or requested the result")

@@ -80,10 +80,11 @@ func (f Fingerprint) Short() string { return string(f[:min(15, len(f))]) }
 
 func validHex(s, prefix string) bool {
 	rest, ok := strings.CutPrefix(s, prefix)
-	if !ok || len(rest) != 64 {
-		return false
-	}
-	for _, c := range rest {
+	return ok && len(rest) == 64 && lowerHex(rest)
+}
+
+func lowerHex(s string) bool {
+	for _, c := range s {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
 			return false
 		}

@@ -1,5 +1,7 @@
 package statement
 
+import "time"
+
 // Evidence is what an attester offers about itself (RFC 9334, section 8.1), as
 // it came: package evidence says what it proves.
 type Evidence struct {
@@ -140,6 +142,7 @@ type Release struct {
 	Ready      Digest      `json:"ready"`
 	Grant      Digest      `json:"grant"`
 	Sealed     Digest      `json:"sealed"` // Sum of the sealed keys
+	Appraisal  Appraisal   `json:"appraisal"`
 	Columns    []Opening   `json:"columns"`
 	Number     int64       `json:"number"`  // 1 for the first release of the job, at most 4
 	Charged    int64       `json:"charged"` // credits charged by this release; 0 for a re-release
@@ -172,12 +175,64 @@ func (r *Release) valid() error {
 	c.digest(r.Ready, "ready")
 	c.digest(r.Grant, "grant")
 	c.digest(r.Sealed, "sealed")
+	c.appraisal(&r.Appraisal)
 	c.openings(r.Columns)
+	c.that(len(r.Appraisal.Policies) == len(r.Columns), "appraisal policies")
 	c.that(r.Number >= 1 && r.Number <= MaxReleases, "number")
 	c.count(r.Charged, "charged")
 	c.that(r.Number == 1 || r.Charged == 0, "charged") // nothing is charged twice
 	c.time(r.ReleasedMS, "released_ms")
 	return c.err
+}
+
+// Appraisal is what an owner's broker found of the evidence that it released keys to, and the policies by which it was accepted. What the
+// vendor of the machine does not say is left out. The owner may know more than the evidence shows: newer collateral of its own.
+type Appraisal struct {
+	Kind              string   `json:"kind"`
+	Simulated         bool     `json:"simulated"` // SoftwareRooted(kind)
+	Debug             bool     `json:"debug"`     // the host can read the enclave's memory, and the policies allow that
+	Status            string   `json:"status,omitempty"`
+	Advisories        []string `json:"advisories,omitempty"` // sorted, none twice
+	TCBDate           string   `json:"tcb_date,omitempty"`   // 2024-11-13
+	Evaluation        int64    `json:"evaluation,omitempty"`
+	Line              string   `json:"line,omitempty"`
+	TCB               string   `json:"tcb,omitempty"` // 16 hex digits
+	CollateralUntilMS int64    `json:"collateral_until_ms,omitempty"`
+	Policies          []Digest `json:"policies"` // Sum of the policy's text, for each offer of columns
+}
+
+func (c *check) appraisal(a *Appraisal) {
+	c.token(a.Kind, "appraisal kind")
+	c.that(a.Simulated == SoftwareRooted(a.Kind), "appraisal simulated")
+	if a.Status != "" {
+		c.token(a.Status, "appraisal status")
+	}
+	c.that(len(a.Advisories) <= maxList, "appraisal advisories")
+	for i, s := range a.Advisories {
+		c.token(s, "appraisal advisories")
+		c.that(i == 0 || a.Advisories[i-1] < s, "appraisal advisories")
+	}
+	if a.TCBDate != "" {
+		_, err := time.Parse(time.DateOnly, a.TCBDate)
+		c.that(err == nil, "appraisal tcb_date")
+	}
+	c.count(a.Evaluation, "appraisal evaluation")
+	if a.Line != "" {
+		c.token(a.Line, "appraisal line")
+	}
+	c.that(a.TCB == "" || len(a.TCB) == 16 && lowerHex(a.TCB), "appraisal tcb")
+	c.count(a.CollateralUntilMS, "appraisal collateral_until_ms")
+	c.that(len(a.Policies) > 0 && len(a.Policies) <= maxList, "appraisal policies")
+	for _, d := range a.Policies { // two offers may have one policy
+		c.digest(d, "appraisal policies")
+	}
+}
+
+// Valid reports whether a is complete and within bounds.
+func (a *Appraisal) Valid() bool {
+	var c check
+	c.appraisal(a)
+	return c.err == nil
 }
 
 func (c *check) openings(list []Opening) {

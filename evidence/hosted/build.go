@@ -33,11 +33,14 @@ const maxRegister = 23
 
 // TPMBuild names what a TPM measured: every register quoted, with its number. Another choice of registers is another build.
 func TPMBuild(pcrs []Register) statement.Digest {
-	var parts [][]byte
+	return Build(evidence.TPMSoftware, registers(pcrs)...)
+}
+
+func registers(pcrs []Register) (parts [][]byte) {
 	for _, r := range pcrs {
 		parts = append(parts, []byte(strconv.FormatInt(r.Index, 10)), r.Value)
 	}
-	return Build(evidence.TPMSoftware, parts...)
+	return parts
 }
 
 // Encode gives the quote's one encoding.
@@ -52,15 +55,52 @@ func ParseTPMQuote(src []byte) (*TPMQuote, error) {
 	if err := statement.Unmarshal(src, q); err != nil {
 		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
 	}
+	if !rising(q.PCRs) {
+		return nil, fmt.Errorf("%w: registers", evidence.ErrMalformed)
+	}
+	return q, nil
+}
+
+// rising says whether there are registers, each once, in order, with values.
+func rising(pcrs []Register) bool {
 	last := int64(-1)
-	for _, r := range q.PCRs {
+	for _, r := range pcrs {
 		if r.Index <= last || r.Index > maxRegister || len(r.Value) == 0 {
-			return nil, fmt.Errorf("%w: registers", evidence.ErrMalformed)
+			return false
 		}
 		last = r.Index
 	}
-	if len(q.PCRs) == 0 {
-		return nil, fmt.Errorf("%w: no register", evidence.ErrMalformed)
+	return len(pcrs) > 0
+}
+
+// AzureQuote is the quote of a virtual TPM of Azure's, and what binds its key to the machine, as strict JSON.
+type AzureQuote struct {
+	HCL       []byte     `json:"hcl"`                // the paravisor's report, which holds the one of SNP and the runtime data
+	TDQuote   []byte     `json:"td_quote,omitempty"` // on TDX
+	Message   []byte     `json:"message"`            // TPMS_ATTEST
+	Signature []byte     `json:"signature"`          // TPMT_SIGNATURE, by the key in the runtime data
+	PCRs      []Register `json:"pcrs"`
+}
+
+// AzureBuild names what started: the paravisor, by the build that the hardware's own evidence shows, and every register quoted.
+func AzureBuild(kind string, hardware statement.Digest, pcrs []Register) statement.Digest {
+	return Build(kind, append([][]byte{[]byte(hardware)}, registers(pcrs)...)...)
+}
+
+// Encode gives the quote's one encoding.
+func (q *AzureQuote) Encode() ([]byte, error) { return statement.Marshal(q) }
+
+// ParseAzureQuote reads a quote of one of Azure's kinds. It proves nothing.
+func ParseAzureQuote(src []byte) (*AzureQuote, error) {
+	q := new(AzureQuote)
+	if len(src) > MaxQuote {
+		return nil, fmt.Errorf("%w: quote of %d bytes", evidence.ErrMalformed, len(src))
+	}
+	if err := statement.Unmarshal(src, q); err != nil {
+		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
+	}
+	if !rising(q.PCRs) {
+		return nil, fmt.Errorf("%w: registers", evidence.ErrMalformed)
 	}
 	return q, nil
 }

@@ -18,6 +18,8 @@ const (
 	TDX         = evidence.TDX
 	SNP         = evidence.SNP
 	Nitro       = evidence.Nitro
+	AzureSNP    = evidence.AzureSNP
+	AzureTDX    = evidence.AzureTDX
 	TPMSoftware = evidence.TPMSoftware
 )
 

@@ -288,3 +288,18 @@ func FuzzTPMQuote(f *testing.F) {
 		}
 	})
 }
+
+// FuzzAzureQuote: what is read encodes to the same bytes.
+func FuzzAzureQuote(f *testing.F) {
+	src, _ := (&hosted.AzureQuote{HCL: []byte{1}, TDQuote: []byte{2}, Message: []byte{3}, Signature: []byte{4}, PCRs: []hosted.Register{{Index: 11, Value: []byte{5}}}}).Encode()
+	f.Add(src)
+	f.Fuzz(func(t *testing.T, src []byte) {
+		q, err := hosted.ParseAzureQuote(src)
+		if err != nil {
+			return
+		}
+		if again, err := q.Encode(); err != nil || !bytes.Equal(again, src) {
+			t.Fatal("another encoding was read")
+		}
+	})
+}

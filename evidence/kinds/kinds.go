@@ -55,7 +55,7 @@ type Options struct {
 // accept by name.
 func Verifiers(o Options) evidence.Verifiers {
 	out := evidence.Verifiers{evidence.Simulated: simulated.Verify}
-	for _, kind := range []string{evidence.SGX, evidence.TDX, evidence.SNP, evidence.Nitro, evidence.TPMSoftware} {
+	for _, kind := range []string{evidence.SGX, evidence.TDX, evidence.SNP, evidence.Nitro, evidence.AzureSNP, evidence.AzureTDX, evidence.TPMSoftware} {
 		if m := o.Machine(kind); m != nil {
 			out[kind] = hosted.Verifier(kind, m)
 		}
@@ -74,6 +74,10 @@ func (o Options) Machine(kind string) hosted.MachineVerifier {
 		return o.amd
 	case kind == evidence.Nitro && o.Anchors.AWS != nil:
 		return o.aws
+	case kind == evidence.AzureSNP && o.Anchors.AMD != nil || kind == evidence.AzureTDX && len(o.Anchors.Intel) > 0:
+		return func(ctx context.Context, quote []byte, endorsements [][]byte, at time.Time) (*hosted.Machine, error) {
+			return o.azure(ctx, kind, quote, endorsements, at)
+		}
 	case kind == evidence.TPMSoftware:
 		return software
 	}

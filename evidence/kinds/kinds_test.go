@@ -107,7 +107,7 @@ func TestTCB(t *testing.T) {
 	amd := evidence.TCB{Line: "Milan", Version: "db18000000000004", Components: machinetest.Version(), CollateralUntil: until}
 	oldAMD := evidence.TCB{Line: "Milan", Version: "7318000000000004", Components: map[string]uint8{"bootloader": 4, "tee": 0, "snp": 24, "microcode": 115}, CollateralUntil: until}
 	for kind, want := range map[string][2]evidence.TCB{
-		evidence.SGX: {intel, old}, evidence.TDX: {intel, old}, evidence.SNP: {amd, oldAMD}, evidence.Nitro: {}, evidence.TPMSoftware: {},
+		evidence.SGX: {intel, old}, evidence.TDX: {intel, old}, evidence.SNP: {amd, oldAMD}, evidence.Nitro: {}, evidence.AzureSNP: {amd, oldAMD}, evidence.AzureTDX: {intel, old}, evidence.TPMSoftware: {},
 	} {
 		for i, e := range []enclave{{}, {Outdated: true}} {
 			c, err := w.verify(kind, e)
@@ -155,6 +155,16 @@ func TestRefused(t *testing.T) {
 		}, want: stage.Parse},
 		{name: "Nitro with endorsements", kind: evidence.Nitro, q: func(q hosted.Quoted) hosted.Quoted { q.Endorsements = [][]byte{{1}}; return q }, want: stage.Parse},
 		{name: "TPM with endorsements", kind: evidence.TPMSoftware, q: func(q hosted.Quoted) hosted.Quoted { q.Endorsements = [][]byte{{1}}; return q }, want: stage.Parse},
+		{name: "Azure without collateral", kind: evidence.AzureTDX, e: enclave{Bare: true}, want: stage.NoCollateral},
+		{name: "Azure revoked", kind: evidence.AzureSNP, e: enclave{Revoked: true}, want: stage.Revoked},
+		{name: "Azure that moves", kind: evidence.AzureTDX, e: enclave{Moves: true}, want: stage.EndorsementMismatch},
+		{name: "Azure, hardware bound to another key", kind: evidence.AzureTDX, q: func(q hosted.Quoted) hosted.Quoted {
+			return azure(t, q, func(q *hosted.AzureQuote) { q.TDQuote = w.m.Quote(t, evidence.TDX, enclave{}, data).Quote })
+		}, want: stage.AKBinding},
+		{name: "Azure on other hardware", kind: evidence.AzureSNP, q: func(hosted.Quoted) hosted.Quoted { return w.m.Quote(t, evidence.AzureTDX, enclave{}, data) }, want: stage.AKBinding},
+		{name: "Azure, another register", kind: evidence.AzureTDX, q: func(q hosted.Quoted) hosted.Quoted {
+			return azure(t, q, func(q *hosted.AzureQuote) { q.PCRs[1].Value[0] ^= 1 })
+		}, want: stage.PCRDigest},
 		{name: "quote of TDX as SGX", kind: evidence.SGX, q: func(hosted.Quoted) hosted.Quoted { return w.m.Quote(t, evidence.TDX, enclave{}, data) }, want: stage.Parse},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -181,7 +191,7 @@ func TestRefused(t *testing.T) {
 				return // nothing is pinned
 			}
 			// AMD's names are made with one set of keys: their other root is the vendor's, below.
-			if _, err := w.verifyQuoted(kind, enclave{}, other.Quote(t, kind, enclave{}, data)); kind != evidence.SNP && !errors.Is(err, stage.Chain) {
+			if _, err := w.verifyQuoted(kind, enclave{}, other.Quote(t, kind, enclave{}, data)); kind != evidence.SNP && kind != evidence.AzureSNP && !errors.Is(err, stage.Chain) {
 				t.Errorf("machines of another root: %v", err)
 			}
 			if _, err := kinds.Verifiers(kinds.Options{}).Verify(context.Background(), w.evidence(kind, enclave{}, w.m.Quote(t, kind, enclave{}, data)), at); !errors.Is(err, evidence.ErrKind) {
@@ -196,6 +206,20 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// azure changes a quote of one of Azure's kinds.
+func azure(t *testing.T, q hosted.Quoted, change func(*hosted.AzureQuote)) hosted.Quoted {
+	t.Helper()
+	a, err := hosted.ParseAzureQuote(q.Quote)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(a)
+	if q.Quote, err = a.Encode(); err != nil {
+		t.Fatal(err)
+	}
+	return q
 }
 
 // What a party holds must accept as well, and is taken where it is newer.

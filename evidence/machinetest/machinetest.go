@@ -4,21 +4,24 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha512"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/kinds"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 // Kinds are those that there are machines of.
 func Kinds() []string {
-	return []string{evidence.SGX, evidence.TDX, evidence.SNP, evidence.Nitro, evidence.TPMSoftware}
+	return []string{evidence.SGX, evidence.TDX, evidence.SNP, evidence.Nitro, evidence.AzureSNP, evidence.AzureTDX, evidence.TPMSoftware}
 }
 
 // Machines are roots, and what hangs from them.
@@ -28,12 +31,14 @@ type Machines struct {
 	amd   *amd
 	aws   *aws
 	tpm   *ecdsa.PrivateKey
+	azure func() (*rsa.PrivateKey, error) // the virtual TPM's, made when it is first asked for
 }
 
 // New makes machines whose certificates hold at a time and for some days around it.
 func New(t testing.TB, at time.Time) *Machines {
 	t.Helper()
 	m := &Machines{at: at.UTC().Truncate(time.Second), tpm: newKey(t, elliptic.P256())}
+	m.azure = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
 	m.intel, m.amd, m.aws = m.newIntel(t), m.newAMD(t), m.newAWS(t)
 	return m
 }
@@ -83,6 +88,8 @@ func (m *Machines) Quote(t testing.TB, kind string, e Enclave, data evidence.Rep
 		return m.snpReport(t, e, data)
 	case evidence.Nitro:
 		return m.nitroDocument(t, e, data)
+	case evidence.AzureSNP, evidence.AzureTDX:
+		return m.azureQuote(t, kind, e, data)
 	case evidence.TPMSoftware:
 		return m.tpmQuote(t, e, data)
 	}
@@ -118,6 +125,10 @@ func Build(kind string, e Enclave) (out string) {
 	case evidence.Nitro:
 		pcrs := nitroPCRs(e)
 		return string(hosted.Build(kind, pcrs[0], pcrs[1], pcrs[2]))
+	case evidence.AzureSNP:
+		return string(hosted.AzureBuild(kind, statement.Digest(Build(evidence.SNP, e)), registers(e)))
+	case evidence.AzureTDX:
+		return string(hosted.AzureBuild(kind, statement.Digest(Build(evidence.TDX, e)), registers(e)))
 	case evidence.TPMSoftware:
 		return string(hosted.TPMBuild(registers(e)))
 	}

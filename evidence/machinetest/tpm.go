@@ -19,18 +19,7 @@ func registers(e Enclave) []hosted.Register {
 // tpmQuote is what anybody can make who has a key: that is what it is worth.
 func (m *Machines) tpmQuote(t testing.TB, e Enclave, data evidence.ReportData) hosted.Quoted {
 	t.Helper()
-	pcrs, digest := registers(e), sha256.New()
-	for _, r := range pcrs {
-		digest.Write(r.Value)
-	}
-	nonce := sha256.Sum256(data[:])
-	message := tpm2.Marshal(tpm2.TPMSAttest{
-		Magic: tpm2.TPMGeneratedValue, Type: tpm2.TPMSTAttestQuote, ExtraData: tpm2.TPM2BData{Buffer: nonce[:]},
-		Attested: tpm2.NewTPMUAttest(tpm2.TPMSTAttestQuote, &tpm2.TPMSQuoteInfo{
-			PCRSelect: tpm2.TPMLPCRSelection{PCRSelections: []tpm2.TPMSPCRSelection{{Hash: tpm2.TPMAlgSHA256, PCRSelect: []byte{1, 8, 0}}}},
-			PCRDigest: tpm2.TPM2BDigest{Buffer: digest.Sum(nil)},
-		}),
-	})
+	pcrs, message := registers(e), quoted(e, data)
 	sum := sha256.Sum256(message)
 	r, s, err := ecdsa.Sign(rand.Reader, m.tpm, sum[:])
 	if err != nil {
@@ -45,6 +34,21 @@ func (m *Machines) tpmQuote(t testing.TB, e Enclave, data evidence.ReportData) h
 		t.Fatal(err)
 	}
 	return hosted.Quoted{Quote: quote}
+}
+
+// quoted is the message of a quote over an enclave's registers.
+func quoted(e Enclave, data evidence.ReportData) []byte {
+	digest, nonce := sha256.New(), sha256.Sum256(data[:])
+	for _, r := range registers(e) {
+		digest.Write(r.Value)
+	}
+	return tpm2.Marshal(tpm2.TPMSAttest{
+		Magic: tpm2.TPMGeneratedValue, Type: tpm2.TPMSTAttestQuote, ExtraData: tpm2.TPM2BData{Buffer: nonce[:]},
+		Attested: tpm2.NewTPMUAttest(tpm2.TPMSTAttestQuote, &tpm2.TPMSQuoteInfo{
+			PCRSelect: tpm2.TPMLPCRSelection{PCRSelections: []tpm2.TPMSPCRSelection{{Hash: tpm2.TPMAlgSHA256, PCRSelect: []byte{1, 8, 0}}}},
+			PCRDigest: tpm2.TPM2BDigest{Buffer: digest.Sum(nil)},
+		}),
+	})
 }
 
 func (m *Machines) attestationKey(t testing.TB) []byte {

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +67,7 @@ func (l *ledgerText) who(f statement.Fingerprint) string {
 }
 
 func (l *ledgerText) print() error {
-	for _, section := range []func() error{l.exposures, l.charges, l.budgets, l.agreements, l.refusals} {
+	for _, section := range []func() error{l.exposures, l.enclaves, l.charges, l.budgets, l.agreements, l.refusals} {
 		if err := section(); err != nil {
 			return err
 		}
@@ -89,6 +90,24 @@ func (l *ledgerText) exposures() error {
 		t.row(state, x.Job.Short(), l.who(x.Requester), number(x.Number), number(int64(columns)), at(x.ReleasedMS), after, number(x.Bytes), outcome)
 	}
 	return l.section(t, len(l.v.Exposures))
+}
+
+// enclaves says what keys were released to, and by which policies.
+func (l *ledgerText) enclaves() error {
+	t := newTable(l.w, "RELEASED", "JOB", "PLAN", "EVIDENCE", "POLICY", "ENCLAVE")
+	rows := 0
+	for _, x := range l.v.Exposures {
+		if x.Appraisal == nil { // an entry of an older version
+			continue
+		}
+		rows++
+		var policies []string
+		for _, d := range x.Appraisal.Policies {
+			policies = append(policies, d.Short())
+		}
+		t.row(at(x.ReleasedMS), x.Job.Short(), x.Plan.Short(), x.Evidence.Short(), strings.Join(policies, " "), receipt.AppraisalText(*x.Appraisal))
+	}
+	return l.section(t, rows)
 }
 
 func (l *ledgerText) section(t *table, rows int) error {

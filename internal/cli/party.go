@@ -252,7 +252,7 @@ func partyServe(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	known, err := verifiers()
+	known, err := verifiers(nil)
 	if err != nil {
 		return err
 	}

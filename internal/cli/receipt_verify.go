@@ -17,13 +17,14 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// verifiers lists the kinds of evidence that this build understands, under the vendors' own roots.
-func verifiers() (evidence.Verifiers, error) {
-	vendors, err := kinds.Vendors()
+// verifiers are those of every kind of evidence, under the vendors' own roots. held finds collateral that the party holds itself; nil
+// where there is none.
+func verifiers(held kinds.Held) (evidence.Verifiers, error) {
+	anchors, err := kinds.Vendors()
 	if err != nil {
 		return nil, err
 	}
-	return kinds.Verifiers(kinds.Options{Anchors: vendors}), nil
+	return kinds.Verifiers(kinds.Options{Anchors: anchors, Held: held}), nil
 }
 
 // maxPins bounds a file of fingerprints, in bytes.
@@ -66,7 +67,7 @@ func runReceiptVerify(cmd *cobra.Command, path string, f verifyFlags) error {
 	if err != nil {
 		return fault.New(fault.Input, "can't read the bundle", "name a file made by 'cordon receipt export'", err)
 	}
-	known, err := verifiers()
+	known, err := verifiers(nil) // what the receipt brings is judged, at the time of the releases
 	if err != nil {
 		return err
 	}

@@ -147,7 +147,7 @@ func samples(t *testing.T) map[string][]byte {
 			t.Fatal(err)
 		}
 	}
-	for name, kinds := range map[string][]string{"hardware": {"tdx-dcap", "snp", "nitro"}, "intel": {"sgx-dcap"}, "amd": {"snp", "tpm-software"}} {
+	for name, kinds := range map[string][]string{"hardware": {"tdx-dcap", "snp", "nitro"}, "intel": {"sgx-dcap"}, "amd": {"snp", "tpm-software"}, "azure on SNP": {"azure-snp"}, "azure on TDX": {"azure-tdx"}} {
 		d := filled("patients")
 		d.Evidence = kinds
 		if out["preset on "+name], err = New(d); err != nil {

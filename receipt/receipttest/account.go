@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/seal"
@@ -28,6 +29,7 @@ type Edit struct {
 	Job      func(*statement.Job)
 	Ready    func(*statement.Ready)
 	Report   func(*Report)
+	Hosted   func(evidence.ReportData) (kind string, q hosted.Quoted) // evidence of this kind, of Report's build, instead of simulated
 	Evidence func(*statement.Evidence)
 	Release  func(*statement.Release)
 	Receipt  func(*statement.Receipt)

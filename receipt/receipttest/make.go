@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/seal"
@@ -162,6 +163,9 @@ func (a *Account) run() {
 		r := statement.Release{
 			Owner: p.Fingerprint(), Job: a.Bundle.Job.Digest(), Session: session.Digest(), Plan: a.PlanDigest(),
 			Evidence: shown, Ready: a.ready[i], Grant: a.grants[i], Sealed: statement.Sum([]byte("sealed keys of " + p.Name)),
+			Appraisal: statement.Appraisal{
+				Kind: a.receipt.Evidence.Kind, Simulated: a.receipt.Perimeter.Simulated, Policies: []statement.Digest{statement.Sum([]byte(policyText))},
+			},
 			Columns: []statement.Opening{{Offer: a.offers[i], Columns: Columns()[:2]}},
 			Number:  1, Charged: int64(2 + i), ReleasedMS: ms(time.Second + time.Duration(i)*10*time.Millisecond),
 		}
@@ -181,13 +185,25 @@ func (a *Account) attest(session statement.Session) {
 		}},
 	}
 	edit(a.edit.Report, &r)
-	ev, err := simulated.Attest(r.Signer.Key, r.Build, r.Data, r.Perimeter, r.At)
+	ev, err := a.evidence(&r)
 	if err != nil {
 		a.t.Fatal(err)
 	}
 	edit(a.edit.Evidence, ev)
 	a.receipt.Evidence = *ev
-	a.receipt.Perimeter = r.Perimeter
+	a.receipt.Perimeter, a.receipt.Build = r.Perimeter, Build
+	if a.edit.Hosted != nil {
+		a.receipt.Build = r.Build // a quote shows no other
+	}
+	a.receipt.Perimeter.Kind, a.receipt.Perimeter.Simulated = ev.Kind, statement.SoftwareRooted(ev.Kind)
+}
+
+func (a *Account) evidence(r *Report) (*statement.Evidence, error) {
+	if a.edit.Hosted == nil {
+		return simulated.Attest(r.Signer.Key, r.Build, r.Data, r.Perimeter, r.At)
+	}
+	kind, q := a.edit.Hosted(r.Data)
+	return hosted.Attest(r.Signer.Key, kind, r.Build, r.Data, r.Perimeter, q, r.At)
 }
 
 // close makes receipt and acknowledgements.
@@ -209,9 +225,8 @@ func (a *Account) close() {
 func (a *Account) fill(r *statement.Receipt) {
 	r.Job, r.Contract, r.Plan = a.Bundle.Job.Digest(), a.Bundle.Contract.Digest(), a.PlanDigest()
 	r.Requester, r.Recipients = a.Requester.Fingerprint(), []statement.Fingerprint{a.Requester.Fingerprint()}
-	r.Operator, r.Session, r.Build = a.Operator.Fingerprint(), a.SessionKeys(), Build
+	r.Operator, r.Session = a.Operator.Fingerprint(), a.SessionKeys()
 	r.Readies, r.Releases, r.Grants = slices.Clone(a.ready), slices.Clone(a.release), slices.Clone(a.grants)
-	r.Perimeter.Kind, r.Perimeter.Simulated = simulated.Kind, true
 	r.Perimeter.Seccomp = statement.Sum([]byte("a test's system call filter"))
 	r.Outcome, r.Result = statement.OutcomeResult, &statement.ResultRef{Digest: statement.Sum([]byte("a result")), Bytes: 4096}
 	if a.failed != "" {

@@ -30,7 +30,8 @@ type report struct {
 	Machine surroundings `json:"machine"`
 	Figures []figure     `json:"figures"`
 
-	say func(string, ...any)
+	say   func(string, ...any)
+	asked bool // a question was, and its answers were compared
 }
 
 // ratio adds a figure. a[i] and b[i] were measured one right after the other.
@@ -62,8 +63,12 @@ func (r *report) add(f figure) {
 
 func (f *figure) line() string {
 	out := "bench: " + f.Name
+	places := 0 // of milliseconds: a few are told in tenths
+	if f.MS < 20 {
+		places = 1
+	}
 	if f.MS > 0 {
-		out += fmt.Sprintf(" ms=%.0f", f.MS)
+		out += fmt.Sprintf(" ms=%.*f", places, f.MS)
 	} else {
 		out += fmt.Sprintf(" ratio=%.2f", f.Ratio)
 	}
@@ -79,7 +84,7 @@ func (f *figure) line() string {
 		out += " MISS"
 	}
 	if f.MS > 0 {
-		return out + fmt.Sprintf(" (p50 of n=%d, quartiles %.0f–%.0f; %s)", f.N, f.Low, f.High, f.Note)
+		return out + fmt.Sprintf(" (p50 of n=%d, quartiles %.*f–%.*f; %s)", f.N, places, f.Low, places, f.High, f.Note)
 	}
 	return out + fmt.Sprintf(" (a=%.1fms b=%.1fms n=%d, quartiles of the pairs %.2f–%.2f; %s)", f.A, f.B, f.N, f.Low, f.High, f.Note)
 }
@@ -104,7 +109,10 @@ func (r *report) write(w io.Writer, asJSON bool) error {
 	for i := range r.Figures {
 		fmt.Fprintln(w, r.Figures[i].line())
 	}
-	_, err := fmt.Fprintln(w, "bench: all answers agreed; evidence is simulated, so what confidential hardware costs is not in these figures")
+	if !r.asked {
+		return nil
+	}
+	_, err := fmt.Fprintln(w, "bench: all answers agreed; jobs ran on simulated evidence, so what confidential hardware costs is not in these figures")
 	return err
 }
 

@@ -177,8 +177,9 @@ func (i *impersonator) forge(job statement.Digest) ([]byte, error) {
 	fake := statement.Sum([]byte("made up"))
 	release, err := statement.Sign(statement.Release{
 		Owner: i.victim, Job: job, Session: i.session.Digest(), Plan: i.quote.Plan, Evidence: ev, Ready: fake, Grant: fake,
-		Sealed: statement.Sum(keys), Columns: []statement.Opening{{Offer: fake, Columns: []string{"phase"}}},
-		Number: 1, ReleasedMS: time.Now().UnixMilli(),
+		Sealed: statement.Sum(keys), Appraisal: statement.Appraisal{Kind: i.quote.Evidence.Kind, Simulated: statement.SoftwareRooted(i.quote.Evidence.Kind), Policies: []statement.Digest{fake}},
+		Columns: []statement.Opening{{Offer: fake, Columns: []string{"phase"}}},
+		Number:  1, ReleasedMS: time.Now().UnixMilli(),
 	}, own)
 	if err != nil {
 		return nil, err

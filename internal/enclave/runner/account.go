@@ -98,8 +98,11 @@ func (r *run) responsibility() []statement.Responsibility {
 	owners := r.names(r.brief.Job.Body().Owners)
 	operator := r.names([]statement.Fingerprint{r.second.claims.Operator})
 	vouches := r.second.claims.Kind + " evidence"
-	if r.second.claims.Simulated {
+	switch {
+	case r.second.claims.Kind == statement.KindSimulated:
 		vouches = "SIMULATED: the operator's word alone, no hardware vouches for it"
+	case r.second.claims.Simulated:
+		vouches = "SOFTWARE-ROOTED: a TPM that the operator runs, no hardware vouches for it"
 	}
 	return []statement.Responsibility{
 		{Layer: "truth of the data", Who: owners, Basis: "offers signed by their owners; the enclave checks form, bounds and commitments"},

@@ -148,7 +148,8 @@ func (b *broker) makeRelease(job, evidence statement.Digest) (*statement.Envelop
 	}
 	r := statement.Release{
 		Owner: b.fp(), Job: job, Session: b.session.Digest(), Plan: b.salted(), Evidence: evidence, Ready: b.ready.Digest(),
-		Grant: b.grant.Digest(), Columns: []statement.Opening{{Offer: b.offer.Digest(), Columns: columns}}, Number: 1, ReleasedMS: b.w.now,
+		Grant: b.grant.Digest(), Appraisal: statement.Appraisal{Kind: simulated.Kind, Simulated: true, Policies: []statement.Digest{b.policy()}},
+		Columns: []statement.Opening{{Offer: b.offer.Digest(), Columns: columns}}, Number: 1, ReleasedMS: b.w.now,
 	}
 	if b.onRelease != nil {
 		b.onRelease(&r, &keys)
@@ -161,6 +162,11 @@ func (b *broker) makeRelease(job, evidence statement.Digest) (*statement.Envelop
 		sealed = b.onSealed(sealed)
 	}
 	return sign(b.w.t, r, b.by()), sealed
+}
+
+// policy is the digest of the policy that this owner's offer carries.
+func (b *broker) policy() statement.Digest {
+	return statement.Sum([]byte(must[*statement.Offer](b.w.t)(statement.DecodeUnverified[statement.Offer](b.offer.Payload)).Policy))
 }
 
 // refusal of this broker, signed by it.

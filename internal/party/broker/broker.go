@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,6 +64,8 @@ type Broker struct {
 	mu      sync.Mutex
 	jobs    map[statement.Digest]*jobLock
 	genuine map[statement.Digest]*statement.Verified[statement.Job]
+	many    map[string]int // refusals past a day's bound since counted, by code
+	counted time.Time
 }
 
 type jobLock struct {
@@ -76,7 +81,7 @@ func New(o Options) (*Broker, error) {
 	}
 	b := &Broker{
 		Options: o, self: o.Signer.Public().Fingerprint(), jobs: map[statement.Digest]*jobLock{},
-		genuine: map[statement.Digest]*statement.Verified[statement.Job]{},
+		genuine: map[statement.Digest]*statement.Verified[statement.Job]{}, many: map[string]int{},
 	}
 	b.compareHeads()
 	return b, nil
@@ -177,9 +182,24 @@ func (b *Broker) post(ctx context.Context, item wire.Item, sealed []byte) error 
 	return err
 }
 
-// maxRefusals of one job are recorded; more of them say nothing new, and a
-// hostile exchange could fill the disk with them.
-const maxRefusals = 64
+// Bounds on what is recorded one by one: more of them say nothing new, and a hostile exchange or requester could fill the disk. Jobs
+// that are not known to be genuine cost nothing to make up, so that they have a bound of their own: noise can't hide the rest.
+const (
+	maxRefusals = 64   // of one job
+	maxKnown    = 4096 // a day, of genuine jobs
+	maxUnknown  = 1024 // a day, of all others
+)
+
+// tallyEvery is how often the refusals past a bound are recorded as a sum.
+const tallyEvery = 10 * time.Minute
+
+// CodeMany stands for refusals that are recorded as a sum: its reason has the codes and how often each was.
+const CodeMany = "many"
+
+var (
+	errEnough = errors.New("enough refusals of this job are recorded")
+	errMany   = errors.New("enough refusals of this day are recorded")
+)
 
 // refuse records the refusal, tells the enclave if its session is known, and the
 // requester if the job is really its.
@@ -215,16 +235,49 @@ func (b *Broker) record(ctx context.Context, m *matter, r *refusal) {
 	if m.session != nil {
 		e.Session = m.session.Digest()
 	}
-	errEnough := errors.New("enough refusals of this job are recorded")
+	known, most := m.job != nil, maxUnknown
+	if known {
+		most = maxKnown
+	}
 	_, err := b.Ledger.Append(ctx, e, func(a *ledger.Accounts) error {
-		if a.Job(m.item.Job).Refusals >= maxRefusals || a.LastRefusal(e) {
+		switch {
+		case a.Job(m.item.Job).Refusals >= maxRefusals || a.LastRefusal(e):
 			return errEnough
+		case a.RefusalsOn(b.Now().UnixMilli(), known) >= most:
+			return errMany
 		}
 		return nil
 	})
+	if errors.Is(err, errMany) {
+		err = b.count(ctx, r.code)
+	}
 	if err != nil && !errors.Is(err, errEnough) {
 		b.Log.Error("refusal not recorded", "job", m.item.Job.Short(), "error", err)
 	}
+}
+
+// count adds a refusal to the sum, and records the sum if the last one is long enough ago. What is not recorded yet when the process
+// ends is lost: the log has it.
+func (b *Broker) count(ctx context.Context, code string) error {
+	b.mu.Lock()
+	b.many[code]++
+	now := b.Now()
+	var sum []string
+	if now.Sub(b.counted) >= tallyEvery {
+		for _, c := range slices.Sorted(maps.Keys(b.many)) {
+			sum = append(sum, fmt.Sprintf("%s %d", c, b.many[c]))
+		}
+		b.counted = now
+		clear(b.many)
+	}
+	b.mu.Unlock()
+	if sum == nil {
+		return nil
+	}
+	_, err := b.Ledger.Append(ctx, ledger.Entry{
+		Kind: ledger.KindRefusal, Stage: CodeMany, Code: CodeMany, Reason: "refusals past the bound of a day, by code: " + strings.Join(sum, ", "),
+	}, nil)
+	return err
 }
 
 // notify seals the refusal to the requester.

@@ -326,6 +326,15 @@ func (b *Broker) attested(ctx context.Context, m *matter, e *statement.Evidence,
 	return nil
 }
 
+// appraisal is what the release says of the evidence: what it showed, and the policies of what is released, by which it was accepted.
+func (m *matter) appraisal() statement.Appraisal {
+	a := m.claims.Appraisal()
+	for _, p := range m.own {
+		a.Policies = append(a.Policies, statement.Sum([]byte(p.Offer.Body().Policy)))
+	}
+	return a
+}
+
 func boxUsable(box []byte) bool {
 	_, err := seal.To(box, seal.Context{Purpose: seal.PurposeReply}, nil)
 	return err == nil
@@ -334,10 +343,13 @@ func boxUsable(box []byte) bool {
 // accepts is what the contract and the policies of all of this party's offers in it accept.
 func (b *Broker) accepts(m *matter) evidence.Policy {
 	c := m.contract.Body()
-	p := evidence.Policy{Kinds: c.Evidence, Builds: c.Builds, Operators: c.Operators, Perimeters: c.Perimeters}
-	if !m.isOwner(b.self) {
-		return p
+	p := evidence.Policy{
+		Kinds: c.Evidence, Builds: c.Builds, Operators: c.Operators, Perimeters: c.Perimeters, TCB: evidence.TCBPolicy{LeftToOwners: true},
 	}
+	if !m.isOwner(b.self) {
+		return p // a party that owns nothing here has no policy: debug is refused, and of the machine what nobody may accept
+	}
+	p.AllowDebug = true // a contract can't, but the policies decide
 	for _, t := range c.Tables {
 		for _, member := range t.Members {
 			if member.Owner != b.self {
@@ -355,7 +367,12 @@ func (b *Broker) accepts(m *matter) evidence.Policy {
 
 func ownAccepts(p *policy.Policy) evidence.Policy {
 	e := p.Evidence()
-	out := evidence.Policy{Kinds: e.Accept, Perimeters: e.Perimeters}
+	out := evidence.Policy{
+		Kinds: e.Accept, Perimeters: e.Perimeters, AllowDebug: e.Debug,
+		TCB: evidence.TCBPolicy{
+			Statuses: e.TCBStatus, Advisories: e.Advisories, MinDate: e.MinTCBDate, MinEvaluation: int(e.MinTCBEvaluation), MinVersion: e.MinTCBSNP,
+		},
+	}
 	for _, d := range e.Builds {
 		out.Builds = append(out.Builds, statement.Digest(d))
 	}

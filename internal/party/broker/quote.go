@@ -130,8 +130,8 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 	}
 	rel := statement.Release{
 		Owner: b.self, Job: m.item.Job, Session: m.session.Digest(), Plan: m.salted, Evidence: ev, Ready: ready.Digest(),
-		Grant: m.grant.Digest(), Sealed: statement.Sum(sealed), Columns: columns, Number: number, Charged: charged,
-		ReleasedMS: b.Now().UnixMilli(),
+		Grant: m.grant.Digest(), Sealed: statement.Sum(sealed), Appraisal: m.appraisal(), Columns: columns, Number: number,
+		Charged: charged, ReleasedMS: b.Now().UnixMilli(),
 	}
 	e, err := statement.Sign(rel, b.Signer)
 	if err != nil {
@@ -144,7 +144,7 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 	_, err = b.Ledger.Append(ctx, ledger.Entry{
 		Kind: ledger.KindRelease, AtMS: rel.ReleasedMS, Job: rel.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
 		Session: rel.Session, Plan: rel.Plan, Evidence: ev, Ready: rel.Ready, Grant: rel.Grant, Release: e.Digest(),
-		Columns: columns, Number: number, Charged: charged,
+		Columns: columns, Number: number, Charged: charged, Appraisal: &rel.Appraisal,
 	}, func(a *ledger.Accounts) error {
 		if err := b.paid(m, a); err != nil {
 			return err

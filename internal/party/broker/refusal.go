@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/stage"
 	"github.com/cordon-exchange/cordon/policy"
 )
 
@@ -60,17 +61,45 @@ func evidenceRefusal(err error) error {
 		is   error
 		code string
 	}{
+		{evidence.ErrTCBStatus, "evidence-tcb-status"}, {evidence.ErrAdvisory, "evidence-advisory"}, {evidence.ErrTCBDate, "evidence-tcb-date"},
+		{evidence.ErrTCBEvaluation, "evidence-tcb-evaluation"}, {evidence.ErrTCBVersion, "evidence-tcb-version"},
+		{stage.NoCollateral, "evidence-collateral"}, {stage.NoCRL, "evidence-collateral"}, {stage.StaleCollateral, "evidence-collateral"},
+		{stage.Revoked, "evidence-revoked"},
 		{evidence.ErrKind, "evidence-kind"}, {evidence.ErrMalformed, "evidence-malformed"},
 		{evidence.ErrSignature, "evidence-signature"}, {evidence.ErrClock, "evidence-clock"},
 		{evidence.ErrBuild, "evidence-build"}, {evidence.ErrOperator, "operator"},
 		{evidence.ErrPerimeter, "perimeter"}, {evidence.ErrBinding, "evidence-binding"},
-		{evidence.ErrPolicy, "evidence-policy"}, {evidence.ErrDebug, "evidence-debug"},
+		{evidence.ErrPolicy, "evidence-policy"}, {evidence.ErrDebug, "evidence-debug"}, {evidence.ErrQuote, "evidence-quote"},
 	} {
 		if errors.Is(err, c.is) {
-			return refuseBecause(c.code, strings.TrimPrefix(c.is.Error(), "evidence: "), err)
+			return refuseBecause(c.code, reasonOf(err, c.is), err)
 		}
 	}
 	return refuseBecause("evidence", "evidence does not verify", err)
+}
+
+// reasonOf says what is wrong with evidence: of a genuine machine that the policy does not accept what it is, of collateral which, else
+// the name of the check. Whoever made the evidence knows all of it.
+func reasonOf(err, is error) string {
+	s := is.Error()
+	for _, shown := range []error{
+		evidence.ErrTCBStatus, evidence.ErrAdvisory, evidence.ErrTCBDate, evidence.ErrTCBEvaluation, evidence.ErrTCBVersion,
+	} {
+		if is == shown {
+			s = err.Error()
+		}
+	}
+	switch is {
+	case stage.NoCollateral:
+		s = "nothing current says whether the machine is up to date or revoked"
+	case stage.NoCRL:
+		s = "no list says whether the machine is revoked"
+	case stage.StaleCollateral:
+		s = "what says whether the machine is up to date is not current"
+	case stage.Revoked:
+		s = "the vendor has revoked the machine or its key"
+	}
+	return strings.TrimPrefix(s, "evidence: ")
 }
 
 // planRefusal names rule, place and whose policy. The compiler's own text may

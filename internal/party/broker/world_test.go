@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
+	"github.com/cordon-exchange/cordon/evidence/kinds"
+	"github.com/cordon-exchange/cordon/evidence/machinetest"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
@@ -67,6 +70,11 @@ type world struct {
 	askerOwns bool
 	acks      map[statement.Fingerprint]*statement.Envelope // what the requester's letters carry, by reader
 	budget    string                                        // the policies say output: dp, with this rule; else it is empty
+
+	machines *machinetest.Machines // evidence is of this kind of hardware; else it is simulated
+	kind     string
+	debug    bool       // the policies allow debug enclaves
+	held     kinds.Held // collateral of this party's own
 }
 
 func must[T any](v T, err error) T {
@@ -91,6 +99,9 @@ func newWorldWith(t *testing.T, change func(*world, *statement.Contract), maxQue
 func (w *world) furnish(t *testing.T, change func(*world, *statement.Contract)) *world {
 	t.Helper()
 	w.t, w.now, w.ex, w.operator, w.build = t, start, partytest.New(), must(seal.NewSigningKey()), statement.Sum([]byte("build"))
+	if w.machines != nil {
+		w.build = statement.Digest(machinetest.Build(w.kind, machinetest.Enclave{Program: program}))
+	}
 	for i := range 4 {
 		w.owners = append(w.owners, &member{ring: must(keyring.New(fmt.Sprintf("owner%d", i)))})
 	}
@@ -130,7 +141,7 @@ func (w *world) openBroker() {
 	me := w.owners[0].ring
 	w.broker = must(New(Options{
 		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: w.store, Ledger: w.ledger, Heads: heads.Open(w.home.Heads()), Home: w.home, Signer: me.Signer(), Box: me.Box(),
-		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify}, Compile: policy.Compile, Now: w.clock,
+		Verifiers: w.verifiers(), Compile: policy.Compile, Now: w.clock,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}))
 }
@@ -173,11 +184,11 @@ guard:
 purposes: [research]
 analysts: [any]
 operators: [%s]
-evidence: {accept: [simulated], builds: ["%s"], perimeters: [%s]}
+%s
 valid: {from: 2026-01-01, until: 2027-01-01}
 max_queries: {per_analyst: %d, %speriod: 30d}
 price: 7
-`, strings.Join(from, ", "), affiliates, w.operator.Fingerprint(), w.build, form, w.maxQuery, perOrg)
+`, strings.Join(from, ", "), affiliates, w.operator.Fingerprint(), w.evidenceText(), w.maxQuery, perOrg)
 }
 
 func (w *world) publish() {
@@ -217,7 +228,7 @@ func (w *world) agree(change func(*world, *statement.Contract)) {
 		Nonce: nonce(), Requester: w.asker.Fingerprint(), Recipients: []statement.Fingerprint{w.asker.Fingerprint()}, Purpose: "research",
 		Tables: []statement.Table{{Name: "pool.strikes", Pool: w.pool.Digest(), Members: w.pool.Body().Members}},
 		Builds: []statement.Digest{w.build}, Operators: []statement.Fingerprint{w.operator.Fingerprint()},
-		Evidence: []string{simulated.Kind}, Perimeters: []string{form}, PlanEncoding: policy.Encoding,
+		Evidence: []string{w.kindName()}, Perimeters: []string{form}, PlanEncoding: policy.Encoding,
 		FromMS: start.Add(-time.Hour).UnixMilli(), UntilMS: start.Add(24 * time.Hour).UnixMilli(), CreatedMS: start.Add(-time.Hour).UnixMilli(),
 	}
 	if w.noisy() {
@@ -338,13 +349,14 @@ type attest struct {
 	form     string
 	at       time.Time
 	raw      *statement.Evidence // instead of all
+	machine  machinetest.Enclave // what hardware shows
 	data     *evidence.ReportData
 }
 
 func (w *world) enclave(j *job) *enclave {
 	e := &enclave{w: w, j: j, sign: must(seal.NewSigningKey()), box: must(seal.NewBoxKey())}
 	e.session = statement.Session{Key: e.sign.Public().String(), Box: e.box.Public()}
-	e.attest = attest{operator: w.operator, build: w.build, form: form}
+	e.attest = attest{operator: w.operator, build: w.build, form: form, machine: machinetest.Enclave{Program: program}}
 	return e
 }
 
@@ -358,6 +370,11 @@ func (e *enclave) evidence(data evidence.ReportData) statement.Evidence {
 	}
 	if a.at.IsZero() {
 		a.at = e.w.now
+	}
+	if e.w.machines != nil {
+		q := e.w.machines.Quote(e.w.t, e.w.kind, a.machine, data)
+		build := statement.Digest(machinetest.Build(e.w.kind, a.machine))
+		return *must(hosted.Attest(a.operator, e.w.kind, build, data, statement.Perimeter{Form: a.form, Details: []statement.Property{}}, q, a.at))
 	}
 	return *must(simulated.Attest(a.operator, a.build, data, statement.Perimeter{Form: a.form, Details: []statement.Property{}}, a.at))
 }
@@ -472,7 +489,7 @@ func (e *enclave) take(q message.Quote, r *message.Reply) *released {
 	for i, m := range e.w.owners[1:] {
 		out.others = append(out.others, *must(statement.Sign(statement.Release{
 			Owner: m.fp(), Job: b.Job, Session: b.Session, Plan: b.Plan, Evidence: b.Evidence, Ready: q.Readies[i+1].Digest(),
-			Grant: statement.Sum([]byte("grant")), Sealed: b.Sealed, Number: 1, ReleasedMS: b.ReleasedMS,
+			Grant: statement.Sum([]byte("grant")), Sealed: b.Sealed, Appraisal: b.Appraisal, Number: 1, ReleasedMS: b.ReleasedMS,
 			Columns: []statement.Opening{{Offer: m.offer.Digest(), Columns: []string{"cost", "size"}}},
 		}, m.ring.Signer())))
 	}
@@ -497,7 +514,7 @@ func (e *enclave) receipt(x *released) statement.Receipt {
 		Job: e.j.digest, Contract: w.contract.Digest(), Plan: e.j.salted, Requester: w.contract.Body().Requester,
 		Recipients: w.contract.Body().Recipients, Operator: w.operator.Fingerprint(), Session: e.session, Build: w.build,
 		Evidence: x.quote.Evidence, Grants: []statement.Digest{w.grant.Digest(), statement.Sum([]byte("grant"))},
-		Perimeter:      statement.Perimeter{Kind: simulated.Kind, Simulated: true, Form: form, Details: []statement.Property{}},
+		Perimeter:      statement.Perimeter{Kind: w.kindName(), Simulated: statement.SoftwareRooted(w.kindName()), Form: form, Details: []statement.Property{}},
 		Outcome:        statement.OutcomeResult,
 		Result:         &statement.ResultRef{Digest: statement.Sum([]byte("result")), Bytes: 4096},
 		Responsibility: []statement.Responsibility{{Layer: "data", Who: "owners", Basis: "grants"}},

@@ -18,6 +18,7 @@ type Accounts struct {
 	byRule   int64
 	charges  []charge
 	budgets  map[string][]account.Event // by data set, all its versions together
+	refusals map[refused]int
 }
 
 type charge struct {
@@ -52,7 +53,8 @@ type Exposure struct {
 	Number     int64                 `json:"number"`
 	Columns    []statement.Opening   `json:"columns"`
 	ReleasedMS int64                 `json:"released_ms"`
-	Receipt    statement.Digest      `json:"receipt,omitempty"` // empty: open
+	Appraisal  *statement.Appraisal  `json:"appraisal,omitempty"` // of what keys were released to; entries of older versions lack it
+	Receipt    statement.Digest      `json:"receipt,omitempty"`   // empty: open
 	Outcome    string                `json:"outcome,omitempty"`
 	Bytes      int64                 `json:"bytes,omitempty"`
 	ClosedMS   int64                 `json:"closed_ms,omitempty"`
@@ -67,8 +69,22 @@ func newAccounts() *Accounts {
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
-		budgets: map[string][]account.Event{},
+		budgets: map[string][]account.Event{}, refusals: map[refused]int{},
 	}
+}
+
+const dayMS = 24 * 60 * 60 * 1000
+
+// refused is one day's refusals of jobs that are known to be genuine, or of those that are not.
+type refused struct {
+	day   int64
+	known bool
+}
+
+// RefusalsOn counts the refusals of jobs that are recorded for the day (in UTC) of a time: of jobs that their requester signed under a
+// contract of this party's, or of all that came without.
+func (a *Accounts) RefusalsOn(atMS int64, known bool) int {
+	return a.refusals[refused{atMS / dayMS, known}]
 }
 
 func fold(entries []Entry) *Accounts {
@@ -103,6 +119,7 @@ func (a *Accounts) apply(e *Entry) {
 			j := a.job(e.Job)
 			j.Refusals++
 			j.last = *e
+			a.refusals[refused{e.AtMS / dayMS, e.Contract != ""}]++
 		}
 	case KindCharge:
 		j := a.job(e.Job)
@@ -130,7 +147,7 @@ func (a *Accounts) release(e *Entry) {
 	j := a.job(e.Job)
 	j.Exposures = append(j.Exposures, Exposure{
 		Job: e.Job, Contract: j.Contract, Requester: j.Requester, Release: e.Release, Session: e.Session,
-		Plan: e.Plan, Evidence: e.Evidence, Ready: e.Ready, Grant: e.Grant, Number: e.Number, Columns: e.Columns, ReleasedMS: e.AtMS,
+		Plan: e.Plan, Evidence: e.Evidence, Ready: e.Ready, Grant: e.Grant, Number: e.Number, Columns: e.Columns, ReleasedMS: e.AtMS, Appraisal: e.Appraisal,
 	})
 	a.evidence[e.Evidence] = true
 	a.readies[e.Ready] = true

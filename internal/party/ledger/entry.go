@@ -62,6 +62,7 @@ type Entry struct {
 	Epsilon   account.Amount        `json:"epsilon,omitempty"` // of a pure release
 	Rho       account.Amount        `json:"rho,omitempty"`
 	Delta     account.Amount        `json:"delta,omitempty"`
+	Appraisal *statement.Appraisal  `json:"appraisal,omitempty"` // what keys were released to, and by which policies
 }
 
 // event is a charge as the account of its data set takes it up. The organisation is the requester; Release names what noise
@@ -125,7 +126,7 @@ func (e *Entry) valid() error {
 		ok = ok && e.validBudget()
 	case KindRelease:
 		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Session.Valid() && e.Plan.Valid() && e.Evidence.Valid() && e.Ready.Valid() &&
-			e.Grant.Valid() && e.Number >= 1 && len(e.Columns) > 0
+			e.Grant.Valid() && e.Number >= 1 && len(e.Columns) > 0 && (e.Appraisal == nil || e.Appraisal.Valid()) // older entries have none
 	case KindClose:
 		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Receipt.Valid() && e.Outcome != ""
 	case KindRefusal:
