@@ -36,6 +36,9 @@ func run(started time.Time) int {
 		fmt.Fprintln(os.Stderr, "cordon-enclave: runs one sealed job; started by 'cordon host serve', never by hand")
 		return exitUsage
 	}
+	if os.Args[1] == gramine {
+		return inGramine(started)
+	}
 	seen, err := lockdown.Prepare(os.Args[1])
 	if err != nil {
 		return exitPerimeter
@@ -60,6 +63,27 @@ func run(started time.Time) int {
 		Form:      seen.Claim,
 		Seccomp:   statement.Digest("sha256:" + filter),
 		Started:   started,
+	})
+	if err != nil {
+		return exitFailed
+	}
+	return exitDone
+}
+
+// gramine is the perimeter's name.
+const gramine = "gramine"
+
+// inGramine runs the job as an SGX enclave under Gramine, which is all that is around it: there is no kernel whose protections could be
+// looked for, and the manifest, which is measured, decided about files, environment and memory. Without Gramine's attester it refuses.
+// Never run on hardware.
+func inGramine(started time.Time) int {
+	a, err := attest.Gramine(attest.GramineFolder)
+	if err != nil {
+		return exitPerimeter
+	}
+	a, told := attest.Told(evidence.SGX, a)
+	err = runner.Run(context.Background(), runner.Options{
+		Conn: guest.Stdio(os.Stdin, os.Stdout), Attester: a, Verifiers: evidence.Verifiers{evidence.SGX: told}, Form: gramine, Started: started,
 	})
 	if err != nil {
 		return exitFailed
