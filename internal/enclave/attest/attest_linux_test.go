@@ -2,20 +2,12 @@ package attest
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"io"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/fxamacker/cbor/v2"
@@ -27,12 +19,6 @@ import (
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/hosted"
-	"github.com/cordon-exchange/cordon/evidence/kinds"
-	"github.com/cordon-exchange/cordon/evidence/tpm/measured"
-	"github.com/cordon-exchange/cordon/internal/enclave/tpm"
-	"github.com/cordon-exchange/cordon/internal/need"
-	"github.com/cordon-exchange/cordon/receipt/receipttest"
-	"github.com/cordon-exchange/cordon/statement"
 )
 
 var reportData = evidence.HelloBinding("job", "session")
@@ -377,147 +363,4 @@ func FuzzDocument(f *testing.F) {
 			t.Fatal("read otherwise than by a decoder")
 		}
 	})
-}
-
-// swtpm is a TPM in software, as a stream of commands and answers.
-func swtpm(t testing.TB) io.ReadWriter {
-	t.Helper()
-	path, err := exec.LookPath("swtpm")
-	need.That(t, err == nil, "no swtpm (Debian package swtpm)")
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "tpm"), os.NewFile(uintptr(fds[1]), "tpm")
-	defer theirs.Close()
-	cmd := exec.Command(path, "socket", "--tpm2", "--fd", "3", "--tpmstate", "dir="+t.TempDir(), "--flags", "not-need-init,startup-clear")
-	cmd.ExtraFiles = []*os.File{theirs}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := net.FileConn(ours)
-	ours.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		conn.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	return conn
-}
-
-// A quote of a TPM, wrapped by a host, goes through the verifier that brokers use.
-func TestTPM(t *testing.T) {
-	rw := swtpm(t)
-	program := sha256.Sum256([]byte("the enclave"))
-	d := tpm.New(rw)
-	if err := d.Extend(measured.Register, program); err != nil {
-		t.Fatal(err)
-	}
-	a, err := TPM(rw)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, told := Told(evidence.TPMSoftware, a)
-	q, err := a(t.Context(), reportData)
-	if err != nil {
-		t.Fatal(err)
-	}
-	op := receipttest.NewParty(t, "cloudco")
-	p := statement.Perimeter{Form: "vm", Details: []statement.Property{}}
-	wrap := func(build statement.Digest, data evidence.ReportData) *statement.Evidence {
-		e, err := hosted.Attest(op.Key, evidence.TPMSoftware, build, data, p, q, time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
-	}
-	verify := kinds.Verifiers(kinds.Options{})
-	e := wrap(measured.Build(program), reportData)
-	c, err := verify.Verify(t.Context(), e, time.Now())
-	if err != nil || c.Build != measured.Build(program) || c.ReportData != reportData || c.Operator != op.Fingerprint() || !c.Simulated {
-		t.Fatalf("%v, %+v", err, c)
-	}
-	if _, err := told(t.Context(), e, time.Now()); err != nil {
-		t.Errorf("the enclave about itself: %v", err)
-	}
-	for name, e := range map[string]*statement.Evidence{
-		"another program":   wrap(measured.Build(sha256.Sum256([]byte("another"))), reportData),
-		"other report data": wrap(measured.Build(program), evidence.HelloBinding("job", "other")),
-	} {
-		if _, err := verify.Verify(t.Context(), e, time.Now()); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-	if _, err := a(t.Context(), reportData); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := told(t.Context(), e, time.Now()); !errors.Is(err, evidence.ErrQuote) {
-		t.Errorf("evidence with an earlier quote: %v", err)
-	}
-}
-
-// A program that is measured twice, or another after it, is another build.
-func TestTPMShowsWhatElseWasMeasured(t *testing.T) {
-	rw := swtpm(t)
-	program := sha256.Sum256([]byte("the enclave"))
-	d := tpm.New(rw)
-	for range 2 {
-		if err := d.Extend(measured.Register, program); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if v, err := d.Read(measured.Register); err != nil || v == measured.Value(program) {
-		t.Errorf("%v, %x", err, v)
-	}
-	var code *tpm.CodeError
-	if _, _, err := d.Quote(new(tpm.Key), measured.Register, program); !errors.As(err, &code) || !errors.Is(err, tpm.ErrRefused) {
-		t.Errorf("a key that is none: %v", err)
-	}
-	for _, i := range []uint{24, 1 << 20} {
-		if err := d.Extend(i, program); !errors.Is(err, tpm.ErrRefused) {
-			t.Errorf("register %d: %v", i, err)
-		}
-	}
-}
-
-func TestTPMAbsent(t *testing.T) {
-	if a, err := TPM(struct {
-		io.Reader
-		io.Writer
-	}{strings.NewReader(strconv.Itoa(1)), io.Discard}); a != nil || !errors.Is(err, ErrMachine) || !errors.Is(err, tpm.ErrAnswer) {
-		t.Errorf("got %v", err)
-	}
-}
-
-// Nobody but the machine makes quotes: an attester that fails leaves none behind.
-func TestToldForgets(t *testing.T) {
-	fail := false
-	a, told := Told(evidence.SNP, func(context.Context, evidence.ReportData) (hosted.Quoted, error) {
-		if fail {
-			return hosted.Quoted{}, ErrMachine
-		}
-		return hosted.Quoted{Quote: []byte("quote")}, nil
-	})
-	q, err := a(t.Context(), reportData)
-	if err != nil {
-		t.Fatal(err)
-	}
-	op := receipttest.NewParty(t, "cloudco")
-	e, err := hosted.Attest(op.Key, evidence.SNP, receipttest.Build, reportData, statement.Perimeter{Form: "snp", Details: []statement.Property{}}, q, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := told(t.Context(), e, time.Now()); err != nil {
-		t.Error(err)
-	}
-	fail = true
-	if _, err := a(t.Context(), reportData); !errors.Is(err, ErrMachine) {
-		t.Error(err)
-	}
-	if _, err := told(t.Context(), e, time.Now()); !errors.Is(err, evidence.ErrQuote) {
-		t.Errorf("after a failure: %v", err)
-	}
 }
