@@ -33,34 +33,42 @@ var errStage = errors.New("guest: the machine is not as it must be")
 func Stage(args []string) error {
 	// Landlock, capabilities and no_new_privs belong to a thread. This thread takes them through execve; all others end there.
 	runtime.LockOSThread()
+	again := os.Getenv(againName) != ""
 	os.Clearenv()
 	m, err := machineOf(args[1])
 	if err != nil {
 		return err
 	}
-	if err := reserve(); err != nil {
+	if err := reserve(); err != nil { // 3.1
+		if !again {
+			return unix.Exec(program, args, []string{againName + "=1"})
+		}
 		return fmt.Errorf("%w: %w", errStage, err)
 	}
 	for _, s := range []struct {
 		name string
 		do   func() error
 	}{
-		{"mounts", mounts}, // 3.1
-		{"modules", modules},
-		{"attester", m.attester},       // 3.2
-		{"channel", m.channel},         // 3.3
-		{"root", closeRoot},            // 3.4
-		{"limits", limits},             // 3.5
-		{"privileges", drop},           // 3.6
-		{"landlock", landlock},         // 3.7
-		{"descriptors", m.descriptors}, // 3.8
+		{"mounts", mounts},             // 3.2
+		{"modules", modules},           // 3.3
+		{"attester", m.attester},       // 3.4
+		{"channel", m.channel},         // 3.5
+		{"root", closeRoot},            // 3.6
+		{"limits", limits},             // 3.7
+		{"privileges", drop},           // 3.8
+		{"landlock", landlock},         // 3.9
+		{"descriptors", m.descriptors}, // 3.10
 	} {
 		if err := s.do(); err != nil {
 			return fmt.Errorf("%w: %s: %w", errStage, s.name, err)
 		}
 	}
-	return fmt.Errorf("%w: exec: %w", errStage, unix.Exec(program, []string{"cordon-enclave", args[1]}, nil)) // 3.9
+	return fmt.Errorf("%w: exec: %w", errStage, unix.Exec(program, []string{"cordon-enclave", args[1]}, nil)) // 3.11
 }
+
+// againName marks the second attempt at the start: the runtime may have made its poller, which takes descriptors, before anything of ours
+// ran. It hardly does so twice.
+const againName = "CORDON_AGAIN"
 
 // mountFlags of everything that is mounted.
 const mountFlags = unix.MS_NOSUID | unix.MS_NOEXEC
