@@ -9,14 +9,12 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
-	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/internal/enclave/attest"
 	"github.com/cordon-exchange/cordon/internal/enclave/guest"
 	"github.com/cordon-exchange/cordon/internal/enclave/keymem"
 	"github.com/cordon-exchange/cordon/internal/enclave/lockdown"
 	"github.com/cordon-exchange/cordon/internal/enclave/runner"
-	"github.com/cordon-exchange/cordon/internal/enclave/tpm"
 	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -40,6 +38,9 @@ func run(started time.Time) int {
 		fmt.Fprintln(os.Stderr, "cordon-enclave: runs one sealed job; started by 'cordon host serve', never by hand")
 		return exitUsage
 	}
+	if os.Args[1] == gramine {
+		return inGramine(started)
+	}
 	seen, err := lockdown.Prepare(os.Args[1])
 	if err != nil {
 		return exitPerimeter
@@ -54,7 +55,7 @@ func run(started time.Time) int {
 	}
 	keys := keymem.New()
 	defer keys.Close()
-	filter, _, err := lockdown.Seccomp()
+	filter, _, err := lockdown.SeccompFor(seen.Claim)
 	if err != nil {
 		return exitPerimeter
 	}
@@ -78,6 +79,27 @@ func run(started time.Time) int {
 	return exitDone
 }
 
+// gramine is the perimeter's name.
+const gramine = "gramine"
+
+// inGramine runs the job as an SGX enclave under Gramine, which is all that is around it: there is no kernel whose protections could be
+// looked for, and the manifest, which is measured, decided about files, environment and memory. Without Gramine's attester it refuses.
+// Never run on hardware.
+func inGramine(started time.Time) int {
+	a, err := attest.Gramine(attest.GramineFolder)
+	if err != nil {
+		return exitPerimeter
+	}
+	a, told := attest.Told(evidence.SGX, a)
+	err = runner.Run(context.Background(), runner.Options{
+		Conn: guest.Stdio(os.Stdin, os.Stdout), Attester: a, Verifiers: evidence.Verifiers{evidence.SGX: told}, Form: gramine, Started: started,
+	})
+	if err != nil {
+		return exitFailed
+	}
+	return exitDone
+}
+
 func channel(claim string) (net.Conn, error) {
 	if lockdown.IsMachine(claim) {
 		return guest.Channel(lockdown.ChannelFD)
@@ -92,12 +114,12 @@ func vouching(claim string) (attest.Attester, evidence.Verifiers, error) {
 	if !lockdown.IsMachine(claim) {
 		return nil, evidence.Verifiers{simulated.Kind: simulated.Verify}, nil
 	}
-	a, err := attest.TPM(tpm.FD(lockdown.AttesterFD))
+	kind, a, err := guest.Attester(claim)
 	if err != nil {
 		return nil, nil, err
 	}
-	a, told := attest.Told(hosted.TPMSoftware, a)
-	return a, evidence.Verifiers{hosted.TPMSoftware: told}, nil
+	a, told := attest.Told(kind, a)
+	return a, evidence.Verifiers{kind: told}, nil
 }
 
 // ballast is memory that is never touched, so that it takes an address and no page. The garbage collector, which waits until

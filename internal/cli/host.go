@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/host"
+	"github.com/cordon-exchange/cordon/internal/host/hardware"
 	"github.com/cordon-exchange/cordon/internal/host/machine"
 	"github.com/cordon-exchange/cordon/internal/host/perimeter"
 	"github.com/cordon-exchange/cordon/internal/party/home"
@@ -30,9 +31,9 @@ func NewHostCommand() *cobra.Command {
 }
 
 type hostFlags struct {
-	home, exchange, enclave, image, perimeter, passphraseFile string
-	jobs                                                      int
-	json                                                      bool
+	home, exchange, enclave, image, build, perimeter, passphraseFile string
+	jobs                                                             int
+	json                                                             bool
 }
 
 func newHostServeCommand() *cobra.Command {
@@ -55,7 +56,9 @@ serve refuses and names the cure; it never falls back.
            this host runs: evidence is SOFTWARE-ROOTED, which proves no more.
            --image names the folder that 'make vm-image' filled.
   gramine, snp, tdx, nitro
-           confidential hardware. They have never run on hardware: see docs/hardware.md.
+           confidential hardware: an SGX enclave under Gramine, a guest under SEV-SNP or TDX,
+           a Nitro enclave. Never run on hardware by its authors. --image names the folder of
+           the image, --build what 'cordon enclave measure' says of it.
 
 Exit codes: 0 stopped, 2 usage, 3 no home or no enclave program there, 4 exchange does not
 authenticate us, 5 wrong passphrase, 6 exchange does not accept us, 7 the exchange or what
@@ -71,7 +74,8 @@ the perimeter needs is unavailable.`,
 	flags.StringVar(&f.home, "home", "", "the operator's home folder (required)")
 	flags.StringVar(&f.exchange, "exchange", "", "URL of the exchange (required)")
 	flags.StringVar(&f.enclave, "enclave", "", "the cordon-enclave program (required by processes)")
-	flags.StringVar(&f.image, "image", "", "folder with the image of a virtual machine (required by vm)")
+	flags.StringVar(&f.image, "image", "", "folder with the image (required by vm, gramine, snp, tdx and nitro)")
+	flags.StringVar(&f.build, "build", "", "build that the hardware will show (required by gramine, snp, tdx and nitro)")
 	flags.StringVar(&f.perimeter, "perimeter", string(perimeter.Process), "form of the perimeter: process, vm, … or strongest")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "file with the passphrase of the operator's keyring; default: ask")
 	flags.IntVar(&f.jobs, "jobs", 1, "enclaves at once")
@@ -121,6 +125,8 @@ func perimeterOf(ctx context.Context, f hostFlags, largest host.Class) (host.Ser
 		return nil, fault.New(fault.Usage, "no image of a virtual machine", "make one with 'make vm-image' and name its folder with --image", nil)
 	case f.perimeter == machine.Form:
 		return host.NewMachines(ctx, f.image)
+	case slices.Contains(hardware.Forms(), f.perimeter):
+		return host.NewHardware(f.perimeter, f.image, statement.Digest(f.build))
 	case f.enclave == "":
 		return nil, fault.New(fault.Usage, "no enclave program", "build one with 'make build' and name it with --enclave", nil)
 	}
@@ -186,7 +192,9 @@ func perimeterFault(err error) error {
 		return err
 	case errors.As(err, &missing):
 		return fault.New(fault.Unavailable, "this machine does not offer the perimeter asked for", missing.Hint(), err)
-	case errors.Is(err, perimeter.ErrUnsupported), errors.Is(err, machine.ErrUnsupported):
+	case errors.Is(err, hardware.ErrBuild):
+		return fault.New(fault.Usage, "no build", "measure the image with 'cordon enclave measure', and give its build with --build", err)
+	case errors.Is(err, perimeter.ErrUnsupported), errors.Is(err, machine.ErrUnsupported), errors.Is(err, hardware.ErrUnsupported):
 		return fault.New(fault.Unavailable, "enclaves can't be started here", "run the host on Linux", err)
 	case errors.Is(err, machine.ErrImage):
 		return fault.New(fault.Input, "not the image of a virtual machine", "make one with 'make vm-image' and name its folder with --image", err)

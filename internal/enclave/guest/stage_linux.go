@@ -33,26 +33,42 @@ var errStage = errors.New("guest: the machine is not as it must be")
 func Stage(args []string) error {
 	// Landlock, capabilities and no_new_privs belong to a thread. This thread takes them through execve; all others end there.
 	runtime.LockOSThread()
+	again := os.Getenv(againName) != ""
 	os.Clearenv()
+	m, err := machineOf(args[1])
+	if err != nil {
+		return err
+	}
+	if err := reserve(); err != nil { // 3.1
+		if !again {
+			return unix.Exec(program, args, []string{againName + "=1"})
+		}
+		return fmt.Errorf("%w: %w", errStage, err)
+	}
 	for _, s := range []struct {
 		name string
 		do   func() error
 	}{
-		{"mounts", mounts},           // 3.1
-		{"measure", measure},         // 3.2
-		{"channel", channel},         // 3.3
-		{"root", closeRoot},          // 3.4
-		{"limits", limits},           // 3.5
-		{"privileges", drop},         // 3.6
-		{"landlock", landlock},       // 3.7
-		{"descriptors", descriptors}, // 3.8
+		{"mounts", mounts},             // 3.2
+		{"modules", modules},           // 3.3
+		{"attester", m.attester},       // 3.4
+		{"channel", m.channel},         // 3.5
+		{"root", closeRoot},            // 3.6
+		{"limits", limits},             // 3.7
+		{"privileges", drop},           // 3.8
+		{"landlock", landlock},         // 3.9
+		{"descriptors", m.descriptors}, // 3.10
 	} {
 		if err := s.do(); err != nil {
 			return fmt.Errorf("%w: %s: %w", errStage, s.name, err)
 		}
 	}
-	return fmt.Errorf("%w: exec: %w", errStage, unix.Exec(program, []string{"cordon-enclave", args[1]}, nil)) // 3.9
+	return fmt.Errorf("%w: exec: %w", errStage, unix.Exec(program, []string{"cordon-enclave", args[1]}, nil)) // 3.11
 }
+
+// againName marks the second attempt at the start: the runtime may have made its poller, which takes descriptors, before anything of ours
+// ran. It hardly does so twice.
+const againName = "CORDON_AGAIN"
 
 // mountFlags of everything that is mounted.
 const mountFlags = unix.MS_NOSUID | unix.MS_NOEXEC
@@ -111,8 +127,8 @@ const (
 	devicePoll = 5 * time.Millisecond
 )
 
-// channel opens the port and waits until the host's end of it is open: before, it reads as if the host had hung up.
-func channel() error {
+// serial opens the port and waits until the host's end of it is open: before, it reads as if the host had hung up.
+func serial() error {
 	fd, err := open(channelPath)
 	if err != nil {
 		return err
@@ -141,24 +157,44 @@ func open(path string) (int, error) {
 	}
 }
 
-// reserved is where descriptors wait for their place: the runtime's own lie below.
-const reserved = 64
+// last descriptor that any machine's enclave is given.
+const last = lockdown.AttesterFD + lockdown.TSMEntries*lockdown.TSMFiles - 1
 
-// place keeps a descriptor for the enclave; descriptors gives it its number.
+// reserve takes the numbers that the enclave's descriptors will have, before the runtime takes one for its poller: to put something else
+// in the poller's place would end the process, at some time or other.
+func reserve() error {
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	for number := lockdown.ChannelFD; number <= last; number++ {
+		if _, err := unix.FcntlInt(uintptr(number), unix.F_GETFD, 0); number != null && !errors.Is(err, unix.EBADF) {
+			return fmt.Errorf("descriptor %d is taken: %w", number, unix.EBUSY)
+		}
+		if number != null {
+			if err := unix.Dup3(null, number, unix.O_CLOEXEC); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// place gives a descriptor its number.
 func place(fd, number int) error {
-	if err := unix.Dup3(fd, reserved+number, unix.O_CLOEXEC); err != nil {
+	if err := unix.Dup3(fd, number, unix.O_CLOEXEC); err != nil {
 		return err
 	}
 	return unix.Close(fd)
 }
 
-// descriptors leaves the enclave its standard descriptors, on the null device, the channel and the attester's device.
-func descriptors() error {
-	if err := unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+// descriptors leaves the enclave its standard descriptors, on the null device, the channel and what vouches for it, and nothing else.
+func (m machine) descriptors() error {
+	if err := unix.CloseRange(lockdown.ChannelFD, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return err
 	}
-	for _, number := range []int{lockdown.ChannelFD, lockdown.AttesterFD} {
-		if err := unix.Dup3(reserved+number, number, 0); err != nil {
+	for number := lockdown.ChannelFD; number < lockdown.AttesterFD+m.devices; number++ {
+		if _, err := unix.FcntlInt(uintptr(number), unix.F_SETFD, 0); err != nil {
 			return err
 		}
 	}
@@ -179,6 +215,9 @@ func closeRoot() error {
 	}
 	if err := unix.Unmount("/dev", unix.MNT_DETACH); err != nil {
 		return err
+	}
+	if err := unix.Unmount("/sys", unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return err // EINVAL and ENOENT: it was not mounted
 	}
 	if err := unix.Sethostname([]byte("enclave")); err != nil {
 		return err

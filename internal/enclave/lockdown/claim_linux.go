@@ -8,8 +8,13 @@ import (
 // ChannelFD is the one descriptor through which the enclave speaks: a connected Unix stream socket.
 const ChannelFD = 3
 
-// AttesterFD is, where the perimeter is a machine, the open device that evidence comes from.
-const AttesterFD = 4
+// AttesterFD is, where the perimeter is a machine, the first of what evidence comes from: one open device, or the files of TSMEntries
+// requests in configfs, TSMFiles each.
+const (
+	AttesterFD = 4
+	TSMEntries = 2
+	TSMFiles   = 5
+)
 
 // Claims that a host can make about the perimeter, as the enclave's only argument, strongest first. Any of them can
 // end in "+swap". Package perimeter has the same names; docs/spec/perimeter-process.md defines them.
@@ -20,7 +25,10 @@ const (
 	swapSuffix     = "+swap"
 
 	// A machine of its own, whose only process the enclave is; docs/spec/perimeter-vm.md.
-	claimVM = "vm"
+	claimVM    = "vm"
+	claimSNP   = "snp"
+	claimTDX   = "tdx"
+	claimNitro = "nitro"
 )
 
 // IsMachine reports whether a claim is of a perimeter that is a machine.
@@ -71,14 +79,18 @@ type claim struct {
 	namespaces bool
 	ownPID     bool
 	swap       bool
-	machine    bool // of its own: no namespace, and a device for a channel
+	machine    bool // of its own: no namespaces, and what vouches for it at hand
+	attester   int  // descriptors of that
 }
 
 func parseClaim(text string) (claim, error) {
 	name, swap := strings.CutSuffix(text, swapSuffix)
 	c := claim{text: text, swap: swap}
-	if text == claimVM {
-		return claim{text: text, ownPID: true, machine: true}, nil
+	switch text {
+	case claimVM, claimNitro:
+		return claim{text: text, ownPID: true, machine: true, attester: 1}, nil
+	case claimSNP, claimTDX:
+		return claim{text: text, ownPID: true, machine: true, attester: TSMEntries * TSMFiles}, nil
 	}
 	switch name {
 	case claimProcess:

@@ -23,7 +23,13 @@ const (
 // run asks the assembled filter about one call, in a simulated machine.
 func run(t testing.TB, arch, nr uint32, args ...uint64) uint32 {
 	t.Helper()
-	raw, err := assemble()
+	return runFor(t, "", arch, nr, args...)
+}
+
+// runFor asks the filter of a claim.
+func runFor(t testing.TB, claim string, arch, nr uint32, args ...uint64) uint32 {
+	t.Helper()
+	raw, err := assemble(attesterAllowed(claim)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,4 +310,30 @@ func FuzzFilter(f *testing.F) {
 			t.Errorf("executable memory by %s", r.name)
 		}
 	})
+}
+
+// TestNitrosFilter: one request to a device, on Nitro alone, and its filter has another hash.
+func TestNitrosFilter(t *testing.T) {
+	for _, claim := range []string{"", claimProcess, claimVM, claimSNP, claimTDX} {
+		if got := runFor(t, claim, auditArch, unix.SYS_IOCTL, AttesterFD, nsmRequest); got != eperm {
+			t.Errorf("%q: %#x", claim, got)
+		}
+		base, err := FilterHash()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, err := filterHashOf(claim); err != nil || h != base {
+			t.Errorf("%q has a filter of its own", claim)
+		}
+	}
+	if got := runFor(t, claimNitro, auditArch, unix.SYS_IOCTL, AttesterFD, nsmRequest); got != allow {
+		t.Errorf("nitro: %#x", got)
+	}
+	if got := runFor(t, claimNitro, auditArch, unix.SYS_IOCTL, AttesterFD, unix.TIOCSTI); got != eperm {
+		t.Errorf("nitro, another request: %#x", got)
+	}
+	base, _ := FilterHash()
+	if h, err := filterHashOf(claimNitro); err != nil || h == base {
+		t.Errorf("nitro: the same hash (%v)", err)
+	}
 }

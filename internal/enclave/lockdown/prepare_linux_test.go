@@ -79,7 +79,7 @@ func noNetwork() bool {
 
 // TestPrepareRefuses: and so all of them together refuse, and say nothing of what they saw.
 func TestPrepareRefuses(t *testing.T) {
-	for _, c := range []string{claimProcess, claimSharedPID, claimNoUserNS, claimNoUserNS + swapSuffix, "", "none"} {
+	for _, c := range []string{claimProcess, claimSharedPID, claimNoUserNS, claimNoUserNS + swapSuffix, claimVM, claimSNP, claimTDX, claimNitro, "", "none"} {
 		o, err := Prepare(c)
 		if !errors.Is(err, ErrPerimeter) || o != (Observed{}) {
 			t.Errorf("%q: got %+v, %v", c, o, err)
@@ -127,8 +127,36 @@ func FuzzParseClaim(f *testing.F) {
 			t.Error("refused, but something returned")
 		case err == nil && c.text != text:
 			t.Errorf("%q became %q", text, c.text)
-		case err == nil && c.ownPID && !c.namespaces:
+		case err == nil && c.ownPID && !c.namespaces && !c.machine:
 			t.Error("a pid namespace without the others")
 		}
 	})
+}
+
+// TestMachineClaims: what a machine has, nobody can claim who isn't one; and a machine has no swap to accept.
+func TestMachineClaims(t *testing.T) {
+	for text, devices := range map[string]int{claimVM: 1, claimNitro: 1, claimSNP: TSMEntries * TSMFiles, claimTDX: TSMEntries * TSMFiles} {
+		c, err := parseClaim(text)
+		if err != nil || !c.machine || c.namespaces || !c.ownPID || c.attester != devices || !IsMachine(text) {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+		if c.isChannel() {
+			t.Errorf("%s: a test's descriptor 3 passes for its channel", text)
+		}
+		for what, check := range map[string]func(claim, *Observed) error{
+			"descriptors": descriptors, "empty root": emptyRoot, "own pid namespace": pidNamespace, "memory limit": memoryLimit,
+		} {
+			if err := check(c, new(Observed)); !errors.Is(err, ErrPerimeter) {
+				t.Errorf("%s: %s holds in a test", text, what)
+			}
+		}
+		if _, err := parseClaim(text + swapSuffix); !errors.Is(err, ErrPerimeter) {
+			t.Errorf("%s with swap: %v", text, err)
+		}
+	}
+	for _, text := range []string{claimProcess, claimProcess + swapSuffix, "", "gramine"} {
+		if IsMachine(text) {
+			t.Errorf("%q is a machine", text)
+		}
+	}
 }

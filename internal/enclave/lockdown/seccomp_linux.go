@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"runtime"
+	"sort"
 	"unsafe"
 
 	"golang.org/x/net/bpf"
@@ -31,12 +32,15 @@ const filterLabel = "cordon/seccomp-filter/1"
 // of the calls it allows, sorted; both stand in the receipt.
 //
 // Call it once, after the channel's net.Conn exists. Threads that are made later have the filter too.
-func Seccomp() (filterHash string, names []string, err error) {
-	hash, err := FilterHash()
+func Seccomp() (filterHash string, names []string, err error) { return SeccompFor("") }
+
+// SeccompFor is Seccomp for a claim whose machine needs a call that no other perimeter does: its filter, and so its hash, is another.
+func SeccompFor(claim string) (filterHash string, names []string, err error) {
+	hash, err := filterHashOf(claim)
 	if err != nil {
 		return "", nil, err
 	}
-	prog, err := assemble()
+	prog, err := assemble(attesterAllowed(claim)...)
 	if err != nil {
 		return "", nil, err
 	}
@@ -45,12 +49,19 @@ func Seccomp() (filterHash string, names []string, err error) {
 	if err := install(prog); err != nil {
 		return "", nil, err
 	}
-	return hash, allowedNames(), nil
+	names = allowedNames()
+	for _, r := range attesterAllowed(claim) {
+		names = append(names, r.name)
+	}
+	sort.Strings(names)
+	return hash, names, nil
 }
 
 // FilterHash is the hash of the filter that Seccomp installs. It is the same in every process.
-func FilterHash() (string, error) {
-	prog, err := assemble()
+func FilterHash() (string, error) { return filterHashOf("") }
+
+func filterHashOf(claim string) (string, error) {
+	prog, err := assemble(attesterAllowed(claim)...)
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +107,7 @@ func install(prog []bpf.RawInstruction) error {
 // assemble writes the filter: the architecture, then one block for each allowed call, then the pretended and the deadly ones,
 // then the default. A block that matches always returns itself, so the accumulator holds the call's number at the start of
 // every block.
-func assemble() ([]bpf.RawInstruction, error) {
+func assemble(more ...rule) ([]bpf.RawInstruction, error) {
 	prog := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: offArch, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: auditArch, SkipTrue: 1},
@@ -105,7 +116,7 @@ func assemble() ([]bpf.RawInstruction, error) {
 		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: x32Bit, SkipFalse: 1},
 		bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_PROCESS},
 	}
-	for _, r := range allowed() {
+	for _, r := range append(allowed(), more...) {
 		prog = append(prog, block(r.nr, r.body())...)
 	}
 	for _, r := range pretended() {

@@ -17,14 +17,14 @@ func descriptors(c claim, _ *Observed) error {
 			return failed("standard descriptors")
 		}
 	}
-	last := ChannelFD
-	switch {
-	case c.machine && !(isDevice(ChannelFD) && isDevice(AttesterFD)):
+	if !c.isChannel() {
 		return failed("channel")
-	case c.machine:
-		last = AttesterFD
-	case !isChannel():
-		return failed("channel")
+	}
+	last := ChannelFD + c.attester
+	for fd := AttesterFD; fd <= last; fd++ {
+		if !c.isAttester(fd) {
+			return failed("attester")
+		}
 	}
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
@@ -52,15 +52,39 @@ func isNull(fd int) bool {
 	return st.Mode&unix.S_IFMT == unix.S_IFCHR && st.Rdev == unix.Mkdev(1, 3)
 }
 
+// isChannel: a process has a socket of its host's, a machine a port, on Nitro a socket to the instance that it is part of.
+func (c claim) isChannel() bool {
+	switch {
+	case c.text == claimNitro:
+		return isStream(unix.AF_VSOCK)
+	case c.machine:
+		return isDevice(ChannelFD)
+	}
+	return isStream(unix.AF_UNIX)
+}
+
+// isAttester: the machine's device, or a file of configfs. An entry has no file for what its kind of machine doesn't give; the null
+// device stands for it.
+func (c claim) isAttester(fd int) bool {
+	if c.attester == 1 {
+		return isDevice(fd)
+	}
+	var st unix.Statfs_t
+	return unix.Fstatfs(fd, &st) == nil && st.Type == configfsMagic || isNull(fd)
+}
+
+// configfsMagic is the kernel's number of that file system (fs/configfs/mount.c).
+const configfsMagic = 0x62656570
+
 // isDevice: a character device other than the null device.
 func isDevice(fd int) bool {
 	var st unix.Stat_t
 	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && !isNull(fd)
 }
 
-func isChannel() bool {
+func isStream(family int) bool {
 	domain, err := unix.GetsockoptInt(ChannelFD, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	if err != nil || domain != unix.AF_UNIX {
+	if err != nil || domain != family {
 		return false
 	}
 	kind, err := unix.GetsockoptInt(ChannelFD, unix.SOL_SOCKET, unix.SO_TYPE)

@@ -178,24 +178,30 @@ func header(tag uint16, code uint32, rest []byte) []byte {
 	return concat(u16(tag), u32(uint32(headerSize+len(rest))), u32(code), rest)
 }
 
-// A TPM that is busy, with its own test for one, says so and wants to be asked again (TPM 2.0 Library, part 1, 12.4).
+// Answers of a TPM that is busy with itself: the command was not begun (TPM 2.0 Library, part 2, section 6.6.3).
 const (
-	rcRetry    = 0x922
-	maxRetries = 50
-	retryAfter = 10 * time.Millisecond
+	rcYielded = 0x908
+	rcTesting = 0x90a
+	rcRetry   = 0x922
+)
+
+// How often a busy TPM is asked again, and after how long.
+const (
+	attempts = 50
+	pause    = 20 * time.Millisecond
 )
 
 // exchange sends a command and returns what stands behind the header of a success.
-func (d *Device) exchange(code uint32, tag uint16, cmd []byte) (body []byte, err error) {
-	for range maxRetries {
-		body, err = d.once(code, tag, cmd)
+func (d *Device) exchange(code uint32, tag uint16, cmd []byte) (answer []byte, err error) {
+	for range attempts {
+		answer, err = d.once(code, tag, cmd)
 		var refused *CodeError
-		if !errors.As(err, &refused) || refused.Code != rcRetry {
-			return body, err
+		if !errors.As(err, &refused) || refused.Code != rcRetry && refused.Code != rcTesting && refused.Code != rcYielded {
+			break
 		}
-		time.Sleep(retryAfter)
+		time.Sleep(pause)
 	}
-	return nil, err
+	return answer, err
 }
 
 func (d *Device) once(code uint32, tag uint16, cmd []byte) ([]byte, error) {
