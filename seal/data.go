@@ -55,6 +55,10 @@ type KeyName struct {
 	Key     string // a column, or statement.FooterKey, or VersionKey
 }
 
+// WrappingContext is the additional data under which the key of that name is wrapped (docs/spec/sealing.md, section 3), for
+// those who wrap it elsewhere: in a token.
+func (n KeyName) WrappingContext() []byte { return n.frame("cordon/wrapped-key/v1") }
+
 // VersionKey names the key that wraps the others of a version.
 const VersionKey = "-version"
 
@@ -78,12 +82,12 @@ func Committed(n KeyName, k *DataKey, commit statement.Digest) bool {
 
 // Wrap encrypts key under k, bound to its name: AES-256-GCM, nonce ‖ ciphertext.
 func (k *DataKey) Wrap(n KeyName, key *DataKey) ([]byte, error) {
-	return k.Encrypt(n.frame("cordon/wrapped-key/v1"), key.b[:])
+	return k.Encrypt(n.WrappingContext(), key.b[:])
 }
 
 // Unwrap opens what Wrap made for the same name.
 func (k *DataKey) Unwrap(n KeyName, wrapped []byte) (*DataKey, error) {
-	b, err := k.Decrypt(n.frame("cordon/wrapped-key/v1"), wrapped)
+	b, err := k.Decrypt(n.WrappingContext(), wrapped)
 	if err != nil {
 		return nil, err
 	}

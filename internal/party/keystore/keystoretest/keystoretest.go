@@ -83,3 +83,87 @@ func Run(t *testing.T, open func(t *testing.T) keystore.KeyStore) {
 		}
 	})
 }
+
+// RunKeeper checks a store whose KEKs Cordon makes and destroys. open returns a store with one KEK each time.
+func RunKeeper(t *testing.T, open func(t *testing.T) keystore.Keeper) {
+	name := seal.KeyName{Owner: "cordon1aa", Dataset: "strikes", Version: "1", Key: seal.VersionKey}
+	key, err := seal.NewDataKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrap := func(t *testing.T, s keystore.KeyStore) ([]byte, keystore.ID) {
+		w, err := s.Wrap(t.Context(), name, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := keystore.WrappedBy(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w, id
+	}
+	list := func(t *testing.T, s keystore.Keeper) []keystore.ID {
+		ids, err := s.KEKs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	renew := func(t *testing.T, s keystore.Keeper) keystore.ID {
+		id, err := s.Renew(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	t.Run("a new KEK wraps, the old one unwraps", func(t *testing.T) {
+		s := open(t)
+		old, first := wrap(t, s)
+		id := renew(t, s)
+		now, by := wrap(t, s)
+		if ids := list(t, s); len(ids) != 2 || ids[0] != id || ids[1] != first || by != id || id == first {
+			t.Fatalf("%v, wraps %v", ids, by)
+		}
+		for _, w := range [][]byte{old, now} {
+			if got, err := s.Unwrap(t.Context(), name, w); err != nil || !bytes.Equal(got.BytesUnsafe(), key.BytesUnsafe()) {
+				t.Fatal(err)
+			}
+		}
+	})
+	t.Run("many KEKs are in order", func(t *testing.T) {
+		s := open(t)
+		for range 5 {
+			id := renew(t, s)
+			if _, by := wrap(t, s); by != id || list(t, s)[0] != id {
+				t.Fatal("the newest does not wrap")
+			}
+		}
+	})
+	t.Run("a destroyed KEK opens nothing", func(t *testing.T) {
+		s := open(t)
+		old, first := wrap(t, s)
+		renew(t, s)
+		if err := s.Destroy(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		if ids := list(t, s); len(ids) != 1 || ids[0] == first {
+			t.Fatalf("%v", ids)
+		}
+		if k, err := s.Unwrap(t.Context(), name, old); !errors.Is(err, keystore.ErrMissing) || k != nil {
+			t.Fatalf("%v", err)
+		}
+	})
+	t.Run("the KEK that wraps is not destroyed", func(t *testing.T) {
+		s := open(t)
+		w, first := wrap(t, s)
+		if err := s.Destroy(t.Context(), first); err == nil {
+			t.Fatal("destroyed")
+		}
+		if _, err := s.Unwrap(t.Context(), name, w); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Destroy(t.Context(), keystore.ID{1}); !errors.Is(err, keystore.ErrMissing) {
+			t.Fatalf("an unknown one: %v", err)
+		}
+	})
+}

@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package main
+
+import "golang.org/x/sys/unix"
+
+func undumpable() error { return nil }
+
+func replace(from, to int) error { return unix.Dup2(from, to) }

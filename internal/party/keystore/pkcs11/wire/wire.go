@@ -1,0 +1,103 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// MaxFrame bounds a request or a reply, in bytes.
+const MaxFrame = 64 << 10
+
+// ErrFrame says that the other side does not speak this protocol.
+var ErrFrame = errors.New("pkcs11: malformed frame")
+
+// What can be asked.
+const (
+	OpOpen    = "open"    // the module, the token, the session: once, first
+	OpList    = "list"    // ids of the token's KEKs, newest first
+	OpRenew   = "renew"   // makes one
+	OpDestroy = "destroy" // one that is not the newest
+	OpWrap    = "wrap"    // under the newest
+	OpUnwrap  = "unwrap"
+)
+
+// Open names a token: as the URI does.
+type Open struct {
+	Module  string `json:"module"` // path of the vendor's library
+	Token   string `json:"token"`
+	Serial  string `json:"serial,omitempty"`
+	Object  string `json:"object"`   // label of the KEKs
+	PINFile string `json:"pin_file"` // read by the helper alone
+}
+
+// Request to a helper.
+type Request struct {
+	Op   string `json:"op"`
+	Open *Open  `json:"open,omitempty"`
+	ID   []byte `json:"id,omitempty"`
+	AAD  []byte `json:"aad,omitempty"`
+	Data []byte `json:"data,omitempty"` // wrap: 32 bytes; unwrap: nonce and ciphertext
+}
+
+// Codes of failures: stable.
+const (
+	CodeMissing = "missing"    // no KEK of that id
+	CodeRefused = "refused"    // does not authenticate
+	CodeModule  = "module"     // the library does not load or start
+	CodeToken   = "token"      // no token of that name, or several
+	CodePINFile = "pin-file"   // can't be read, or others can read it
+	CodePIN     = "pin"        // wrong
+	CodeLocked  = "pin-locked" // too many wrong ones
+	CodeWeak    = "weak-key"   // a KEK could leave the token
+	CodeGone    = "gone"       // the token went away
+	CodeFailed  = "failed"     // anything else, with the token's own code
+	CodeUsage   = "usage"      // the request makes no sense
+)
+
+// Reply of a helper.
+type Reply struct {
+	Code string   `json:"code,omitempty"` // empty: done
+	Text string   `json:"text,omitempty"` // of a failure, for people: never a key or a PIN
+	IDs  [][]byte `json:"ids,omitempty"`
+	Data []byte   `json:"data,omitempty"`
+}
+
+// Write sends a request or a reply.
+func Write(w io.Writer, v any) error {
+	b, err := statement.Marshal(v)
+	if err != nil {
+		return err
+	}
+	defer clear(b)
+	if len(b) > MaxFrame {
+		return ErrFrame
+	}
+	frame := append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b))), b...)
+	defer clear(frame)
+	_, err = w.Write(frame)
+	return err
+}
+
+// Read receives a *Request or *Reply. io.EOF says that the other side is gone; any other error that it can't be trusted any more.
+func Read(r io.Reader, v any) error {
+	var size [4]byte
+	if _, err := io.ReadFull(r, size[:]); err != nil {
+		return err
+	}
+	n := binary.BigEndian.Uint32(size[:])
+	if n > MaxFrame {
+		return ErrFrame
+	}
+	b := make([]byte, n)
+	defer clear(b)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return ErrFrame
+	}
+	if err := statement.Unmarshal(b, v); err != nil {
+		return ErrFrame
+	}
+	return nil
+}
