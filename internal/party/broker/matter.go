@@ -200,6 +200,9 @@ func (b *Broker) concerned(m *matter) error {
 			continue
 		}
 		p, ok := b.Store.Get(statement.Digest(s.Offer))
+		if p.Destroyed {
+			return refuse(CodeDestroyed, "the plan reads a version whose keys its owner destroyed: nothing opens it any more")
+		}
 		if !ok || p.Retired {
 			return refuse(CodeOfferRetired, "the plan reads a version that is retired, or that this party did not publish")
 		}

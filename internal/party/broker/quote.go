@@ -250,6 +250,7 @@ func (b *Broker) sealKeys(ctx context.Context, m *matter) ([]byte, []statement.O
 		needs := m.needs(offer)
 		k, err := b.Store.Release(ctx, offer, needs)
 		if err != nil {
+			b.Log.Error("keys do not open", "job", m.item.Job.Short(), "offer", offer, "error", err, "hint", fault.Hint(err))
 			return nil, nil, refuseBecause(CodeKeys, "the keys of the version do not open here", err)
 		}
 		keys.Offers = append(keys.Offers, *k)

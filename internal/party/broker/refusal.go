@@ -23,6 +23,7 @@ const (
 	CodeGrantRevoked    = "grant-revoked"     //
 	CodeGrantExpired    = "grant-expired"     //
 	CodeOfferRetired    = "offer-retired"     // or unknown here
+	CodeDestroyed       = "keys-destroyed"    // the owner destroyed the keys of the version, for good
 	CodeOverQuota       = "over-quota"        // the analyst has asked as often as the policy allows
 	CodeBudget          = "dp-budget"         // what is left of a data set's privacy budget does not cover the query
 	CodeReplayed        = "replayed"          // closed job, used ready, or evidence seen before

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -72,12 +73,12 @@ func (s *Store) first(ctx context.Context, dataset string, c Contents) (statemen
 	return "", nil
 }
 
-// has compares with a version. One that was published before marks were kept has none, and counts as another.
+// has compares with a version. One that was published before marks were kept has none, nor has one whose keys were destroyed: they count as others.
 func (s *Store) has(ctx context.Context, p *Published, c Contents) (bool, error) {
 	o := p.Offer.Body()
 	id := ID{Owner: s.owner, Dataset: o.Dataset, Version: o.Version}
 	have, err := readContents(s.folder(o.Dataset, o.Version))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || p.Destroyed {
 		return false, nil
 	}
 	if err != nil {
@@ -85,7 +86,7 @@ func (s *Store) has(ctx context.Context, p *Published, c Contents) (bool, error)
 	}
 	src, err := os.ReadFile(filepath.Join(s.folder(o.Dataset, o.Version), "keys.json"))
 	if err != nil {
-		return false, noKeys(errors.New("keys.json is missing"))
+		return false, noKeys(fmt.Errorf("%w is missing", errFile))
 	}
 	w, err := parseKeys(id, src)
 	if err != nil {

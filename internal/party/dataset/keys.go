@@ -135,7 +135,7 @@ func unwrap(ctx context.Context, store keystore.KeyStore, id ID, src []byte, nam
 	for _, name := range names {
 		key, err := version.Unwrap(id.key(name), have[name])
 		if err != nil {
-			return nil, noKeys(fmt.Errorf("key of column %s", name))
+			return nil, noKeys(fmt.Errorf("%w: key of column %s", errFile, name))
 		}
 		out[name] = key
 	}
@@ -145,15 +145,22 @@ func unwrap(ctx context.Context, store keystore.KeyStore, id ID, src []byte, nam
 func parseKeys(id ID, src []byte) (wrapped, error) {
 	var w wrapped
 	if err := statement.Unmarshal(src, &w); err != nil || w.Format != KeysFormat {
-		return wrapped{}, noKeys(errors.New("keys.json is damaged"))
+		return wrapped{}, noKeys(fmt.Errorf("%w is damaged", errFile))
 	}
 	if (ID{w.Owner, w.Dataset, w.Version}) != id {
-		return wrapped{}, noKeys(errors.New("keys.json is of another version"))
+		return wrapped{}, noKeys(fmt.Errorf("%w is of another version", errFile))
 	}
 	return w, nil
 }
 
+// errFile says that it is keys.json that is wrong, not the key store.
+var errFile = errors.New("keys.json")
+
+// noKeys keeps the hint of a key store that knows what to do.
 func noKeys(err error) error {
+	if hint := fault.Hint(err); hint != "" {
+		return fault.New(fault.Code(fault.ExitCode(err)), "the keys of a data set version do not open", hint, fmt.Errorf("%w: %w", ErrKeys, err))
+	}
 	return fault.New(fault.NoKey, "the keys of a data set version do not open",
 		"restore the home folder and its keyring from the same backup", fmt.Errorf("%w: %w", ErrKeys, err))
 }

@@ -25,6 +25,8 @@ type Published struct {
 	Offer   *statement.Verified[statement.Offer]
 	Policy  *policy.Policy
 	Retired bool
+	// Destroyed says that the version has no keys any more: it is retired, too.
+	Destroyed bool
 	// Same is the first version with equal contents, as far as this owner's agent noticed; empty for that version itself.
 	Same statement.Digest
 }
@@ -80,7 +82,11 @@ func (s *Store) load(file string) error {
 	if err != nil {
 		return err
 	}
-	s.versions[v.Digest()] = &Published{Offer: v, Policy: p, Retired: retired, Same: same}
+	gone, err := destroyed(filepath.Dir(file), v.Digest())
+	if err != nil {
+		return err
+	}
+	s.versions[v.Digest()] = &Published{Offer: v, Policy: p, Retired: retired || gone, Destroyed: gone, Same: same}
 	return nil
 }
 
@@ -240,27 +246,48 @@ func (s *Store) Latest(dataset string) (Published, bool) {
 	return found, found.Offer != nil
 }
 
-// Closed lists the versions on offer whose keys do not open: a KEK or keys.json is missing. Every job over one is refused,
-// and its owner should learn that before others do.
-func (s *Store) Closed(ctx context.Context) []Published {
-	var out []Published
+// Closed is a version on offer whose keys do not open, and why.
+type Closed struct {
+	Published
+	Err error
+}
+
+// Closed lists the versions on offer whose keys do not open: a KEK or keys.json is missing, or the key store can't be used. Every
+// job over one is refused, and its owner should learn that before others do. A key store that does not answer is asked once.
+func (s *Store) Closed(ctx context.Context) []Closed {
+	var out []Closed
+	var away error
 	for _, p := range s.List() {
-		o := p.Offer.Body()
-		keys, err := s.unwrap(ctx, o, []string{statement.FooterKey})
-		if err != nil && !p.Retired {
-			out = append(out, p)
+		if p.Retired {
+			continue
 		}
-		for _, k := range keys {
-			k.Wipe()
+		err := away
+		if err == nil {
+			err = s.opens(ctx, p.Offer.Body())
 		}
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, keystore.ErrMissing) && !errors.Is(err, keystore.ErrRefused) && !errors.Is(err, errFile) {
+			away = err
+		}
+		out = append(out, Closed{Published: p, Err: err})
 	}
 	return out
+}
+
+func (s *Store) opens(ctx context.Context, o *statement.Offer) error {
+	keys, err := s.unwrap(ctx, o, []string{statement.FooterKey})
+	for _, k := range keys {
+		k.Wipe()
+	}
+	return err
 }
 
 func (s *Store) unwrap(ctx context.Context, o *statement.Offer, names []string) (map[string]*seal.DataKey, error) {
 	src, err := os.ReadFile(filepath.Join(s.folder(o.Dataset, o.Version), "keys.json"))
 	if err != nil {
-		return nil, noKeys(errors.New("keys.json is missing"))
+		return nil, noKeys(fmt.Errorf("%w is missing", errFile))
 	}
 	return unwrap(ctx, s.keys, ID{Owner: s.owner, Dataset: o.Dataset, Version: o.Version}, src, names)
 }
@@ -270,6 +297,9 @@ func (s *Store) unwrap(ctx context.Context, o *statement.Offer, names []string) 
 // before it leaves this package.
 func (s *Store) Release(ctx context.Context, offer statement.Digest, columns []string) (*statement.OfferKeys, error) {
 	p, ok := s.Get(offer)
+	if p.Destroyed {
+		return nil, noKeys(errors.New("they were destroyed"))
+	}
 	if !ok || p.Retired {
 		return nil, noKeys(errors.New("no such version, or it is retired"))
 	}

@@ -20,6 +20,10 @@ type Config struct {
 	Fingerprint statement.Fingerprint `json:"fingerprint"`
 	Key         string                `json:"key"` // public signing key
 	CreatedMS   int64                 `json:"created_ms"`
+	// KeyStore names where version keys are wrapped; empty is the keyring. KeyStoreBefore is one that still unwraps, while a move
+	// to KeyStore is under way.
+	KeyStore       string `json:"key_store,omitempty"`
+	KeyStoreBefore string `json:"key_store_before,omitempty"`
 }
 
 // ConfigFormat names the format of config.json, with its version.

@@ -14,7 +14,7 @@ func WriteFile(path string, b []byte) error {
 	if err := replace(path, b, true); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // WriteCache is WriteFile for what may be lost: whole or not there, but not
@@ -48,8 +48,8 @@ func replace(path string, b []byte, sync bool) error {
 	return nil
 }
 
-// syncDir makes a rename durable. Windows has no such call: NTFS logs its metadata.
-func syncDir(dir string) error {
+// SyncDir makes what was renamed into or removed from a folder durable. Windows has no such call: NTFS logs its metadata.
+func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}
@@ -69,7 +69,7 @@ func MkdirAll(path string) error {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return Storage("can't make folder", err)
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // Storage is the error of a disk that does not do what it should.

@@ -3,9 +3,10 @@ package keyring
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
+	"slices"
 
+	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
@@ -25,9 +26,9 @@ type kek struct {
 }
 
 // kekID stands in front of everything that a KEK wrapped.
-type kekID [kekIDSize]byte
+type kekID = keystore.ID
 
-const kekIDSize = 8
+const kekIDSize = keystore.IDSize
 
 // New makes fresh keys for a party of that name.
 func New(name string) (*Keyring, error) {
@@ -83,10 +84,10 @@ func (k *Keyring) Wrap(_ context.Context, n seal.KeyName, key *seal.DataKey) ([]
 
 // Unwrap is keystore.KeyStore's.
 func (k *Keyring) Unwrap(_ context.Context, n seal.KeyName, wrapped []byte) (*seal.DataKey, error) {
-	if len(wrapped) < kekIDSize {
-		return nil, keystore.ErrRefused
+	id, err := keystore.WrappedBy(wrapped)
+	if err != nil {
+		return nil, err
 	}
-	id := kekID(wrapped[:kekIDSize])
 	for _, c := range k.keks {
 		if c.id == id {
 			key, err := c.key.Unwrap(n, wrapped[kekIDSize:])
@@ -96,5 +97,41 @@ func (k *Keyring) Unwrap(_ context.Context, n seal.KeyName, wrapped []byte) (*se
 			return key, nil
 		}
 	}
-	return nil, fmt.Errorf("%w (KEK %s)", keystore.ErrMissing, hex.EncodeToString(id[:]))
+	return nil, fmt.Errorf("%w (KEK %s)", keystore.ErrMissing, id)
+}
+
+// KEKs lists the key encryption keys, the one that wraps first.
+func (k *Keyring) KEKs(context.Context) ([]keystore.ID, error) {
+	var out []keystore.ID
+	for _, c := range k.keks {
+		out = append(out, c.id)
+	}
+	return out, nil
+}
+
+// Renewed is the keyring with a fresh KEK, which wraps. It is not stored yet.
+func (k *Keyring) Renewed() (*Keyring, keystore.ID, error) {
+	if len(k.keks) >= maxKEKs {
+		return nil, keystore.ID{}, fault.New(fault.Usage, "the keyring has too many key encryption keys", "run 'cordon key rotate --destroy-old'", nil)
+	}
+	fresh, err := newKEK()
+	if err != nil {
+		return nil, keystore.ID{}, err
+	}
+	next := *k
+	next.keks = append([]kek{fresh}, k.keks...)
+	return &next, fresh.id, nil
+}
+
+// Without is the keyring without a KEK that does not wrap. It is not stored yet.
+func (k *Keyring) Without(id keystore.ID) (*Keyring, error) {
+	next := *k
+	next.keks = slices.DeleteFunc(slices.Clone(k.keks), func(c kek) bool { return c.id == id })
+	switch {
+	case len(next.keks) == len(k.keks):
+		return nil, fmt.Errorf("%w (KEK %s)", keystore.ErrMissing, id)
+	case k.keks[0].id == id:
+		return nil, fault.New(fault.Usage, "the key encryption key that wraps can't be destroyed", "run 'cordon key rotate' first", nil)
+	}
+	return &next, nil
 }

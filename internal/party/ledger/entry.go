@@ -12,6 +12,7 @@ import (
 const (
 	KindPublish = "publish" // an offer was signed
 	KindRetire  = "retire"  // an offer was revoked
+	KindDestroy = "destroy" // the keys of a retired version are destroyed
 	KindPool    = "pool"    // a pool epoch was signed
 	KindGrant   = "grant"   // a contract was granted, by hand or by rule
 	KindRevoke  = "revoke"  // a grant or contract was revoked
@@ -113,7 +114,7 @@ func decodeEntry(line []byte) (Entry, error) {
 func (e *Entry) valid() error {
 	ok := e.Seq >= 1 && e.AtMS > 0 && e.Previous.Valid()
 	switch e.Kind {
-	case KindPublish, KindRetire, KindPool:
+	case KindPublish, KindRetire, KindDestroy, KindPool:
 		ok = ok && e.About.Valid() && e.Name != ""
 	case KindGrant:
 		ok = ok && e.Contract.Valid() && e.Grant.Valid() && e.Authority != ""
