@@ -144,7 +144,7 @@ func (l *ledgerText) agreements() error {
 			about = "contract " + e.Contract.Short()
 		case ledger.KindPool:
 			about = fmt.Sprintf("pool.%s epoch %d", e.Name, e.Epoch)
-		case ledger.KindPublish, ledger.KindRetire:
+		case ledger.KindPublish, ledger.KindRetire, ledger.KindDestroy:
 			about = e.Name + " version " + e.Version
 		case ledger.KindRevoke:
 		default:

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +18,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/agent"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/internal/party/custody"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/statement"
@@ -32,6 +35,7 @@ type initFlags struct {
 	home, name         string
 	passphraseFile     string
 	generatePassphrase string
+	keyStore           string
 	json               bool
 }
 
@@ -44,9 +48,16 @@ func newPartyInit() *cobra.Command {
 in a keyring that a passphrase protects. Whoever loses the passphrase or the folder
 loses the data sets published with it: keep a copy of both, apart.
 
-Exit codes: 0 done, 2 usage, 5 unusable passphrase, 8 the folder can't be written.`,
+--key-store says where the keys of data sets are wrapped: local, in that keyring, or a
+token: pkcs11:token=LABEL;object=LABEL?module-path=FILE&pin-source=FILE makes a key
+inside it that never leaves it. The PIN is read from its file alone.
+
+Exit codes: 0 done, 2 usage, 3 the token's module does not load, 5 unusable passphrase
+or PIN, 7 the key store does not answer, 8 the folder can't be written.`,
 		Example: `  cordon party init --home ./delta --name delta
-  cordon party init --home ./delta --name delta --generate-passphrase ./delta.pass --json`,
+  cordon party init --home ./delta --name delta --generate-passphrase ./delta.pass --json
+  cordon party init --home ./delta --name delta --generate-passphrase ./delta.pass \
+    --key-store 'pkcs11:token=delta;object=cordon?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=/etc/delta.pin'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return partyInit(cmd, f) },
 	}
@@ -55,6 +66,7 @@ Exit codes: 0 done, 2 usage, 5 unusable passphrase, 8 the folder can't be writte
 	fl.StringVar(&f.name, "name", "", "name of the party: lower-case letters, digits and _ (required)")
 	fl.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from a file instead of the terminal")
 	fl.StringVar(&f.generatePassphrase, "generate-passphrase", "", "make a random passphrase and write it to a new file")
+	fl.StringVar(&f.keyStore, "key-store", custody.Local, "where keys of data sets are wrapped: local, or a URI")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	return cmd
 }
@@ -64,10 +76,11 @@ type partyInfo struct {
 	Fingerprint statement.Fingerprint `json:"fingerprint"`
 	Key         string                `json:"key"`
 	Home        string                `json:"home"`
+	KeyStore    string                `json:"key_store"`
 }
 
 func (p *partyInfo) text(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "party        %s\nfingerprint  %s\nhome         %s\n", p.Name, p.Fingerprint, p.Home)
+	_, err := fmt.Fprintf(w, "party        %s\nfingerprint  %s\nhome         %s\nkey store    %s\n", p.Name, p.Fingerprint, p.Home, p.KeyStore)
 	return err
 }
 
@@ -82,11 +95,14 @@ func partyInit(cmd *cobra.Command, f initFlags) error {
 	if err != nil {
 		return err
 	}
-	pass, err := newPassphrase(f)
+	ring, err := keyring.New(f.name)
 	if err != nil {
 		return err
 	}
-	ring, err := keyring.New(f.name)
+	if err := beginKeyStore(cmd.Context(), f.keyStore, ring); err != nil {
+		return err
+	}
+	pass, err := newPassphrase(f)
 	if err != nil {
 		return err
 	}
@@ -96,17 +112,30 @@ func partyInit(cmd *cobra.Command, f initFlags) error {
 	}
 	key := ring.Signer().Public().String()
 	// The settings first: a folder without keyring.age is no party yet, and init can be run again.
-	if err := dir.WriteConfig(home.Config{Name: f.name, Fingerprint: ring.Fingerprint(), Key: key, CreatedMS: time.Now().UnixMilli()}); err != nil {
+	c := home.Config{Name: f.name, Fingerprint: ring.Fingerprint(), Key: key, CreatedMS: time.Now().UnixMilli()}
+	if f.keyStore != custody.Local {
+		c.KeyStore = f.keyStore
+	}
+	if err := dir.WriteConfig(c); err != nil {
 		return err
 	}
 	if err := home.WriteFile(dir.Keyring(), file); err != nil {
 		return err
 	}
-	info := &partyInfo{Name: f.name, Fingerprint: ring.Fingerprint(), Key: key, Home: dir.Path()}
+	info := &partyInfo{Name: f.name, Fingerprint: ring.Fingerprint(), Key: key, Home: dir.Path(), KeyStore: f.keyStore}
 	if f.json {
 		return printJSON(cmd.OutOrStdout(), info)
 	}
 	return info.text(cmd.OutOrStdout())
+}
+
+// beginKeyStore makes the first key in a store that is not the keyring, and tries it, before anything else is made.
+func beginKeyStore(ctx context.Context, name string, ring *keyring.Keyring) error {
+	s, err := custody.Open(name, custody.Options{Ring: ring})
+	if err != nil {
+		return err
+	}
+	return errors.Join(custody.Begin(ctx, s), s.Close())
 }
 
 func newPassphrase(f initFlags) (keyring.Passphrase, error) {
@@ -164,7 +193,7 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder.`,
 			if err != nil {
 				return err
 			}
-			info := &partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path()}
+			info := &partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local)}
 			return show(cmd, &f, info, func(w io.Writer, p *partyInfo) error { return p.text(w) })
 		},
 	}
@@ -189,7 +218,10 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 				t.row("exchange", s.Exchange)
 				t.row("data sets", fmt.Sprint(s.Datasets))
 				for _, v := range s.KeysMissing {
-					t.row("keys missing", v, "restore keyring.age and the folder from one backup, or retire it")
+					t.row("keys missing", v, s.KeysHint+", or retire it")
+				}
+				if s.KeysWhy != "" {
+					t.row("keys missing", s.KeysWhy)
 				}
 				t.row("open exposures", fmt.Sprint(s.OpenExposures))
 				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))
@@ -252,8 +284,16 @@ func partyServe(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
+	config, err := dir.Config()
+	if err != nil {
+		return err
+	}
+	keys, err := custody.OpenSet(config, custody.Options{Ring: ring})
+	if err != nil {
+		return err
+	}
 	a, err := agent.Open(agent.Options{
-		Home: dir, Keyring: ring, Exchange: f.exchange, Verifiers: verifiers(), JoinPools: f.joinPools, Log: slog.New(f.logs(cmd.ErrOrStderr())),
+		Home: dir, Keyring: ring, Keys: keys, Exchange: f.exchange, Verifiers: verifiers(), JoinPools: f.joinPools, Log: slog.New(f.logs(cmd.ErrOrStderr())),
 	})
 	if err != nil {
 		return err
@@ -270,11 +310,17 @@ func unlock(path, passphraseFile string) (home.Dir, *keyring.Keyring, error) {
 	if err != nil {
 		return dir, nil, err
 	}
+	ring, _, err := unlockIn(dir, passphraseFile)
+	return dir, ring, err
+}
+
+// unlockIn opens the keyring of a home folder.
+func unlockIn(dir home.Dir, passphraseFile string) (*keyring.Keyring, keyring.Passphrase, error) {
+	var pass keyring.Passphrase
 	file, err := os.ReadFile(dir.Keyring())
 	if err != nil {
-		return dir, nil, fault.New(fault.NoKey, "the keyring is missing", "restore keyring.age from a backup", err)
+		return nil, pass, fault.New(fault.NoKey, "the keyring is missing", "restore keyring.age from a backup", err)
 	}
-	var pass keyring.Passphrase
 	if passphraseFile != "" {
 		pass, err = keyring.ReadPassphrase(passphraseFile)
 	} else {
@@ -284,10 +330,10 @@ func unlock(path, passphraseFile string) (home.Dir, *keyring.Keyring, error) {
 		}
 	}
 	if err != nil {
-		return dir, nil, err
+		return nil, pass, err
 	}
 	ring, err := keyring.Decrypt(file, pass)
-	return dir, ring, err
+	return ring, pass, err
 }
 
 func (f *serveFlags) logs(w io.Writer) slog.Handler {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cordon-exchange/cordon/internal/exchange"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/softhsm"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
@@ -33,21 +35,46 @@ import (
 // with an exchange of its own: at $EXCHANGE.
 func TestPartyScripts(t *testing.T) {
 	var scripts []string
-	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy"} {
+	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "key"} {
 		found, err := filepath.Glob("testdata/" + verb + "-*.txtar")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no script of %s: %v", verb, err)
 		}
 		scripts = append(scripts, found...)
 	}
-	testscript.Run(t, testscript.Params{
-		Files: scripts,
-		Setup: startExchange,
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "grab": grabField, "expand": expandFile, "damage": damageFile,
-			"acknowledge": writeAcknowledged,
-		},
-	})
+	testscript.Run(t, testscript.Params{Files: scripts, Setup: startExchange, Cmds: commands})
+}
+
+// TestTokenScripts runs those that need a token: $STORE and $OTHER are keys in it, "token away" and "token back" take it and give it back.
+func TestTokenScripts(t *testing.T) {
+	token := softhsm.New(t)
+	t.Setenv("PATH", filepath.Dir(token.Helper)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	scripts, err := filepath.Glob("testdata/token-*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("no script: %v", err)
+	}
+	cmds := maps.Clone(commands)
+	cmds["token"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		switch args[0] {
+		case "away":
+			token.Unplug(t)
+		case "back":
+			token.Plug(t)
+		case "pin":
+			token.WritePIN(t, args[1])
+		}
+	}
+	testscript.Run(t, testscript.Params{Files: scripts, Cmds: cmds, Setup: func(env *testscript.Env) error {
+		env.Setenv("STORE", token.URI("cordon"))
+		env.Setenv("OTHER", token.URI("other"))
+		env.Setenv("TOKENPIN", softhsm.PIN)
+		return startExchange(env)
+	}})
+}
+
+var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "halt": stopAgent, "grab": grabField, "expand": expandFile,
+	"damage": damageFile, "acknowledge": writeAcknowledged,
 }
 
 func startExchange(env *testscript.Env) error {
@@ -76,6 +103,7 @@ func startExchange(env *testscript.Env) error {
 	env.Defer(func() { cancel(); <-done })
 	env.Setenv("EXCHANGE", "http://"+l.Addr().String())
 	env.Setenv("CORDON_HOME", "")
+	env.Values[agents{}] = map[string]func(){}
 	return nil
 }
 
@@ -111,7 +139,9 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	log := &bytes.Buffer{}
 	serve := append([]string{"party", "serve", "--home", home, "--passphrase-file", pass, "--exchange", ts.Getenv("EXCHANGE"), "--json"}, args[1:]...)
 	go func() { ready <- Run(ctx, serve, out, log) }()
-	ts.Defer(func() { cancel(); <-ready })
+	stop := sync.OnceFunc(func() { cancel(); <-ready })
+	ts.Defer(stop)
+	ts.Value(agents{}).(map[string]func())[args[0]] = stop
 	select {
 	case <-out.seen:
 	case code := <-ready:
@@ -120,6 +150,14 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(30 * time.Second):
 		ts.Fatalf("agent of %s is not ready: %s", args[0], log)
 	}
+}
+
+// agents is the key under which a script has the agents that run.
+type agents struct{}
+
+// stopAgent stops an agent: halt NAME
+func stopAgent(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Value(agents{}).(map[string]func())[args[0]]()
 }
 
 type readySignal struct {

@@ -35,7 +35,7 @@ error: {"error": text, "hint": text, "exit": code}.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageFault(cmd, err) })
 	root.AddCommand(
 		NewPartyCommand(), NewPolicyCommand(), NewDatasetCommand(), NewPoolCommand(), NewContractCommand(), NewQueryCommand(), NewResultCommand(),
-		NewReceiptCommand(newReceiptShow(), newReceiptExport()), NewLedgerCommand(), NewBudgetCommand(),
+		NewReceiptCommand(newReceiptShow(), newReceiptExport()), NewLedgerCommand(), NewBudgetCommand(), NewKeyCommand(),
 		NewParquetCommand(), NewExchangeCommand(), NewHostCommand(),
 	)
 	for _, group := range root.Commands() {

@@ -35,7 +35,7 @@ func Open(o wire.Open) (*Token, error) {
 	}
 	if err := ctx.Initialize(); err != nil {
 		ctx.Destroy()
-		return nil, fail(wire.CodeModule, "the module does not start: "+err.Error())
+		return nil, fail(wire.CodeToken, "the module does not start: "+err.Error())
 	}
 	t := &Token{ctx: ctx, object: o.Object}
 	if err := t.login(o); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/broker"
 	"github.com/cordon-exchange/cordon/internal/party/budget"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/custody"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/home"
@@ -32,6 +33,7 @@ type Options struct {
 	Exchange  string             // required: URL
 	Verifiers evidence.Verifiers // required
 	Log       *slog.Logger       // required
+	Keys      *custody.Set       // where version keys are wrapped; default the keyring; closed with the agent
 	JoinPools []string           // names of pools whose proposals are signed without asking
 	Now       func() time.Time   // default time.Now
 }
@@ -90,7 +92,12 @@ func (a *Agent) open() error {
 	if a.ledger, err = ledger.Open(o.Home.Ledger(), a.self, o.Now); err != nil {
 		return err
 	}
-	if a.store, err = dataset.Open(o.Home, a.self, o.Keyring); err != nil {
+	if o.Keys == nil {
+		if o.Keys, err = custody.OpenSet(home.Config{}, custody.Options{Ring: o.Keyring}); err != nil {
+			return err
+		}
+	}
+	if a.store, err = dataset.Open(o.Home, a.self, o.Keys); err != nil {
 		return err
 	}
 	return a.wire()
@@ -128,6 +135,9 @@ func (a *Agent) Close() error {
 	}
 	if a.exchange != nil {
 		a.exchange.Close()
+	}
+	if a.opt.Keys != nil {
+		err = errors.Join(err, a.opt.Keys.Close())
 	}
 	a.unlock()
 	return err

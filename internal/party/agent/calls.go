@@ -24,7 +24,10 @@ func (a *Agent) status(ctx context.Context, _ *api.Empty) (*api.Status, error) {
 		Party: api.Party{Name: a.config.Name, Fingerprint: a.self}, Exchange: a.opt.Exchange, Home: a.opt.Home.Path(),
 		Ledger: a.ledger.Head(), LedgerBehind: a.broker.Behind(), Datasets: len(a.store.List()),
 	}
-	for _, p := range a.store.Closed(ctx) {
+	for _, p := range a.closed(ctx) {
+		if s.KeysMissing == nil {
+			s.KeysWhy, s.KeysHint = p.Err.Error(), closedHint(p.Err)
+		}
 		s.KeysMissing = append(s.KeysMissing, p.Offer.Body().Dataset+" version "+p.Offer.Body().Version)
 	}
 	for _, x := range a.ledger.Exposures() {

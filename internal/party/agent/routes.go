@@ -38,6 +38,8 @@ func (a *Agent) routes() http.Handler {
 	mux.Handle("POST "+api.PathReceipt, handler(a.receipt))
 	mux.Handle("POST "+api.PathLedger, handler(a.showLedger))
 	mux.Handle("POST "+api.PathBudget, handler(a.showBudgets))
+	mux.Handle("POST "+api.PathKeys, handler(a.showKeys))
+	mux.Handle("POST "+api.PathKeyDestroy, handler(a.destroyKeys))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, fault.New(fault.Usage, "the agent has no such call", "command line and agent must be of one version", nil))
 	})

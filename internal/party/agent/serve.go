@@ -41,8 +41,8 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 			return err
 		}
 		for _, p := range a.store.Closed(ctx) {
-			a.opt.Log.Error("keys do not open: restore the home folder and its keyring from the same backup, or retire the version",
-				"dataset", p.Offer.Body().Dataset, "version", p.Offer.Body().Version)
+			a.opt.Log.Error("keys do not open: "+closedHint(p.Err)+", or retire the version",
+				"dataset", p.Offer.Body().Dataset, "version", p.Offer.Body().Version, "error", p.Err)
 		}
 		a.opt.Log.Info("registered", "party", a.config.Name, "fingerprint", a.self)
 		ready()

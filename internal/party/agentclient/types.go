@@ -27,6 +27,8 @@ const (
 	PathReceipt         = "/v1/receipts/get"
 	PathLedger          = "/v1/ledger/show"
 	PathBudget          = "/v1/budget/show"
+	PathKeys            = "/v1/keys/list"
+	PathKeyDestroy      = "/v1/keys/destroy"
 )
 
 // Empty asks for something that needs no words.
@@ -48,6 +50,8 @@ type Status struct {
 	LedgerBehind  bool        `json:"ledger_behind,omitempty"` // older than what the party signed for: it releases nothing
 	OpenExposures int         `json:"open_exposures"`
 	KeysMissing   []string    `json:"keys_missing,omitempty"` // versions on offer whose keys do not open
+	KeysWhy       string      `json:"keys_why,omitempty"`     // of the first one
+	KeysHint      string      `json:"keys_hint,omitempty"`
 }
 
 // Progress is one event of a stream.
@@ -297,4 +301,45 @@ type BudgetOrg struct {
 	Party
 	Charges int64         `json:"charges"`
 	Spent   BudgetAmounts `json:"spent"`
+}
+
+// Keys are the party's key encryption keys (KEKs), and what they wrap.
+type Keys struct {
+	Store    string       `json:"store"`
+	Before   string       `json:"before,omitempty"` // a move from it has not ended
+	KEKs     []KEK        `json:"keks"`
+	Versions []KeyVersion `json:"versions"`
+	Backups  []string     `json:"backups"`         // of the keyring, with their custodians
+	Error    string       `json:"error,omitempty"` // why the store can't be asked
+	Hint     string       `json:"hint,omitempty"`
+}
+
+// KEK of a key store.
+type KEK struct {
+	ID       string `json:"id"`
+	Wraps    bool   `json:"wraps"`    // new version keys
+	Versions int64  `json:"versions"` // that it wraps now
+}
+
+// KeyVersion is the version key of one version.
+type KeyVersion struct {
+	Dataset string `json:"dataset"`
+	Version string `json:"version"`
+	KEK     string `json:"kek,omitempty"`
+	State   string `json:"state"` // opens, closed, retired, unfinished, destroyed
+	Why     string `json:"why,omitempty"`
+}
+
+// KeyDestroy asks to destroy the keys of one version, for good.
+type KeyDestroy struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// KeyDestroyed tells what was done, and what could undo it.
+type KeyDestroyed struct {
+	Offer statement.Digest `json:"offer"`
+	KEK   string           `json:"kek,omitempty"` // that wrapped the version key
+	Undo  []string         `json:"undo"`
+	Notes []string         `json:"notes"`
 }

@@ -161,6 +161,13 @@ func TestHelloRefused(t *testing.T) {
 				panic(err)
 			}
 		}, code: CodeOfferRetired},
+		{name: "keys destroyed", world: func(w *world) {
+			o := w.owners[0].offer.Digest()
+			e := must(statement.Sign(statement.Revocation{Author: w.self(), Revokes: o, AtMS: 1}, w.owners[0].ring.Signer()))
+			if err := errors.Join(w.store.Retire(o, e), w.store.Destroy(o, 1)); err != nil {
+				panic(err)
+			}
+		}, code: CodeDestroyed},
 		{name: "purpose not allowed", contract: func(w *world, c *statement.Contract) { c.Purpose = "pricing" }, code: "policy:purposes"},
 		{name: "row-level query", job: func(j *statement.Job, b *statement.Body) {
 			b.SQL = "SELECT size, cost FROM pool.strikes"

@@ -58,10 +58,22 @@ func (k *Token) URI(object string) string {
 }
 
 // Unplug takes the tokens away, until Plug.
-func (k *Token) Unplug(t testing.TB) { move(t, k.folder(), k.folder()+".away") }
+func (k *Token) Unplug(t testing.TB) {
+	t.Helper()
+	move(t, k.folder(), k.folder()+".away")
+	if err := os.Mkdir(k.folder(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // Plug puts the tokens back.
-func (k *Token) Plug(t testing.TB) { move(t, k.folder()+".away", k.folder()) }
+func (k *Token) Plug(t testing.TB) {
+	t.Helper()
+	if err := os.Remove(k.folder()); err != nil {
+		t.Fatal(err)
+	}
+	move(t, k.folder()+".away", k.folder())
+}
 
 // WritePIN changes what the file of the PIN says.
 func (k *Token) WritePIN(t testing.TB, pin string) { k.write(t, "pin", pin) }
