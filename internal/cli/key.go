@@ -20,8 +20,8 @@ import (
 
 // NewKeyCommand makes `cordon key` with its verbs.
 func NewKeyCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "key", Short: "Care for the keys of data sets: list, rotate, move, destroy"}
-	cmd.AddCommand(newKeyList(), newKeyRotate(), newKeyMove(), newKeyDestroy())
+	cmd := &cobra.Command{Use: "key", Short: "Care for the keys of data sets: list, rotate, move, destroy, back up, recover"}
+	cmd.AddCommand(newKeyList(), newKeyRotate(), newKeyMove(), newKeyDestroy(), newKeyBackup(), newKeyCustodian(), newKeyShare(), newKeyRecover())
 	return cmd
 }
 

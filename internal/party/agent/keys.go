@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
@@ -15,6 +17,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/recovery"
 )
 
 // keysTime bounds how long a call that only shows something waits for a key store.
@@ -46,6 +49,13 @@ func (a *Agent) showKeys(ctx context.Context, _ *api.Empty) (*api.Keys, error) {
 		out.KEKs = append(out.KEKs, api.KEK{ID: id.String(), Wraps: i == 0, Versions: wrappedBy(list, id)})
 	}
 	out.Versions = a.keyVersions(ctx, list)
+	backups, err := recovery.Remembered(a.opt.Home)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range backups {
+		out.Backups = append(out.Backups, backupOf(m))
+	}
 	return out, nil
 }
 
@@ -103,6 +113,15 @@ func (a *Agent) destroyKeys(ctx context.Context, in *api.KeyDestroy) (*api.KeyDe
 			return nil, err
 		}
 	}
+	backups, err := recovery.Remembered(a.opt.Home)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range backups {
+		if m.Has(in.Name, in.Version) {
+			out.Undo = append(out.Undo, backupOf(m))
+		}
+	}
 	list, err := a.store.Wrappings()
 	if err != nil {
 		return nil, err
@@ -135,4 +154,13 @@ func (a *Agent) version(name, version string) (dataset.Published, error) {
 		}
 	}
 	return dataset.Published{}, fault.New(fault.Input, "no such version is published here", "see 'cordon key list'", nil)
+}
+
+// backupOf says which backup, and who can open it.
+func backupOf(m *recovery.Manifest) string {
+	var names []string
+	for _, c := range m.Shares {
+		names = append(names, c.Name)
+	}
+	return fmt.Sprintf("backup %s of %s: %d of its custodians %s", m.ID, time.UnixMilli(m.AtMS).UTC().Format("2006-01-02 15:04Z"), m.Threshold, strings.Join(names, ", "))
 }

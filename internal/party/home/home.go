@@ -101,6 +101,9 @@ func (d Dir) Heads() string { return filepath.Join(d.path, "heads") }
 // Pools is the folder of pool epochs that this party signed.
 func (d Dir) Pools() string { return filepath.Join(d.path, "pools") }
 
+// Backups is the folder of manifests of the backups that were made of this home.
+func (d Dir) Backups() string { return filepath.Join(d.path, "backups") }
+
 func (d Dir) configFile() string { return filepath.Join(d.path, "config.json") }
 
 // WriteConfig stores the settings durably.

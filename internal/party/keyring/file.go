@@ -169,3 +169,14 @@ func decodeKEKs(stored []storedKEK) ([]kek, error) {
 	}
 	return out, nil
 }
+
+// ExportUnsafe is the decrypted file: all private keys of the party. It is for a backup that encrypts it at once.
+func (k *Keyring) ExportUnsafe() ([]byte, error) { return k.encode() }
+
+// Import reads what ExportUnsafe gave.
+func Import(plain []byte) (*Keyring, error) {
+	if len(plain) > maxFile {
+		return nil, broken(errors.New("too large"))
+	}
+	return decode(plain)
+}
