@@ -17,6 +17,7 @@ deps:
 
 build: deps
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/cordon ./cmd/cordon
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/cordon-kms ./cmd/cordon-kms
 	CGO_ENABLED=1 $(GO) build -trimpath -o $(BIN)/cordon-pkcs11 ./cmd/cordon-pkcs11
 	CGO_ENABLED=1 $(GO) build $(ENCLAVE_FLAGS) -o $(BIN)/cordon-enclave ./cmd/cordon-enclave
 

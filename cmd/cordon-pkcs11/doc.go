@@ -4,5 +4,5 @@
 // Sees in clear: the token's PIN; version keys, for the time of a call. Never sees: the party's other keys, values, the network.
 // Trusts: its parent, whose end ends it; the vendor's module.
 // If it fails: the agent says so, and releases nothing. If it is wrong: see internal/token.
-// Spec: docs/spec/keyring.md, section 5.
+// Spec: docs/spec/key-stores.md, section 3.
 package main

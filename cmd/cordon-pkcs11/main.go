@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/cordon-exchange/cordon/internal/quiet"
 	"github.com/cordon-exchange/cordon/internal/token"
 )
 
@@ -18,7 +19,7 @@ func run() int {
 		fmt.Fprintln(os.Stderr, "error: cordon-pkcs11 takes no arguments: an agent starts it (see 'cordon party init --help')")
 		return 2
 	}
-	out, err := harden()
+	out, err := quiet.Begin()
 	if err == nil {
 		err = token.Run(os.Stdin, out)
 	}

@@ -4,5 +4,5 @@
 // Sees in clear: the token's PIN; version keys, for the time of a call. Never sees: the token's keys, the party's other keys, values.
 // Trusts: the vendor's module, which runs in this process and in no other, and the token.
 // If it fails: no key is wrapped or unwrapped. If it is wrong: version keys could be read by whoever has the wrapped ones.
-// Spec: docs/spec/keyring.md, section 5.
+// Spec: docs/spec/key-stores.md, section 3.
 package token

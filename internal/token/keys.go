@@ -9,7 +9,7 @@ import (
 
 	"github.com/miekg/pkcs11"
 
-	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/wire"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/helper/wire"
 )
 
 const (

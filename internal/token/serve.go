@@ -4,7 +4,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/wire"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/helper/wire"
 )
 
 // Run answers requests until the agent goes away. The first one opens the token; it is answered also if that fails, and nothing
@@ -14,10 +14,10 @@ func Run(r io.Reader, w io.Writer) error {
 	if err := wire.Read(r, &q); err != nil {
 		return ended(err)
 	}
-	if q.Op != wire.OpOpen || q.Open == nil {
+	if q.Op != wire.OpOpen || q.Token == nil {
 		return wire.Write(w, wire.Reply{Code: wire.CodeUsage, Text: "the first request opens a token"})
 	}
-	t, err := Open(*q.Open)
+	t, err := Open(*q.Token)
 	if err != nil {
 		return wire.Write(w, reply(wire.Reply{}, err))
 	}

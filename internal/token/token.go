@@ -10,7 +10,7 @@ import (
 
 	"github.com/miekg/pkcs11"
 
-	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/wire"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/helper/wire"
 )
 
 // failure is what a request ends with: a code for the agent, a text for people.
@@ -28,14 +28,14 @@ type Token struct {
 }
 
 // Open loads the module, finds the token and logs in. It tries the PIN once.
-func Open(o wire.Open) (*Token, error) {
+func Open(o wire.Token) (*Token, error) {
 	ctx := pkcs11.New(o.Module)
 	if ctx == nil {
 		return nil, fail(wire.CodeModule, "the module can't be loaded")
 	}
 	if err := ctx.Initialize(); err != nil {
 		ctx.Destroy()
-		return nil, fail(wire.CodeToken, "the module does not start: "+err.Error())
+		return nil, fail(wire.CodeAway, "the module does not start: "+err.Error())
 	}
 	t := &Token{ctx: ctx, object: o.Object}
 	if err := t.login(o); err != nil {
@@ -51,7 +51,7 @@ func (t *Token) Close() {
 	t.ctx.Destroy()
 }
 
-func (t *Token) login(o wire.Open) error {
+func (t *Token) login(o wire.Token) error {
 	slot, err := t.slot(o)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (t *Token) login(o wire.Open) error {
 }
 
 // slot finds the one token of that label, and serial number where one is given.
-func (t *Token) slot(o wire.Open) (uint, error) {
+func (t *Token) slot(o wire.Token) (uint, error) {
 	slots, err := t.ctx.GetSlotList(true)
 	if err != nil {
 		return 0, classify(err)
@@ -85,11 +85,11 @@ func (t *Token) slot(o wire.Open) (uint, error) {
 	}
 	switch len(found) {
 	case 0:
-		return 0, fail(wire.CodeToken, "no such token is present")
+		return 0, fail(wire.CodeAway, "no such token is present")
 	case 1:
 		return found[0], nil
 	}
-	return 0, fail(wire.CodeToken, "several tokens have this name")
+	return 0, fail(wire.CodeAway, "several tokens have this name")
 }
 
 const maxPIN = 256

@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
 	"github.com/cordon-exchange/cordon/internal/party/keystore/keystoretest"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/kms/bao"
 	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/softhsm"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
@@ -39,9 +40,9 @@ max_queries: {per_analyst: 200, period: 30d}
 // world is a party with three versions, and one whose publication did not end.
 type world struct {
 	*testing.T
-	dir    home.Dir
-	pass   keyring.Passphrase
-	helper string
+	dir     home.Dir
+	pass    keyring.Passphrase
+	helpers string
 }
 
 func newWorld(t *testing.T) *world {
@@ -117,14 +118,14 @@ func (w *world) config() home.Config {
 func (w *world) keys() *Keys {
 	w.Helper()
 	return &Keys{
-		Home: w.dir, Set: Options{Ring: w.ring(), Save: w.save, Helper: w.helper}, Tell: func(string) error { return nil },
+		Home: w.dir, Set: Options{Ring: w.ring(), Save: w.save, Helpers: w.helpers}, Tell: func(string) error { return nil },
 	}
 }
 
 // opens checks, as an agent that starts now would, that the keys of all versions are released, and gives the KEKs that wrap them.
 func (w *world) opens(when string) map[keystore.ID]bool {
 	w.Helper()
-	set, err := OpenSet(w.config(), Options{Ring: w.ring(), Helper: w.helper})
+	set, err := OpenSet(w.config(), Options{Ring: w.ring(), Helpers: w.helpers})
 	w.must(err)
 	defer set.Close()
 	s, err := dataset.Open(w.dir, w.config().Fingerprint, set)
@@ -208,7 +209,7 @@ func TestKilledAnywhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for n := 0; ; n++ {
 				w := newWorld(t)
-				w.helper = token.Helper
+				w.helpers = filepath.Dir(token.Helper)
 				if !w.killed(n, func(k *Keys) (*Report, error) { return change(t.Context(), k, n) }) {
 					if n < 6 {
 						t.Fatalf("only %d writes", n)
@@ -258,7 +259,7 @@ func (w *world) killed(n int, change func(*Keys) (*Report, error)) bool {
 func TestMove(t *testing.T) {
 	token := softhsm.New(t)
 	w := newWorld(t)
-	w.helper = token.Helper
+	w.helpers = filepath.Dir(token.Helper)
 	first := w.opens("before")
 	a, b := token.URI("a"), token.URI("b")
 	r, err := w.keys().Move(t.Context(), a, true)
@@ -310,7 +311,7 @@ func TestMove(t *testing.T) {
 func TestMoveToNowhere(t *testing.T) {
 	token := softhsm.New(t)
 	w := newWorld(t)
-	w.helper = token.Helper
+	w.helpers = filepath.Dir(token.Helper)
 	before := w.config()
 	token.Unplug(t)
 	for _, to := range []string{token.URI("a"), "pkcs11:token=x", "nonsense", "https://secret@host", "vault:"} {
@@ -351,7 +352,7 @@ func TestLyingStore(t *testing.T) {
 
 func TestBegin(t *testing.T) {
 	token := softhsm.New(t)
-	s := must(Open(token.URI("a"), Options{Helper: token.Helper}))
+	s := must(Open(token.URI("a"), Options{Helpers: filepath.Dir(token.Helper)}))
 	defer s.Close()
 	if err := Begin(t.Context(), s); err != nil {
 		t.Fatal(err)
@@ -359,4 +360,26 @@ func TestBegin(t *testing.T) {
 	if err := Begin(t.Context(), s); fault.ExitCode(err) != int(fault.Usage) {
 		t.Fatalf("a label of another party: %v", err)
 	}
+}
+
+// TestVaultRotation: where the server has versions of its key, rotating wraps everything under its newest.
+func TestVaultRotation(t *testing.T) {
+	b := bao.New(t)
+	w := newWorld(t)
+	w.helpers = filepath.Dir(must(bao.Program()))
+	if _, err := w.keys().Move(t.Context(), b.Key(t, "cordon", nil), true); err != nil {
+		t.Fatal(err)
+	}
+	w.opens("in Vault")
+	b.Post(t, "transit/keys/cordon/rotate", nil)
+	r, err := w.keys().Rotate(t.Context(), true)
+	if err != nil || r.Versions != 4 || len(r.Destroyed) != 0 || len(r.Notes) != 1 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	b.Post(t, "transit/keys/cordon/config", map[string]any{"min_decryption_version": 2})
+	w.opens("with the new version alone")
+	if r, err = w.keys().Move(t.Context(), Local, true); err != nil || r.Versions != 4 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	w.opens("back")
 }

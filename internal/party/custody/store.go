@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -15,6 +12,8 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/helper"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/kms"
 	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11"
 	"github.com/cordon-exchange/cordon/seal"
 )
@@ -33,8 +32,8 @@ type Options struct {
 	Ring *keyring.Keyring // required: unlocked
 	// Save stores a changed keyring durably. Default: it can't be changed.
 	Save func(*keyring.Keyring) error
-	// Helper is the path of cordon-pkcs11. Default: beside this program, else in the PATH.
-	Helper string
+	// Helpers is the folder of the helpers. Default: that of this program, else those of the PATH.
+	Helpers string
 }
 
 // Open opens the store that a name stands for: "local", or a URI. Nothing is asked of it yet: a token or server may be away.
@@ -46,13 +45,23 @@ func Open(name string, o Options) (Store, error) {
 		if _, err := pkcs11.Parse(name); err != nil {
 			return nil, err
 		}
-		helper, err := o.helper()
+		path, err := o.helper(pkcs11.Program)
 		if err != nil {
 			return nil, err
 		}
-		return pkcs11.New(pkcs11.Options{URI: name, Helper: helper})
+		return pkcs11.New(pkcs11.Options{URI: name, Helper: path})
 	}
-	return nil, fault.New(fault.Usage, "not the name of a key store: "+shortened(name), "write local, or a URI that begins with pkcs11:", nil)
+	if kms.Known(name) {
+		if _, err := kms.Parse(name); err != nil {
+			return nil, err
+		}
+		path, err := o.helper(kms.Program)
+		if err != nil {
+			return nil, err
+		}
+		return kms.New(kms.Options{URL: name, Helper: path})
+	}
+	return nil, fault.New(fault.Usage, "not the name of a key store: "+shortened(name), "write local, or a URI that begins with pkcs11:, vault:, awskms:, gcpkms: or azurekeyvault:", nil)
 }
 
 // shortened shows how a name begins: what stands behind could be a secret that does not belong there.
@@ -64,25 +73,12 @@ func shortened(name string) string {
 	return before + ":…"
 }
 
-func (o *Options) helper() (string, error) {
-	if o.Helper != "" {
-		return o.Helper, nil
+// helper finds a helper by its name.
+func (o *Options) helper(name string) (string, error) {
+	if o.Helpers != "" {
+		return filepath.Join(o.Helpers, name), nil
 	}
-	file := "cordon-pkcs11"
-	if runtime.GOOS == "windows" {
-		file += ".exe"
-	}
-	if self, err := os.Executable(); err == nil {
-		beside := filepath.Join(filepath.Dir(self), file)
-		if st, err := os.Stat(beside); err == nil && st.Mode().IsRegular() {
-			return beside, nil
-		}
-	}
-	path, err := exec.LookPath(file)
-	if err != nil {
-		return "", fault.New(fault.NoKey, "cordon-pkcs11 is not installed", "put it beside cordon, or into the PATH: it speaks to tokens", err)
-	}
-	return path, nil
+	return helper.Find(name)
 }
 
 // local is the keyring as a store whose KEKs change. Each change is stored before it counts.

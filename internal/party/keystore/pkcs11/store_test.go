@@ -2,7 +2,6 @@ package pkcs11
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -15,9 +14,10 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/need"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/helper"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/helper/wire"
 	"github.com/cordon-exchange/cordon/internal/party/keystore/keystoretest"
 	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/softhsm"
-	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/wire"
 	"github.com/cordon-exchange/cordon/seal"
 )
 
@@ -91,36 +91,13 @@ func TestTokenAway(t *testing.T) {
 	s.Close() // the next call starts a helper
 	k.Unplug(t)
 	for range 2 {
-		if key, err := s.Unwrap(t.Context(), name, w); key != nil || !errors.Is(err, ErrToken) || fault.Hint(err) == "" || errors.Is(err, keystore.ErrMissing) {
+		if key, err := s.Unwrap(t.Context(), name, w); key != nil || !errors.Is(err, helper.ErrAway) || fault.Hint(err) == "" || errors.Is(err, keystore.ErrMissing) {
 			t.Fatalf("away: %v", err)
 		}
 	}
 	k.Plug(t)
 	if _, err := s.Unwrap(t.Context(), name, w); err != nil {
 		t.Fatalf("back: %v", err)
-	}
-}
-
-// TestHelperKilled: the helper's end in mid-life costs nothing.
-func TestHelperKilled(t *testing.T) {
-	s := fresh(t, softhsm.New(t), "key")
-	w, err := s.Wrap(t.Context(), name, newKey(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.process.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Unwrap(t.Context(), name, w); err != nil {
-		t.Fatal(err)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := s.Unwrap(ended, name, w); err == nil {
-		t.Fatal("a call that was given up answered")
-	}
-	if _, err := s.Unwrap(t.Context(), name, w); err != nil {
-		t.Fatalf("after a call that was given up: %v", err)
 	}
 }
 
@@ -145,7 +122,7 @@ func TestPIN(t *testing.T) {
 	if err := os.Chmod(k.PINFile, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := opened(t, k, "key").KEKs(t.Context()); !errors.Is(err, ErrToken) || !strings.Contains(err.Error(), "others can read") {
+	if _, err := opened(t, k, "key").KEKs(t.Context()); !errors.Is(err, helper.ErrAway) || !strings.Contains(err.Error(), "others can read") {
 		t.Fatalf("PIN that others read: %v", err)
 	}
 	for _, text := range []string{"", "1\n2", strings.Repeat("1", 300)} {
@@ -172,7 +149,7 @@ func TestOtherFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Wrap(t.Context(), seal.KeyName{}, newKey(t)); !errors.Is(err, ErrToken) || fault.Hint(err) == "" {
+		if _, err := s.Wrap(t.Context(), seal.KeyName{}, newKey(t)); !errors.Is(err, helper.ErrAway) || fault.Hint(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -180,7 +157,7 @@ func TestOtherFaults(t *testing.T) {
 		t.Errorf("no key yet: %v", err)
 	}
 	k.Init(t, k.Label)
-	if _, err := opened(t, k, "key").KEKs(t.Context()); !errors.Is(err, ErrToken) || !strings.Contains(err.Error(), "several") {
+	if _, err := opened(t, k, "key").KEKs(t.Context()); !errors.Is(err, helper.ErrAway) || !strings.Contains(err.Error(), "several") {
 		t.Errorf("two tokens of one name: %v", err)
 	}
 }
@@ -242,7 +219,7 @@ func TestWeakKey(t *testing.T) {
 func TestURI(t *testing.T) {
 	good := "pkcs11:token=my%20token;object=cordon?module-path=/usr/lib/m.so&pin-source=file:/run/pin"
 	o, err := Parse(good)
-	if want := (wire.Open{Token: "my token", Object: "cordon", Module: "/usr/lib/m.so", PINFile: "/run/pin"}); err != nil || o != want {
+	if want := (wire.Token{Token: "my token", Object: "cordon", Module: "/usr/lib/m.so", PINFile: "/run/pin"}); err != nil || o != want {
 		t.Fatalf("%+v %v", o, err)
 	}
 	for name, bad := range map[string]string{
@@ -253,7 +230,7 @@ func TestURI(t *testing.T) {
 		"encoding": strings.Replace(good, "%20", "%2", 1), "zero byte": strings.Replace(good, "%20", "%00", 1), "long": good + strings.Repeat("x", 3000),
 		"long label": strings.Replace(good, "my", strings.Repeat("m", 40), 1), "program as PIN": strings.Replace(good, "file:/run/pin", "%7C/bin/x", 1),
 	} {
-		if o, err := Parse(bad); o != (wire.Open{}) || fault.ExitCode(err) != int(fault.Usage) || strings.Contains(err.Error(), "1234") {
+		if o, err := Parse(bad); o != (wire.Token{}) || fault.ExitCode(err) != int(fault.Usage) || strings.Contains(err.Error(), "1234") {
 			t.Errorf("%s: %+v %v", name, o, err)
 		}
 	}
@@ -264,7 +241,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("pkcs11:token=t;object=o?module-path=/m&pin-source=/p")
 	f.Fuzz(func(t *testing.T, s string) {
 		o, err := Parse(s)
-		if (err == nil) != (o != wire.Open{}) {
+		if (err == nil) != (o != wire.Token{}) {
 			t.Fatalf("%+v %v", o, err)
 		}
 		if err == nil && (!filepath.IsAbs(o.Module) || !filepath.IsAbs(o.PINFile) || o.Token == "" || o.Object == "" || strings.Contains(s, "pin-value")) {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
-	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/wire"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/helper/wire"
 )
 
 // Scheme of the URIs.
@@ -20,8 +20,8 @@ const (
 
 // Parse reads a URI in the form of RFC 7512: which token, which label of keys, which module, which file has the PIN. All are
 // required but the serial number. The PIN itself is never in it.
-func Parse(uri string) (wire.Open, error) {
-	var o wire.Open
+func Parse(uri string) (wire.Token, error) {
+	var o wire.Token
 	rest, ok := strings.CutPrefix(uri, Scheme)
 	if !ok || len(uri) > maxURI {
 		return o, malformed("it does not begin with " + Scheme)
@@ -29,20 +29,20 @@ func Parse(uri string) (wire.Open, error) {
 	path, query, _ := strings.Cut(rest, "?")
 	fields := map[string]*string{"token": &o.Token, "serial": &o.Serial, "object": &o.Object}
 	if err := attributes(path, ";", fields); err != nil {
-		return wire.Open{}, err
+		return wire.Token{}, err
 	}
 	var source string
 	if err := attributes(query, "&", map[string]*string{"module-path": &o.Module, "pin-source": &source}); err != nil {
-		return wire.Open{}, err
+		return wire.Token{}, err
 	}
 	o.PINFile = strings.TrimPrefix(source, "file:")
 	switch {
 	case o.Token == "" || o.Object == "" || len(o.Token) > maxLabel:
-		return wire.Open{}, malformed("it names no token= or no object=")
+		return wire.Token{}, malformed("it names no token= or no object=")
 	case !filepath.IsAbs(o.Module):
-		return wire.Open{}, malformed("module-path= is not the absolute path of the vendor's library")
+		return wire.Token{}, malformed("module-path= is not the absolute path of the vendor's library")
 	case !filepath.IsAbs(o.PINFile):
-		return wire.Open{}, malformed("pin-source= is not the absolute path of a file")
+		return wire.Token{}, malformed("pin-source= is not the absolute path of a file")
 	}
 	return o, nil
 }

@@ -42,7 +42,7 @@ func TestRefused(t *testing.T) {
 // FuzzRead: what is accepted is written back as the same bytes.
 func FuzzRead(f *testing.F) {
 	var b bytes.Buffer
-	_ = Write(&b, Request{Op: OpOpen, Open: &Open{Module: "/m", Token: "t", Object: "o", PINFile: "/p"}})
+	_ = Write(&b, Request{Op: OpOpen, Token: &Token{Module: "/m", Token: "t", Object: "o", PINFile: "/p"}})
 	f.Add(b.Bytes())
 	f.Add([]byte{0, 0, 0, 2, '{', '}'})
 	f.Fuzz(func(t *testing.T, src []byte) {

@@ -12,20 +12,20 @@ import (
 const MaxFrame = 64 << 10
 
 // ErrFrame says that the other side does not speak this protocol.
-var ErrFrame = errors.New("pkcs11: malformed frame")
+var ErrFrame = errors.New("helper: malformed frame")
 
 // What can be asked.
 const (
-	OpOpen    = "open"    // the module, the token, the session: once, first
-	OpList    = "list"    // ids of the token's KEKs, newest first
+	OpOpen    = "open"    // the token or the server: once, first
+	OpList    = "list"    // ids of the store's KEKs, the one that wraps first
 	OpRenew   = "renew"   // makes one
 	OpDestroy = "destroy" // one that is not the newest
 	OpWrap    = "wrap"    // under the newest
 	OpUnwrap  = "unwrap"
 )
 
-// Open names a token: as the URI does.
-type Open struct {
+// Token names a token: as its URI does.
+type Token struct {
 	Module  string `json:"module"` // path of the vendor's library
 	Token   string `json:"token"`
 	Serial  string `json:"serial,omitempty"`
@@ -35,26 +35,29 @@ type Open struct {
 
 // Request to a helper.
 type Request struct {
-	Op   string `json:"op"`
-	Open *Open  `json:"open,omitempty"`
-	ID   []byte `json:"id,omitempty"`
-	AAD  []byte `json:"aad,omitempty"`
-	Data []byte `json:"data,omitempty"` // wrap: 32 bytes; unwrap: nonce and ciphertext
+	Op    string `json:"op"`
+	Token *Token `json:"token,omitempty"` // open: a token
+	URL   string `json:"url,omitempty"`   // open: a server
+	ID    []byte `json:"id,omitempty"`
+	AAD   []byte `json:"aad,omitempty"`
+	Data  []byte `json:"data,omitempty"` // wrap: 32 bytes; unwrap: what stands behind the id
 }
 
 // Codes of failures: stable.
 const (
-	CodeMissing = "missing"    // no KEK of that id
-	CodeRefused = "refused"    // does not authenticate
-	CodeModule  = "module"     // the library does not load or start
-	CodeToken   = "token"      // no token of that name, or several
-	CodePINFile = "pin-file"   // can't be read, or others can read it
-	CodePIN     = "pin"        // wrong
-	CodeLocked  = "pin-locked" // too many wrong ones
-	CodeWeak    = "weak-key"   // a KEK could leave the token
-	CodeGone    = "gone"       // the token went away
-	CodeFailed  = "failed"     // anything else, with the token's own code
-	CodeUsage   = "usage"      // the request makes no sense
+	CodeMissing   = "missing"    // no KEK of that id
+	CodeRefused   = "refused"    // does not authenticate
+	CodeModule    = "module"     // the library does not load
+	CodeAway      = "away"       // no such token, or several; the server does not answer
+	CodePINFile   = "pin-file"   // can't be read, or others can read it
+	CodePIN       = "pin"        // wrong
+	CodeLocked    = "pin-locked" // too many wrong ones
+	CodeDenied    = "denied"     // the server refuses the credentials
+	CodeWeak      = "weak-key"   // a KEK could leave the store
+	CodeGone      = "gone"       // the token went away
+	CodeElsewhere = "elsewhere"  // the server's own tools do that
+	CodeFailed    = "failed"     // anything else
+	CodeUsage     = "usage"      // the request makes no sense
 )
 
 // Reply of a helper.

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package main
+package quiet
 
 import "golang.org/x/sys/unix"
 

@@ -1,4 +1,4 @@
-package pkcs11
+package helper
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/wire"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/helper/wire"
 )
 
 // callTime bounds one call: a token that is asked for a touch, or a network behind a module, may take seconds.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package quiet
 
 import (
 	"os"
@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// harden keeps PIN and keys out of core dumps, and gives back standard output under another number: what a module prints must
+// Begin keeps secrets out of core dumps, and gives back standard output under another number: what a library prints must
 // not get between the replies.
-func harden() (*os.File, error) {
+func Begin() (*os.File, error) {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return nil, err
 	}

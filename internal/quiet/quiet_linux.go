@@ -1,4 +1,4 @@
-package main
+package quiet
 
 import "golang.org/x/sys/unix"
 

@@ -1,8 +1,0 @@
-// Package wire is what an agent and its helper for tokens say to each other over the helper's standard input and output: one
-// request, one reply, each a length and strict JSON.
-//
-// Sees in clear: the version key of one call. Never sees: the token's PIN, its keys.
-// Trusts: nothing it reads: sizes are bounded, and what does not re-encode to the same bytes is refused.
-// If it fails: no key is wrapped or unwrapped. If it is wrong: a reply could be taken for another.
-// Spec: docs/spec/keyring.md, section 5.
-package wire
