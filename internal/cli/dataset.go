@@ -21,7 +21,7 @@ const maxPolicy = 1 << 20
 // NewDatasetCommand makes `cordon dataset` with its verbs.
 func NewDatasetCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "dataset", Short: "Publish data sets, sealed, and retire them"}
-	cmd.AddCommand(newDatasetPublish(), newDatasetList(), newDatasetRetire())
+	cmd.AddCommand(newDatasetPublish(), newDatasetList(), newDatasetRekey(), newDatasetRetire())
 	return cmd
 }
 
@@ -96,11 +96,13 @@ func datasetPublish(cmd *cobra.Command, file string, f publishFlags) error {
 	if err != nil {
 		return err
 	}
-	return show(cmd, &f.agentFlags, d, func(w io.Writer, d *api.Dataset) error {
-		_, err := fmt.Fprintf(w, "published %s.%s version %s\n  rows    %d\n  sealed  %d bytes\n  offer   %s\n",
-			d.Owner.Name, d.Name, d.Version, d.Rows, d.Bytes, d.Offer)
-		return errors.Join(err, writeNotes(w, d.Notes))
-	})
+	return show(cmd, &f.agentFlags, d, writePublished)
+}
+
+func writePublished(w io.Writer, d *api.Dataset) error {
+	_, err := fmt.Fprintf(w, "published %s.%s version %s\n  rows    %d\n  sealed  %d bytes\n  offer   %s\n",
+		d.Owner.Name, d.Name, d.Version, d.Rows, d.Bytes, d.Offer)
+	return errors.Join(err, writeNotes(w, d.Notes))
 }
 
 // writeNotes prints what the party should know.
@@ -207,6 +209,38 @@ Exit codes: 0 done, 2 usage, 3 no such party, 7 agent or exchange do not answer.
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&in.Of, "of", "", "name or fingerprint of another party")
+	return cmd
+}
+
+func newDatasetRekey() *cobra.Command {
+	var f agentFlags
+	var in api.Retire
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "rekey NAME",
+		Short: "Publish the newest version of a data set anew, under other keys",
+		Long: `Publish the newest version of a data set anew, under other keys for every column, and
+retire the one before. Its sealed file is fetched and opened in the agent's memory; rows,
+schema and policy stay the same. Contracts over the version before, and pools with it, are
+to be made anew. An enclave that was broken into keeps what it was given of the old one.
+
+Exit codes: 0 done, 2 usage, 3 no such data set on offer, 4 what lies in the lake is not
+what was published, 5 its keys do not open, 7 agent or exchange do not answer, 8 disk full.`,
+		Example: `  cordon dataset rekey strikes --home ./delta`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.Name = args[0]
+			p := &progress{w: cmd.ErrOrStderr(), quiet: quiet}
+			d, err := stream[api.Dataset](cmd.Context(), &f, api.PathRekey, in, p.publishing)
+			p.end()
+			if err != nil {
+				return err
+			}
+			return show(cmd, &f, d, writePublished)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&quiet, "quiet", false, "show no progress")
 	return cmd
 }
 

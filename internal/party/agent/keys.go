@@ -17,6 +17,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/internal/party/recovery"
 )
 
@@ -145,6 +146,28 @@ func (a *Agent) destroyKeys(ctx context.Context, in *api.KeyDestroy) (*api.KeyDe
 		"once 'cordon key rotate --destroy-old' has destroyed that key encryption key, what they keep opens nothing",
 		"enclaves that were given column keys before have ended; results that left stay with who received them")
 	return out, nil
+}
+
+// rekey publishes the newest version under other keys, then retires it: between the two both are on offer, and none is lost.
+func (a *Agent) rekey(ctx context.Context, in *api.Retire, tell func(api.Progress)) (*api.Dataset, error) {
+	old, o, err := a.publish.Rekey(ctx, in.Name, func(p publish.Progress) {
+		if p.Note == "" {
+			tell(api.Progress{Stage: p.Stage, Rows: p.Rows, Bytes: p.Bytes, Total: p.Total})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	version := old.Offer.Body().Version
+	if _, err := a.desk.Retire(ctx, in.Name, version); err != nil {
+		return nil, fmt.Errorf("version %s is published; version %s is still to be retired: %w", o.Body().Version, version, err)
+	}
+	notes := []string{"version " + version + " is retired: contracts over it, and pools with it, are to be made anew",
+		"'cordon key destroy " + in.Name + " " + version + "' destroys its keys"}
+	a.opt.Log.Info("rekeyed", "dataset", in.Name, "version", o.Body().Version, "retired", version)
+	d := a.datasetOf(ctx, o, false)
+	d.Notes = notes
+	return &d, nil
 }
 
 func (a *Agent) version(name, version string) (dataset.Published, error) {

@@ -12,6 +12,7 @@ const (
 	PathStatus          = "/v1/status"
 	PathPublish         = "/v1/datasets/publish" // streams Progress
 	PathDatasets        = "/v1/datasets/list"
+	PathRekey           = "/v1/datasets/rekey" // streams Progress
 	PathRetire          = "/v1/datasets/retire"
 	PathPoolPropose     = "/v1/pools/propose"
 	PathPoolSign        = "/v1/pools/sign"

@@ -73,6 +73,15 @@ func (s *Store) first(ctx context.Context, dataset string, c Contents) (statemen
 	return "", nil
 }
 
+// HasContents reports whether a version has these contents, as far as its mark tells.
+func (s *Store) HasContents(ctx context.Context, offer statement.Digest, c Contents) (bool, error) {
+	p, ok := s.Get(offer)
+	if !ok {
+		return false, nil
+	}
+	return s.has(ctx, &p, c)
+}
+
 // has compares with a version. One that was published before marks were kept has none, nor has one whose keys were destroyed: they count as others.
 func (s *Store) has(ctx context.Context, p *Published, c Contents) (bool, error) {
 	o := p.Offer.Body()

@@ -1,7 +1,10 @@
 package partytest
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -139,6 +142,17 @@ func matches(e *statement.Envelope, q client.Query) bool {
 		return err == nil && (q.Name == "" || b.Name == q.Name) && q.Pending == (len(e.Signatures) < len(b.Members))
 	}
 	return true
+}
+
+// OpenObject gives what PutObject took.
+func (x *Exchange) OpenObject(_ context.Context, path string, offset, length int64) (io.ReadCloser, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	b, ok := x.Objects[path]
+	if !ok || x.Down != nil {
+		return nil, errors.Join(fmt.Errorf("no object %s", path), x.Down)
+	}
+	return io.NopCloser(io.NewSectionReader(bytes.NewReader(b), offset, length)), nil
 }
 
 // PutObject reads the upload to its end.

@@ -24,10 +24,10 @@ type contents struct {
 	sum     [4]uint64
 }
 
-func contentsOf(cols []column, p *policy.Policy) *contents {
+func contentsOf(cols []column, p *policy.Policy, numbered string) *contents {
 	c := &contents{}
 	for i := range cols {
-		if cols[i].from != rowID && p.HasRole(cols[i].Name) {
+		if cols[i].from != rowID && cols[i].Name != numbered && p.HasRole(cols[i].Name) {
 			c.columns = append(c.columns, i)
 		}
 	}

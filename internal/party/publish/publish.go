@@ -20,6 +20,7 @@ import (
 // Exchange is what publishing asks of the exchange's client.
 type Exchange interface {
 	PutObject(ctx context.Context, path string, u client.Upload) error
+	OpenObject(ctx context.Context, path string, offset, length int64) (io.ReadCloser, error)
 	PostStatement(ctx context.Context, e *statement.Envelope) (statement.Digest, error)
 }
 
@@ -53,7 +54,11 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 	if same && !r.EvenIfUnchanged {
 		return p.finish(ctx, newest, t)
 	}
-	id := dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: r.Dataset, Version: r.Version}
+	return p.offerTable(ctx, dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: r.Dataset, Version: r.Version}, t, tell)
+}
+
+// offerTable seals a table under fresh keys and offers it.
+func (p *Publisher) offerTable(ctx context.Context, id dataset.ID, t *Table, tell func(Progress)) (*statement.Verified[statement.Offer], error) {
 	var names []string
 	for _, c := range t.Schema {
 		names = append(names, c.Name)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/tabular"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/result"
 	"github.com/cordon-exchange/cordon/statement"
@@ -22,6 +23,16 @@ type Request struct {
 	RowID   string   // name of an added column that numbers the rows from 1
 
 	EvenIfUnchanged bool // publish rows that the newest version has already
+
+	plain    []byte // instead of Path: a Parquet file in memory
+	numbered string // a column of it that publishing had added once: RowID
+}
+
+func (r *Request) open() (tabular.Reader, error) {
+	if r.plain != nil {
+		return tabular.OpenParquet(r.plain)
+	}
+	return tabular.Open(r.Path)
 }
 
 // Typed gives a published column a type.

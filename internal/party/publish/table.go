@@ -69,7 +69,7 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 	if err := p.Validate(schemaOf(cols)); err != nil {
 		return nil, policyFault(err)
 	}
-	src, err := tabular.Open(r.Path)
+	src, err := r.open()
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 	if st, err := os.Stat(r.Path); err == nil {
 		tell = withTotal(tell, st.Size())
 	}
-	w, err := newWriter(cols, contentsOf(cols, p))
+	w, err := newWriter(cols, contentsOf(cols, p, r.numbered))
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func withTotal(tell func(Progress), total int64) func(Progress) {
 
 // decideColumns opens the file once to learn its columns, and reads all of it if types must be inferred.
 func decideColumns(ctx context.Context, r *Request, p *policy.Policy, tell func(Progress)) ([]column, *selection, error) {
-	src, err := tabular.Open(r.Path)
+	src, err := r.open()
 	if err != nil {
 		return nil, nil, err
 	}

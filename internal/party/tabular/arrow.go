@@ -1,6 +1,7 @@
 package tabular
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,10 +32,23 @@ type arrowReader struct {
 
 const batchRows = 1 << 14
 
-func openParquet(f *os.File) (r Reader, err error) {
-	defer guard("Parquet file", &err)
+func openParquet(f *os.File) (Reader, error) {
 	count := &countingFile{File: f}
-	pf, err := file.NewParquetReader(count, file.WithReadProps(parquet.NewReaderProperties(memory.DefaultAllocator)))
+	return readParquet(count, count.total)
+}
+
+// OpenParquet reads a Parquet file that is in memory.
+func OpenParquet(b []byte) (Reader, error) {
+	r, err := readParquet(bytes.NewReader(b), func() int64 { return int64(len(b)) })
+	if err != nil {
+		return nil, malformed(err)
+	}
+	return r, nil
+}
+
+func readParquet(src parquet.ReaderAtSeeker, read func() int64) (r Reader, err error) {
+	defer guard("Parquet file", &err)
+	pf, err := file.NewParquetReader(src, file.WithReadProps(parquet.NewReaderProperties(memory.DefaultAllocator)))
 	if err != nil {
 		return nil, errors.New("malformed Parquet file: cut short, or its footer is damaged")
 	}
@@ -47,7 +61,7 @@ func openParquet(f *os.File) (r Reader, err error) {
 		return nil, errors.New("malformed Parquet file: its columns can't be read")
 	}
 	out := &arrowReader{
-		format: "Parquet file", next: rr.Read, read: count.total,
+		format: "Parquet file", next: rr.Read, read: read,
 		close: func() error { rr.Release(); return pf.Close() },
 	}
 	return out, out.schema(rr.Schema())

@@ -1,0 +1,103 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/pme"
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Rekey opens the newest version of a data set, in memory, and publishes it anew: other keys for every column, the same rows, schema
+// and policy. The caller retires the version that it replaces.
+func (p *Publisher) Rekey(ctx context.Context, name string, tell func(Progress)) (old dataset.Published, o *statement.Verified[statement.Offer], err error) {
+	old, ok := p.Store.Latest(name)
+	if !ok {
+		return old, nil, input("no version of this data set is on offer", "see 'cordon dataset list'")
+	}
+	plain, err := p.open(ctx, old.Offer, tell)
+	if err != nil {
+		return old, nil, err
+	}
+	defer clear(plain)
+	t, err := p.again(ctx, &old, plain, tell)
+	if err != nil {
+		return old, nil, err
+	}
+	defer t.Wipe()
+	id := dataset.ID{Owner: p.Signer.Public().Fingerprint(), Dataset: name, Version: p.Store.NextVersion(name)}
+	o, err = p.offerTable(ctx, id, t, tell)
+	return old, o, err
+}
+
+// open fetches the sealed file and decrypts it: each of its modules authenticates under the keys that were committed to.
+func (p *Publisher) open(ctx context.Context, v *statement.Verified[statement.Offer], tell func(Progress)) ([]byte, error) {
+	o := v.Body()
+	if len(o.Files) != 1 {
+		return nil, fault.New(fault.Input, "the version has several files", "publish its table again", nil)
+	}
+	f := o.Files[0]
+	var names []string
+	for _, c := range o.Schema {
+		names = append(names, c.Name)
+	}
+	keys, err := p.Store.Release(ctx, v.Digest(), names)
+	if err != nil {
+		return nil, err
+	}
+	opt := pme.OpenOptions{Keys: pme.Keys{Footer: keys.Footer, Columns: map[string][]byte{}}, AADPrefix: []byte(f.AADPrefix), Columns: names}
+	defer clear(keys.Footer)
+	for _, k := range keys.Column {
+		opt.Keys.Columns[k.Column] = k.Key
+		defer clear(k.Key)
+	}
+	sealed, err := p.fetch(ctx, f, tell)
+	if err != nil {
+		return nil, err
+	}
+	plain, _, err := pme.OpenStrict(ctx, bytes.NewReader(sealed), int64(len(sealed)), opt)
+	if err != nil {
+		return nil, fault.New(fault.Untrusted, "what lies in the lake is not what was published", "publish the table again", err)
+	}
+	return plain, nil
+}
+
+func (p *Publisher) fetch(ctx context.Context, f statement.File, tell func(Progress)) ([]byte, error) {
+	r, err := p.Exchange.OpenObject(ctx, f.Object, 0, f.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	sealed, err := io.ReadAll(io.LimitReader(r, f.Bytes))
+	if err == nil && int64(len(sealed)) != f.Bytes {
+		err = fault.New(fault.Untrusted, "the lake gives fewer bytes than were published", "publish the table again", nil)
+	}
+	tell(Progress{Stage: "fetch", Rows: f.Rows, Bytes: int64(len(sealed)), Total: f.Bytes})
+	return sealed, err
+}
+
+// again reads the table as publishing did. Whether one of its columns is a numbering that publishing had added, the mark of its
+// contents tells: the new version's has to be of the same contents.
+func (p *Publisher) again(ctx context.Context, old *dataset.Published, plain []byte, tell func(Progress)) (*Table, error) {
+	o := old.Offer.Body()
+	r := Request{Dataset: o.Dataset, Policy: []byte(o.Policy), plain: plain}
+	for _, c := range o.Schema {
+		r.Schema = append(r.Schema, Typed{Column: c.Name, Type: policy.Type(c.Type), NotNull: !c.Nullable})
+	}
+	t, err := Read(ctx, r, tell)
+	if err != nil {
+		return nil, errors.Join(errors.New("publish: a version that was published does not fit its own policy"), err)
+	}
+	same, err := p.Store.HasContents(ctx, old.Offer.Digest(), t.contents)
+	if err != nil || same || !old.Policy.RowsAreUnits() {
+		return t, err
+	}
+	t.Wipe()
+	r.numbered = old.Policy.UnitColumn()
+	return Read(ctx, r, tell)
+}
