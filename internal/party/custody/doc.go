@@ -4,5 +4,5 @@
 // Sees in clear: version keys, for the time of one re-wrapping; the keyring. Never sees: column keys, values.
 // Trusts: the keyring, the home folder, and the stores that it opens, each only for what it wrapped itself.
 // If it fails: the keys stay as they were, and all versions open. If it is wrong: a version key is lost, or stays wrapped by a key that was to go.
-// Spec: docs/spec/keyring.md, sections 4 to 6.
+// Spec: docs/spec/key-stores.md, sections 2 and 6.
 package custody

@@ -4,5 +4,5 @@
 // Sees in clear: version keys, for the time of a call. Never sees: the token's PIN, its keys, values.
 // Trusts: the helper beside the program, the module that the URI names, the token.
 // If it fails: no key is released, and the agent goes on. If it is wrong: a version key could be opened under another name.
-// Spec: docs/spec/keyring.md, section 5. Why a helper: docs/decisions/040-token-helper.md.
+// Spec: docs/spec/key-stores.md, section 3. Why a helper: docs/decisions/040-helpers.md.
 package pkcs11
