@@ -54,9 +54,11 @@ The signing key is the party's identity: its fingerprint is what others pin. Wit
 --offline-root it goes into a file of its own, for a medium that you put away, and the
 keyring gets an online key that it certifies: see 'cordon party rotate-key'.
 
---key-store says where the keys of data sets are wrapped: local, in that keyring, or a
-token: pkcs11:token=LABEL;object=LABEL?module-path=FILE&pin-source=FILE makes a key
-inside it that never leaves it. The PIN is read from its file alone.
+--key-store says where the keys of data sets are wrapped: local, in that keyring; a token:
+pkcs11:token=LABEL;object=LABEL?module-path=FILE&pin-source=FILE makes a key inside it
+that never leaves it; or a server's key: vault://HOST/ENGINE/KEY?token-file=FILE,
+awskms://, gcpkms://, azurekeyvault:// (docs/spec/key-stores.md says what is untested).
+PINs and tokens are read from their files alone.
 
 Exit codes: 0 done, 2 usage, 3 the token's module does not load, 5 unusable passphrase
 or PIN, 7 the key store does not answer, 8 the folder can't be written.`,

@@ -163,3 +163,17 @@ func TestBind(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestVaultSize: an answer is read only as far as one can be.
+func TestVaultSize(t *testing.T) {
+	l := newLiar(t)
+	s, err := open(t.Context(), l.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.answer = `{"data":{"plaintext":"` + base64.StdEncoding.EncodeToString(bind([]byte("name"), make([]byte, versionKeySize))) + `"}` + strings.Repeat(" ", maxAnswer) + `}`
+	r, err := s.serve(t.Context(), &wire.Request{Op: wire.OpUnwrap, ID: s.id, AAD: []byte("name"), Data: []byte("vault:v1:" + strings.Repeat("A", 124))})
+	if got := code(t, r, err); got != wire.CodeAway {
+		t.Fatalf("%q", got)
+	}
+}

@@ -2,9 +2,11 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -33,6 +35,12 @@ func TestRefused(t *testing.T) {
 		if err := Read(bytes.NewReader(src), &got); !errors.Is(err, ErrFrame) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	// One byte too many, and all of them there.
+	long := []byte(`{"op":"` + strings.Repeat("x", MaxFrame+1-len(`{"op":""}`)) + `"}`)
+	var got Request
+	if err := Read(bytes.NewReader(append(binary.BigEndian.AppendUint32(nil, uint32(len(long))), long...)), &got); !errors.Is(err, ErrFrame) || len(long) != MaxFrame+1 {
+		t.Errorf("one byte too many: %v", err)
 	}
 	if err := Write(io.Discard, Request{Data: make([]byte, MaxFrame)}); !errors.Is(err, ErrFrame) {
 		t.Errorf("too large to send: %v", err)
