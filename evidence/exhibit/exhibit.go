@@ -224,7 +224,7 @@ func (f *Finding) Genuine() bool {
 	return errors.Is(f.Err, stage.Debug) || errors.Is(f.Err, stage.TCBStatus) || errors.Is(f.Err, stage.TCBNoLevel)
 }
 
-// build names a measured program (docs/spec/evidence.md, section 8.2).
+// build names a measured program (docs/spec/evidence.md, section 9).
 func build(kind string, measured ...[]byte) statement.Digest {
 	return statement.LabelledSum("cordon/build/"+kind+"/v1", measured...)
 }

@@ -15,7 +15,7 @@ import (
 // stageHost is the operator's word on whose machine it is, and that it is about this very quote.
 const stageHost stage.Error = "operator"
 
-// host is what an operator says of a quote (docs/spec/evidence.md, section 8.1).
+// host is what an operator says of a quote (docs/spec/evidence.md, section 9).
 type host struct {
 	kind   string
 	report simulated.Report // of the same form
@@ -84,7 +84,7 @@ func bound(data, in []byte) bool {
 	return bytes.Equal(in, data) || bytes.Equal(in, sum[:])
 }
 
-// softQuote is a quote of a TPM in software (docs/spec/evidence.md, section 8.3).
+// softQuote is a quote of a TPM in software (docs/spec/evidence.md, section 9).
 type softQuote struct {
 	Message   []byte         `json:"message"`
 	Signature []byte         `json:"signature"`

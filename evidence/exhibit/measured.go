@@ -11,7 +11,7 @@ import (
 	"github.com/cordon-exchange/cordon/evidence/tpm"
 )
 
-// measured is the program that evidence says it is of: as contracts name builds (docs/spec/evidence.md, section 8.2), and as the
+// measured is the program that evidence says it is of: as contracts name builds (docs/spec/evidence.md, section 9), and as the
 // hardware does. What a kind does not say is empty. It proves nothing.
 func measured(e *Exhibit) (digest, raw string) {
 	switch e.Kind {

@@ -484,3 +484,34 @@ func FuzzPut(f *testing.F) {
 		}
 	})
 }
+
+// TestHeld: a verifier's look-up gives what is current, nothing where there is none, and an error where what is kept was changed.
+func TestHeld(t *testing.T) {
+	c := cache(t, Anchors{})
+	at := sgxTime
+	held := c.Held(func() time.Time { return at })
+	quote := file(t, "sgx/automata-a.quote.bin")
+	want := func(what string, n int, bad bool) {
+		t.Helper()
+		if list, err := held(dcap.KindSGX, quote); len(list) != n || (err != nil) != bad {
+			t.Errorf("%s: %d held, %v", what, len(list), err)
+		}
+	}
+	want("empty", 0, false)
+	if _, err := c.Put(sgxSource(t), at); err != nil {
+		t.Fatal(err)
+	}
+	want("kept", 1, false)
+	at = at.AddDate(0, 2, 0)
+	want("stale", 0, false)
+	at = sgxTime
+	if err := os.WriteFile(filepath.Join(c.dir, sgx.file()), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want("damaged", 0, true)
+	for _, kind := range []string{"snp", "nitro"} {
+		if list, err := held(kind, quote); list != nil || err != nil {
+			t.Errorf("%s: %d, %v", kind, len(list), err)
+		}
+	}
+}

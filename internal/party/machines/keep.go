@@ -18,7 +18,7 @@ const Format = "cordon-kept-evidence/1"
 
 const (
 	prefix  = "evidence-"
-	maxKept = 8 << 20 // bytes of a file
+	maxKept = 8<<20 + 4096 // bytes of a file: a message with evidence has 8 MiB at most
 )
 
 // kept is evidence that a job ran on.
