@@ -18,6 +18,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/agent"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/internal/party/collateral"
 	"github.com/cordon-exchange/cordon/internal/party/custody"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
@@ -335,7 +336,11 @@ func partyServe(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	known, err := verifiers(nil)
+	cache, err := collateral.Open(dir, collateral.Anchors{})
+	if err != nil {
+		return err
+	}
+	known, err := verifiers(cache.Held(time.Now)) // what the home holds must accept too
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Held gives what is kept, and current, for the machine that a quote says it is of, as evidence of its kind brings endorsements
-// (docs/spec/evidence.md, section 9): for verifiers, which do not dial. Nothing kept, or nothing current, is nothing held; what is
+// (docs/spec/evidence.md, section 8.2): for verifiers, which do not dial. Nothing kept, or nothing current, is nothing held; what is
 // there and can't be used is an error. now is the reader's clock.
 func (c *Cache) Held(now func() time.Time) func(kind string, quote []byte) ([][]byte, error) {
 	return func(kind string, quote []byte) (out [][]byte, err error) {
