@@ -158,6 +158,17 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}
 }
 
+// An answer to one command is nothing more than that.
+func TestLongAnswer(t *testing.T) {
+	key := answer(0x8002, 0, concat(u32(0x80000000), u32(4), u16(2), []byte{1, 2}))
+	if _, err := tpm.New(&canned{answer: key}).NewKey(); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := tpm.New(&canned{answer: append(key, 0)}).NewKey(); !errors.Is(err, tpm.ErrAnswer) || k != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
 // FuzzAnswer: whatever a TPM says, there is a value or an error.
 func FuzzAnswer(f *testing.F) {
 	f.Add(answer(0x8001, 0, concat(u32(7), u32(1), u16(0xb), []byte{3, 0, 8, 0}, u32(1), u16(32), make([]byte, 32))))

@@ -78,6 +78,7 @@ func TestNothingBesideTheEnclave(t *testing.T) {
 		"truncated":        {good, with(same)[:100]},
 		"no kernel":        {nil, with(same)},
 		"not a kernel":     {make([]byte, minimalImage), with(same)},
+		"another magic":    {bytes.Replace(good, []byte(bootMagic), []byte("HdrX"), 1), with(same)},
 		"no release":       {kernelOf(""), with(same)},
 		"release unended":  {kernelOf(string(bytes.Repeat([]byte("x"), 200))), with(same)},
 		"release beyond":   {kernelOf("6.1 x")[:minimalImage-1], with(same)},
