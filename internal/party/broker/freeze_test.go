@@ -51,6 +51,47 @@ func TestFrozen(t *testing.T) {
 	w.whole()
 }
 
+// TestFrozenByTheMark: the mark alone stops, where the entry could not be written.
+func TestFrozenByTheMark(t *testing.T) {
+	w := newWorld(t, nil)
+	if err := w.home.SetFreeze("an advisory", w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.wantHelloRefused(CodeFrozen)
+	if err := w.home.SetFreeze("", w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.whole()
+}
+
+// TestFreezeWithoutAnEntry: where the ledger can't be written, the mark stops releases all the same.
+func TestFreezeWithoutAnEntry(t *testing.T) {
+	w := newWorld(t, nil)
+	if err := w.ledger.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := freeze.Set(context.Background(), w.home, w.ledger, "an advisory", w.now); err == nil {
+		t.Fatal("a closed ledger took an entry")
+	}
+	if f, err := w.home.Freeze(); err != nil || !f.Frozen {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+// TestFrozenByTheLedger: a home with the mark of before, as a backup has it, is frozen all the same.
+func TestFrozenByTheLedger(t *testing.T) {
+	w := newWorld(t, nil)
+	w.setFreeze("an advisory")
+	if err := w.home.SetFreeze("", w.now); err != nil {
+		t.Fatal(err)
+	}
+	w.wantHelloRefused(CodeFrozen)
+	w.restart(must(os.ReadFile(w.ledgerFile())))
+	w.wantHelloRefused(CodeFrozen)
+	w.setFreeze("")
+	w.whole()
+}
+
 // TestFrozenBetweenReadyAndRelease: a party that was ready keeps its key.
 func TestFrozenBetweenReadyAndRelease(t *testing.T) {
 	w := newWorld(t, nil)

@@ -169,7 +169,7 @@ func (b *Broker) releasable(a *ledger.Accounts, m *matter, ready, ev statement.D
 	if err := b.abreast(); err != nil {
 		return err
 	}
-	if err := b.unfrozen(); err != nil {
+	if err := b.unfrozenBy(a); err != nil {
 		return err
 	}
 	if grant, _ := a.Grant(m.contract.Digest()); grant != m.grant.Digest() {

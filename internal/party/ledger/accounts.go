@@ -26,6 +26,7 @@ type Accounts struct {
 	charges    []charge
 	budgets    map[string][]account.Event // by data set, all its versions together
 	refusals   map[refused]int
+	frozen     bool // the party stopped its releases, and did not let them go on
 }
 
 type charge struct {
@@ -131,6 +132,8 @@ func (a *Accounts) apply(e *Entry) {
 			j.last = *e
 			a.refusals[refused{e.AtMS / dayMS, e.Contract != ""}]++
 		}
+	case KindFreeze, KindThaw:
+		a.frozen = e.Kind == KindFreeze
 	case KindOfficers:
 		a.officers = e.About
 	case KindRepair:
@@ -151,6 +154,9 @@ func (a *Accounts) apply(e *Entry) {
 		a.close(e)
 	}
 }
+
+// Frozen reports whether the party stopped its releases and has not let them go on.
+func (a *Accounts) Frozen() bool { return a.frozen }
 
 // repair takes everything as said that lost entries may have said: no grant from before is in force, for its revocation may be lost.
 func (a *Accounts) repair(e *Entry) {

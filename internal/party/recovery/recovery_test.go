@@ -108,7 +108,7 @@ func TestAnyTwoRecover(t *testing.T) {
 			}
 			return err
 		}))
-		want := []string{"config.json", "datasets/strikes/1/keys.json", "grants/aa.json", "heads/x.json", "pools/bb.json"}
+		want := []string{"config.json", "datasets/strikes/1/keys.json", "freeze.json", "grants/aa.json", "heads/x.json", "pools/bb.json"}
 		if slices.Sort(files); !slices.Equal(files, want) {
 			t.Fatalf("files %v", files)
 		}
