@@ -47,6 +47,7 @@ demo-check: deps
 	$(BIN)/democheck -csv examples/birdstrikes/birdstrikes.csv -out out -tamper
 
 test: build
+	@scripts/deps-vm || [ "$$CORDON_REQUIRE_ALL" != 1 ]
 	$(GO) test -timeout 20m ./...
 
 bench: build

@@ -15,13 +15,10 @@ type Machines struct {
 }
 
 // NewMachines measures the image that a folder holds and checks that this machine has what starts it. The error names what is missing,
-// and the cure. What machines of a host that was killed left behind is removed.
+// and the cure.
 func NewMachines(ctx context.Context, folder string) (*Machines, error) {
 	tools, err := machine.FindTools(ctx)
 	if err != nil {
-		return nil, err
-	}
-	if err := machine.Sweep(); err != nil {
 		return nil, err
 	}
 	image, err := machine.LoadImage(folder)

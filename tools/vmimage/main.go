@@ -1,5 +1,3 @@
-// Command vmimage makes the image of a virtual machine whose only process is the enclave, and says how it is measured. It needs no root
-// and installs nothing.
 package main
 
 import (

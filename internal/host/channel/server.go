@@ -35,7 +35,7 @@ func Serve(ctx context.Context, conn net.Conn, b Backend) error {
 			MaxReceiveBufferPerStream: wire.StreamWindow,
 		},
 		MaxHeaderBytes:    wire.MaxSmall,
-		ReadHeaderTimeout: 30 * time.Second, // an enclave speaks at once
+		ReadHeaderTimeout: speakTime,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          log.New(io.Discard, "", 0), // it would quote what the enclave sent
 	}
@@ -50,6 +50,10 @@ func Serve(ctx context.Context, conn net.Conn, b Backend) error {
 	}
 	return fmt.Errorf("channel: %w", err)
 }
+
+// speakTime is how long an enclave may take until its first request. A process takes milliseconds; a machine whose processor is translated
+// takes 20 seconds, on a busy host a minute.
+const speakTime = 3 * time.Minute
 
 // server bounds what one enclave can ask for and send out in total.
 type server struct {

@@ -98,6 +98,8 @@ type Tools struct {
 	Version   string // of QEMU
 	// Accel is kvm where the processor itself runs machines, else tcg: QEMU then translates every instruction, which is slow.
 	Accel string
+
+	groups []uint32 // that a machine run by nobody needs to use KVM
 }
 
 // Values of Tools.Accel.

@@ -2,7 +2,6 @@ package machine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -27,7 +26,7 @@ type Enclave struct {
 	conn net.Conn
 	qemu *child.Child
 	tpm  *child.Child
-	over chan struct{} // closed once both are gone, and their files
+	over chan struct{} // closed once both are gone
 }
 
 // Start starts a machine and its TPM. It returns once both programs run; the channel opens when the machine has booted. ctx bounds the
@@ -36,15 +35,15 @@ func Start(ctx context.Context, o Options) (_ *Enclave, err error) {
 	if !o.valid() {
 		return nil, errOptions
 	}
-	f, err := newFolder()
+	state, err := memory("tpm-state")
 	if err != nil {
 		return nil, err
 	}
+	defer state.Close()
 	e := &Enclave{o: o, over: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			e.abandon()
-			err = errors.Join(err, f.remove())
 		}
 	}()
 	control, err := pair()
@@ -57,16 +56,16 @@ func Start(ctx context.Context, o Options) (_ *Enclave, err error) {
 		return nil, err
 	}
 	defer channel.close()
-	if e.tpm, err = child.Start(ctx, o.tpmCommand(f.path, control.theirs), (*exec.Cmd).Start); err != nil {
+	if e.tpm, err = child.Start(ctx, o.tpmCommand(control.theirs, state), (*exec.Cmd).Start); err != nil {
 		return nil, fmt.Errorf("machine: %s: %w", swtpmProgram, err)
 	}
-	if e.qemu, err = child.Start(ctx, o.qemuCommand(f.path, control.ours, channel.theirs), (*exec.Cmd).Start); err != nil {
+	if e.qemu, err = child.Start(ctx, o.qemuCommand(control.ours, channel.theirs), (*exec.Cmd).Start); err != nil {
 		return nil, fmt.Errorf("machine: %s: %w", qemuProgram, err)
 	}
 	if e.conn, err = net.FileConn(channel.ours); err != nil {
 		return nil, err
 	}
-	go e.clean(f)
+	go e.clean()
 	return e, nil
 }
 
@@ -80,14 +79,13 @@ func (e *Enclave) abandon() {
 	}
 }
 
-// clean ends the TPM with its machine, or the machine with its TPM, and removes the TPM's state.
-func (e *Enclave) clean(f *folder) {
+// clean ends the TPM with its machine, or the machine with its TPM.
+func (e *Enclave) clean() {
 	select {
 	case <-e.qemu.Ended():
 	case <-e.tpm.Ended():
 	}
 	e.abandon()
-	_ = f.remove() // what is left, Sweep finds
 	close(e.over)
 }
 
@@ -116,20 +114,20 @@ func (s *sockets) close() {
 // Descriptors of a child's own files, in the order of ExtraFiles.
 const firstExtra = 3
 
-// tpmCommand describes the TPM: its state is in folder, and goes with it.
-func (o Options) tpmCommand(folder string, control *os.File) *exec.Cmd {
+// tpmCommand describes the TPM: its state is memory, and goes with it.
+func (o Options) tpmCommand(control, state *os.File) *exec.Cmd {
 	cmd := exec.Command(o.Tools.TPM, "socket", "--tpm2",
-		"--tpmstate", "dir="+folder,
+		"--tpmstate", "backend-uri=file:///proc/self/fd/"+strconv.Itoa(firstExtra+1),
 		"--ctrl", "type=unixio,clientfd="+strconv.Itoa(firstExtra),
 		"--terminate",
 		"--seccomp", "action=kill",
 		"--log", "level=0",
 	)
-	return o.alone(cmd, folder, control)
+	return o.alone(cmd, control, state)
 }
 
 // qemuCommand describes the machine: a processor, memory, the TPM, the channel, and no device else: no disk, no network, no console.
-func (o Options) qemuCommand(folder string, control, channel *os.File) *exec.Cmd {
+func (o Options) qemuCommand(control, channel *os.File) *exec.Cmd {
 	fd := func(i int) string { return strconv.Itoa(firstExtra + i) }
 	cmd := exec.Command(o.Tools.QEMU,
 		"-nodefaults", "-no-user-config", "-display", "none", "-vga", "none", "-no-reboot",
@@ -143,16 +141,22 @@ func (o Options) qemuCommand(folder string, control, channel *os.File) *exec.Cmd
 		"-chardev", "socket,id=channel,fd="+fd(1), "-device", "virtserialport,chardev=channel,nr=1",
 		"-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
 	)
-	return o.alone(cmd, folder, control, channel, o.Image.kernel, o.Image.initramfs)
+	return o.alone(cmd, control, channel, o.Image.kernel, o.Image.initramfs)
 }
 
 // alone gives a child nothing of this process but those files. It ends with this process.
-func (o Options) alone(cmd *exec.Cmd, folder string, files ...*os.File) *exec.Cmd {
-	cmd.Dir, cmd.Env = folder, []string{"PATH=/usr/bin:/bin", "HOME=" + folder, "TMPDIR=" + folder}
+func (o Options) alone(cmd *exec.Cmd, files ...*os.File) *exec.Cmd {
+	cmd.Dir, cmd.Env = "/", []string{}
 	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody, Groups: o.Tools.groups}
+	}
 	return cmd
 }
+
+// nobody is who runs a machine of a host that runs as root: it owns nothing.
+const nobody = 65534
 
 // Conn is the host's end of the channel.
 func (e *Enclave) Conn() net.Conn { return e.conn }

@@ -13,9 +13,6 @@ import (
 // FindTools is not offered here.
 func FindTools(context.Context) (*Tools, error) { return nil, ErrUnsupported }
 
-// Sweep finds nothing here.
-func Sweep() error { return nil }
-
 func inMemory(string, []byte) (*os.File, error) { return nil, ErrUnsupported }
 
 // Enclave can't be started here.
