@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/internal/images/eif"
 	"github.com/cordon-exchange/cordon/internal/images/uki"
 	"github.com/cordon-exchange/cordon/measure/sgx"
@@ -67,7 +68,7 @@ func OfVM(program []byte) *Result {
 	sum := sha256.Sum256(program)
 	value := sha256.Sum256(append(make([]byte, sha256.Size), sum[:]...))
 	r.add("PCR11 sha256", value[:])
-	r.Build = build("tpm-software", []byte("11"), value[:])
+	r.Build = hosted.Build(hosted.TPMSoftware, []byte("11"), value[:])
 	return r
 }
 
@@ -82,7 +83,7 @@ func OfNitro(image []byte) (*Result, error) {
 	for i := range p {
 		r.add(fmt.Sprintf("PCR%d", i), p[i][:])
 	}
-	r.Build = build("nitro", p[0][:], p[1][:], p[2][:])
+	r.Build = hosted.Build(hosted.Nitro, p[0][:], p[1][:], p[2][:])
 	return r, nil
 }
 
@@ -98,7 +99,7 @@ func OfSNP(l snp.Launch, hostData []byte) (*Result, error) {
 	r := &Result{Kind: SNP, Notes: []string{neverRun, "holds for QEMU with kernel-hashes=on, this firmware, this number and model of processors"}}
 	r.add("measurement", d[:])
 	r.add("host data", hostData)
-	r.Build = build("snp", d[:], hostData)
+	r.Build = hosted.Build(hosted.SNP, d[:], hostData)
 	return r, nil
 }
 
@@ -131,7 +132,7 @@ func OfSGX(sigstruct []byte) (*Result, error) {
 	r.add("MRENCLAVE", e.Measurement[:])
 	r.add("MRSIGNER", e.Signer[:])
 	r.Values = append(r.Values, Value{"product", fmt.Sprintf("%04x", e.Product)}, Value{"version", fmt.Sprintf("%04x", e.Version)})
-	r.Build = build("sgx-dcap", e.Measurement[:])
+	r.Build = hosted.Build(hosted.SGX, e.Measurement[:])
 	return r, nil
 }
 
@@ -159,9 +160,4 @@ func OfUKI(image []byte) (*Result, error) {
 	}
 	r.add("PCR11 sha256", eleven[:])
 	return r, nil
-}
-
-// build names what is measured (docs/spec/images.md, section 6).
-func build(kind string, parts ...[]byte) statement.Digest {
-	return statement.LabelledSum("cordon/build/"+kind+"/v1", parts...)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/cordon-exchange/cordon/internal/images/debian"
 	"github.com/cordon-exchange/cordon/internal/images/vm"
 )
 
@@ -18,8 +19,9 @@ func main() {
 	flag.Parse()
 	about, err := build(context.Background(), *enclave, *out, *cache)
 	if err != nil {
+		p := debian.Kernel()
 		fmt.Fprintf(os.Stderr, "error: %v\nhint: the package %s %s comes from Debian bookworm's security archive: run apt-get update, or put it into %s as %s.deb\n",
-			err, vm.Kernel.Name, vm.Kernel.Version, *cache, vm.Kernel.SHA256)
+			err, p.Name, p.Version, *cache, p.SHA256)
 		os.Exit(1)
 	}
 	fmt.Printf("image of a virtual machine in %s\n  kernel  %s\n  image   %s\n  program %s\n  PCR 11  %s\n  build   %s\n",
@@ -31,16 +33,10 @@ func build(ctx context.Context, enclave, out, cache string) (*vm.About, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{out, cache} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, err
-		}
-	}
-	deb, err := vm.Kernel.Fetch(ctx, cache)
-	if err != nil {
+	if err := os.MkdirAll(out, 0o755); err != nil {
 		return nil, err
 	}
-	kernel, err := vm.Kernel.Unpack(ctx, deb)
+	kernel, err := vm.Kernel(ctx, cache)
 	if err != nil {
 		return nil, err
 	}

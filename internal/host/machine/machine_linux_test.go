@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cordon-exchange/cordon/internal/images/debian"
 	"github.com/cordon-exchange/cordon/internal/images/vm"
 	"github.com/cordon-exchange/cordon/internal/need"
 )
@@ -23,12 +25,8 @@ func image(t *testing.T) *Image {
 		cache = t.TempDir()
 	}
 	cache = filepath.Join(cache, "cordon")
-	if err := os.MkdirAll(cache, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	deb, err := vm.Kernel.Fetch(t.Context(), cache)
-	need.That(t, err == nil, "the kernel's package, from Debian's archive")
-	kernel, err := vm.Kernel.Unpack(t.Context(), deb)
+	kernel, err := vm.Kernel(t.Context(), cache)
+	need.That(t, !errors.Is(err, debian.ErrPackage), "the kernel's package can't be had from Debian's archive")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/cordon-exchange/cordon/evidence/tpm/measured"
@@ -86,21 +84,6 @@ func TestNothingBesideTheEnclave(t *testing.T) {
 		if a, err := Read(c.kernel, c.initramfs); !errors.Is(err, ErrImage) || a != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-// A package with other bytes than the pinned ones is refused before anything reads it.
-func TestOtherPackage(t *testing.T) {
-	p := Kernel
-	path := filepath.Join(t.TempDir(), p.SHA256+".deb")
-	if err := os.WriteFile(path, []byte("!<arch>\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.Fetch(t.Context(), filepath.Dir(path)); !errors.Is(err, ErrDigest) {
-		t.Error(err)
-	}
-	if _, err := p.Unpack(t.Context(), path); !errors.Is(err, ErrDigest) {
-		t.Error(err)
 	}
 }
 
