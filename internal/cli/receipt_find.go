@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/exhibit"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/collateral"
@@ -52,6 +53,9 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 4 the ledger was tampered
 				}
 				q.TCB = append(q.TCB, c)
 			}
+			if err := checkQuery(&q); err != nil {
+				return err
+			}
 			return findReceipts(cmd, &f, q)
 		},
 	}
@@ -61,6 +65,38 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 4 the ledger was tampered
 	cmd.Flags().StringSliceVar(&q.Builds, "build", nil, "digest of the build, or the hardware's measurement in hex (repeatable)")
 	cmd.Flags().StringSliceVar(&q.Forms, "perimeter", nil, "form of the perimeter, as process (repeatable)")
 	return cmd
+}
+
+// otherNames of kinds, as contracts, policies and receipts write them.
+var otherNames = map[string]exhibit.Kind{
+	evidence.SGX: exhibit.SGX, evidence.TDX: exhibit.TDX, evidence.TPMSoftware: exhibit.TPM,
+}
+
+var (
+	perimeterForm = regexp.MustCompile(`^(process(-shared-pid|-no-userns)?(\+swap)?|vm|gramine|snp|tdx|nitro)$`)
+	measuredForm  = regexp.MustCompile(`^(sha256:)?([0-9a-f]{2}){16,64}$`)
+)
+
+// checkQuery refuses what nothing can match: that no job is found must not be a slip of the pen.
+func checkQuery(q *machines.Query) error {
+	for i, k := range q.Kinds {
+		if other, ok := otherNames[k]; ok {
+			q.Kinds[i] = string(other)
+		} else if !slices.Contains(exhibit.Kinds(), k) {
+			return fault.New(fault.Usage, fmt.Sprintf("not a kind of evidence: %q", k), "give one of "+strings.Join(exhibit.Kinds(), ", "), nil)
+		}
+	}
+	for _, b := range q.Builds {
+		if !measuredForm.MatchString(b) {
+			return fault.New(fault.Usage, fmt.Sprintf("not a build: %q", b), "give sha256: and 64 hex digits, as contracts list it, or the hardware's measurement in hex", nil)
+		}
+	}
+	for _, p := range q.Forms {
+		if !perimeterForm.MatchString(p) {
+			return fault.New(fault.Usage, fmt.Sprintf("not a form of perimeter: %q", p), "give one as 'cordon host serve --help' lists them", nil)
+		}
+	}
+	return nil
 }
 
 // foundJSON is what find prints.
@@ -77,11 +113,9 @@ func findReceipts(cmd *cobra.Command, f *agentFlags, q machines.Query) error {
 	if err != nil {
 		return err
 	}
-	var entries []ledger.Entry
-	if _, err := os.Stat(filepath.Join(dir.Ledger(), "ledger.ndjson")); !errors.Is(err, fs.ErrNotExist) {
-		if entries, _, err = ledger.VerifyFile(dir.Ledger(), c.Fingerprint); err != nil {
-			return err
-		}
+	entries, _, err := ledger.VerifyFile(dir.Ledger(), c.Fingerprint)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a party that never released has no file
+		return err
 	}
 	cache, err := collateral.Open(dir, collateral.Anchors{})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
@@ -59,6 +60,7 @@ type Agent struct {
 	rules    budget.Rules
 	revoked  []*statement.Verified[statement.Revocation] // of this party's own online keys
 	unlock   func()
+	freezing sync.Mutex // one freeze or unfreeze at a time
 }
 
 // Open takes the home folder for this process and verifies all that is in it.

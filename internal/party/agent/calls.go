@@ -25,7 +25,7 @@ func (a *Agent) status(ctx context.Context, _ *api.Empty) (*api.Status, error) {
 		Party: api.Party{Name: a.config.Name, Fingerprint: a.self}, Exchange: a.opt.Exchange, Home: a.opt.Home.Path(),
 		Ledger: a.ledger.Head(), LedgerBehind: a.broker.Behind(), Datasets: len(a.store.List()),
 	}
-	s.Frozen = frozen(a.opt.Home)
+	s.Frozen = frozen(a.opt.Home, a.ledger)
 	if c := statement.CertificateOf(a.opt.Keyring.Signer()); c != nil {
 		s.KeyUntilMS = c.Body().UntilMS
 	}
