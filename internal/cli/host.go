@@ -127,10 +127,17 @@ func perimeterOf(ctx context.Context, f hostFlags, largest host.Class) (host.Ser
 		return host.NewMachines(ctx, f.image)
 	case slices.Contains(hardware.Forms(), f.perimeter):
 		return host.NewHardware(f.perimeter, f.image, statement.Digest(f.build))
+	case !isProcessForm(f.perimeter):
+		return nil, fault.New(fault.Usage, fmt.Sprintf("no such perimeter: %q", f.perimeter), "give process, process-shared-pid or process-no-userns (with +swap where that is acceptable), strongest, vm, gramine, snp, tdx or nitro", nil)
 	case f.enclave == "":
 		return nil, fault.New(fault.Usage, "no enclave program", "build one with 'make build' and name it with --enclave", nil)
 	}
 	return host.NewProcesses(ctx, f.enclave, f.perimeter, largest)
+}
+
+func isProcessForm(name string) bool {
+	_, err := perimeter.ParseRequest(name)
+	return err == nil || name == host.Strongest
 }
 
 // operator unlocks the operator's keyring, and introduces it as a party like any other.

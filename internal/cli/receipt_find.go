@@ -61,7 +61,7 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 4 the ledger was tampered
 	}
 	f.add(cmd)
 	cmd.Flags().StringArrayVar(&tcb, "tcb", nil, "what the machine's TCB was or is: date, status, advisory, AMD TCB (repeatable)")
-	cmd.Flags().StringSliceVar(&q.Kinds, "kind", nil, "kind of the evidence (repeatable): "+strings.Join(exhibit.Kinds(), ", "))
+	cmd.Flags().StringSliceVar(&q.Kinds, "kind", nil, "kind of the evidence (repeatable): "+strings.Join(exhibit.Kinds(), ", ")+", tpm-software, or as contracts name it")
 	cmd.Flags().StringSliceVar(&q.Builds, "build", nil, "digest of the build, or the hardware's measurement in hex (repeatable)")
 	cmd.Flags().StringSliceVar(&q.Forms, "perimeter", nil, "form of the perimeter, as process (repeatable)")
 	return cmd
@@ -69,7 +69,8 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 4 the ledger was tampered
 
 // otherNames of kinds, as contracts, policies and receipts write them.
 var otherNames = map[string]exhibit.Kind{
-	evidence.SGX: exhibit.SGX, evidence.TDX: exhibit.TDX, evidence.TPMSoftware: exhibit.TPM,
+	evidence.SGX: exhibit.SGX, evidence.TDX: exhibit.TDX, evidence.TPMSoftware: exhibit.TPMSoftware,
+	evidence.AzureSNP: exhibit.TPMAzure, evidence.AzureTDX: exhibit.TPMAzure,
 }
 
 var (
@@ -83,7 +84,7 @@ func checkQuery(q *machines.Query) error {
 		if other, ok := otherNames[k]; ok {
 			q.Kinds[i] = string(other)
 		} else if !slices.Contains(exhibit.Kinds(), k) {
-			return fault.New(fault.Usage, fmt.Sprintf("not a kind of evidence: %q", k), "give one of "+strings.Join(exhibit.Kinds(), ", "), nil)
+			return fault.New(fault.Usage, fmt.Sprintf("not a kind of evidence: %q", k), "give one of "+strings.Join(exhibit.Kinds(), ", ")+", tpm-software", nil)
 		}
 	}
 	for _, b := range q.Builds {

@@ -17,7 +17,7 @@ func TestFindQuery(t *testing.T) {
 		}
 	}
 	q := machines.Query{Kinds: []string{"sgx-dcap", "tpm-software", "snp"}, Builds: []string{"sha256:" + digits(64), digits(96)}, Forms: []string{"process+swap", "vm"}}
-	if err := checkQuery(&q); err != nil || q.Kinds[0] != "sgx" || q.Kinds[1] != "tpm" || q.Kinds[2] != "snp" {
+	if err := checkQuery(&q); err != nil || q.Kinds[0] != "sgx" || q.Kinds[1] != "tpm-software" || q.Kinds[2] != "snp" {
 		t.Errorf("%v, %v", q.Kinds, err)
 	}
 }
