@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/recovery"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -43,7 +43,7 @@ custodian. The ledger is not in it, since only its newest copy is good: copy tha
 again and again. Version keys wrapped in a token or a server need that to be opened.
 
 Exit codes: 0 done, 2 usage or the agent runs, 3 damaged keyring, 4 an offer was tampered
-with, 5 wrong passphrase, 8 a folder can't be written.`,
+with, 5 wrong passphrase, 6 officers have to approve, 8 a folder can't be written.`,
 		Example: `  cordon key backup --home ./delta --passphrase-file ./delta.pass --out ./backup --threshold 2 \
     --custodian notary=age1pq1… --custodian cfo=age1pq1… --custodian cto=age1pq1…`,
 		Args: cobra.NoArgs,
@@ -62,7 +62,7 @@ with, 5 wrong passphrase, 8 a folder can't be written.`,
 	cmd.Flags().StringArrayVar(&custodians, "custodian", nil, "name and recipient of a custodian, as NAME=age1… (repeatable, required)")
 	cmd.Flags().IntVar(&threshold, "threshold", 0, "how many custodians it takes (required, at least 2)")
 	cmd.Flags().StringVar(&out, "out", "", "new folder for the backup (required)")
-	return cmd
+	return addOfficers(cmd)
 }
 
 func parseCustodians(list []string) ([]recovery.To, error) {
@@ -97,6 +97,13 @@ func keyBackup(cmd *cobra.Command, f *offlineFlags, to []recovery.To, threshold 
 	defer p.unlock()
 	o := recovery.Options{Home: p.dir, Ring: p.ring, Custodians: to, Threshold: threshold, AtMS: time.Now().UnixMilli()}
 	if err := fillBackup(&o); err != nil {
+		return err
+	}
+	if err := p.approved(cmd, backupOperation(&o)); err != nil {
+		return err
+	}
+	// Read now: a recovered party needs a ledger that has what was approved.
+	if _, o.Ledger, err = ledger.VerifyFile(p.dir.Ledger(), p.ring.Fingerprint()); err != nil {
 		return err
 	}
 	b, err := recovery.Make(o)
@@ -134,12 +141,6 @@ func fillBackup(o *recovery.Options) error {
 	if c.KeyStore != "" {
 		o.KeyStore = c.KeyStore
 	}
-	if _, o.Ledger, err = ledger.VerifyFile(o.Home.Ledger(), c.Fingerprint); errors.Is(err, fs.ErrNotExist) {
-		o.Ledger, err = statement.LedgerHead{}, nil
-	}
-	if err != nil {
-		return err
-	}
 	s, err := dataset.Open(o.Home, c.Fingerprint, o.Ring)
 	if err != nil {
 		return err
@@ -149,6 +150,18 @@ func fillBackup(o *recovery.Options) error {
 		o.Versions = append(o.Versions, recovery.Version{Dataset: w.Dataset, Version: w.Version, KEK: w.KEK.String()})
 	}
 	return err
+}
+
+// backupOperation is all that a backup lets custodians have, and which.
+func backupOperation(o *recovery.Options) officers.KeyOperation {
+	op := officers.KeyOperation{Operation: officers.BackUpKeys, Store: o.KeyStore, Threshold: int64(o.Threshold)}
+	for _, v := range o.Versions {
+		op.Versions = append(op.Versions, officers.KeyOfVersion{Dataset: v.Dataset, Version: v.Version, KEK: v.KEK})
+	}
+	for _, c := range o.Custodians {
+		op.Custodians = append(op.Custodians, officers.KeyCustodian{Name: c.Name, Recipient: c.Recipient})
+	}
+	return op
 }
 
 func shareName(c recovery.Custodian) string { return fmt.Sprintf("share-%d-%s.age", c.Number, c.Name) }
