@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,15 +100,15 @@ func keyBackup(cmd *cobra.Command, f *offlineFlags, to []recovery.To, threshold 
 	if err := fillBackup(&o); err != nil {
 		return err
 	}
-	if err := p.approved(cmd, backupOperation(&o)); err != nil {
-		return err
-	}
-	// Read now: a recovered party needs a ledger that has what was approved.
-	if _, o.Ledger, err = ledger.VerifyFile(p.dir.Ledger(), p.ring.Fingerprint()); err != nil {
-		return err
-	}
 	b, err := recovery.Make(o)
 	if err != nil {
+		return err
+	}
+	// Not before it is known that it can be made: what officers approve passes once.
+	if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
+		return noFolder(err)
+	}
+	if err := p.approved(cmd, backupOperation(&o)); err != nil {
 		return err
 	}
 	// First what names it, so that 'key destroy' knows of it; then what can be given away.
@@ -141,6 +142,12 @@ func fillBackup(o *recovery.Options) error {
 	if c.KeyStore != "" {
 		o.KeyStore = c.KeyStore
 	}
+	if _, o.Ledger, err = ledger.VerifyFile(o.Home.Ledger(), c.Fingerprint); errors.Is(err, fs.ErrNotExist) {
+		o.Ledger, err = statement.LedgerHead{}, nil
+	}
+	if err != nil {
+		return err
+	}
 	s, err := dataset.Open(o.Home, c.Fingerprint, o.Ring)
 	if err != nil {
 		return err
@@ -166,10 +173,14 @@ func backupOperation(o *recovery.Options) officers.KeyOperation {
 
 func shareName(c recovery.Custodian) string { return fmt.Sprintf("share-%d-%s.age", c.Number, c.Name) }
 
+func noFolder(err error) error {
+	return fault.New(fault.LocalStorage, "can't make the folder of the backup", "name a folder with --out that does not exist yet", err)
+}
+
 // writeBackup fills a new folder. Nothing that exists is overwritten.
 func writeBackup(dir string, b *recovery.Backup) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fault.New(fault.LocalStorage, "can't make the folder of the backup", "name a folder with --out that does not exist yet", err)
+		return noFolder(err)
 	}
 	files := map[string][]byte{"backup.age": b.Data, "manifest.json": b.Encoded}
 	for i, c := range b.Manifest.Shares {
