@@ -235,13 +235,20 @@ schema and policy stay the same. Contracts over the version before, and pools wi
 to be made anew. An enclave that was broken into keeps what it was given of the old one.
 
 Exit codes: 0 done, 2 usage, 3 no such data set on offer, 4 what lies in the lake is not
-what was published, 5 its keys do not open, 7 agent or exchange do not answer, 8 disk full.`,
+what was published, 5 its keys do not open, 6 officers have to approve, 7 agent or exchange
+do not answer, 8 disk full.`,
 		Example: `  cordon dataset rekey strikes --home ./delta`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Name = args[0]
 			p := &progress{w: cmd.ErrOrStderr(), quiet: quiet}
-			d, err := stream[api.Dataset](cmd.Context(), &f, api.PathRekey, in, p.publishing)
+			c, err := f.client()
+			if err != nil {
+				return err
+			}
+			d := new(api.Dataset)
+			// Its offer waits for one request, its keys for another.
+			err = withOfficersFor(cmd, c, 2, func() error { return c.Stream(cmd.Context(), api.PathRekey, in, d, p.publishing) })
 			p.end()
 			if err != nil {
 				return err
@@ -251,7 +258,7 @@ what was published, 5 its keys do not open, 7 agent or exchange do not answer, 8
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "show no progress")
-	return cmd
+	return addOfficers(cmd)
 }
 
 func newDatasetRetire() *cobra.Command {

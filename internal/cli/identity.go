@@ -169,14 +169,18 @@ func (h *closedHome) approved(cmd *cobra.Command, ring *keyring.Keyring) error {
 		return err
 	}
 	defer l.Close()
-	return officersHere(cmd, &officers.Gate{Home: h.dir, Ledger: l, Self: h.config.Fingerprint, Now: time.Now},
-		statement.ActionKey, statement.CertificateOf(ring.Signer()).Envelope().Payload)
+	g := &officers.Gate{Home: h.dir, Ledger: l, Self: h.config.Fingerprint, Now: time.Now}
+	return officersHere(cmd, g, "the officers have to be here: add --officer FILE for each", func() error {
+		return g.Require(cmd.Context(), statement.ActionKey, statement.CertificateOf(ring.Signer()).Envelope().Payload)
+	})
 }
 
-// officersHere is Gate.Require with the officers whose keys the command was given.
-func officersHere(cmd *cobra.Command, g *officers.Gate, action string, payload []byte) error {
-	err := g.Require(cmd.Context(), action, payload)
-	if w := new(officers.Waiting); !errors.As(err, &w) {
+// officersHere asks a gate, and asks it again once the officers whose keys the command was given have approved. The hint is for
+// a command that was given none.
+func officersHere(cmd *cobra.Command, g *officers.Gate, hint string, ask func() error) error {
+	err := ask()
+	w := new(officers.Waiting)
+	if !errors.As(err, &w) {
 		return err
 	}
 	keys, kerr := officerKeys(cmd)
@@ -184,7 +188,7 @@ func officersHere(cmd *cobra.Command, g *officers.Gate, action string, payload [
 		return kerr
 	}
 	if len(keys) == 0 {
-		return fault.New(fault.Refused, err.Error(), "the officers have to be here: add --officer FILE for each", nil)
+		return fault.New(fault.Refused, err.Error(), hint, nil)
 	}
 	_, list, lerr := g.InForce()
 	if lerr != nil {
@@ -192,7 +196,7 @@ func officersHere(cmd *cobra.Command, g *officers.Gate, action string, payload [
 	}
 	for _, k := range keys {
 		e, err := statement.Sign(statement.Approval{
-			Officer: k.Fingerprint(), Party: g.Self, Action: action, About: statement.Sum(payload), Officers: list, AtMS: g.Now().UnixMilli(),
+			Officer: k.Fingerprint(), Party: g.Self, Action: w.Action, About: w.Request, Officers: list, AtMS: g.Now().UnixMilli(),
 		}, k.Signer())
 		if err != nil {
 			return err
@@ -201,7 +205,7 @@ func officersHere(cmd *cobra.Command, g *officers.Gate, action string, payload [
 			return err
 		}
 	}
-	return g.Require(cmd.Context(), action, payload)
+	return ask()
 }
 
 func onlineOf(ring *keyring.Keyring) *home.Online {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -16,6 +17,8 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/custody"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
+	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 )
 
 // NewKeyCommand makes `cordon key` with its verbs.
@@ -90,7 +93,7 @@ func (f *offlineFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 }
 
-// party is a home folder that this process has locked, with its keyring unlocked.
+// offlineParty is a home folder that this process has locked, with its keyring unlocked.
 type offlineParty struct {
 	dir    home.Dir
 	ring   *keyring.Keyring
@@ -123,11 +126,32 @@ func (p *offlineParty) save(r *keyring.Keyring) error {
 	return home.WriteFile(p.dir.Keyring(), file)
 }
 
-func (p *offlineParty) keys(progress io.Writer) *custody.Keys {
-	return &custody.Keys{Home: p.dir, Set: custody.Options{Ring: p.ring, Save: p.save}, Tell: func(s string) error {
-		_, err := fmt.Fprintln(progress, s)
+func (p *offlineParty) keys(cmd *cobra.Command) *custody.Keys {
+	return &custody.Keys{
+		Home: p.dir, Set: custody.Options{Ring: p.ring, Save: p.save},
+		Tell: func(s string) error {
+			_, err := fmt.Fprintln(cmd.ErrOrStderr(), s)
+			return err
+		},
+		Approve: func(_ context.Context, op officers.KeyOperation) error { return p.approved(cmd, op) },
+	}
+}
+
+// approved holds an operation on keys to dual control, and records that it begins. A list of officers that a ledger from an old
+// copy has forgotten is in force again first.
+func (p *offlineParty) approved(cmd *cobra.Command, op officers.KeyOperation) error {
+	self := p.ring.Fingerprint()
+	l, err := ledger.Open(p.dir.Ledger(), self, time.Now)
+	if err != nil {
 		return err
-	}}
+	}
+	defer l.Close()
+	g := &officers.Gate{Home: p.dir, Ledger: l, Self: self, Now: time.Now}
+	if err := g.Recover(cmd.Context()); err != nil {
+		return err
+	}
+	return officersHere(cmd, g, "add --officer FILE for each; or start the agent, have officers look at it and approve it with "+
+		"'cordon approve', stop the agent, and give the same command again", func() error { return g.Operate(cmd.Context(), op) })
 }
 
 func changeKeys(cmd *cobra.Command, f *offlineFlags, change func(context.Context, *custody.Keys) (*custody.Report, error)) error {
@@ -136,7 +160,7 @@ func changeKeys(cmd *cobra.Command, f *offlineFlags, change func(context.Context
 		return err
 	}
 	defer p.unlock()
-	r, err := change(cmd.Context(), p.keys(cmd.ErrOrStderr()))
+	r, err := change(cmd.Context(), p.keys(cmd))
 	if err != nil {
 		return err
 	}
@@ -169,8 +193,8 @@ In Vault or a cloud's KMS, first make a new version of the key there: this wraps
 version keys under it.
 
 Exit codes: 0 done, 2 usage or the agent runs, 3 damaged keyring, 4 an offer was tampered
-with, 5 wrong passphrase or PIN, or a version does not open, 7 the key store does not
-answer, 8 home can't be written.`,
+with, 5 wrong passphrase or PIN, or a version does not open, 6 officers have to approve,
+7 the key store does not answer, 8 home can't be written.`,
 		Example: `  cordon key rotate --home ./delta --passphrase-file ./delta.pass
   cordon key rotate --home ./delta --passphrase-file ./delta.pass --destroy-old`,
 		Args: cobra.NoArgs,
@@ -180,7 +204,7 @@ answer, 8 home can't be written.`,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&destroyOld, "destroy-old", false, "destroy the key encryption keys that wrap nothing any more")
-	return cmd
+	return addOfficers(cmd)
 }
 
 func newKeyMove() *cobra.Command {
@@ -197,7 +221,7 @@ keys of the store before.
 
 Exit codes: 0 done, 2 usage or the agent runs, 3 damaged keyring or the module does not
 load, 4 an offer was tampered with, 5 wrong passphrase or PIN, or a version does not open,
-7 a key store does not answer, 8 home can't be written.`,
+6 officers have to approve, 7 a key store does not answer, 8 home can't be written.`,
 		Example: `  cordon key move --home ./delta --passphrase-file ./delta.pass \
     --to 'pkcs11:token=delta;object=cordon?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=/etc/delta.pin'`,
 		Args: cobra.NoArgs,
@@ -213,7 +237,7 @@ load, 4 an offer was tampered with, 5 wrong passphrase or PIN, or a version does
 	f.add(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "the key store that wraps from now on (required)")
 	cmd.Flags().BoolVar(&destroyOld, "destroy-old", false, "destroy the key encryption keys of the store before")
-	return cmd
+	return addOfficers(cmd)
 }
 
 func newKeyDestroy() *cobra.Command {
@@ -231,8 +255,8 @@ what it kept opens nothing.
 
 It asks for the name of the version to be typed, unless --yes is given.
 
-Exit codes: 0 done, 2 usage or not confirmed, 3 no such version, 7 the agent does not
-answer, 8 home can't be written.`,
+Exit codes: 0 done, 2 usage or not confirmed, 3 no such version, 6 officers have to approve,
+7 the agent does not answer, 8 home can't be written.`,
 		Example: `  cordon key destroy strikes 1 --home ./delta
   cordon key destroy strikes 1 --home ./delta --yes --json`,
 		Args: cobra.ExactArgs(2),
@@ -248,7 +272,7 @@ answer, 8 home can't be written.`,
 	}
 	f.add(cmd)
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	return cmd
+	return addOfficers(cmd)
 }
 
 func writeDestroyed(w io.Writer, d *api.KeyDestroyed) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/recovery"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -43,7 +44,7 @@ custodian. The ledger is not in it, since only its newest copy is good: copy tha
 again and again. Version keys wrapped in a token or a server need that to be opened.
 
 Exit codes: 0 done, 2 usage or the agent runs, 3 damaged keyring, 4 an offer was tampered
-with, 5 wrong passphrase, 8 a folder can't be written.`,
+with, 5 wrong passphrase, 6 officers have to approve, 8 a folder can't be written.`,
 		Example: `  cordon key backup --home ./delta --passphrase-file ./delta.pass --out ./backup --threshold 2 \
     --custodian notary=age1pq1… --custodian cfo=age1pq1… --custodian cto=age1pq1…`,
 		Args: cobra.NoArgs,
@@ -62,7 +63,7 @@ with, 5 wrong passphrase, 8 a folder can't be written.`,
 	cmd.Flags().StringArrayVar(&custodians, "custodian", nil, "name and recipient of a custodian, as NAME=age1… (repeatable, required)")
 	cmd.Flags().IntVar(&threshold, "threshold", 0, "how many custodians it takes (required, at least 2)")
 	cmd.Flags().StringVar(&out, "out", "", "new folder for the backup (required)")
-	return cmd
+	return addOfficers(cmd)
 }
 
 func parseCustodians(list []string) ([]recovery.To, error) {
@@ -101,6 +102,13 @@ func keyBackup(cmd *cobra.Command, f *offlineFlags, to []recovery.To, threshold 
 	}
 	b, err := recovery.Make(o)
 	if err != nil {
+		return err
+	}
+	// Not before it is known that it can be made: what officers approve passes once.
+	if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
+		return noFolder(err)
+	}
+	if err := p.approved(cmd, backupOperation(&o)); err != nil {
 		return err
 	}
 	// First what names it, so that 'key destroy' knows of it; then what can be given away.
@@ -151,12 +159,28 @@ func fillBackup(o *recovery.Options) error {
 	return err
 }
 
+// backupOperation is all that a backup lets custodians have, and which.
+func backupOperation(o *recovery.Options) officers.KeyOperation {
+	op := officers.KeyOperation{Operation: officers.BackUpKeys, Store: o.KeyStore, Threshold: int64(o.Threshold)}
+	for _, v := range o.Versions {
+		op.Versions = append(op.Versions, officers.KeyOfVersion{Dataset: v.Dataset, Version: v.Version, KEK: v.KEK})
+	}
+	for _, c := range o.Custodians {
+		op.Custodians = append(op.Custodians, officers.KeyCustodian{Name: c.Name, Recipient: c.Recipient})
+	}
+	return op
+}
+
 func shareName(c recovery.Custodian) string { return fmt.Sprintf("share-%d-%s.age", c.Number, c.Name) }
+
+func noFolder(err error) error {
+	return fault.New(fault.LocalStorage, "can't make the folder of the backup", "name a folder with --out that does not exist yet", err)
+}
 
 // writeBackup fills a new folder. Nothing that exists is overwritten.
 func writeBackup(dir string, b *recovery.Backup) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fault.New(fault.LocalStorage, "can't make the folder of the backup", "name a folder with --out that does not exist yet", err)
+		return noFolder(err)
 	}
 	files := map[string][]byte{"backup.age": b.Data, "manifest.json": b.Encoded}
 	for i, c := range b.Manifest.Shares {

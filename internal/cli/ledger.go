@@ -168,6 +168,8 @@ func (l *ledgerText) agreements() error {
 		case ledger.KindApprove:
 			t.row(at(e.AtMS), e.Kind, e.Name+" "+e.About.Short(), "officer "+e.Requester.Short(), "")
 			return true
+		case ledger.KindKey:
+			about = e.Name + " " + e.About.Short()
 		case ledger.KindExhaust:
 			about = "budget of " + e.Name
 		case ledger.KindRevoke, ledger.KindOfficers, ledger.KindRepair:

@@ -126,7 +126,10 @@ func repairWith(cmd *cobra.Command, f repairFlags, o repair.Options) error {
 	if err := g.Recover(cmd.Context()); err != nil {
 		return err
 	}
-	if err := officersHere(cmd, g, statement.ActionLedger, p.Payload); err != nil {
+	err = officersHere(cmd, g, "the officers have to be here: add --officer FILE for each", func() error {
+		return g.Require(cmd.Context(), statement.ActionLedger, p.Payload)
+	})
+	if err != nil {
 		return err
 	}
 	if err := p.Apply(cmd.Context(), o); err != nil {

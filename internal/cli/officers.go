@@ -35,19 +35,31 @@ func addOfficers(cmd *cobra.Command) *cobra.Command {
 
 // withOfficers does something, and does it again if it waits for officers whose keys the command was given.
 func withOfficers(cmd *cobra.Command, c *api.Client, do func() error) error {
-	err := do()
-	need := new(api.ApprovalNeeded)
-	files, ferr := cmd.Flags().GetStringArray(officerFlag)
-	if ferr != nil || len(files) == 0 || !errors.As(err, &need) {
-		return err
+	return withOfficersFor(cmd, c, 1, do)
+}
+
+// withOfficersFor is withOfficers of what can wait for several requests, one after the other. No more are approved than are known of.
+func withOfficersFor(cmd *cobra.Command, c *api.Client, requests int, do func() error) error {
+	files, err := cmd.Flags().GetStringArray(officerFlag)
+	if err != nil || len(files) == 0 { // none: the verb may have no such flag
+		return do()
 	}
-	keys, err := officerKeys(cmd)
-	if err != nil {
-		return err
-	}
-	for _, k := range keys {
-		if _, err := approveAt(cmd, c, need.Request, k); err != nil {
+	var keys []*keyring.KeyFile
+	for range requests {
+		err := do()
+		need := new(api.ApprovalNeeded)
+		if !errors.As(err, &need) {
 			return err
+		}
+		if keys == nil {
+			if keys, err = officerKeys(cmd); err != nil {
+				return err
+			}
+		}
+		for _, k := range keys {
+			if _, err := approveAt(cmd, c, need.Request, k); err != nil {
+				return err
+			}
 		}
 	}
 	return do()
@@ -465,8 +477,8 @@ func newOfficersSet() *cobra.Command {
 		Short: "Require officers' approval, or others'",
 		Long: `Require that a number of officers approve, each with its own key, exactly what the party
 is to sign: grants by hand (grant), offers with their policies and standing rules (policy),
-pools (pool), certificates of signing keys (key), going on with a ledger that lost entries
-(ledger). The officers of the list in force must approve a change of it, and those of the
+pools (pool), certificates of signing keys and what is done to the keys of data sets (key),
+going on with a ledger that lost entries (ledger). The officers of the list in force must approve a change of it, and those of the
 new list too: that shows that they have their keys. --none ends dual control.
 
 Without the officers' keys on the spot it is kept as a request: 'cordon approve list'.

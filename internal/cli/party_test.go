@@ -45,14 +45,21 @@ func TestPartyScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Files: scripts, Setup: startExchange, Cmds: commands})
 }
 
-// TestTokenScripts runs those that need a token: $STORE and $OTHER are keys in it, "token away" and "token back" take it and give it back.
+// TestTokenScripts runs those that need a token, each with its own: $STORE and $OTHER are keys in it, "token away" and "token back" take
+// it and give it back.
 func TestTokenScripts(t *testing.T) {
-	token := softhsm.New(t)
-	t.Setenv("PATH", filepath.Dir(token.Helper)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	scripts, err := filepath.Glob("testdata/token-*.txtar")
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no script: %v", err)
 	}
+	for _, script := range scripts {
+		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) { runTokenScript(t, script) })
+	}
+}
+
+func runTokenScript(t *testing.T, script string) {
+	token := softhsm.New(t)
+	t.Setenv("PATH", filepath.Dir(token.Helper)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	cmds := maps.Clone(commands)
 	cmds["token"] = func(ts *testscript.TestScript, neg bool, args []string) {
 		switch args[0] {
@@ -64,7 +71,7 @@ func TestTokenScripts(t *testing.T) {
 			token.WritePIN(t, args[1])
 		}
 	}
-	testscript.Run(t, testscript.Params{Files: scripts, Cmds: cmds, Setup: func(env *testscript.Env) error {
+	testscript.Run(t, testscript.Params{Files: []string{script}, Cmds: cmds, Setup: func(env *testscript.Env) error {
 		env.Setenv("STORE", token.URI("cordon"))
 		env.Setenv("OTHER", token.URI("other"))
 		env.Setenv("TOKENPIN", softhsm.PIN)

@@ -17,6 +17,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/internal/party/recovery"
 )
@@ -96,7 +97,7 @@ func (a *Agent) keyVersions(ctx context.Context, list []dataset.Wrapped) []api.K
 	return out
 }
 
-// destroyKeys retires the version, records that its keys are destroyed, and destroys them: in this order, so that whatever ends it,
+// destroyKeys asks the officers where they are required, retires the version, records that its keys are destroyed, and destroys them: in this order, so that whatever ends it,
 // the ledger says no less than what happened.
 func (a *Agent) destroyKeys(ctx context.Context, in *api.KeyDestroy) (*api.KeyDestroyed, error) {
 	p, err := a.version(in.Name, in.Version)
@@ -107,6 +108,18 @@ func (a *Agent) destroyKeys(ctx context.Context, in *api.KeyDestroy) (*api.KeyDe
 		return nil, fault.New(fault.Input, "the keys of this version are destroyed already", "see 'cordon key list'", nil)
 	}
 	out := &api.KeyDestroyed{Offer: p.Offer.Digest(), Undo: []string{}, Notes: []string{}}
+	if out.KEK, err = a.kekOf(in.Name, in.Version); err != nil {
+		return nil, err
+	}
+	op := officers.KeyOperation{
+		Operation: officers.DestroyKeys, Store: cmp.Or(a.config.KeyStore, custody.Local), Dataset: in.Name, Version: in.Version, Offer: p.Offer.Digest(),
+	}
+	if out.KEK != "" {
+		op.KEKs = []string{out.KEK}
+	}
+	if err := a.officers.Operate(ctx, op); err != nil {
+		return nil, err
+	}
 	if !p.Retired {
 		if _, err := a.desk.Retire(ctx, in.Name, in.Version); errors.Is(err, client.ErrUnavailable) {
 			out.Notes = append(out.Notes, "the exchange is away and was not told: it goes on showing the offer, whose keys nobody gets")
@@ -123,15 +136,6 @@ func (a *Agent) destroyKeys(ctx context.Context, in *api.KeyDestroy) (*api.KeyDe
 			out.Undo = append(out.Undo, backupOf(m))
 		}
 	}
-	list, err := a.store.Wrappings()
-	if err != nil {
-		return nil, err
-	}
-	for _, w := range list {
-		if w.Dataset == in.Name && w.Version == in.Version {
-			out.KEK = w.KEK.String()
-		}
-	}
 	entry := ledger.Entry{Kind: ledger.KindDestroy, About: p.Offer.Digest(), Name: in.Name, Version: in.Version}
 	if _, err := a.ledger.Append(ctx, entry, nil); err != nil {
 		return nil, err
@@ -146,6 +150,17 @@ func (a *Agent) destroyKeys(ctx context.Context, in *api.KeyDestroy) (*api.KeyDe
 		"once 'cordon key rotate --destroy-old' has destroyed that key encryption key, what they keep opens nothing",
 		"enclaves that were given column keys before have ended; results that left stay with who received them")
 	return out, nil
+}
+
+// kekOf names what wraps the key of a version.
+func (a *Agent) kekOf(name, version string) (string, error) {
+	list, err := a.store.Wrappings()
+	for _, w := range list {
+		if w.Dataset == name && w.Version == version {
+			return w.KEK.String(), nil
+		}
+	}
+	return "", err
 }
 
 // rekey publishes the newest version under other keys, then retires it: between the two both are on offer, and none is lost.

@@ -11,6 +11,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keystore"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 )
 
 // Keys are a party's version keys and where they are wrapped, for a process that has the home folder to itself.
@@ -18,6 +19,8 @@ type Keys struct {
 	Home home.Dir           // required: locked by the caller
 	Set  Options            // required, with Save
 	Tell func(string) error // required: progress, for people; its error ends the work
+	// Approve is asked before anything changes. Required: its error ends the work.
+	Approve func(context.Context, officers.KeyOperation) error
 }
 
 // Report says what a change did.
@@ -45,6 +48,13 @@ func (k *Keys) Rotate(ctx context.Context, destroyOld bool) (*Report, error) {
 		return nil, err
 	}
 	defer set.Close()
+	op := officers.KeyOperation{Operation: officers.RotateKeys, Store: cmp.Or(c.KeyStore, Local), DestroyOld: destroyOld}
+	if op.KEKs, err = ids(ctx, set.now); err != nil {
+		return nil, err
+	}
+	if err := k.Approve(ctx, op); err != nil {
+		return nil, err
+	}
 	id, err := set.now.Renew(ctx)
 	elsewhere := errors.Is(err, keystore.ErrElsewhere)
 	if elsewhere {
@@ -83,6 +93,9 @@ func (k *Keys) Move(ctx context.Context, to string, destroyOld bool) (*Report, e
 		return nil, err
 	}
 	defer set.Close()
+	if err := k.mayMove(ctx, c, set, destroyOld); err != nil {
+		return nil, err
+	}
 	id, err := k.ready(ctx, set.now)
 	if err != nil {
 		return nil, err
@@ -105,6 +118,29 @@ func (k *Keys) Move(ctx context.Context, to string, destroyOld bool) (*Report, e
 	}
 	c.KeyStoreBefore = ""
 	return r, k.Home.WriteConfig(c)
+}
+
+func (k *Keys) mayMove(ctx context.Context, c home.Config, set *Set, destroyOld bool) (err error) {
+	op := officers.KeyOperation{Operation: officers.MoveKeys, Store: c.KeyStoreBefore, To: c.KeyStore, DestroyOld: destroyOld}
+	if op.KEKs, err = ids(ctx, set.before); err != nil {
+		return err
+	}
+	if op.ToKEKs, err = ids(ctx, set.now); err != nil {
+		return err
+	}
+	return k.Approve(ctx, op)
+}
+
+// ids names a store's KEKs; none of a store that has none yet.
+func ids(ctx context.Context, s Store) (out []string, err error) {
+	list, err := s.KEKs(ctx)
+	if err != nil && !errors.Is(err, keystore.ErrMissing) {
+		return nil, err
+	}
+	for _, id := range list {
+		out = append(out, id.String())
+	}
+	return out, nil
 }
 
 // ready gives the store a KEK if it has none, and tries it.

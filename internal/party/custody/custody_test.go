@@ -17,6 +17,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/keystore/keystoretest"
 	"github.com/cordon-exchange/cordon/internal/party/keystore/kms/bao"
 	"github.com/cordon-exchange/cordon/internal/party/keystore/pkcs11/softhsm"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -118,7 +119,8 @@ func (w *world) config() home.Config {
 func (w *world) keys() *Keys {
 	w.Helper()
 	return &Keys{
-		Home: w.dir, Set: Options{Ring: w.ring(), Save: w.save, Helpers: w.helpers}, Tell: func(string) error { return nil },
+		Approve: func(context.Context, officers.KeyOperation) error { return nil },
+		Home:    w.dir, Set: Options{Ring: w.ring(), Save: w.save, Helpers: w.helpers}, Tell: func(string) error { return nil },
 	}
 }
 

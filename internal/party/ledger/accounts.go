@@ -19,6 +19,7 @@ type Accounts struct {
 	byRule   int64
 	officers statement.Digest          // the list in force
 	approved map[statement.Digest]bool // approvals that counted
+	keys     map[statement.Digest]bool // operations on keys that began
 
 	repairedMS int64           // of the last repair; 0: none
 	published  map[string]bool // data sets
@@ -77,7 +78,7 @@ func newAccounts() *Accounts {
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
-		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
+		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
 		refusals: map[refused]int{},
 	}
 }
@@ -142,6 +143,8 @@ func (a *Accounts) apply(e *Entry) {
 		a.exhausted[e.Name] = true
 	case KindApprove:
 		a.approved[e.Approval] = true
+	case KindKey:
+		a.keys[e.About] = true
 	case KindCharge:
 		j := a.job(e.Job)
 		j.Contract, j.Requester, j.Charged, j.ChargedMS = e.Contract, e.Requester, e.Charged, e.AtMS
@@ -248,6 +251,9 @@ func (a *Accounts) Officers() statement.Digest { return a.officers }
 
 // Approved reports whether this approval was recorded before.
 func (a *Accounts) Approved(approval statement.Digest) bool { return a.approved[approval] }
+
+// KeyOperationBegun reports whether this operation on keys began before.
+func (a *Accounts) KeyOperationBegun(operation statement.Digest) bool { return a.keys[operation] }
 
 // Judged reports whether a rule has decided about this contract or pool before.
 func (a *Accounts) Judged(d statement.Digest) bool { return a.judged[d] }

@@ -28,6 +28,7 @@ const (
 	KindRepair   = "repair"   // the party goes on with a ledger that lost entries: from here on all that they may have said counts as said
 	KindExhaust  = "exhaust"  // a data set's privacy budget counts as spent, for ever
 	KindApprove  = "approve"  // an officer's approval counted towards what was signed
+	KindKey      = "key"      // an operation on keys began: what was approved for it is used up
 )
 
 // MaxEntry bounds one encoded entry, in bytes.
@@ -140,7 +141,7 @@ func (e *Entry) valid() error {
 		ok = ok && e.Job.Valid() && e.Release.Valid() && e.Receipt.Valid() && e.Outcome != ""
 	case KindOfficers, KindRepair:
 		ok = ok && e.About.Valid()
-	case KindExhaust:
+	case KindExhaust, KindKey:
 		ok = ok && e.About.Valid() && e.Name != ""
 	case KindApprove:
 		ok = ok && e.About.Valid() && e.Requester.Valid() && e.Name != "" && e.Approval.Valid()

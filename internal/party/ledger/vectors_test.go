@@ -49,6 +49,7 @@ func story() []Entry {
 		{Kind: KindOfficers, About: digest("list")},
 		{Kind: KindExhaust, About: digest("record"), Name: "strikes"},
 		{Kind: KindRepair, About: digest("record"), Reason: "disk lost"},
+		{Kind: KindKey, About: digest("operation"), Name: "rotate"},
 	}
 }
 

@@ -138,15 +138,20 @@ func (g *Gate) require(ctx context.Context, a asked) error {
 		return err
 	}
 	if int64(len(got)) < a.list.Threshold {
-		if err := g.keep(a); err != nil {
-			return err
-		}
-		return &Waiting{Request: statement.Sum(a.payload), Action: a.action, Have: len(got), Need: a.list.Threshold}
+		return g.waits(a, len(got))
 	}
 	if err := g.record(ctx, a, got); err != nil {
 		return err
 	}
 	return removeFile(g.file("requests", statement.Sum(a.payload)))
+}
+
+// waits keeps the request.
+func (g *Gate) waits(a asked, have int) error {
+	if err := g.keep(a); err != nil {
+		return err
+	}
+	return &Waiting{Request: statement.Sum(a.payload), Action: a.action, Have: have, Need: a.list.Threshold}
 }
 
 // approvals are the good ones of a payload, one of each officer.
@@ -201,21 +206,25 @@ func (g *Gate) counts(a asked, b *statement.Approval) error {
 	return nil
 }
 
-// record puts approvals into the ledger, each once.
+// record puts approvals into the ledger.
 func (g *Gate) record(ctx context.Context, a asked, got []*statement.Verified[statement.Approval]) error {
 	_, err := g.Ledger.AppendAll(ctx, func(acc *ledger.Accounts) ([]ledger.Entry, error) {
-		var list []ledger.Entry
-		for _, v := range got {
-			if acc.Approved(v.Digest()) {
-				continue
-			}
-			list = append(list, ledger.Entry{
-				Kind: ledger.KindApprove, About: v.Body().About, Requester: v.Body().Officer, Name: a.action, Approval: v.Digest(),
-			})
-		}
-		return list, nil
+		return counted(acc, a, got), nil
 	})
 	return err
+}
+
+// counted are the entries of approvals, each once.
+func counted(acc *ledger.Accounts, a asked, got []*statement.Verified[statement.Approval]) (list []ledger.Entry) {
+	for _, v := range got {
+		if acc.Approved(v.Digest()) {
+			continue
+		}
+		list = append(list, ledger.Entry{
+			Kind: ledger.KindApprove, About: v.Body().About, Requester: v.Body().Officer, Name: a.action, Approval: v.Digest(),
+		})
+	}
+	return list
 }
 
 // Add takes an officer's approval of a request that is kept.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/pme"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
@@ -31,8 +32,21 @@ func (p *Publisher) Rekey(ctx context.Context, name string, tell func(Progress))
 	}
 	defer t.Wipe()
 	id := dataset.ID{Owner: statement.PartyOf(p.Signer), Dataset: name, Version: p.Store.NextVersion(name)}
+	if err := p.mayRekey(ctx, &old, id, t); err != nil {
+		return old, nil, err
+	}
 	o, err = p.offerTable(ctx, id, t, tell)
 	return old, o, err
+}
+
+// mayRekey asks for the policy first, which can be asked for again: what was approved for keys passes once.
+func (p *Publisher) mayRekey(ctx context.Context, old *dataset.Published, next dataset.ID, t *Table) error {
+	if err := p.approved(ctx, next.Dataset, next.Version, t.Policy.Text()); err != nil {
+		return err
+	}
+	return p.Officers.Operate(ctx, officers.KeyOperation{
+		Operation: officers.RekeyData, Dataset: next.Dataset, Version: old.Offer.Body().Version, Offer: old.Offer.Digest(), Next: next.Version,
+	})
 }
 
 // open fetches the sealed file and decrypts it: each of its modules authenticates under the keys that were committed to.
