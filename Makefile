@@ -3,7 +3,7 @@
 GO          ?= go
 BIN         := bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 5s
+FUZZTIME    ?= 3s
 
 # The enclave: cgo for DuckDB, fully static, the same bytes in every folder. What could change them is set here, whatever the
 # caller's environment says. Package internal/enclavebuild reads these two lines.
