@@ -114,7 +114,7 @@ func (a *Accounts) apply(e *Entry) {
 			a.byRule++
 		}
 	case KindRevoke:
-		if e.Contract != "" && a.grants[e.Contract] == e.About {
+		if g := a.grants[e.Contract]; g != "" && (g == e.About || e.Contract == e.About) { // with a contract its grant ends
 			delete(a.grants, e.Contract)
 			a.revoked[e.Contract] = true
 		}
