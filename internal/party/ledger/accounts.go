@@ -19,6 +19,7 @@ type Accounts struct {
 	byRule   int64
 	officers statement.Digest          // the list in force
 	approved map[statement.Digest]bool // approvals that counted
+	done     map[statement.Digest]bool // grants, pools and lists of officers that were signed, whatever became of them
 
 	repairedMS int64           // of the last repair; 0: none
 	published  map[string]bool // data sets
@@ -78,7 +79,7 @@ func newAccounts() *Accounts {
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
 		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
-		refusals: map[refused]int{},
+		refusals: map[refused]int{}, done: map[statement.Digest]bool{},
 	}
 }
 
@@ -109,6 +110,7 @@ func (a *Accounts) apply(e *Entry) {
 	case KindGrant:
 		a.grants[e.Contract] = e.Grant
 		a.judged[e.Contract] = true
+		a.done[e.Grant] = true
 		delete(a.revoked, e.Contract)
 		if e.Authority == statement.ByRule {
 			a.byRule++
@@ -122,6 +124,7 @@ func (a *Accounts) apply(e *Entry) {
 		a.published[e.Name] = true
 	case KindPool:
 		a.judged[e.About] = true
+		a.done[e.About] = true
 	case KindRefusal:
 		if e.About != "" {
 			a.judged[e.About] = true
@@ -136,6 +139,7 @@ func (a *Accounts) apply(e *Entry) {
 		a.frozen = e.Kind == KindFreeze
 	case KindOfficers:
 		a.officers = e.About
+		a.done[e.About] = true
 	case KindRepair:
 		a.repair(e)
 	case KindExhaust:
@@ -248,6 +252,9 @@ func (a *Accounts) Officers() statement.Digest { return a.officers }
 
 // Approved reports whether this approval was recorded before.
 func (a *Accounts) Approved(approval statement.Digest) bool { return a.approved[approval] }
+
+// Done reports whether this very grant, pool epoch or list of officers was signed before. A revocation does not undo that.
+func (a *Accounts) Done(d statement.Digest) bool { return a.done[d] }
 
 // Judged reports whether a rule has decided about this contract or pool before.
 func (a *Accounts) Judged(d statement.Digest) bool { return a.judged[d] }
