@@ -179,14 +179,18 @@ func newContractRevoke() *cobra.Command {
 	var reason string
 	cmd := contractVerb("revoke DIGEST", "Take back a grant, or a contract of one's own",
 		`Take back a grant, or a contract that this party proposed. DIGEST is the contract's.
-From the moment this returns, no key is released under it.
+From the moment this returns, no key is released under it. What was granted here needs no
+exchange: the revocation holds, and is posted as soon as the exchange takes it.
 
-Exit codes: 0 done, 2 usage, 3 nothing of this party's to revoke, 7 agent or exchange
-do not answer.`,
+Exit codes: 0 done, 2 usage, 3 nothing of this party's to revoke, 7 the agent does not
+answer, or an exchange that is needed to know what to revoke.`,
 		"cordon contract revoke sha256:… --reason \"end of study\"",
 		func(cmd *cobra.Command, f *agentFlags, d statement.Digest) error {
-			return call(cmd, f, api.PathContractRevoke, api.About{Digest: d, Reason: reason}, func(w io.Writer, r *api.Digests) error {
+			return call(cmd, f, api.PathContractRevoke, api.About{Digest: d, Reason: reason}, func(w io.Writer, r *api.Revoked) error {
 				_, err := fmt.Fprintf(w, "revoked %s\n", r.Digests[0])
+				if err == nil && r.Unposted {
+					_, err = fmt.Fprintln(w, "it holds here; the exchange did not take it, and the agent posts it as soon as it does")
+				}
 				return err
 			})
 		})

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -345,7 +346,8 @@ manifest.json), as many shares as its threshold, and identities that open them.
 --ledger names the folder of the ledger's newest copy: it must be the one of the backup or
 a later one. What it says was retired or destroyed since the backup is so again; what was
 published since is named as lost. Budgets that were spent and contracts that were revoked
-are in it alone, so there is no recovery without it.
+are in it alone, so there is no recovery without it. A party whose ledger says that it
+stopped its releases comes back with them stopped. What fails leaves no home folder behind.
 
 Exit codes: 0 done, 2 usage, 3 a file is damaged, 4 a share was changed or is of another
 backup, or the ledger is older than the backup, 5 too few shares, or an identity does not
@@ -392,78 +394,97 @@ func keyRecover(cmd *cobra.Command, dir string, f *recoverFlags) error {
 	if err != nil {
 		return err
 	}
-	entries, err := f.newest(r.Ring, manifest)
+	copied, err := f.newest(r.Ring, manifest)
 	if err != nil {
 		return err
 	}
-	return f.settle(cmd, r, entries)
+	undo, err := f.free()
+	if err != nil {
+		return err
+	}
+	info, err := f.settle(r, copied)
+	if err != nil {
+		return errors.Join(err, undo())
+	}
+	return show(cmd, &agentFlags{json: f.json}, info, func(w io.Writer, i *recoveredInfo) error {
+		return errors.Join(i.text(w), writeNotes(w, i.Notes))
+	})
 }
 
-// newest reads the ledger that goes on, and checks that it does not lack what the backup saw.
-func (f *recoverFlags) newest(ring *keyring.Keyring, manifest []byte) ([]ledger.Entry, error) {
+// newest reads the ledger that goes on, and checks that it does not lack what the backup saw. It is empty if there never was one.
+func (f *recoverFlags) newest(ring *keyring.Keyring, manifest []byte) (*ledger.Copy, error) {
 	m, err := recovery.ParseManifest(manifest)
 	if err != nil {
 		return nil, err
 	}
 	if f.ledger == "" {
 		if m.Ledger.Seq == 0 {
-			return nil, nil
+			return &ledger.Copy{}, nil
 		}
 		return nil, fault.New(fault.Usage, "no ledger given", "give --ledger with the folder of its newest copy: what it says was spent and revoked is nowhere else", nil)
 	}
-	entries, head, err := ledger.VerifyFile(f.ledger, ring.Fingerprint())
+	c, err := ledger.Read(f.ledger, ring.Fingerprint())
 	if err != nil {
 		return nil, err
 	}
-	if m.Ledger.Seq > 0 && !ledger.Holds(entries, head, m.Ledger) {
+	if m.Ledger.Seq > 0 && !ledger.Holds(c.Entries, c.Head, m.Ledger) {
 		return nil, fault.New(fault.Untrusted, fmt.Sprintf("this ledger is older than the backup, which saw entry %d", m.Ledger.Seq), "find the newest copy of the ledger", nil)
 	}
-	return entries, nil
+	return c, nil
+}
+
+// free checks that nothing is where the new home comes. undo takes away what a recovery that failed has put there.
+func (f *recoverFlags) free() (undo func() error, err error) {
+	if f.home == "" {
+		return nil, fault.New(fault.Usage, "no home folder given", "give --home DIR, or set CORDON_HOME", nil)
+	}
+	files, err := os.ReadDir(f.home)
+	if len(files) > 0 {
+		return nil, fault.New(fault.Usage, "the folder of the new home is not empty", "choose another --home; nothing is overwritten", nil)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, home.Storage("can't read the folder of the new home", err)
+	}
+	return func() error {
+		if err := os.RemoveAll(f.home); err != nil {
+			return home.Storage("can't remove the home that was begun", err)
+		}
+		return nil
+	}, nil
 }
 
 // settle makes the new home. The keyring comes last: without it the folder is no party.
-func (f *recoverFlags) settle(cmd *cobra.Command, r *recovery.Recovered, entries []ledger.Entry) error {
+func (f *recoverFlags) settle(r *recovery.Recovered, copied *ledger.Copy) (*recoveredInfo, error) {
 	d, err := home.Create(f.home)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := r.WriteTo(d); err != nil {
-		return err
+		return nil, err
 	}
-	if f.ledger != "" {
-		src, err := os.ReadFile(filepath.Join(f.ledger, "ledger.ndjson"))
-		if err == nil {
-			err = home.WriteFile(filepath.Join(d.Ledger(), "ledger.ndjson"), src)
-		}
-		if err != nil {
-			return home.Storage("can't copy the ledger", err)
-		}
+	if err := copied.WriteTo(d.Ledger()); err != nil {
+		return nil, err
 	}
-	notes, err := recovery.Reconcile(d, r.Ring, entries)
+	notes, err := recovery.Reconcile(d, r.Ring, copied.Entries)
 	if err != nil {
-		return err
-	}
-	pass, err := newPassphrase(initFlags{passphraseFile: f.passphraseFile, generatePassphrase: f.generatePassphrase})
-	if err != nil {
-		return err
-	}
-	file, err := r.Ring.Encrypt(pass)
-	if err != nil {
-		return err
-	}
-	if err := home.WriteFile(d.Keyring(), file); err != nil {
-		return err
+		return nil, err
 	}
 	c, err := d.Config()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	info := &recoveredInfo{partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: d.Path(), KeyStore: custody.Local}, notes}
-	if c.KeyStore != "" {
-		info.KeyStore = c.KeyStore
+	pass, err := newPassphrase(initFlags{passphraseFile: f.passphraseFile, generatePassphrase: f.generatePassphrase})
+	if err != nil {
+		return nil, err
 	}
+	file, err := r.Ring.Encrypt(pass)
+	if err != nil {
+		return nil, err
+	}
+	if err := home.WriteFile(d.Keyring(), file); err != nil {
+		return nil, err
+	}
+	info := &recoveredInfo{partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: d.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local), Frozen: frozenOf(d)}, notes}
 	info.Notes = append(info.Notes, "if the old home may be in other hands, rotate its keys: 'cordon key rotate --destroy-old', then publish anew what matters")
-	return show(cmd, &agentFlags{json: f.json}, info, func(w io.Writer, i *recoveredInfo) error {
-		return errors.Join(i.text(w), writeNotes(w, i.Notes))
-	})
+	return info, nil
 }

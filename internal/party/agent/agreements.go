@@ -130,12 +130,30 @@ func (a *Agent) contractNow(ctx context.Context, digest statement.Digest) (*api.
 	return &c, nil
 }
 
-func (a *Agent) revoke(ctx context.Context, in *api.About) (*api.Digests, error) {
+func (a *Agent) revoke(ctx context.Context, in *api.About) (*api.Revoked, error) {
 	r, err := a.desk.Revoke(ctx, in.Digest, in.Reason)
 	if err != nil {
 		return nil, err
 	}
-	return &api.Digests{Digests: []statement.Digest{r.Body().Revokes}}, nil
+	if r.Unposted != nil {
+		a.opt.Log.Warn("a revocation holds here, and is not posted yet", "revokes", r.Body().Revokes.Short(), "error", r.Unposted)
+	}
+	return &api.Revoked{Digests: []statement.Digest{r.Body().Revokes}, Unposted: r.Unposted != nil}, nil
+}
+
+// keepRevocations posts what the exchange did not take, again and again.
+func (a *Agent) keepRevocations(ctx context.Context) error {
+	for {
+		if err := sleep(ctx, postTime); err != nil {
+			return err
+		}
+		if !a.desk.Unposted() {
+			continue
+		}
+		if err := a.desk.HealRevocations(ctx); err != nil {
+			a.opt.Log.Warn("revocations are not posted yet", "error", err)
+		}
+	}
 }
 
 // contracts lists all that name this party, or shows one.

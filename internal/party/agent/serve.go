@@ -26,6 +26,7 @@ const (
 	tries     = 4                      // of an item that can't be decided
 	atOnce    = 8                      // items handled at once
 	heldTime  = 2 * time.Second        // between two looks at whether the ledger is still this agent's
+	postTime  = 3 * time.Second        // before a revocation that the exchange did not take is posted again
 	firstWait = 50 * time.Millisecond  // between tries; doubles
 )
 
@@ -39,6 +40,7 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.serveSocket(ctx, l) })
 	g.Go(func() error { return a.keepLedger(ctx) })
+	g.Go(func() error { return a.keepRevocations(ctx) })
 	g.Go(func() error {
 		if err := a.untilThere(ctx, a.register); err != nil {
 			return err

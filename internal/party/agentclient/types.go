@@ -131,6 +131,12 @@ type Digests struct {
 	Digests []statement.Digest `json:"digests"`
 }
 
+// Revoked names what was revoked. It holds, also where the exchange does not have it yet.
+type Revoked struct {
+	Digests  []statement.Digest `json:"digests"`
+	Unposted bool               `json:"unposted,omitempty"` // the agent posts it once the exchange takes it
+}
+
 // PoolPropose asks to propose the next epoch of a pool.
 type PoolPropose struct {
 	Name    string   `json:"name"`

@@ -438,7 +438,13 @@ func TestRevoke(t *testing.T) {
 	if _, err := o.Revoke(t.Context(), statement.Sum(nil), ""); fault.ExitCode(err) != int(fault.Input) {
 		t.Fatalf("revoked nothing: %v", err)
 	}
+	// The very grant that was revoked is not given again.
+	var refused *Refusal
+	if _, err := o.Grant(t.Context(), c.Digest(), statement.ByHand); !errors.As(err, &refused) || refused.Code != "replayed" || !o.ended(c.Digest()) {
+		t.Fatalf("given again: %v", err)
+	}
 	// By hand, it may be granted anew.
+	w.now = w.now.Add(time.Millisecond)
 	if _, err := o.Grant(t.Context(), c.Digest(), statement.ByHand); err != nil {
 		t.Fatal(err)
 	}

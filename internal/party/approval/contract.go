@@ -169,6 +169,9 @@ func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contrac
 	if err != nil {
 		return nil, refuse("contract-expired", "the contract or the policy ends before it could be granted")
 	}
+	if d.done(e.Digest()) { // the caller holds d.granting
+		return nil, refuse("replayed", "this very grant was given before, and taken back: grant the contract anew")
+	}
 	if err := d.rememberGrant(c.Digest(), e); err != nil {
 		return nil, err
 	}
@@ -188,6 +191,12 @@ func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contrac
 		return nil, err
 	}
 	return statement.Verify[statement.Grant](e, d.self())
+}
+
+// done reports whether the ledger says that a statement was signed before, whatever became of it.
+func (d *Desk) done(digest statement.Digest) (done bool) {
+	d.Ledger.View(func(a *ledger.Accounts) { done = a.Done(digest) })
+	return done
 }
 
 // ownOffers are this party's own in the contract: all of them must be in force.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
@@ -36,8 +37,9 @@ type Desk struct {
 	Officers    *officers.Gate                              // required: dual control, where there is any
 	JoinPools   []string                                    // names of pools whose proposals are signed without asking; none: by hand only
 
-	pools    sync.Mutex // from comparing with the epochs that were signed to remembering one more
-	granting sync.Mutex // one grant is decided, recorded and posted at a time
+	pools    sync.Mutex  // from comparing with the epochs that were signed to remembering one more
+	granting sync.Mutex  // one grant is decided, recorded and posted at a time
+	unposted atomic.Bool // a revocation is recorded that the exchange did not take
 }
 
 func (d *Desk) self() statement.Fingerprint { return statement.PartyOf(d.Signer) }
@@ -107,40 +109,6 @@ func (d *Desk) recordRefusal(ctx context.Context, kind string, about statement.D
 	e.Stage = stage
 	_, err := d.Ledger.Append(ctx, e, nil)
 	return err
-}
-
-// Revoke takes back a grant, or a contract of one's own. Given a contract that
-// this party granted, it revokes the grant.
-func (d *Desk) Revoke(ctx context.Context, about statement.Digest, reason string) (*statement.Verified[statement.Revocation], error) {
-	var contract statement.Digest
-	if c, err := d.Catalog.Contract(ctx, about); err == nil {
-		contract = c.Digest()
-		if c.Body().Requester != d.self() {
-			d.Ledger.View(func(a *ledger.Accounts) { about, _ = a.Grant(contract) })
-		}
-	} else if g, err := d.Catalog.Grant(ctx, about); err == nil && g.Body().Owner == d.self() {
-		contract = g.Body().Contract
-	} else {
-		about = ""
-	}
-	if about == "" {
-		return nil, fault.New(fault.Input, "nothing of this party's to revoke under that digest", "give a contract that was granted or proposed here: 'cordon contract list'", nil)
-	}
-	return d.sendRevocation(ctx, about, contract, reason)
-}
-
-func (d *Desk) sendRevocation(ctx context.Context, about, contract statement.Digest, reason string) (*statement.Verified[statement.Revocation], error) {
-	e, err := statement.Sign(statement.Revocation{Author: d.self(), Revokes: about, Reason: reason, AtMS: d.Now().UnixMilli()}, d.Signer)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.Ledger.Append(ctx, ledger.Entry{Kind: ledger.KindRevoke, About: about, Contract: contract, Reason: reason}, nil); err != nil {
-		return nil, err
-	}
-	if _, err := d.Exchange.PostStatement(ctx, e); err != nil {
-		return nil, err
-	}
-	return statement.Verify[statement.Revocation](e, d.self())
 }
 
 // Retire revokes a version of one's own: no key of it is released from now on,

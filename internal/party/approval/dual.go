@@ -14,7 +14,7 @@ func (d *Desk) dualGrant(ctx context.Context, g *statement.Grant) error {
 	payload, _ := d.Officers.Pending(statement.ActionGrant, func(p []byte) bool {
 		old, err := statement.DecodeUnverified[statement.Grant](p)
 		return err == nil && old.Owner == g.Owner && old.Contract == g.Contract && old.Authority == g.Authority &&
-			old.UntilMS == g.UntilMS && slices.Equal(old.Offers, g.Offers)
+			old.UntilMS == g.UntilMS && slices.Equal(old.Offers, g.Offers) && !d.done(statement.Sum(p))
 	})
 	if old, err := statement.DecodeUnverified[statement.Grant](payload); err == nil {
 		g.CreatedMS = old.CreatedMS

@@ -2,6 +2,8 @@ package approval
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
@@ -71,6 +73,42 @@ func TestDualGrant(t *testing.T) {
 	by := w.contract(func(c *statement.Contract) { c.Nonce = append([]byte{9}, c.Nonce[1:]...) })
 	if _, err := o.Grant(t.Context(), by.Digest(), statement.ByRule); err != nil {
 		t.Fatalf("a standing rule: %v", err)
+	}
+}
+
+// TestDualGrantReplay: a request and approvals that were kept from before a revocation bring nothing back.
+func TestDualGrantReplay(t *testing.T) {
+	w := newWorld(t, 1)
+	o, c := w.owners[0], w.contract(nil)
+	keys := twoOfTwo(t, o, statement.ActionGrant)
+	if _, err := o.Grant(t.Context(), c.Digest(), statement.ByHand); !waits(err) {
+		t.Fatal(err)
+	}
+	requests := filepath.Join(o.Home.Officers(), "requests")
+	kept := must(filepath.Glob(filepath.Join(requests, "*.json")))
+	src := must(os.ReadFile(kept[0]))
+	approveAll(t, o, keys...)
+	g := must(o.Grant(t.Context(), c.Digest(), statement.ByHand))
+	must(o.Revoke(t.Context(), g.Digest(), "no more"))
+	if err := os.WriteFile(kept[0], src, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := must(o.Officers.Requests()); len(s) != 1 || len(s[0].Approved) != 0 {
+		t.Fatalf("approvals count again: %+v", s)
+	}
+	w.now = w.now.Add(1e9)
+	if _, err := o.Grant(t.Context(), c.Digest(), statement.ByHand); !waits(err) || !o.ended(c.Digest()) {
+		t.Fatalf("granted again: %v", err)
+	}
+	// Officers can approve anew; what they approve then is another grant.
+	for _, f := range must(filepath.Glob(filepath.Join(requests, "*.json"))) {
+		if f == kept[0] {
+			must(0, os.Remove(f))
+		}
+	}
+	approveAll(t, o, keys...)
+	if again := must(o.Grant(t.Context(), c.Digest(), statement.ByHand)); again.Digest() == g.Digest() {
+		t.Fatal("the same grant")
 	}
 }
 

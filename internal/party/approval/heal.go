@@ -58,8 +58,8 @@ func (d *Desk) healOffer(ctx context.Context, e *statement.Envelope) error {
 }
 
 // Heal posts again what a crash between recording and posting may have left
-// out: offers in force, grants in force, pools that were signed. Posting again
-// changes nothing.
+// out, or an exchange that was away: offers in force, revocations, grants in
+// force, pools that were signed. Posting again changes nothing.
 func (d *Desk) Heal(ctx context.Context) error {
 	for _, p := range d.Store.List() {
 		if p.Retired {
@@ -69,38 +69,53 @@ func (d *Desk) Heal(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.HealRevocations(ctx); err != nil {
+		return err
+	}
 	if err := d.healGrants(ctx); err != nil {
 		return err
 	}
 	return d.healPools(ctx)
 }
 
-func (d *Desk) healGrants(ctx context.Context) error {
+// keptGrants are those in the home folder that this party signed, whether or not they are in force.
+func (d *Desk) keptGrants() ([]*statement.Verified[statement.Grant], error) {
 	files, err := os.ReadDir(d.Home.Grants())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return home.Storage("can't read the grants", err)
+		return nil, home.Storage("can't read the grants", err)
 	}
+	var out []*statement.Verified[statement.Grant]
 	for _, f := range files {
 		src, err := os.ReadFile(filepath.Join(d.Home.Grants(), f.Name()))
 		if err != nil {
-			return home.Storage("can't read a grant", err)
+			return nil, home.Storage("can't read a grant", err)
 		}
 		e, err := statement.ParseEnvelope(src)
 		if err != nil {
 			continue
 		}
-		v, err := statement.Verify[statement.Grant](e, d.self())
-		if err != nil || v.Body().UntilMS <= d.Now().UnixMilli() {
-			continue
+		if v, err := statement.Verify[statement.Grant](e, d.self()); err == nil {
+			out = append(out, v)
 		}
+	}
+	return out, nil
+}
+
+func (d *Desk) healGrants(ctx context.Context) error {
+	kept, err := d.keptGrants()
+	if err != nil {
+		return err
+	}
+	for _, v := range kept {
 		var inForce statement.Digest
 		d.Ledger.View(func(a *ledger.Accounts) { inForce, _ = a.Grant(v.Body().Contract) })
-		if inForce != v.Digest() {
+		if inForce != v.Digest() || v.Body().UntilMS <= d.Now().UnixMilli() {
 			continue
 		}
+		e := v.Envelope()
 		if own, err := d.anew(e); err != nil {
 			return err
 		} else if own != nil {

@@ -20,6 +20,7 @@ type Accounts struct {
 	officers statement.Digest          // the list in force
 	approved map[statement.Digest]bool // approvals that counted
 	keys     map[statement.Digest]bool // operations on keys that began
+	done     map[statement.Digest]bool // grants, pools and lists of officers that were signed, whatever became of them
 
 	repairedMS int64           // of the last repair; 0: none
 	published  map[string]bool // data sets
@@ -79,7 +80,7 @@ func newAccounts() *Accounts {
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
 		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
-		refusals: map[refused]int{},
+		refusals: map[refused]int{}, done: map[statement.Digest]bool{},
 	}
 }
 
@@ -110,12 +111,13 @@ func (a *Accounts) apply(e *Entry) {
 	case KindGrant:
 		a.grants[e.Contract] = e.Grant
 		a.judged[e.Contract] = true
+		a.done[e.Grant] = true
 		delete(a.revoked, e.Contract)
 		if e.Authority == statement.ByRule {
 			a.byRule++
 		}
 	case KindRevoke:
-		if e.Contract != "" && a.grants[e.Contract] == e.About {
+		if g := a.grants[e.Contract]; g != "" && (g == e.About || e.Contract == e.About) { // with a contract its grant ends
 			delete(a.grants, e.Contract)
 			a.revoked[e.Contract] = true
 		}
@@ -123,6 +125,7 @@ func (a *Accounts) apply(e *Entry) {
 		a.published[e.Name] = true
 	case KindPool:
 		a.judged[e.About] = true
+		a.done[e.About] = true
 	case KindRefusal:
 		if e.About != "" {
 			a.judged[e.About] = true
@@ -137,6 +140,7 @@ func (a *Accounts) apply(e *Entry) {
 		a.frozen = e.Kind == KindFreeze
 	case KindOfficers:
 		a.officers = e.About
+		a.done[e.About] = true
 	case KindRepair:
 		a.repair(e)
 	case KindExhaust:
@@ -254,6 +258,9 @@ func (a *Accounts) Approved(approval statement.Digest) bool { return a.approved[
 
 // KeyOperationBegun reports whether this operation on keys began before.
 func (a *Accounts) KeyOperationBegun(operation statement.Digest) bool { return a.keys[operation] }
+
+// Done reports whether this very grant, pool epoch or list of officers was signed before. A revocation does not undo that.
+func (a *Accounts) Done(d statement.Digest) bool { return a.done[d] }
 
 // Judged reports whether a rule has decided about this contract or pool before.
 func (a *Accounts) Judged(d statement.Digest) bool { return a.judged[d] }

@@ -168,6 +168,75 @@ func TestAnotherMachine(t *testing.T) {
 	}
 }
 
+// TestCopy: what comes out of a folder is what was verified there, of the newest epoch, without a torn rest; it overwrites nothing.
+func TestCopy(t *testing.T) {
+	dir, to := t.TempDir(), t.TempDir()
+	l := open(t, dir)
+	if _, err := appendOne(t, l, "first"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Takeover(dir, owner, accept); err != nil {
+		t.Fatal(err)
+	}
+	l = open(t, dir)
+	if _, err := appendOne(t, l, "second"); err != nil {
+		t.Fatal(err)
+	}
+	head := l.Head()
+	for _, keep := range []string{"ledger.ndjson", "ledger-000002.ndjson"} { // both, then the newest alone
+		f, err := os.OpenFile(entriesFile(dir, 2), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.WriteString("torn")
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Read(dir, owner)
+		if err != nil || c.Head != head || len(c.Entries) != 2 {
+			t.Fatalf("read %v: %v", c, err)
+		}
+		to = filepath.Join(to, keep)
+		if err := errors.Join(os.Mkdir(to, 0o700), c.WriteTo(to)); err != nil {
+			t.Fatal(err)
+		}
+		if src, err := os.ReadFile(entriesFile(to, 1)); err != nil || strings.Contains(string(src), "torn") {
+			t.Errorf("the torn rest came along: %v", err)
+		}
+		if got := open(t, to); got.Head() != head {
+			t.Errorf("another ledger came out: %v", got.Head())
+		}
+		if err := c.WriteTo(to); fault.ExitCode(err) != int(fault.LocalStorage) {
+			t.Errorf("overwritten: %v", err)
+		}
+		if err := os.Remove(filepath.Join(dir, "ledger.ndjson")); err != nil && keep == "ledger.ndjson" {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Rename(entriesFile(dir, 2), entriesFile(dir, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(dir, owner); fault.ExitCode(err) != int(fault.Untrusted) {
+		t.Errorf("read without the newest file: %v", err)
+	}
+}
+
+// TestFrozenBy: the last word counts.
+func TestFrozenBy(t *testing.T) {
+	stop, again, goOn := Entry{Kind: KindFreeze, Reason: "one"}, Entry{Kind: KindFreeze, Reason: "two"}, Entry{Kind: KindThaw}
+	for _, c := range []struct {
+		list []Entry
+		want string
+	}{
+		{nil, ""}, {[]Entry{stop, goOn}, ""}, {[]Entry{stop, refusal("x")}, "one"}, {[]Entry{stop, goOn, again}, "two"},
+	} {
+		by := FrozenBy(c.list)
+		if got := by != nil; got != (c.want != "") || got && by.Reason != c.want || got != fold(c.list).Frozen() {
+			t.Errorf("%v: %v", c.list, by)
+		}
+	}
+}
+
 // TestClaims: of those who claim one epoch, one gets it; a claim that came to nothing leaves the ledger as it was.
 func TestClaims(t *testing.T) {
 	dir := t.TempDir()

@@ -2,10 +2,13 @@ package ledger
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -60,13 +63,66 @@ func damagedAt(seq int64, what string) error {
 		"keep the file as it is, and restore the ledger from a backup; nothing is released meanwhile", ErrDamaged)
 }
 
-// VerifyFile checks a ledger's file without locking it: a line that is being
-// written at this moment does not count.
-func VerifyFile(dir string, owner statement.Fingerprint) ([]Entry, Head, error) {
+// Copy is a ledger that was read once and verified: what is looked at is what is written out.
+type Copy struct {
+	Entries []Entry
+	Head    Head
+	src     []byte // of just these entries
+}
+
+// Read verifies the ledger in a folder that was copied, of whatever epoch. One that lacks the file of an epoch that it names is no whole copy.
+func Read(dir string, owner statement.Fingerprint) (*Copy, error) {
+	last, err := lastNumber(dir)
+	if err != nil {
+		return nil, storage(err)
+	}
+	if _, err := os.Stat(entriesFile(dir, last)); err != nil && last > 1 {
+		missing := filepath.Base(entriesFile(dir, last))
+		return nil, fault.New(fault.Untrusted, "this ledger lacks "+missing, "copy the whole folder; if the party never had that file, remove "+filepath.Base(epochFile(dir, last))+" from the copy", err)
+	}
+	return read(dir, owner)
+}
+
+// read does not lock: a line that is being written at this moment does not count.
+func read(dir string, owner statement.Fingerprint) (*Copy, error) {
 	src, err := os.ReadFile(current(dir))
 	if err != nil {
-		return nil, Head{}, fault.New(fault.LocalStorage, "can't read the ledger", "check the home folder", err)
+		return nil, fault.New(fault.LocalStorage, "can't read the ledger", "check the home folder", err)
 	}
-	entries, head, _, err := parse(src, owner)
-	return entries, head, err
+	entries, head, whole, err := parse(src, owner)
+	if err != nil {
+		return nil, err
+	}
+	return &Copy{Entries: entries, Head: head, src: src[:whole]}, nil
+}
+
+// WriteTo begins a ledger with the copy, in a folder that has none. Epochs start anew: who had the ledger before is not known there.
+func (c *Copy) WriteTo(dir string) error {
+	have, err := filepath.Glob(filepath.Join(dir, "ledger*.ndjson"))
+	if err == nil && len(have) > 0 {
+		return fault.New(fault.LocalStorage, "the folder has a ledger already", "name another one; a ledger is never overwritten", nil)
+	}
+	return errors.Join(err, home.WriteFile(entriesFile(dir, 1), c.src))
+}
+
+// VerifyFile checks a ledger where it is kept, without locking it.
+func VerifyFile(dir string, owner statement.Fingerprint) ([]Entry, Head, error) {
+	c, err := read(dir, owner)
+	if err != nil {
+		return nil, Head{}, err
+	}
+	return c.Entries, c.Head, nil
+}
+
+// FrozenBy is the entry that stopped the party's releases, nil if they may go on.
+func FrozenBy(entries []Entry) (by *Entry) {
+	for i := range entries {
+		switch e := &entries[i]; e.Kind {
+		case KindFreeze:
+			by = e
+		case KindThaw:
+			by = nil
+		}
+	}
+	return by
 }

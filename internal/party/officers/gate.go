@@ -154,7 +154,8 @@ func (g *Gate) waits(a asked, have int) error {
 	return &Waiting{Request: statement.Sum(a.payload), Action: a.action, Have: have, Need: a.list.Threshold}
 }
 
-// approvals are the good ones of a payload, one of each officer.
+// approvals are the good ones of a payload, one of each officer. One that counted for what was then signed is used up: what was taken
+// back since needs new ones.
 func (g *Gate) approvals(a asked) ([]*statement.Verified[statement.Approval], error) {
 	files, err := os.ReadDir(g.approvalsOf(statement.Sum(a.payload)))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -174,10 +175,19 @@ func (g *Gate) approvals(a asked) ([]*statement.Verified[statement.Approval], er
 		if err != nil || counted[v.Body().Officer] || g.counts(a, v.Body()) != nil {
 			continue
 		}
+		if g.used(v) {
+			continue
+		}
 		counted[v.Body().Officer] = true
 		out = append(out, v)
 	}
 	return out, nil
+}
+
+// used reports whether an approval counted, and what it approves was signed thereupon.
+func (g *Gate) used(v *statement.Verified[statement.Approval]) (used bool) {
+	g.Ledger.View(func(a *ledger.Accounts) { used = a.Approved(v.Digest()) && a.Done(v.Body().About) })
+	return used
 }
 
 func (g *Gate) verify(src []byte) (*statement.Verified[statement.Approval], error) {

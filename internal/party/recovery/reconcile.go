@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/home"
@@ -14,7 +15,7 @@ import (
 )
 
 // Reconcile makes a home folder that came out of a backup follow its ledger, which is newer: what was retired since is retired, what
-// was destroyed since is destroyed again. It tells what was made since and is lost.
+// was destroyed since is destroyed again, and releases that it stopped are stopped. It tells what was made since and is lost.
 func Reconcile(dir home.Dir, ring *keyring.Keyring, entries []ledger.Entry) (notes []string, err error) {
 	s, err := dataset.Open(dir, ring.Fingerprint(), ring)
 	if err != nil {
@@ -34,7 +35,15 @@ func Reconcile(dir home.Dir, ring *keyring.Keyring, entries []ledger.Entry) (not
 			}
 		}
 	}
-	return notes, nil
+	return notes, freeze(dir, entries)
+}
+
+// freeze sets the mark that the ledger asks for. It takes none away: releases may have been stopped where the ledger could not be written.
+func freeze(dir home.Dir, entries []ledger.Entry) error {
+	if by := ledger.FrozenBy(entries); by != nil {
+		return dir.SetFreeze(by.Reason, time.UnixMilli(by.AtMS))
+	}
+	return nil
 }
 
 // end retires the version, and destroys its keys, as the ledger says.
