@@ -2,6 +2,7 @@ package receipt_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ type hardware struct {
 	enclave machinetest.Enclave
 	edit    receipttest.Edit
 	found   func(*statement.Appraisal) // what each owner found, before it is signed
+	accept  []string                   // lines of the owners' policies on machines; default strict
 }
 
 func (h *hardware) verify() (*receipt.Report, error) {
@@ -31,6 +33,12 @@ func (h *hardware) verify() (*receipt.Report, error) {
 	at := receipttest.Start.Add(900 * time.Millisecond)
 	e, o := h.edit, kinds.Options{Anchors: h.m.Anchors()}
 	e.Contract = func(c *statement.Contract) { c.Evidence, c.Builds = []string{h.kind}, []statement.Digest{build} }
+	accept := h.accept
+	if accept == nil {
+		accept = strict(h.kind)
+	}
+	operators := []statement.Fingerprint{receipttest.NewParty(h.t, "cloudco").Fingerprint()}
+	e.Offer = func(o *statement.Offer) { o.Policy = receipttest.PolicyText(operators, h.kind, build, accept...) }
 	e.Report = func(r *receipttest.Report) { r.Build = build }
 	var shown statement.Appraisal
 	e.Hosted = func(data evidence.ReportData) (string, hosted.Quoted) {
@@ -51,6 +59,86 @@ func (h *hardware) verify() (*receipt.Report, error) {
 	}
 	a := receipttest.New(h.t, e)
 	return receipt.Verify(context.Background(), a.Bytes, receipt.Options{Pins: a.Pins(), Verifiers: kinds.Verifiers(o)})
+}
+
+// strict are demands that a machine meets which is up to date, in the words of policies.
+func strict(kind string) []string {
+	switch v, _ := evidence.VendorOf(kind); v {
+	case evidence.Intel:
+		return intel("UpToDate", "2025-11-12", "20")
+	case evidence.AMD:
+		return amd("219")
+	}
+	return []string{}
+}
+
+func intel(statuses, date, evaluation string) []string {
+	return []string{"  tcb_status: [" + statuses + "]", "  min_tcb_date: " + date, "  min_tcb_evaluation: " + evaluation}
+}
+
+func amd(microcode string) []string {
+	return []string{"  min_tcb_snp:", "    milan: {bootloader: 4, tee: 0, snp: 24, microcode: " + microcode + "}"}
+}
+
+const (
+	debug = "  debug: host-can-read-enclave-memory"
+	known = "  advisories: [INTEL-SA-00002]"
+)
+
+// outdated accepts old machines of Intel's.
+func outdated(more ...string) []string {
+	return append(intel("UpToDate, OutOfDate", "2023-11-12", "19"), more...)
+}
+
+// A release must be what the policy of its own offer allows, whatever the contract leaves to it: who reads the receipt looks again.
+func TestReleaseAgainstItsPolicy(t *testing.T) {
+	m := machinetest.New(t, receipttest.Start)
+	against := "evidence: a release was made against the policy of its own offer: "
+	newer := func(status string) func(*statement.Appraisal) {
+		return func(a *statement.Appraisal) { a.Evaluation, a.Status = 21, status }
+	}
+	for name, x := range map[string]struct {
+		h    hardware
+		want error
+	}{
+		"debug":                       {hardware{kind: evidence.TDX, enclave: machinetest.Enclave{Debug: true}}, evidence.ErrDebug},
+		"debug of AMD":                {hardware{kind: evidence.SNP, enclave: machinetest.Enclave{Debug: true}}, evidence.ErrDebug},
+		"debug of Nitro":              {hardware{kind: evidence.Nitro, enclave: machinetest.Enclave{Debug: true}}, evidence.ErrDebug},
+		"old machine":                 {hardware{kind: evidence.TDX, enclave: machinetest.Enclave{Outdated: true}}, evidence.ErrTCBStatus},
+		"advisory":                    {hardware{kind: evidence.SGX, enclave: machinetest.Enclave{Outdated: true}, accept: outdated()}, evidence.ErrAdvisory},
+		"old TCB of AMD":              {hardware{kind: evidence.SNP, enclave: machinetest.Enclave{Outdated: true}}, evidence.ErrTCBVersion},
+		"evaluation":                  {hardware{kind: evidence.SGX, accept: intel("UpToDate", "2023-11-12", "21")}, evidence.ErrTCBEvaluation},
+		"newer collateral of its own": {hardware{kind: evidence.SGX, accept: intel("UpToDate", "2023-11-12", "21"), found: newer("UpToDate")}, nil},
+		"newer collateral says more":  {hardware{kind: evidence.SGX, found: newer("OutOfDate")}, evidence.ErrTCBStatus},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x.h.t, x.h.m = t, m
+			r, err := x.h.verify()
+			if x.want == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if r != nil || !errors.Is(err, x.want) || !strings.Contains(err.Error(), against) {
+				t.Errorf("%v, want %v", err, x.want)
+			}
+		})
+	}
+	cloudco := []statement.Fingerprint{receipttest.NewParty(t, "cloudco").Fingerprint()}
+	elsewhere := statement.Sum([]byte("another build"))
+	for name, x := range map[string]struct{ text, want string }{
+		"kind":                        {receipttest.PolicyText(cloudco, evidence.Nitro, receipttest.Build), against},
+		"build":                       {receipttest.PolicyText(cloudco, evidence.Simulated, elsewhere), against},
+		"operator":                    {receipttest.PolicyText([]statement.Fingerprint{receipttest.NewParty(t, "mallory").Fingerprint()}, evidence.Simulated, receipttest.Build), against},
+		"policy that nobody can read": {"policy: strikes\n", "evidence: the policy of an offer can't be read"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// One of the three owners alone broke its word.
+			a := receipttest.New(t, receipttest.Edit{Offer: of(t, "bravo", func(o *statement.Offer) statement.Fingerprint { return o.Owner }, func(o *statement.Offer) { o.Policy = x.text })})
+			refused(t, a, x.want)
+		})
+	}
 }
 
 func text(t *testing.T, r *receipt.Report) string {
@@ -103,17 +191,19 @@ func TestReceiptsOfEveryKind(t *testing.T) {
 func TestOutdatedAndDebugAreShown(t *testing.T) {
 	m := machinetest.New(t, receipttest.Start)
 	for _, x := range []struct {
-		kind string
-		e    machinetest.Enclave
-		want string
+		kind   string
+		e      machinetest.Enclave
+		accept []string
+		want   string
 	}{
-		{evidence.TDX, machinetest.Enclave{Outdated: true}, "tdx-dcap, TCB OutOfDate, level of 2023-11-12, INTEL-SA-00002, evaluation 20"},
-		{evidence.SNP, machinetest.Enclave{Outdated: true}, "TCB 7318000000000004 of line Milan"},
-		{evidence.TDX, machinetest.Enclave{Debug: true}, "DEBUG: THE HOST CAN READ THE ENCLAVE'S MEMORY"},
-		{evidence.SNP, machinetest.Enclave{Debug: true}, "DEBUG enclave: its host could read the memory"},
-		{evidence.Nitro, machinetest.Enclave{Debug: true}, "nitro, DEBUG: THE HOST CAN READ THE ENCLAVE'S MEMORY"},
+		{evidence.TDX, machinetest.Enclave{Outdated: true}, outdated(known), "MACHINE NOT CURRENT: its vendor says OutOfDate; every owner"},
+		{evidence.TDX, machinetest.Enclave{Outdated: true}, outdated(known), "tdx-dcap, TCB OutOfDate, level of 2023-11-12, INTEL-SA-00002, evaluation 20"},
+		{evidence.SNP, machinetest.Enclave{Outdated: true}, amd("115"), "TCB 7318000000000004 of line Milan"},
+		{evidence.TDX, machinetest.Enclave{Debug: true}, append(strict(evidence.TDX), debug), "DEBUG: THE HOST CAN READ THE ENCLAVE'S MEMORY"},
+		{evidence.SNP, machinetest.Enclave{Debug: true}, append(strict(evidence.SNP), debug), "DEBUG enclave: its host could read the memory"},
+		{evidence.Nitro, machinetest.Enclave{Debug: true}, []string{debug}, "nitro, DEBUG: THE HOST CAN READ THE ENCLAVE'S MEMORY"},
 	} {
-		r, err := (&hardware{t: t, m: m, kind: x.kind, enclave: x.e}).verify()
+		r, err := (&hardware{t: t, m: m, kind: x.kind, enclave: x.e, accept: x.accept}).verify()
 		if err != nil {
 			t.Fatal(x.kind, err)
 		}
@@ -127,9 +217,9 @@ func TestOutdatedAndDebugAreShown(t *testing.T) {
 func TestHardwareLies(t *testing.T) {
 	m, other := machinetest.New(t, receipttest.Start), machinetest.New(t, receipttest.Start)
 	newer := func(a *statement.Appraisal) { a.Evaluation, a.Status = 21, "OutOfDate" }
-	if r, err := (&hardware{t: t, m: m, kind: evidence.TDX, found: newer}).verify(); err != nil {
+	if r, err := (&hardware{t: t, m: m, kind: evidence.TDX, found: newer, accept: outdated()}).verify(); err != nil {
 		t.Errorf("an owner knew more: %v", err)
-	} else if got := text(t, r); !strings.Contains(got, "alpha judged the machine by newer collateral of its own: tdx-dcap, TCB OutOfDate") {
+	} else if got := text(t, r); !strings.Contains(got, "alpha judged the machine by newer collateral of its own: tdx-dcap, TCB OutOfDate") || !strings.Contains(got, "MACHINE NOT CURRENT, as alpha found") {
 		t.Error(got)
 	}
 	for name, x := range map[string]struct {

@@ -198,7 +198,7 @@ func (v *verification) evidence(ctx context.Context) (string, error) {
 	policy := evidence.Policy{
 		Kinds: v.contract.Evidence, Builds: v.contract.Builds,
 		Operators: v.contract.Operators, Perimeters: v.contract.Perimeters,
-		AllowDebug: true, TCB: evidence.TCBPolicy{LeftToOwners: true}, // the owners' policies decided; each release says what it found
+		AllowDebug: true, TCB: evidence.TCBPolicy{LeftToOwners: true}, // for the owners' policies, below
 	}
 	binding := evidence.QuoteBinding(v.r.Job, v.r.Session.Digest(), v.r.Plan, v.r.Readies)
 	if err := evidence.Appraise(c, policy, binding); err != nil {
@@ -215,14 +215,17 @@ func (v *verification) evidence(ctx context.Context) (string, error) {
 	if err := v.appraised(c); err != nil {
 		return "", err
 	}
+	if err := v.byPolicies(c, binding); err != nil {
+		return "", err
+	}
 	v.report.Shown = c.Appraisal()
 	switch {
 	case c.Kind == evidence.Simulated:
-		return "SIMULATED: signed by the operator, no hardware vouches for it; binds session, plan and readies", nil
+		return "SIMULATED: signed by the operator, no hardware vouches for it; binds session, plan and readies; accepted by the policy of every offer released", nil
 	case c.Simulated:
-		return "SOFTWARE-ROOTED: quoted by a TPM that the operator runs, no hardware vouches for it; binds session, plan and readies", nil
+		return "SOFTWARE-ROOTED: quoted by a TPM that the operator runs, no hardware vouches for it; binds session, plan and readies; accepted by the policy of every offer released", nil
 	}
-	return AppraisalText(v.report.Shown) + "; genuine; binds session, plan and readies", nil
+	return AppraisalText(v.report.Shown) + "; genuine; binds session, plan and readies; accepted by the policy of every offer released", nil
 }
 
 // appraised: what each owner says that it released keys to is what the evidence shows. An owner may have judged the machine by newer

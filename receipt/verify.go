@@ -118,11 +118,17 @@ func (v *verification) notes() {
 	if v.report.Shown.Debug {
 		v.note("DEBUG enclave: its host could read the memory, so nothing was protected from the operator; every owner that released keys allows that in its policy")
 	}
+	if notCurrent(v.report.Shown.Status) {
+		v.note("MACHINE NOT CURRENT: its vendor says " + v.report.Shown.Status + "; every owner that released keys allows that in its policy")
+	}
 	for _, o := range v.job.Owners {
 		if rel := v.release[o]; rel != nil {
 			v.report.Releases = append(v.report.Releases, rel.Body())
 			if a := rel.Body().Appraisal; a.Evaluation > v.report.Shown.Evaluation {
 				v.note(fmt.Sprintf("%s judged the machine by newer collateral of its own: %s", v.report.Who(o), AppraisalText(a)))
+				if notCurrent(a.Status) {
+					v.note(fmt.Sprintf("MACHINE NOT CURRENT, as %s found, whose policy allows it", v.report.Who(o)))
+				}
 			}
 		}
 	}
@@ -138,6 +144,11 @@ func (v *verification) notes() {
 				v.report.Who(o), [...]string{"", "first", "second", "third", "fourth"}[rel.Body().Number]))
 		}
 	}
+}
+
+// notCurrent is of Intel's statuses. AMD has none: its policies name the least TCB.
+func notCurrent(status string) bool {
+	return status != "" && status != "UpToDate" && status != "SWHardeningNeeded"
 }
 
 func (v *verification) note(s string) { v.report.Notes = append(v.report.Notes, s) }

@@ -512,6 +512,7 @@ func TestAbsenceRefuses(t *testing.T) {
 
 func TestNotesWarn(t *testing.T) {
 	a := receipttest.New(t, receipttest.Edit{
+		Offer:    operatedBy(receipttest.NewParty(t, "institute")),
 		Contract: func(c *statement.Contract) { c.Operators = []statement.Fingerprint{c.Requester} },
 		Report:   func(r *receipttest.Report) { r.Signer = receipttest.NewParty(t, "institute") },
 		Receipt:  func(r *statement.Receipt) { r.Operator = r.Requester },
@@ -521,12 +522,19 @@ func TestNotesWarn(t *testing.T) {
 	notes(t, a, "SIMULATED", "the operator of the host also receives", "bravo released its keys for the second time")
 	charlie := receipttest.NewParty(t, "charlie")
 	notes(t, receipttest.New(t, receipttest.Edit{
+		Offer:    operatedBy(charlie),
 		Contract: func(c *statement.Contract) { c.Operators = []statement.Fingerprint{charlie.Fingerprint()} },
 		Report:   func(r *receipttest.Report) { r.Signer = charlie },
 		Receipt:  func(r *statement.Receipt) { r.Operator = charlie.Fingerprint() },
 		Bundle:   func(b *receipt.Bundle) { b.Parties = b.Parties[:4] },
 	}), "SIMULATED", "the operator of the host is one of the owners")
 	notes(t, receipttest.New(t, receipttest.Edit{}), "SIMULATED")
+}
+
+func operatedBy(p *receipttest.Party) func(*statement.Offer) {
+	return func(o *statement.Offer) {
+		o.Policy = receipttest.PolicyText([]statement.Fingerprint{p.Fingerprint()}, evidence.Simulated, receipttest.Build)
+	}
 }
 
 func notes(t *testing.T, a *receipttest.Account, want ...string) {

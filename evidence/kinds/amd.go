@@ -68,7 +68,7 @@ func (b *bundle) read(list [][]byte) error {
 }
 
 // genuine verifies the report under the lists that came and under those that are held. One of them must be there and current, and
-// neither that is current may name the key.
+// neither that is current may name the key. Held may be lists of other roots only: they say nothing here.
 func (o Options) genuine(report []byte, came, held bundle, at time.Time) (*snp.Verified, error) {
 	if len(came.key) == 0 {
 		return nil, fmt.Errorf("%w: no key of the machine", stage.NoCollateral)
@@ -83,7 +83,7 @@ func (o Options) genuine(report []byte, came, held bundle, at time.Time) (*snp.V
 		return verify(came.lists)
 	}
 	v, err := verify(held.lists)
-	if len(came.lists) == 0 || err != nil && !errors.Is(err, stage.StaleCollateral) {
+	if len(came.lists) == 0 || err != nil && !errors.Is(err, stage.StaleCollateral) && !errors.Is(err, stage.NoCRL) {
 		return v, err
 	}
 	return verify(came.lists)

@@ -39,6 +39,7 @@ func (m *Machines) newAMD(t testing.TB) *amd {
 			ArkCreationTime: made, AskCreationTime: made, AsvkCreationTime: made, VcekCreationTime: made, VlekCreationTime: made, CSPID: "a provider",
 		}
 		b.VcekCustom.Extensions = fake.CustomExtensions(kds.DecomposeTCBVersion(kds.TCBVersion(tcb)), make([]byte, 64), "", "Milan-B1")
+		b.VlekCustom.Extensions = fake.CustomExtensions(kds.DecomposeTCBVersion(kds.TCBVersion(tcb)), nil, "a provider", "Milan-B1")
 		s, err := b.TestOnlyCertChain()
 		if err != nil {
 			t.Fatal(err)
@@ -48,13 +49,16 @@ func (m *Machines) newAMD(t testing.TB) *amd {
 	a := &amd{current: sign(currentTCB)}
 	// One root: the second chain takes its key from the same keys, and its certificates from the first.
 	a.old = sign(oldTCB)
-	var src []byte
-	for _, c := range []*x509.Certificate{a.current.Ask, a.current.Ark} {
-		src = append(src, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	var err error
-	if a.anchors, err = snp.ParseAnchors(src); err != nil {
-		t.Fatal(err)
+	for _, between := range []*x509.Certificate{a.current.Ask, a.current.Asvk} {
+		var src []byte
+		for _, c := range []*x509.Certificate{between, a.current.Ark} {
+			src = append(src, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
+		}
+		anchor, err := snp.ParseAnchors(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.anchors = a.anchors.And(anchor)
 	}
 	return a
 }
@@ -77,7 +81,15 @@ func (m *Machines) snpReport(t testing.TB, e Enclave, data evidence.ReportData) 
 	if e.Outdated {
 		signer, tcb = m.amd.old, oldTCB
 	}
-	whole := fake.CreateRawReport(&fake.TestReportOptions{Version: 3, FMS: 0xa00f11, ReportData: data[:]})
+	o := fake.TestReportOptions{Version: 3, FMS: 0xa00f11, ReportData: data[:]}
+	if e.Version2 {
+		o.Version, o.FMS = 2, 0
+	}
+	key := signer.Vcek
+	if e.VLEK {
+		o.SignerInfo.SigningKey, key = abi.VlekReportSigner, signer.Vlek
+	}
+	whole := fake.CreateRawReport(&o)
 	raw := whole[:snp.ReportSize]
 	policy := uint64(1<<17 | 1<<16)
 	if e.Debug {
@@ -103,17 +115,19 @@ func (m *Machines) snpReport(t testing.TB, e Enclave, data evidence.ReportData) 
 	out := hosted.Quoted{Quote: bytes.Clone(raw)}
 	if !e.Bare {
 		from, until := m.window(e)
-		out.Endorsements = [][]byte{signer.Vcek.Raw, m.amd.list(t, e, from, until)}
+		out.Endorsements = [][]byte{key.Raw, m.amd.list(t, e, from, until)}
 	}
 	return out
 }
 
-// list is the root's, which names the intermediate key if it is revoked.
+// list is the root's, which names the intermediate keys if they are revoked.
 func (a *amd) list(t testing.TB, e Enclave, from, until time.Time) []byte {
 	t.Helper()
 	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: from, NextUpdate: until, SignatureAlgorithm: x509.SHA384WithRSAPSS}
 	if e.Revoked {
-		list.RevokedCertificateEntries = []x509.RevocationListEntry{{SerialNumber: a.current.Ask.SerialNumber, RevocationTime: from}}
+		for _, c := range []*x509.Certificate{a.current.Ask, a.current.Asvk} {
+			list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: c.SerialNumber, RevocationTime: from})
+		}
 	}
 	ark := *a.current.Ark
 	ark.KeyUsage = x509.KeyUsageCRLSign

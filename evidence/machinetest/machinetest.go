@@ -58,6 +58,8 @@ type Enclave struct {
 	Bare       bool   // without endorsements
 	Revoked    bool   // by the vendor's lists
 	Moves      bool   // the guest may be moved to another machine
+	Version2   bool   // SNP: a report that does not say of which line its processor is
+	VLEK       bool   // SNP: signed by a provider's key, not the chip's
 }
 
 // The TCB of these machines where they are not outdated.

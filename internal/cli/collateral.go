@@ -270,7 +270,7 @@ func fromCache(e *exhibit.Exhibit, path string) error {
 		}
 	case e.Kind == exhibit.SNP && len(e.Endorsements) == 0:
 		if r, perr := snp.Parse(e.Raw); perr == nil {
-			e.Endorsements, _, err = c.ForAMD(collateral.ChipOf(r, r.Line), e.At)
+			e.Endorsements, _, err = c.ForReport(r, e.At)
 		}
 	}
 	if err != nil {

@@ -61,14 +61,15 @@ type Account struct {
 	Bundle              *receipt.Bundle
 	Bytes               []byte // the bundle, encoded
 
-	t       testing.TB
-	edit    Edit
-	failed  string
-	offers  []statement.Digest // in the order of Owners
-	ready   []statement.Digest
-	grants  []statement.Digest
-	release []statement.Digest
-	receipt statement.Receipt
+	t        testing.TB
+	edit     Edit
+	failed   string
+	offers   []statement.Digest // in the order of Owners
+	policies []statement.Digest
+	ready    []statement.Digest
+	grants   []statement.Digest
+	release  []statement.Digest
+	receipt  statement.Receipt
 }
 
 // Build is the enclave build of every account.

@@ -2,6 +2,7 @@ package receipttest
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
@@ -24,23 +25,32 @@ func (a *Account) introduce() {
 		edit(a.edit.Offer, &s)
 		env := Sign(a.t, s, p)
 		a.offers = append(a.offers, env.Digest())
+		a.policies = append(a.policies, statement.Sum([]byte(s.Policy)))
 		a.Bundle.Offers = append(a.Bundle.Offers, env)
 	}
 }
 
-const policyText = `policy: strikes
-unit: report
-groups: [[size], [phase]]
-units: {min: 10}
-contributors: {min: 3}
-`
+// PolicyText is a policy of every offer: what it accepts of an enclave, with more lines where the kind needs them.
+func PolicyText(operators []statement.Fingerprint, kind string, build statement.Digest, machines ...string) string {
+	names := make([]string, len(operators))
+	for i, f := range operators {
+		names[i] = string(f)
+	}
+	return "policy: 1\ndataset: strikes\nunit: {column: size, rows_are_units: true}\n" +
+		"columns:\n  size: {roles: [unit]}\n  phase: {roles: [dimension, filter]}\n  cost: {roles: [measure], aggregates: [sum, count, avg], clamp: [0, 1000000], scale: 2}\n" +
+		"output: {lattice: [[phase]]}\nguard: {min_units: 10, rounding: {count: 5, value_digits: 4}}\npurposes: [what-strikes-cost]\nanalysts: [any]\n" +
+		"operators: [" + strings.Join(names, ", ") + "]\n" +
+		"evidence:\n  accept: [" + kind + "]\n  builds: [\"" + string(build) + "\"]\n  perimeters: [process]\n" +
+		strings.Join(append(machines, ""), "\n") +
+		"valid: {from: 2025-01-01, until: 2027-01-01}\nmax_queries: {per_analyst: 20, period: 30d}\n"
+}
 
 func (a *Account) offer(p *Party, price int64) statement.Offer {
 	path := string(p.Fingerprint())[len("cordon1"):] + "/strikes/2026-01/part-0.parquet"
 	s := statement.Offer{
 		Owner: p.Fingerprint(), Dataset: "strikes", Version: "2026-01",
 		Files:  []statement.File{{Object: path, Bytes: 48213, Rows: 611, AADPrefix: path}},
-		Policy: policyText, Price: price, CreatedMS: ms(-48 * time.Hour),
+		Policy: PolicyText([]statement.Fingerprint{a.Operator.Fingerprint()}, simulated.Kind, Build), Price: price, CreatedMS: ms(-48 * time.Hour),
 	}
 	for _, name := range append(Columns(), statement.FooterKey) {
 		n := a.keyName(p, name)
@@ -164,7 +174,7 @@ func (a *Account) run() {
 			Owner: p.Fingerprint(), Job: a.Bundle.Job.Digest(), Session: session.Digest(), Plan: a.PlanDigest(),
 			Evidence: shown, Ready: a.ready[i], Grant: a.grants[i], Sealed: statement.Sum([]byte("sealed keys of " + p.Name)),
 			Appraisal: statement.Appraisal{
-				Kind: a.receipt.Evidence.Kind, Simulated: a.receipt.Perimeter.Simulated, Policies: []statement.Digest{statement.Sum([]byte(policyText))},
+				Kind: a.receipt.Evidence.Kind, Simulated: a.receipt.Perimeter.Simulated, Policies: []statement.Digest{a.policies[i]},
 			},
 			Columns: []statement.Opening{{Offer: a.offers[i], Columns: Columns()[:2]}},
 			Number:  1, Charged: int64(2 + i), ReleasedMS: ms(time.Second + time.Duration(i)*10*time.Millisecond),

@@ -137,6 +137,9 @@ func (a *Agent) ownKey() (err error) {
 func (a *Agent) wire() error {
 	o, signer := &a.opt, a.opt.Keyring.Signer()
 	a.catalog, a.heads = catalog.New(a.exchange), heads.Open(o.Home.Heads())
+	if err := a.catalog.Remember(o.Home); err != nil {
+		return err
+	}
 	a.officers = &officers.Gate{Home: o.Home, Ledger: a.ledger, Self: a.self, Now: o.Now}
 	a.desk = &approval.Desk{
 		Officers: a.officers,

@@ -403,25 +403,8 @@ func (b *Broker) accepts(m *matter) evidence.Policy {
 			if !ok {
 				return evidence.Policy{}
 			}
-			p = p.Intersect(ownAccepts(own.Policy))
+			p = p.Intersect(own.Policy.Accepts())
 		}
 	}
 	return p
-}
-
-func ownAccepts(p *policy.Policy) evidence.Policy {
-	e := p.Evidence()
-	out := evidence.Policy{
-		Kinds: e.Accept, Perimeters: e.Perimeters, AllowDebug: e.Debug,
-		TCB: evidence.TCBPolicy{
-			Statuses: e.TCBStatus, Advisories: e.Advisories, MinDate: e.MinTCBDate, MinEvaluation: int(e.MinTCBEvaluation), MinVersion: e.MinTCBSNP,
-		},
-	}
-	for _, d := range e.Builds {
-		out.Builds = append(out.Builds, statement.Digest(d))
-	}
-	for _, f := range p.Operators() {
-		out.Operators = append(out.Operators, statement.Fingerprint(f))
-	}
-	return out
 }

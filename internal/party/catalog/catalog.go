@@ -30,6 +30,7 @@ type Catalog struct {
 	parties  map[statement.Fingerprint]*statement.Verified[statement.Party]
 
 	revokedKeys map[statement.Digest]bool // by OnlineKey.Digest
+	memory      Memory                    // of revokedKeys; nil: none
 }
 
 // New makes a catalog over an exchange.

@@ -26,8 +26,11 @@ func (c *Catalog) KeysInForce(ctx context.Context, keys []statement.OnlineKey) e
 	defer c.mu.Unlock()
 	for i := range items {
 		v, err := statement.VerifyAuthor[statement.Revocation](&items[i].Envelope)
-		if err == nil && v.Body().Key != "" { // that only the root can have signed, and whose key is the author's own
-			c.revokedKeys[v.Body().Revokes] = true
+		if err != nil || v.Body().Key == "" || c.revokedKeys[v.Body().Revokes] { // Key: that only the root can have signed, and whose key is the author's own
+			continue
+		}
+		if err := c.learn(v); err != nil {
+			return err
 		}
 	}
 	for _, k := range keys {
@@ -35,6 +38,38 @@ func (c *Catalog) KeysInForce(ctx context.Context, keys []statement.OnlineKey) e
 			return untrusted("a statement is signed by a key that its party revoked", ErrKeyRevoked)
 		}
 	}
+	return nil
+}
+
+// Memory keeps revocations of others' keys over restarts: an exchange that once showed one gains nothing by keeping it back later.
+type Memory interface {
+	OthersRevokedKeys() ([]*statement.Verified[statement.Revocation], error)
+	AddOthersRevokedKey(*statement.Verified[statement.Revocation]) error
+}
+
+// Remember has the catalog know what m holds, and put there what it learns.
+func (c *Catalog) Remember(m Memory) error {
+	known, err := m.OthersRevokedKeys()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.memory = m
+	for _, v := range known {
+		c.revokedKeys[v.Body().Revokes] = true
+	}
+	return nil
+}
+
+// learn holds a revocation for good before anything is decided by it. The caller has the lock.
+func (c *Catalog) learn(v *statement.Verified[statement.Revocation]) error {
+	if c.memory != nil {
+		if err := c.memory.AddOthersRevokedKey(v); err != nil {
+			return err
+		}
+	}
+	c.revokedKeys[v.Body().Revokes] = true
 	return nil
 }
 

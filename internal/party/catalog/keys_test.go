@@ -9,6 +9,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
 	"github.com/cordon-exchange/cordon/statement"
@@ -110,3 +111,40 @@ func (x *withholding) AllStatements(ctx context.Context, q client.Query) ([]wire
 	}
 	return x.Exchange.AllStatements(ctx, q)
 }
+
+// TestRevokedKeysAreRemembered: an exchange that showed a revocation and keeps it back after a restart gains nothing.
+func TestRevokedKeysAreRemembered(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	dir := must(home.Create(t.TempDir()))
+	a, root := online(w.a)
+	d := w.post(w.offer(a, "1", 5))
+	c := New(w.ex)
+	if err := c.Remember(dir); err != nil {
+		t.Fatal(err)
+	}
+	must(c.Offer(ctx, a.Fingerprint(), d))
+	w.post(must(root.RevokeKey(a.Signer().Public(), "stolen", time.Now())))
+	if _, err := c.Offer(ctx, a.Fingerprint(), d); !errors.Is(err, ErrKeyRevoked) {
+		t.Fatal(err)
+	}
+	again := New(&withholding{w.ex, false})
+	if err := again.Remember(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Offer(ctx, a.Fingerprint(), d); !errors.Is(err, ErrKeyRevoked) {
+		t.Errorf("forgotten: %v", err)
+	}
+	must(New(&withholding{w.ex, false}).Offer(ctx, a.Fingerprint(), d)) // who was never told can't know
+	// What can't be kept is not acted on as if it were.
+	bad := New(w.ex)
+	bad.memory = full{}
+	if err := bad.KeysInForce(ctx, []statement.OnlineKey{{Party: w.b.Fingerprint(), Key: w.b.Signer().Public()}}); !errors.Is(err, errFull) {
+		t.Error(err)
+	}
+}
+
+var errFull = errors.New("disk full")
+
+type full struct{ home.Dir }
+
+func (full) AddOthersRevokedKey(*statement.Verified[statement.Revocation]) error { return errFull }

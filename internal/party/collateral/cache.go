@@ -255,6 +255,16 @@ func (c *Cache) ForAMD(chip Chip, at time.Time) (endorsements [][]byte, expires 
 	return [][]byte{k.bytes, l.bytes}, expires, nil
 }
 
+// ForReport is ForAMD for the chip that a report says it is of.
+func (c *Cache) ForReport(r *snp.Report, at time.Time) (endorsements [][]byte, expires time.Time, err error) {
+	for _, line := range linesOf(r) {
+		if endorsements, expires, err = c.ForAMD(ChipOf(r, line), at); !errors.Is(err, ErrNone) {
+			break
+		}
+	}
+	return endorsements, expires, err
+}
+
 // List tells of every file in the cache; what can't be used is told as damaged.
 func (c *Cache) List(at time.Time) ([]*Item, error) {
 	entries, err := os.ReadDir(c.dir)

@@ -485,7 +485,7 @@ func FuzzPut(f *testing.F) {
 	})
 }
 
-// TestHeld: a verifier's look-up gives what is current, nothing where there is none, and an error where what is kept was changed.
+// TestHeld: a verifier's look-up gives what is kept, current or not, nothing where there is none, and an error where it was changed.
 func TestHeld(t *testing.T) {
 	c := cache(t, Anchors{})
 	at := sgxTime
@@ -503,7 +503,7 @@ func TestHeld(t *testing.T) {
 	}
 	want("kept", 1, false)
 	at = at.AddDate(0, 2, 0)
-	want("stale", 0, false)
+	want("ended", 1, false)
 	at = sgxTime
 	if err := os.WriteFile(filepath.Join(c.dir, sgx.file()), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)
@@ -513,5 +513,26 @@ func TestHeld(t *testing.T) {
 		if list, err := held(kind, quote); list != nil || err != nil {
 			t.Errorf("%s: %d, %v", kind, len(list), err)
 		}
+	}
+}
+
+// TestHeldVersion2: a report of version 2 does not say its line, and what is kept for its chip is found all the same.
+func TestHeldVersion2(t *testing.T) {
+	at := time.Date(2025, 2, 27, 16, 26, 55, 0, time.UTC)
+	c := cache(t, Anchors{})
+	report := file(t, "snp/aci-milan.report.bin")
+	r, err := snp.Parse(report)
+	if err != nil || r.Version != 2 || r.Line != "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if _, err := c.Put(file(t, "snp/aci-milan.ek.der"), at); err != nil {
+		t.Fatal(err)
+	}
+	list, err := c.Held(func() time.Time { return at })("snp", report)
+	if err != nil || len(list) != 1 || !bytes.Equal(list[0], file(t, "snp/aci-milan.ek.der")) {
+		t.Errorf("%d held, %v", len(list), err)
+	}
+	if _, _, err := c.ForReport(r, at); !errors.Is(err, ErrNone) {
+		t.Errorf("a key without a list: %v", err)
 	}
 }
