@@ -77,7 +77,7 @@ func (t *Token) pair() (pkcs11.ObjectHandle, []byte, error) {
 // inspectPair refuses a private key that could leave the token, or that was not made in it, and gives its id.
 func (t *Token) inspectPair(h pkcs11.ObjectHandle) ([]byte, error) {
 	want := append(signs(),
-		pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, ckkEdwards), pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, ed25519Params()),
+		pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, ckkEdwards),
 		pkcs11.NewAttribute(pkcs11.CKA_ALWAYS_SENSITIVE, true), pkcs11.NewAttribute(pkcs11.CKA_NEVER_EXTRACTABLE, true),
 		pkcs11.NewAttribute(pkcs11.CKA_LOCAL, true))
 	for _, w := range want { // one by one: a token that lacks an attribute says so of that one alone
@@ -89,14 +89,19 @@ func (t *Token) inspectPair(h pkcs11.ObjectHandle) ([]byte, error) {
 			return nil, err
 		}
 	}
-	got, err := t.ctx.GetAttributeValue(t.session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, nil)})
+	got, err := t.ctx.GetAttributeValue(t.session, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, nil), pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, nil)})
 	if err != nil {
 		return nil, err
 	}
-	if len(got) != 1 || len(got[0].Value) != idSize {
-		return nil, fail(wire.CodeWeak, "the signing key of this label was not made by Cordon")
+	if len(got) != 2 || len(got[0].Value) != idSize || !ed25519Curve(got[1].Value) {
+		return nil, fail(wire.CodeWeak, "the signing key of this label is of another curve, or was not made by Cordon")
 	}
 	return got[0].Value, nil
+}
+
+// ed25519Curve knows both names that PKCS#11 3.0 has for the curve: SoftHSM says a key's by the second, though it was made by the first.
+func ed25519Curve(params []byte) bool {
+	return bytes.Equal(params, ed25519Params()) || bytes.Equal(params, append([]byte{0x13, 0x0c}, "edwards25519"...))
 }
 
 func notPresent(err error) bool {
@@ -151,6 +156,7 @@ func (t *Token) makeKey() (wire.Reply, error) {
 	}
 	_, _, err = t.ctx.GenerateKeyPair(t.session, []*pkcs11.Mechanism{pkcs11.NewMechanism(ckmMakePair, nil)}, append([]*pkcs11.Attribute{
 		pkcs11.NewAttribute(pkcs11.CKA_TOKEN, true), pkcs11.NewAttribute(pkcs11.CKA_VERIFY, true),
+		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_WRAP, false),
 		pkcs11.NewAttribute(pkcs11.CKA_EC_PARAMS, ed25519Params()),
 	}, named...), append(signs(), named...))
 	if err != nil {
