@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/custody"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
@@ -296,6 +298,7 @@ func showKeys(cmd *cobra.Command, h *closedHome, rootFile string, json bool) err
 type rotateFlags struct {
 	home, passphraseFile string
 	request, certificate string
+	signingKey           string // URI; empty: in the keyring
 	root                 rootFlags
 	terms                termFlags
 	json                 bool
@@ -314,10 +317,17 @@ revoke it as well: the agent signs anew what is in force. The agent must not run
 Where the root key never comes to this machine: --request writes what 'cordon party
 certify' needs there, and --certificate takes what it gives. The agent may run until then.
 
+--signing-key pkcs11:token=LABEL;object=LABEL?module-path=FILE&pin-source=FILE makes the key
+inside a token, which it never leaves: the agent asks the token for each signature, through
+cordon-pkcs11, and verifies it. Each key needs a label of its own. Without --signing-key
+the fresh key is in the keyring. While the token is away the agent signs nothing.
+
 Exit codes: 0 done, 2 usage or the agent runs, 3 no certificate, 4 it is of another key
 or party, 5 unusable passphrase or another party's root key, 6 officers have to approve,
 8 the keyring can't be written.`,
 		Example: `  cordon party rotate-key --home ./delta --root-key /media/usb/delta.root --days 90
+  cordon party rotate-key --home ./delta --root-key /media/usb/delta.root \
+    --signing-key 'pkcs11:token=delta;object=sign-1?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=/etc/delta.pin'
   cordon party rotate-key --home ./delta --request request.json
   cordon party rotate-key --home ./delta --certificate certificate.json`,
 		Args: cobra.NoArgs,
@@ -327,6 +337,7 @@ or party, 5 unusable passphrase or another party's root key, 6 officers have to 
 	f.root.addExisting(cmd)
 	f.terms.add(cmd)
 	cmd.Flags().StringVar(&f.request, "request", "", "write a request for a certificate to this file, instead of --root-key")
+	cmd.Flags().StringVar(&f.signingKey, "signing-key", "", "make the key inside the token that this URI names; with --root-key")
 	cmd.Flags().StringVar(&f.certificate, "certificate", "", "take the certificate of the last request from this file, instead of --root-key")
 	return addOfficers(cmd)
 }
@@ -340,6 +351,9 @@ func rotateKey(cmd *cobra.Command, f rotateFlags) error {
 	}
 	if ways != 1 {
 		return fault.New(fault.Usage, "not one of --root-key, --request and --certificate", "give --root-key FILE, on the medium that holds it, or one of the others", nil)
+	}
+	if f.signingKey != "" && f.root.key == "" {
+		return fault.New(fault.Usage, "--signing-key without --root-key", "a key in a token is certified where the token is: give --root-key FILE", nil)
 	}
 	if f.request != "" {
 		return requestKey(f)
@@ -359,12 +373,18 @@ func rotateKey(cmd *cobra.Command, f rotateFlags) error {
 	if err := h.rootIsOffline(); err != nil {
 		return err
 	}
-	ring, err := h.rotated(f, key)
+	ring, err := h.rotated(cmd.Context(), f, key)
 	if err != nil {
 		return err
 	}
 	if err := h.approved(cmd, ring); err != nil {
 		return err
+	}
+	h.config.SigningKey = f.signingKey
+	if f.signingKey != "" { // the settings first: a keyring whose token they don't name could not sign
+		if err := h.dir.WriteConfig(h.config); err != nil {
+			return err
+		}
 	}
 	if err := h.replace(ring); err != nil {
 		return err
@@ -383,11 +403,14 @@ func (h *closedHome) rootIsOffline() error {
 }
 
 // rotated is the keyring with another online key: certified here, or elsewhere.
-func (h *closedHome) rotated(f rotateFlags, root *keyring.KeyFile) (*keyring.Keyring, error) {
+func (h *closedHome) rotated(ctx context.Context, f rotateFlags, root *keyring.KeyFile) (*keyring.Keyring, error) {
 	if root != nil {
 		t, err := f.terms.terms(h.config.CreatedMS)
 		if err != nil {
 			return nil, err
+		}
+		if f.signingKey != "" {
+			return h.inToken(ctx, f.signingKey, root, t)
 		}
 		return h.ring.WithOnlineKey(root, t)
 	}
@@ -404,6 +427,20 @@ func (h *closedHome) rotated(f rotateFlags, root *keyring.KeyFile) (*keyring.Key
 		return nil, err
 	}
 	return h.ring.WithCertified(pending, e)
+}
+
+// inToken is the keyring with a key that was made in a token. The root key is looked at first: a key of the token that nobody certifies
+// would keep its label.
+func (h *closedHome) inToken(ctx context.Context, uri string, root *keyring.KeyFile, t keyring.Terms) (*keyring.Keyring, error) {
+	if root.Fingerprint() != h.ring.Fingerprint() {
+		return nil, fault.New(fault.NoKey, "this root key is another party's", "give the root key of "+h.config.Name, nil)
+	}
+	key, err := custody.MakeSigning(ctx, uri, custody.Options{Ring: h.ring})
+	if err != nil {
+		return nil, err
+	}
+	ring, err := h.ring.WithTokenKey(root, key, t)
+	return ring, errors.Join(err, key.Close())
 }
 
 // requestKey makes the key that waits. The agent may go on under the one before.

@@ -90,11 +90,12 @@ type partyInfo struct {
 	Home        string                `json:"home"`
 	KeyStore    string                `json:"key_store"`
 	Online      *home.Online          `json:"online,omitempty"`
-	Frozen      *api.Freeze           `json:"frozen,omitempty"` // nothing is released
+	SigningKey  string                `json:"signing_key,omitempty"` // URI of the token that holds it; absent: the keyring does
+	Frozen      *api.Freeze           `json:"frozen,omitempty"`      // nothing is released
 }
 
 func infoOf(c home.Config, dir home.Dir) partyInfo {
-	return partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local), Online: c.Online, Frozen: frozenOf(dir)}
+	return partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local), Online: c.Online, SigningKey: c.SigningKey, Frozen: frozenOf(dir)}
 }
 
 func (p *partyInfo) text(w io.Writer) error {
@@ -102,6 +103,9 @@ func (p *partyInfo) text(w io.Writer) error {
 	if err == nil && p.Online != nil {
 		_, err = fmt.Fprintf(w, "root key     offline\nonline key   %s, certificate %d, until %s\n",
 			p.Online.Key, p.Online.Serial, time.UnixMilli(p.Online.UntilMS).UTC().Format(time.DateOnly))
+	}
+	if err == nil && p.SigningKey != "" {
+		_, err = fmt.Fprintf(w, "signing key  %s\n", p.SigningKey)
 	}
 	return err
 }
@@ -347,6 +351,13 @@ func partyServe(cmd *cobra.Command, f serveFlags) error {
 	config, err := dir.Config()
 	if err != nil {
 		return err
+	}
+	ring, token, err := custody.OpenSigning(config, custody.Options{Ring: ring})
+	if err != nil {
+		return err
+	}
+	if token != nil {
+		defer token.Close()
 	}
 	keys, err := custody.OpenSet(config, custody.Options{Ring: ring})
 	if err != nil {

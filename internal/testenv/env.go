@@ -30,7 +30,8 @@ var Build = statement.Sum([]byte("the enclave's code within a test"))
 
 // Env is one exchange with its parties and hosts. Its methods are for one goroutine.
 type Env struct {
-	offlineRoots bool // of parties that are made from now on
+	offlineRoots bool                          // of parties that are made from now on
+	place        func(*Party) *keyring.Keyring // gives such a party its online key; nil: in its keyring
 	testing.TB
 	URL      string
 	Operator *keyring.Keyring // of all hosts

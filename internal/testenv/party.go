@@ -56,6 +56,10 @@ func (p *Party) takeRoot() {
 	root, err := p.ring.TakeRoot()
 	p.env.Must(err)
 	p.root = root
+	if p.env.place != nil {
+		p.ring = p.env.place(p)
+		return
+	}
 	p.newKey()
 }
 

@@ -158,6 +158,19 @@ func reply(r wire.Reply, err error) wire.Reply {
 }
 
 func (t *Token) serve(q *wire.Request) (wire.Reply, error) {
+	switch q.Op {
+	case wire.OpMakeKey:
+		return t.makeKey()
+	case wire.OpPublic:
+		_, public, err := t.pair()
+		return wire.Reply{Data: public}, err
+	case wire.OpSign:
+		return t.sign(q)
+	}
+	return t.serveKEK(q)
+}
+
+func (t *Token) serveKEK(q *wire.Request) (wire.Reply, error) {
 	keys, err := t.keys()
 	if err != nil {
 		return wire.Reply{}, err

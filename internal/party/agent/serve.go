@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/home"
+	"github.com/cordon-exchange/cordon/internal/party/keystore/helper"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -123,17 +124,21 @@ func (a *Agent) serveSocket(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// untilThere repeats f while the exchange is away.
+// untilThere repeats f while the exchange, or the token of the signing key, is away.
 func (a *Agent) untilThere(ctx context.Context, f func(context.Context) error) error {
 	for {
 		err := f(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !errors.Is(err, client.ErrUnavailable) {
+		switch {
+		case errors.Is(err, helper.ErrAway):
+			a.opt.Log.Warn("nothing can be signed: "+fault.Hint(err), "error", err)
+		case errors.Is(err, client.ErrUnavailable):
+			a.opt.Log.Warn("exchange is away")
+		default:
 			return err
 		}
-		a.opt.Log.Warn("exchange is away")
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}

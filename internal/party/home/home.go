@@ -28,6 +28,8 @@ type Config struct {
 	// to KeyStore is under way.
 	KeyStore       string `json:"key_store,omitempty"`
 	KeyStoreBefore string `json:"key_store_before,omitempty"`
+	// SigningKey is the URI of the token that holds the signing key; empty: the keyring does.
+	SigningKey string `json:"signing_key,omitempty"`
 }
 
 // Online is what config.json says of an online signing key. It is for people: the keyring holds the key and its certificate.

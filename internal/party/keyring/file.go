@@ -21,6 +21,7 @@ const Format = "cordon-keyring/1"
 var (
 	ErrPassphrase = errors.New("keyring: passphrase is wrong")
 	ErrFormat     = errors.New("keyring: file is damaged or of another version")
+	ErrInToken    = errors.New("keyring: the signing key lies in a token")
 	ErrNoKEK      = errors.New("keyring: no key encryption key in it")
 )
 
@@ -38,11 +39,13 @@ const (
 type contents struct {
 	Format string      `json:"format"`
 	Name   string      `json:"name"`
-	Seed   []byte      `json:"seed"`
+	Seed   []byte      `json:"seed,omitempty"` // absent: TokenKey
 	Box    []byte      `json:"box"`
 	KEKs   []storedKEK `json:"keks"`
 	// Certificate is the envelope of a certificate of the seed's key; without one, that key is the party's root.
 	Certificate []byte `json:"certificate,omitempty"`
+	// TokenKey is the public key of a signing key that lies in a token, in place of a seed.
+	TokenKey string `json:"token_key,omitempty"`
 }
 
 type storedKEK struct {
@@ -85,7 +88,12 @@ func (k *Keyring) encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := contents{Format: Format, Name: k.name, Seed: k.sign.SeedUnsafe(), Box: box}
+	c := contents{Format: Format, Name: k.name, Box: box}
+	if k.InToken() {
+		c.TokenKey = k.signer.Public().String()
+	} else {
+		c.Seed = k.sign.SeedUnsafe()
+	}
 	if cert := statement.CertificateOf(k.signer); cert != nil {
 		c.Certificate = cert.Envelope().Bytes()
 	}
@@ -148,9 +156,9 @@ func decode(plain []byte) (*Keyring, error) {
 	if !statement.ValidName(c.Name) {
 		return nil, broken(errors.New("name"))
 	}
-	sign, err := seal.SigningKeyFromSeed(c.Seed)
+	sign, signer, err := decodeSigner(&c)
 	if err != nil {
-		return nil, broken(errors.New("signing key"))
+		return nil, err
 	}
 	box, err := seal.BoxKeyFromBytes(c.Box)
 	if err != nil {
@@ -160,15 +168,28 @@ func decode(plain []byte) (*Keyring, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := decodeSigner(sign, c.Certificate)
-	if err != nil {
-		return nil, err
-	}
 	return &Keyring{name: c.Name, sign: sign, signer: signer, box: box, keks: keks}, nil
 }
 
-// decodeSigner is the signing key with its certificate, which must be for it.
-func decodeSigner(k *seal.SigningKey, certificate []byte) (statement.Signer, error) {
+// decodeSigner is the signing key with its certificate, which must be for it. One in a token has no seed and must have a certificate.
+func decodeSigner(c *contents) (*seal.SigningKey, statement.Signer, error) {
+	if c.TokenKey != "" {
+		public, err := statement.ParsePublicKey(c.TokenKey)
+		if err != nil || len(c.Seed) > 0 || len(c.Certificate) == 0 {
+			return nil, nil, broken(errors.New("signing key in a token"))
+		}
+		signer, err := certifiedBy(absent{public}, c.Certificate)
+		return nil, signer, err
+	}
+	sign, err := seal.SigningKeyFromSeed(c.Seed)
+	if err != nil {
+		return nil, nil, broken(errors.New("signing key"))
+	}
+	signer, err := certifiedBy(sign, c.Certificate)
+	return sign, signer, err
+}
+
+func certifiedBy(k statement.Signer, certificate []byte) (statement.Signer, error) {
 	if len(certificate) == 0 {
 		return k, nil
 	}

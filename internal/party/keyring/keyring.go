@@ -15,8 +15,8 @@ import (
 // Keyring holds a party's private keys, unlocked. It is immutable and may be used concurrently.
 type Keyring struct {
 	name   string
-	sign   *seal.SigningKey
-	signer statement.Signer // sign, with its certificate where it is not the root
+	sign   *seal.SigningKey // nil: the signing key lies in a token
+	signer statement.Signer // sign, or the token's key, with its certificate where it is not the root
 	box    *seal.BoxKey
 	keks   []kek // the first wraps; all unwrap
 }
@@ -72,24 +72,60 @@ func (k *Keyring) Root() statement.PublicKey { return statement.RootOf(k.signer)
 
 // WithOnlineKey is the keyring with a fresh signing key, certified by the root. What it had before is not kept: it need not sign again.
 func (k *Keyring) WithOnlineKey(root *KeyFile, c Terms) (*Keyring, error) {
+	sign, err := seal.NewSigningKey()
+	if err != nil {
+		return nil, err
+	}
+	return k.certified(root, sign, sign, c)
+}
+
+// WithTokenKey is the keyring with a signing key that lies in a token, certified by the root.
+func (k *Keyring) WithTokenKey(root *KeyFile, key statement.Signer, c Terms) (*Keyring, error) {
+	return k.certified(root, nil, key, c)
+}
+
+// certified has the root certify a key; sign is its private half, where the keyring is to hold it.
+func (k *Keyring) certified(root *KeyFile, sign *seal.SigningKey, online statement.Signer, c Terms) (*Keyring, error) {
 	if root.Fingerprint() != k.Fingerprint() {
 		return nil, fault.New(fault.NoKey, "this root key is another party's", "give the root key of "+k.name, nil)
 	}
 	if before := statement.CertificateOf(k.signer); before != nil {
 		c.serial = before.Body().Serial
 	}
-	sign, err := seal.NewSigningKey()
-	if err != nil {
-		return nil, err
-	}
-	certificate, err := root.Certify(sign, c)
+	certificate, err := root.Certify(online, c)
 	if err != nil {
 		return nil, err
 	}
 	out := *k
 	out.sign = sign
-	out.signer, err = statement.Certified(sign, certificate)
+	out.signer, err = statement.Certified(online, certificate)
 	return &out, err
+}
+
+// InToken reports whether the signing key lies in a token. Until WithToken, such a keyring signs nothing.
+func (k *Keyring) InToken() bool { return k.sign == nil }
+
+// WithToken is the keyring with its signing key at hand: the token's key must be the one that the certificate is of.
+func (k *Keyring) WithToken(key statement.Signer) (*Keyring, error) {
+	if !k.InToken() {
+		return nil, fault.New(fault.Usage, "the signing key is in the keyring, not in a token", "restore the home folder from one backup", nil)
+	}
+	signer, err := statement.Certified(key, statement.CertificateOf(k.signer).Envelope())
+	if err != nil {
+		return nil, fault.New(fault.Untrusted, "the token's key is not the one that the party's root certified", "restore the home folder from one backup", err)
+	}
+	out := *k
+	out.signer = signer
+	return &out, nil
+}
+
+// absent is a signing key that lies in a token which nobody has opened: it signs nothing.
+type absent struct{ public statement.PublicKey }
+
+func (a absent) Public() statement.PublicKey { return a.public }
+
+func (absent) Sign([]byte) ([]byte, error) {
+	return nil, fault.New(fault.NoKey, "the signing key lies in a token that this command does not open", "have the agent do it: 'cordon party serve'", ErrInToken)
 }
 
 // TakeRoot is the signing key as a file of its own, for a keyring whose signing key is its party's root.

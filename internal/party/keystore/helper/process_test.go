@@ -107,6 +107,21 @@ func TestBadHelpers(t *testing.T) {
 	}
 }
 
+// TestSigningSizes: a public key and a signature have their size, or are none.
+func TestSigningSizes(t *testing.T) {
+	s := opened(t, "") // answers 32 bytes, whatever is asked
+	if k, err := s.PublicKey(t.Context()); err != nil || len(k) != wire.PublicSize {
+		t.Errorf("%x %v", k, err)
+	}
+	if sig, err := s.Sign(t.Context(), []byte("x")); sig != nil || !errors.Is(err, ErrAway) {
+		t.Errorf("a signature of 32 bytes: %x %v", sig, err)
+	}
+	s = opened(t, "short")
+	if k, err := s.MakeKey(t.Context()); k != nil || !errors.Is(err, ErrAway) {
+		t.Errorf("a public key of one byte: %x %v", k, err)
+	}
+}
+
 // TestHangingHelper: a call that is given up ends the helper, and does not hold up the next one.
 func TestHangingHelper(t *testing.T) {
 	s := opened(t, "hangs")

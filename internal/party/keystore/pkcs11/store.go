@@ -52,8 +52,10 @@ func explain(r wire.Reply) error {
 		return fault.New(fault.NoKey, r.Text, "correct the file of the PIN, then start again: a wrong PIN is not tried twice, which could lock the token", ErrPIN)
 	case wire.CodeLocked:
 		return fault.New(fault.NoKey, r.Text, "have its security officer set a new PIN", ErrPIN)
+	case wire.CodeTaken:
+		return taken(r)
 	case wire.CodeWeak:
 		return fault.New(fault.Untrusted, r.Text, "choose another object= label, under which Cordon makes its own key", ErrWeak)
 	}
-	return fault.New(fault.Unavailable, "the token refused: "+r.Text, "see the vendor's manual; the token must offer AES-256-GCM (CKM_AES_GCM)", helper.ErrAway)
+	return fault.New(fault.Unavailable, "the token refused: "+r.Text, "see the vendor's manual; the token must offer CKM_AES_GCM, and for a signing key CKM_EDDSA", helper.ErrAway)
 }

@@ -8,8 +8,17 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// MaxFrame bounds a request or a reply, in bytes.
-const MaxFrame = 64 << 10
+// Limits of a frame, in bytes. A request may bring a message to sign.
+const (
+	MaxFrame   = 64 << 10
+	MaxRequest = statement.MaxPayload
+)
+
+// Sizes of Ed25519 (RFC 8032).
+const (
+	PublicSize    = 32
+	SignatureSize = 64
+)
 
 // ErrFrame says that the other side does not speak this protocol.
 var ErrFrame = errors.New("helper: malformed frame")
@@ -22,6 +31,9 @@ const (
 	OpDestroy = "destroy" // one that is not the newest
 	OpWrap    = "wrap"    // under the newest
 	OpUnwrap  = "unwrap"
+	OpMakeKey = "make-key" // an Ed25519 key pair, where the label has none
+	OpPublic  = "public"   // the public key of the label's one pair
+	OpSign    = "sign"     // with it
 )
 
 // Token names a token: as its URI does.
@@ -29,7 +41,7 @@ type Token struct {
 	Module  string `json:"module"` // path of the vendor's library
 	Token   string `json:"token"`
 	Serial  string `json:"serial,omitempty"`
-	Object  string `json:"object"`   // label of the KEKs
+	Object  string `json:"object"`   // label of the KEKs, or of the signing key
 	PINFile string `json:"pin_file"` // read by the helper alone
 }
 
@@ -40,7 +52,7 @@ type Request struct {
 	URL   string `json:"url,omitempty"`   // open: a server
 	ID    []byte `json:"id,omitempty"`
 	AAD   []byte `json:"aad,omitempty"`
-	Data  []byte `json:"data,omitempty"` // wrap: 32 bytes; unwrap: what stands behind the id
+	Data  []byte `json:"data,omitempty"` // wrap: 32 bytes; unwrap: what stands behind the id; sign: the message
 }
 
 // Codes of failures: stable.
@@ -58,6 +70,7 @@ const (
 	CodeElsewhere = "elsewhere"  // the server's own tools do that
 	CodeFailed    = "failed"     // anything else
 	CodeUsage     = "usage"      // the request makes no sense
+	CodeTaken     = "taken"      // the label has a key already
 )
 
 // Reply of a helper.
@@ -68,6 +81,15 @@ type Reply struct {
 	Data []byte   `json:"data,omitempty"`
 }
 
+// limit of a frame. What a helper answers is short, whatever it is.
+func limit(v any) int {
+	switch v.(type) {
+	case Request, *Request:
+		return MaxRequest
+	}
+	return MaxFrame
+}
+
 // Write sends a request or a reply.
 func Write(w io.Writer, v any) error {
 	b, err := statement.Marshal(v)
@@ -75,7 +97,7 @@ func Write(w io.Writer, v any) error {
 		return err
 	}
 	defer clear(b)
-	if len(b) > MaxFrame {
+	if len(b) > limit(v) {
 		return ErrFrame
 	}
 	frame := append(binary.BigEndian.AppendUint32(make([]byte, 0, 4+len(b)), uint32(len(b))), b...)
@@ -91,7 +113,7 @@ func Read(r io.Reader, v any) error {
 		return err
 	}
 	n := binary.BigEndian.Uint32(size[:])
-	if n > MaxFrame {
+	if int64(n) > int64(limit(v)) {
 		return ErrFrame
 	}
 	b := make([]byte, n)
