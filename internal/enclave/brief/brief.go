@@ -103,12 +103,16 @@ func (b *Brief) everyone() []statement.Fingerprint {
 }
 
 // checkParties: a party's box key is the one in a statement that the pinned key signed. Of several the newest counts: a
-// party renews its statement when it renews its box key.
-func (b *Brief) checkParties(_ *channel.Job, given *handed, _ time.Time) error {
+// party renews its statement when it renews its box key. One by an online key counts while its certificate holds: a key that has
+// expired could still date a statement back, and name a box of its thief's.
+func (b *Brief) checkParties(_ *channel.Job, given *handed, now time.Time) error {
 	for _, e := range given.parties {
 		p, err := statement.VerifyAuthor[statement.Party](e)
 		if err != nil {
 			return failure.New(failure.BadParty, err)
+		}
+		if p.CoveredAt(now.UnixMilli()) != nil {
+			continue
 		}
 		f := p.Body().Authors()[0]
 		if old := b.Parties[f]; old == nil || old.Body().CreatedMS < p.Body().CreatedMS {

@@ -137,6 +137,7 @@ func (a *Agent) ownKey() (err error) {
 func (a *Agent) wire() error {
 	o, signer := &a.opt, a.opt.Keyring.Signer()
 	a.catalog, a.heads = catalog.New(a.exchange), heads.Open(o.Home.Heads())
+	a.catalog.Now = o.Now
 	if err := a.catalog.Remember(o.Home); err != nil {
 		return err
 	}
@@ -178,6 +179,15 @@ func (a *Agent) Close() error {
 	return err
 }
 
+// introducedMS makes each certificate's introduction a statement of its own, newer than those before: one by a certificate that has
+// expired counts for nobody any more, and exchanges keep the first envelope of a payload.
+func introducedMS(c home.Config) int64 {
+	if c.Online == nil {
+		return c.CreatedMS
+	}
+	return c.CreatedMS + c.Online.Serial
+}
+
 // register introduces the party to the exchange, and heals what a crash left out.
 func (a *Agent) register(ctx context.Context) error {
 	// First, so that the exchange takes what is signed anew.
@@ -188,7 +198,7 @@ func (a *Agent) register(ctx context.Context) error {
 	}
 	k := a.opt.Keyring
 	e, err := statement.Sign(statement.Party{
-		Name: k.Name(), Key: k.Root().String(), Box: k.Box().Public(), CreatedMS: a.config.CreatedMS,
+		Name: k.Name(), Key: k.Root().String(), Box: k.Box().Public(), CreatedMS: introducedMS(a.config),
 	}, k.Signer())
 	if err != nil {
 		return err

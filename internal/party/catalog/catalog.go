@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,6 +23,8 @@ type Exchange interface {
 
 // Catalog fetches, verifies and remembers statements. It is safe for concurrent use.
 type Catalog struct {
+	Now func() time.Time // the party's own clock; New sets the machine's
+
 	ex Exchange
 
 	mu       sync.Mutex
@@ -36,7 +39,7 @@ type Catalog struct {
 // New makes a catalog over an exchange.
 func New(ex Exchange) *Catalog {
 	return &Catalog{
-		ex: ex, known: map[statement.Digest]any{}, policies: map[statement.Digest]*policy.Policy{},
+		Now: time.Now, ex: ex, known: map[statement.Digest]any{}, policies: map[statement.Digest]*policy.Policy{},
 		parties: map[statement.Fingerprint]*statement.Verified[statement.Party]{}, revokedKeys: map[statement.Digest]bool{},
 	}
 }
@@ -148,13 +151,14 @@ func (c *Catalog) Grant(ctx context.Context, d statement.Digest) (*statement.Ver
 	return fetch[statement.Grant](ctx, c, d)
 }
 
-// Party returns the newest introduction that the key with this fingerprint signed.
+// Party returns the newest introduction that the key with this fingerprint signed, or an online key that is certified now and not
+// revoked: the time in it is its signer's word, and a key that has expired, found by somebody, would name a box of its finder's.
 func (c *Catalog) Party(ctx context.Context, f statement.Fingerprint) (*statement.Verified[statement.Party], error) {
 	c.mu.Lock()
 	p := c.parties[f]
 	c.mu.Unlock()
 	if p != nil {
-		if ok, err := c.keysInForce(ctx, p.OnlineKeys()); ok || err != nil {
+		if ok, err := c.introduces(ctx, p); ok || err != nil {
 			return p, err
 		}
 		p = nil
@@ -168,7 +172,7 @@ func (c *Catalog) Party(ctx context.Context, f statement.Fingerprint) (*statemen
 		if err != nil || p != nil && v.Body().CreatedMS <= p.Body().CreatedMS {
 			continue
 		}
-		ok, err := c.keysInForce(ctx, v.OnlineKeys())
+		ok, err := c.introduces(ctx, v)
 		if err != nil {
 			return nil, err
 		}
@@ -183,6 +187,14 @@ func (c *Catalog) Party(ctx context.Context, f statement.Fingerprint) (*statemen
 	c.parties[f] = p
 	c.mu.Unlock()
 	return p, nil
+}
+
+// introduces reports whether an introduction counts now.
+func (c *Catalog) introduces(ctx context.Context, p *statement.Verified[statement.Party]) (bool, error) {
+	if p.CoveredAt(c.Now().UnixMilli()) != nil {
+		return false, nil
+	}
+	return c.keysInForce(ctx, p.OnlineKeys())
 }
 
 // Name is how a party calls itself, or the start of its fingerprint.

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"testing"
@@ -148,3 +149,26 @@ var errFull = errors.New("disk full")
 type full struct{ home.Dir }
 
 func (full) AddOthersRevokedKey(*statement.Verified[statement.Revocation]) error { return errFull }
+
+// TestExpiredKeyIntroducesNobody: whoever has a key that expired yesterday dates an introduction back, and gets no letter for it.
+func TestExpiredKeyIntroducesNobody(t *testing.T) {
+	w, ctx := newWorld(t), t.Context()
+	root := must(w.a.TakeRoot())
+	now := time.Now()
+	old := must(w.a.WithOnlineKey(root, keyring.Terms{From: now.AddDate(0, -3, 0), Until: now.AddDate(0, 0, -1)}))
+	fresh := must(w.a.WithOnlineKey(root, keyring.Terms{From: now.AddDate(0, -3, 0), Until: now.AddDate(0, 3, 0)}))
+	introduce := func(k *keyring.Keyring, box []byte, at time.Time) {
+		w.post(must(statement.Sign(statement.Party{Name: "alpha", Key: w.a.Root().String(), Box: box, CreatedMS: at.UnixMilli()}, k.Signer())))
+	}
+	introduce(fresh, w.a.Box().Public(), now.AddDate(0, -2, 0))
+	introduce(old, w.b.Box().Public(), now.AddDate(0, 0, -2))
+	c := New(w.ex)
+	if p := must(c.Party(ctx, w.a.Fingerprint())); !bytes.Equal(p.Body().Box, w.a.Box().Public()) {
+		t.Error("the thief's box")
+	}
+	// What is kept expires as well: then an introduction by the root counts again.
+	c.Now = func() time.Time { return now.AddDate(0, 4, 0) }
+	if p := must(c.Party(ctx, w.a.Fingerprint())); p.Body().CreatedMS != 1 {
+		t.Error("kept beyond its certificate")
+	}
+}
