@@ -46,10 +46,16 @@ func TestPartyScripts(t *testing.T) {
 }
 
 // TestTokenScripts runs those that need a token: $STORE and $OTHER are keys in it, "token away" and "token back" take it and give it back.
-func TestTokenScripts(t *testing.T) {
+func TestTokenScripts(t *testing.T) { tokenScripts(t, "testdata/token-*.txtar") }
+
+// TestSigningTokenScripts have a token of their own: scripts of one run side by side, and each takes the token away.
+func TestSigningTokenScripts(t *testing.T) { tokenScripts(t, "testdata/signing-token*.txtar") }
+
+func tokenScripts(t *testing.T, pattern string) {
+	t.Helper()
 	token := softhsm.New(t)
 	t.Setenv("PATH", filepath.Dir(token.Helper)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	scripts, err := filepath.Glob("testdata/token-*.txtar")
+	scripts, err := filepath.Glob(pattern)
 	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no script: %v", err)
 	}
