@@ -48,9 +48,13 @@ func TestPartyScripts(t *testing.T) {
 // TestTokenScripts runs those that need a token, each with its own: $STORE and $OTHER are keys in it, "token away" and "token back" take
 // it and give it back.
 func TestTokenScripts(t *testing.T) {
-	scripts, err := filepath.Glob("testdata/token-*.txtar")
-	if err != nil || len(scripts) == 0 {
-		t.Fatalf("no script: %v", err)
+	var scripts []string
+	for _, pattern := range []string{"testdata/token-*.txtar", "testdata/signing-token*.txtar"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no script of %s: %v", pattern, err)
+		}
+		scripts = append(scripts, found...)
 	}
 	for _, script := range scripts {
 		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) { runTokenScript(t, script) })

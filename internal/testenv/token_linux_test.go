@@ -70,4 +70,13 @@ func TestSigningKeyInToken(t *testing.T) {
 	if err := m.ask(t, "SELECT count(*) AS n FROM pool.strikes"); err != nil {
 		t.Errorf("the token is back: %v", err)
 	}
+
+	// An agent that starts without its token waits for it.
+	owner.Stop()
+	token.Unplug(t)
+	m.Must(keys[0].Close())
+	plugged := make(chan struct{})
+	time.AfterFunc(2*time.Second, func() { token.Plug(t); close(plugged) })
+	owner.Start(Pool)
+	<-plugged
 }
