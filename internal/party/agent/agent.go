@@ -181,11 +181,11 @@ func (a *Agent) Close() error {
 
 // introducedMS makes each certificate's introduction a statement of its own, newer than those before: one by a certificate that has
 // expired counts for nobody any more, and exchanges keep the first envelope of a payload.
-func introducedMS(c home.Config) int64 {
-	if c.Online == nil {
-		return c.CreatedMS
+func introducedMS(c home.Config, k statement.Signer) int64 {
+	if by := statement.CertificateOf(k); by != nil {
+		return c.CreatedMS + by.Body().Serial
 	}
-	return c.CreatedMS + c.Online.Serial
+	return c.CreatedMS
 }
 
 // register introduces the party to the exchange, and heals what a crash left out.
@@ -198,7 +198,7 @@ func (a *Agent) register(ctx context.Context) error {
 	}
 	k := a.opt.Keyring
 	e, err := statement.Sign(statement.Party{
-		Name: k.Name(), Key: k.Root().String(), Box: k.Box().Public(), CreatedMS: introducedMS(a.config),
+		Name: k.Name(), Key: k.Root().String(), Box: k.Box().Public(), CreatedMS: introducedMS(a.config, k.Signer()),
 	}, k.Signer())
 	if err != nil {
 		return err
