@@ -348,6 +348,10 @@ func partyServe(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
+	past, err := verifiers(nil) // what was known then is in the account
+	if err != nil {
+		return err
+	}
 	config, err := dir.Config()
 	if err != nil {
 		return err
@@ -364,7 +368,7 @@ func partyServe(cmd *cobra.Command, f serveFlags) error {
 		return err
 	}
 	a, err := agent.Open(agent.Options{
-		Home: dir, Keyring: ring, Keys: keys, Exchange: f.exchange, Verifiers: known, JoinPools: f.joinPools, Log: slog.New(f.logs(cmd.ErrOrStderr())),
+		Home: dir, Keyring: ring, Keys: keys, Exchange: f.exchange, Verifiers: known, Readers: past, JoinPools: f.joinPools, Log: slog.New(f.logs(cmd.ErrOrStderr())),
 	})
 	if err != nil {
 		return err

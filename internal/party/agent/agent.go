@@ -34,7 +34,8 @@ type Options struct {
 	Home      home.Dir           // required
 	Keyring   *keyring.Keyring   // required: unlocked
 	Exchange  string             // required: URL
-	Verifiers evidence.Verifiers // required
+	Verifiers evidence.Verifiers // required: of enclaves that ask for keys
+	Readers   evidence.Verifiers // of accounts that are read, by what was known then; default Verifiers
 	Log       *slog.Logger       // required
 	Keys      *custody.Set       // where version keys are wrapped; default the keyring; closed with the agent
 	JoinPools []string           // names of pools whose proposals are signed without asking
@@ -67,6 +68,9 @@ type Agent struct {
 func Open(o Options) (*Agent, error) {
 	if o.Keyring == nil || o.Exchange == "" || len(o.Verifiers) == 0 || o.Log == nil {
 		return nil, errors.New("agent: an option is missing")
+	}
+	if o.Readers == nil {
+		o.Readers = o.Verifiers
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -152,7 +156,7 @@ func (a *Agent) wire() error {
 	}
 	a.opener = &results.Opener{
 		Exchange: a.exchange, Catalog: a.catalog, Ledger: a.ledger, Heads: a.heads, Box: o.Keyring.Box(), Self: a.self,
-		Verifiers: o.Verifiers, Log: o.Log,
+		Verifiers: o.Readers, Log: o.Log,
 	}
 	a.publish = &publish.Publisher{Exchange: a.exchange, Store: a.store, Ledger: a.ledger, Signer: signer, Officers: a.officers, Now: o.Now}
 	var err error
