@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 )
 
@@ -105,7 +104,7 @@ func TestExposureIsClosedAllTheSame(t *testing.T) {
 	e := w.enclave(w.newJob(nil))
 	x := e.run()
 	w.revokeKey(w.askerRoot, w.asker)
-	w.broker.Catalog = catalog.New(w.ex)
+	w.broker.Catalog = w.catalog()
 	if r := e.close(x, nil); r == nil || r.Ack == nil {
 		t.Fatalf("not closed: %s", e.why(r))
 	}

@@ -141,10 +141,17 @@ func (w *world) openLedger() {
 	w.t.Cleanup(func() { w.ledger.Close() })
 }
 
+// catalog is a fresh one, by the clock of the world.
+func (w *world) catalog() *catalog.Catalog {
+	c := catalog.New(w.ex)
+	c.Now = w.clock
+	return c
+}
+
 func (w *world) openBroker() {
 	me := w.owners[0].ring
 	w.broker = must(New(Options{
-		Exchange: w.ex, Catalog: catalog.New(w.ex), Store: w.store, Ledger: w.ledger, Heads: heads.Open(w.home.Heads()), Home: w.home, Signer: me.Signer(), Box: me.Box(),
+		Exchange: w.ex, Catalog: w.catalog(), Store: w.store, Ledger: w.ledger, Heads: heads.Open(w.home.Heads()), Home: w.home, Signer: me.Signer(), Box: me.Box(),
 		Verifiers: w.verifiers(), Compile: policy.Compile, Now: w.clock,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}))
@@ -316,7 +323,7 @@ func (w *world) newJob(change func(*statement.Job, *statement.Body)) *job {
 
 // compile is what an enclave would reach; nothing where the query is refused.
 func (j *job) compile(w *world) {
-	req, err := catalog.New(w.ex).Request(context.Background(), catalog.Question{
+	req, err := w.catalog().Request(context.Background(), catalog.Question{
 		Contract: w.contract.Body(), Body: &j.body, At: w.now, Operator: w.operator.Fingerprint(),
 	})
 	if err != nil {
