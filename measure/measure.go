@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/cordon-exchange/cordon/evidence/hosted"
+	"github.com/cordon-exchange/cordon/evidence/tpm/measured"
 	"github.com/cordon-exchange/cordon/internal/images/eif"
 	"github.com/cordon-exchange/cordon/internal/images/uki"
 	"github.com/cordon-exchange/cordon/measure/sgx"
@@ -66,9 +67,9 @@ func OfBinary(program []byte) *Result {
 func OfVM(program []byte) *Result {
 	r := &Result{Kind: VM, Notes: []string{"SOFTWARE-ROOTED: whoever runs the machine's TPM can make it say this"}}
 	sum := sha256.Sum256(program)
-	value := sha256.Sum256(append(make([]byte, sha256.Size), sum[:]...))
+	value := measured.Value(sum)
 	r.add("PCR11 sha256", value[:])
-	r.Build = hosted.Build(hosted.TPMSoftware, []byte("11"), value[:])
+	r.Build = measured.Build(sum)
 	return r
 }
 

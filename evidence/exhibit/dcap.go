@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence/dcap"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
@@ -111,7 +112,7 @@ func tcbFields(t *dcap.TCB) map[string]any {
 // measuredQuote is the build that a quote shows: its digest, and the measurement itself.
 func measuredQuote(q *dcap.Quote) (digest, raw string) {
 	if t := q.TD; t != nil {
-		return string(build(dcap.KindTDX, t.MRTD[:], t.RTMR[0][:], t.RTMR[1][:], t.RTMR[2][:], t.RTMR[3][:], t.MRConfigID[:])), hex.EncodeToString(t.MRTD[:])
+		return string(hosted.Build(dcap.KindTDX, t.MRTD[:], t.RTMR[0][:], t.RTMR[1][:], t.RTMR[2][:], t.RTMR[3][:], t.MRConfigID[:])), hex.EncodeToString(t.MRTD[:])
 	}
-	return string(build(dcap.KindSGX, q.Enclave.MREnclave[:])), hex.EncodeToString(q.Enclave.MREnclave[:])
+	return string(hosted.Build(dcap.KindSGX, q.Enclave.MREnclave[:])), hex.EncodeToString(q.Enclave.MREnclave[:])
 }

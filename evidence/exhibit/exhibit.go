@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/stage"
-	"github.com/cordon-exchange/cordon/statement"
 )
 
 // Kind says in which form evidence stands in a file.
@@ -50,7 +50,7 @@ type Exhibit struct {
 	At           time.Time // required
 	Demands
 
-	host *host // of hosted evidence: what its operator says
+	host *hosted.Wrapped // of hosted evidence: what its operator says
 }
 
 // Demands are what evidence must have been made for, and what is let pass by name.
@@ -111,7 +111,7 @@ func Judge(e *Exhibit) *Finding {
 		trail := new(stage.Trail)
 		judge(e, trail, f)
 		if e.host != nil {
-			f.Err = errors.Join(f.Err, e.host.holds(e, trail, f))
+			f.Err = errors.Join(f.Err, vouches(e.host, e, trail, f))
 		}
 		f.lay(e, trail)
 	}
@@ -222,9 +222,4 @@ func (f *Finding) Genuine() bool {
 		}
 	}
 	return errors.Is(f.Err, stage.Debug) || errors.Is(f.Err, stage.TCBStatus) || errors.Is(f.Err, stage.TCBNoLevel)
-}
-
-// build names a measured program (docs/spec/evidence.md, section 9).
-func build(kind string, measured ...[]byte) statement.Digest {
-	return statement.LabelledSum("cordon/build/"+kind+"/v1", measured...)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/evidencetest"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 	"github.com/cordon-exchange/cordon/receipt/receipttest"
@@ -265,20 +266,12 @@ func hostedEvidence(t testing.TB, quote []byte, data []byte, digest statement.Di
 	if err != nil {
 		t.Fatal(err)
 	}
-	must := func(b []byte, err error) []byte {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
+	p := statement.Perimeter{Form: "gramine", Details: []statement.Property{}}
+	e, err := hosted.Attest(k, evidence.SGX, digest, evidence.ReportData(data), p, hosted.Quoted{Quote: quote, Endorsements: endorsements}, time.UnixMilli(1))
+	if err != nil {
+		t.Fatal(err)
 	}
-	report := must(statement.Marshal(simulated.Report{
-		Build: digest, ReportData: hex.EncodeToString(data), Operator: k.Public().String(), AtMS: 1,
-		Perimeter: statement.Perimeter{Kind: "sgx-dcap", Form: "gramine", Details: []statement.Property{}},
-	}))
-	h := host{kind: "sgx-dcap"}
-	h.sign("sgx-dcap", report, quote)
-	raw := must(statement.Marshal(wrapped{Report: report, Sig: must(k.Sign(h.signed)), Quote: quote}))
-	return &statement.Evidence{Kind: "sgx-dcap", Raw: raw, Endorsements: endorsements}
+	return e
 }
 
 // TestHosted: an operator's word is held against the quote that it vouches for.

@@ -3,7 +3,9 @@ package exhibit
 import (
 	"encoding/hex"
 
+	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/dcap"
+	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/nitro"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/evidence/snp"
@@ -21,11 +23,11 @@ func measured(e *Exhibit) (digest, raw string) {
 		}
 	case SNP:
 		if r, err := snp.Parse(e.Raw); err == nil {
-			return string(build("snp", r.Measurement, r.HostData)), r.Measurement.String()
+			return string(hosted.Build(evidence.SNP, r.Measurement, r.HostData)), r.Measurement.String()
 		}
 	case Nitro:
 		if d, err := nitro.Parse(e.Raw); err == nil {
-			return string(build("nitro", d.PCRs[0], d.PCRs[1], d.PCRs[2])), d.PCRs[0].String()
+			return string(hosted.Build(evidence.Nitro, d.PCRs[0], d.PCRs[1], d.PCRs[2])), d.PCRs[0].String()
 		}
 	case Token:
 		if c, err := token.Parse(e.Raw); err == nil {
@@ -35,7 +37,7 @@ func measured(e *Exhibit) (digest, raw string) {
 		return measuredAzure(e)
 	case TPMSoftware:
 		if _, s, err := parseSoft(e.Raw); err == nil {
-			return string(softBuild(s)), ""
+			return string(hosted.TPMBuild(s.PCRs)), ""
 		}
 	case Simulated:
 		if r, err := simulated.Read(e.Raw); err == nil {

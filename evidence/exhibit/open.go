@@ -150,7 +150,7 @@ func Read(e *Exhibit) *Said {
 	s.Err = f.readOnly(e)
 	s.Debug, s.Fields = f.Debug, f.Fields
 	if e.host != nil {
-		s.Operator, s.Form = operatorOf(e.host.report.Operator), e.host.report.Perimeter.Form
+		s.Operator, s.Form = operatorOf(e.host.Report.Operator), e.host.Report.Perimeter.Form
 	}
 	if e.Kind == Simulated && s.Err == nil {
 		key, _ := f.Fields["operator"].(string)

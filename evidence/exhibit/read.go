@@ -3,6 +3,7 @@ package exhibit
 import (
 	"fmt"
 
+	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/dcap"
 	"github.com/cordon-exchange/cordon/evidence/nitro"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
@@ -32,7 +33,7 @@ func (f *Finding) readOnly(e *Exhibit) error {
 		return read(f, c, err, func(c *token.Claims) *bool { return &c.Debug })
 	case Simulated:
 		r, err := simulated.Read(e.Raw)
-		return read(f, r, err, func(*simulated.Report) *bool { return nil })
+		return read(f, r, err, func(*evidence.Report) *bool { return nil })
 	}
 	return f.readOnlyTPM(e)
 }

@@ -43,22 +43,39 @@ func registers(pcrs []Register) (parts [][]byte) {
 	return parts
 }
 
+// Values are registers by their index.
+func Values(pcrs []Register) map[uint][]byte {
+	out := map[uint][]byte{}
+	for _, r := range pcrs {
+		out[uint(r.Index)] = r.Value
+	}
+	return out
+}
+
 // Encode gives the quote's one encoding.
 func (q *TPMQuote) Encode() ([]byte, error) { return statement.Marshal(q) }
 
 // ParseTPMQuote reads a quote of a TPM kind. It proves nothing.
 func ParseTPMQuote(src []byte) (*TPMQuote, error) {
 	q := new(TPMQuote)
-	if len(src) > MaxQuote {
-		return nil, fmt.Errorf("%w: quote of %d bytes", evidence.ErrMalformed, len(src))
-	}
-	if err := statement.Unmarshal(src, q); err != nil {
-		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
-	}
-	if !rising(q.PCRs) {
-		return nil, fmt.Errorf("%w: registers", evidence.ErrMalformed)
+	if err := parse(src, q, &q.PCRs); err != nil {
+		return nil, err
 	}
 	return q, nil
+}
+
+// parse reads a quote and looks at its registers.
+func parse(src []byte, quote any, pcrs *[]Register) error {
+	if len(src) > MaxQuote {
+		return fmt.Errorf("%w: quote of %d bytes", evidence.ErrMalformed, len(src))
+	}
+	if err := statement.Unmarshal(src, quote); err != nil {
+		return fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
+	}
+	if !rising(*pcrs) {
+		return fmt.Errorf("%w: registers", evidence.ErrMalformed)
+	}
+	return nil
 }
 
 // rising says whether there are registers, each once, in order, with values.
@@ -93,14 +110,8 @@ func (q *AzureQuote) Encode() ([]byte, error) { return statement.Marshal(q) }
 // ParseAzureQuote reads a quote of one of Azure's kinds. It proves nothing.
 func ParseAzureQuote(src []byte) (*AzureQuote, error) {
 	q := new(AzureQuote)
-	if len(src) > MaxQuote {
-		return nil, fmt.Errorf("%w: quote of %d bytes", evidence.ErrMalformed, len(src))
-	}
-	if err := statement.Unmarshal(src, q); err != nil {
-		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
-	}
-	if !rising(q.PCRs) {
-		return nil, fmt.Errorf("%w: registers", evidence.ErrMalformed)
+	if err := parse(src, q, &q.PCRs); err != nil {
+		return nil, err
 	}
 	return q, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -23,9 +22,6 @@ const (
 	TPMSoftware = evidence.TPMSoftware
 )
 
-// MaxAge is how far the time in the report may lie from the verifier's clock.
-const MaxAge = 5 * time.Minute
-
 // MaxQuote is how long a quote of any kind may be, in bytes.
 const MaxQuote = 256 << 10
 
@@ -35,15 +31,6 @@ const label = "cordon/hosted-evidence/v1"
 type Quoted struct {
 	Quote        []byte   // in the bytes of its kind
 	Endorsements [][]byte // what its vendor says of the machine, in the order that the kind fixes; proved by the vendor's signature
-}
-
-// Report is what the operator says of the enclave that the quote is of.
-type Report struct {
-	Build      statement.Digest    `json:"build"`
-	ReportData string              `json:"report_data"` // 128 hex digits
-	Operator   string              `json:"operator"`    // public key text
-	Perimeter  statement.Perimeter `json:"perimeter"`
-	AtMS       int64               `json:"at_ms"`
 }
 
 // wrapped is the raw evidence.
@@ -61,16 +48,14 @@ func signedPart(kind string, report, quote []byte) []byte {
 
 // Attest wraps what an attester obtained, signed with the operator's key. What Verifier would not accept is not signed.
 func Attest(operator statement.Signer, kind string, build statement.Digest, data evidence.ReportData, p statement.Perimeter, q Quoted, at time.Time) (*statement.Evidence, error) {
-	p.Kind, p.Simulated = kind, statement.SoftwareRooted(kind)
+	r, err := evidence.NewReport(operator, kind, build, data, p, at)
 	switch {
-	case !build.Valid() || !p.Valid():
-		return nil, fmt.Errorf("%w: build or perimeter", evidence.ErrMalformed)
+	case err != nil:
+		return nil, err
 	case len(q.Quote) == 0 || len(q.Quote) > MaxQuote:
 		return nil, fmt.Errorf("%w: quote of %d bytes", evidence.ErrMalformed, len(q.Quote))
 	}
-	report, err := statement.Marshal(Report{
-		Build: build, ReportData: hex.EncodeToString(data[:]), Operator: operator.Public().String(), Perimeter: p, AtMS: at.UnixMilli(),
-	})
+	report, err := statement.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
@@ -156,43 +141,42 @@ func Told(kind string, quote func() []byte) evidence.Verifier {
 	}
 }
 
-// Read returns the report and the quote of hosted evidence whose form and operator's signature hold. They prove nothing about the
-// enclave: it is for showing what evidence says. The clock is not looked at.
-func Read(e *statement.Evidence) (*Report, []byte, error) {
-	r, _, quote, err := open(e)
-	return r, quote, err
+// Wrapped is hosted evidence, taken apart. Nothing of it is proved.
+type Wrapped struct {
+	Report      evidence.Report
+	Quote       []byte
+	signed, sig []byte
 }
 
-// open reads the evidence and checks its form and the operator's signature.
-func open(e *statement.Evidence) (*Report, statement.PublicKey, []byte, error) {
-	fail := func(err error) (*Report, statement.PublicKey, []byte, error) {
-		return nil, statement.PublicKey{}, nil, err
-	}
+// ErrNotWrapped says that evidence is not of this form at all.
+var ErrNotWrapped = fmt.Errorf("%w: not hosted evidence", evidence.ErrMalformed)
+
+// Unwrap reads what an operator wrapped.
+func Unwrap(e *statement.Evidence) (*Wrapped, error) {
 	var w wrapped
 	if err := statement.Unmarshal(e.Raw, &w); err != nil {
-		return fail(fmt.Errorf("%w: %w", evidence.ErrMalformed, err))
+		return nil, fmt.Errorf("%w: %w", ErrNotWrapped, err)
 	}
 	if len(w.Quote) == 0 || len(w.Quote) > MaxQuote {
-		return fail(fmt.Errorf("%w: quote of %d bytes", evidence.ErrMalformed, len(w.Quote)))
+		return nil, fmt.Errorf("%w: quote of %d bytes", evidence.ErrMalformed, len(w.Quote))
 	}
-	r := new(Report)
-	if err := statement.Unmarshal(w.Report, r); err != nil {
-		return fail(fmt.Errorf("%w: %w", evidence.ErrMalformed, err))
+	out := &Wrapped{Quote: w.Quote, signed: signedPart(e.Kind, w.Report, w.Quote), sig: w.Sig}
+	if err := statement.Unmarshal(w.Report, &out.Report); err != nil {
+		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
 	}
-	key, err := statement.ParsePublicKey(r.Operator)
+	return out, nil
+}
+
+// Signer is the operator, whose signature over report and quote holds.
+func (w *Wrapped) Signer() (statement.PublicKey, error) {
+	key, err := statement.ParsePublicKey(w.Report.Operator)
 	if err != nil {
-		return fail(fmt.Errorf("%w: operator", evidence.ErrMalformed))
+		return statement.PublicKey{}, fmt.Errorf("%w: operator", evidence.ErrMalformed)
 	}
-	if !key.Verify(signedPart(e.Kind, w.Report, w.Quote), w.Sig) {
-		return fail(evidence.ErrSignature)
+	if !key.Verify(w.signed, w.sig) {
+		return statement.PublicKey{}, evidence.ErrSignature
 	}
-	switch {
-	case !r.Build.Valid():
-		return fail(fmt.Errorf("%w: build", evidence.ErrMalformed))
-	case r.Perimeter.Kind != e.Kind || !r.Perimeter.Valid():
-		return fail(fmt.Errorf("%w: perimeter", evidence.ErrMalformed))
-	}
-	return r, key, w.Quote, nil
+	return key, nil
 }
 
 // read opens evidence of a kind into claims, of which the quote still has to show build and report data.
@@ -200,21 +184,14 @@ func read(kind string, e *statement.Evidence, at time.Time) (*evidence.Claims, [
 	if e.Kind != kind {
 		return nil, nil, evidence.ErrKind
 	}
-	r, key, quote, err := open(e)
+	w, err := Unwrap(e)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &evidence.Claims{
-		Kind: kind, Simulated: r.Perimeter.Simulated, Build: r.Build, Operator: key.Fingerprint(),
-		Perimeter: r.Perimeter, MadeAt: time.UnixMilli(r.AtMS),
+	key, err := w.Signer()
+	if err != nil {
+		return nil, nil, err
 	}
-	data, err := hex.DecodeString(r.ReportData)
-	if err != nil || len(data) != evidence.ReportDataSize || hex.EncodeToString(data) != r.ReportData {
-		return nil, nil, fmt.Errorf("%w: report data", evidence.ErrMalformed)
-	}
-	copy(c.ReportData[:], data)
-	if age := at.Sub(c.MadeAt); age > MaxAge || age < -MaxAge {
-		return nil, nil, evidence.ErrClock
-	}
-	return c, quote, nil
+	c, err := w.Report.Claims(kind, key, at)
+	return c, w.Quote, err
 }

@@ -36,14 +36,14 @@ type raw struct {
 	Quote  []byte `json:"quote"`
 }
 
-func report(op *receipttest.Party) hosted.Report {
+func report(op *receipttest.Party) evidence.Report {
 	p := perimeter()
 	p.Kind = kind
-	return hosted.Report{Build: build, ReportData: hex.EncodeToString(data[:]), Operator: op.Key.Public().String(), Perimeter: p, AtMS: at.UnixMilli()}
+	return evidence.Report{Build: build, ReportData: hex.EncodeToString(data[:]), Operator: op.Key.Public().String(), Perimeter: p, AtMS: at.UnixMilli()}
 }
 
 // sign wraps a report as an operator would, whatever it says.
-func sign(t testing.TB, op *receipttest.Party, kind string, r hosted.Report, q []byte) *statement.Evidence {
+func sign(t testing.TB, op *receipttest.Party, kind string, r evidence.Report, q []byte) *statement.Evidence {
 	t.Helper()
 	body, err := statement.Marshal(r)
 	if err != nil {
@@ -132,12 +132,12 @@ func TestSoftwareRooted(t *testing.T) {
 // One thing is wrong in each.
 func TestVerifierRefuses(t *testing.T) {
 	op, other := receipttest.NewParty(t, "cloudco"), receipttest.NewParty(t, "other")
-	altered := func(f func(*hosted.Report)) *statement.Evidence {
+	altered := func(f func(*evidence.Report)) *statement.Evidence {
 		r := report(op)
 		f(&r)
 		return sign(t, op, kind, r, quote.Quote)
 	}
-	good := func() *statement.Evidence { return altered(func(*hosted.Report) {}) }
+	good := func() *statement.Evidence { return altered(func(*evidence.Report) {}) }
 	bytesOf := func(f func(*raw)) *statement.Evidence {
 		e := good()
 		var w raw
@@ -168,14 +168,14 @@ func TestVerifierRefuses(t *testing.T) {
 		"quote exchanged":                   {e: bytesOf(func(w *raw) { w.Quote[0] ^= 1 }), want: evidence.ErrSignature},
 		"signature altered":                 {e: bytesOf(func(w *raw) { w.Sig[0] ^= 1 }), want: evidence.ErrSignature},
 		"signed by another operator":        {e: sign(t, other, kind, report(op), quote.Quote), want: evidence.ErrSignature},
-		"operator is no key":                {e: altered(func(r *hosted.Report) { r.Operator = "ed25519:00" }), want: evidence.ErrMalformed},
-		"build is no digest":                {e: altered(func(r *hosted.Report) { r.Build = "sha256:00" }), want: evidence.ErrMalformed},
-		"perimeter of another kind":         {e: altered(func(r *hosted.Report) { r.Perimeter.Kind = evidence.TDX }), want: evidence.ErrMalformed},
-		"perimeter says simulated":          {e: altered(func(r *hosted.Report) { r.Perimeter.Simulated = true }), want: evidence.ErrMalformed},
-		"report data in capitals":           {e: altered(func(r *hosted.Report) { r.ReportData = "AB" + r.ReportData[2:] }), want: evidence.ErrMalformed},
-		"report data too short":             {e: altered(func(r *hosted.Report) { r.ReportData = r.ReportData[2:] }), want: evidence.ErrMalformed},
-		"too old":                           {e: altered(func(r *hosted.Report) { r.AtMS -= 300_001 }), want: evidence.ErrClock},
-		"too far ahead":                     {e: altered(func(r *hosted.Report) { r.AtMS += 300_001 }), want: evidence.ErrClock},
+		"operator is no key":                {e: altered(func(r *evidence.Report) { r.Operator = "ed25519:00" }), want: evidence.ErrMalformed},
+		"build is no digest":                {e: altered(func(r *evidence.Report) { r.Build = "sha256:00" }), want: evidence.ErrMalformed},
+		"perimeter of another kind":         {e: altered(func(r *evidence.Report) { r.Perimeter.Kind = evidence.TDX }), want: evidence.ErrMalformed},
+		"perimeter says simulated":          {e: altered(func(r *evidence.Report) { r.Perimeter.Simulated = true }), want: evidence.ErrMalformed},
+		"report data in capitals":           {e: altered(func(r *evidence.Report) { r.ReportData = "AB" + r.ReportData[2:] }), want: evidence.ErrMalformed},
+		"report data too short":             {e: altered(func(r *evidence.Report) { r.ReportData = r.ReportData[2:] }), want: evidence.ErrMalformed},
+		"too old":                           {e: altered(func(r *evidence.Report) { r.AtMS -= 300_001 }), want: evidence.ErrClock},
+		"too far ahead":                     {e: altered(func(r *evidence.Report) { r.AtMS += 300_001 }), want: evidence.ErrClock},
 		"quote does not verify":             {e: good(), err: errors.New("not genuine"), want: evidence.ErrQuote},
 		"quote does not verify though read": {e: good(), m: genuine(), err: errors.New("not genuine"), want: evidence.ErrQuote},
 		"quote's verifier says nothing":     {e: good(), want: evidence.ErrQuote},
@@ -218,10 +218,13 @@ func TestTold(t *testing.T) {
 	}
 }
 
-func TestRead(t *testing.T) {
+func TestUnwrap(t *testing.T) {
 	op := receipttest.NewParty(t, "cloudco")
-	r, q, err := hosted.Read(sign(t, op, kind, report(op), quote.Quote))
-	if err != nil || r.Build != build || !bytes.Equal(q, quote.Quote) {
+	w, err := hosted.Unwrap(sign(t, op, kind, report(op), quote.Quote))
+	if err != nil || w.Report.Build != build || !bytes.Equal(w.Quote, quote.Quote) {
+		t.Fatal(err)
+	}
+	if key, err := w.Signer(); err != nil || key.Fingerprint() != op.Fingerprint() {
 		t.Fatal(err)
 	}
 }

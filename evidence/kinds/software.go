@@ -2,12 +2,9 @@ package kinds
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence/hosted"
-	"github.com/cordon-exchange/cordon/evidence/stage"
 	"github.com/cordon-exchange/cordon/evidence/tpm"
 )
 
@@ -25,27 +22,13 @@ func software(_ context.Context, quote []byte, endorsements [][]byte, _ time.Tim
 	if err != nil {
 		return nil, err
 	}
-	nonce, err := tpm.Qualifying(q.Message)
+	nonce, err := askedWith(q.Message)
 	if err != nil {
 		return nil, err
 	}
-	if len(nonce) != sha256.Size {
-		return nil, fmt.Errorf("%w: qualifying data of %d bytes", stage.Nonce, len(nonce))
-	}
-	pcrs := map[uint][]byte{}
-	for _, r := range q.PCRs {
-		pcrs[uint(r.Index)] = r.Value
-	}
-	v, err := tpm.Verify(tpm.Quote{Message: q.Message, Signature: q.Signature, PCRs: pcrs}, ak, nonce)
+	v, err := tpm.Verify(tpm.Quote{Message: q.Message, Signature: q.Signature, PCRs: hosted.Values(q.PCRs)}, ak, nonce)
 	if err != nil {
 		return nil, err
 	}
-	if v.Bank != "SHA-256" {
-		return nil, fmt.Errorf("%w: registers of bank %s", stage.Alg, v.Bank)
-	}
-	m := &hosted.Machine{Build: hosted.TPMBuild(q.PCRs), Qualifying: [sha256.Size]byte(nonce), Simulated: true}
-	if m.Qualifying == ([sha256.Size]byte{}) {
-		return nil, ErrUnbound
-	}
-	return m, nil
+	return binds(&hosted.Machine{Build: hosted.TPMBuild(q.PCRs), Simulated: true}, v, nonce)
 }

@@ -2,7 +2,6 @@ package simulated
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -12,18 +11,6 @@ import (
 
 // Kind of this evidence, in policies, contracts and receipts.
 const Kind = "simulated"
-
-// MaxAge is how far the time in the evidence may lie from the verifier's clock.
-const MaxAge = 5 * time.Minute
-
-// Report is what the operator asserts about the enclave that it started.
-type Report struct {
-	Build      statement.Digest    `json:"build"`
-	ReportData string              `json:"report_data"` // 128 hex digits
-	Operator   string              `json:"operator"`    // public key text
-	Perimeter  statement.Perimeter `json:"perimeter"`
-	AtMS       int64               `json:"at_ms"`
-}
 
 // signed is the raw evidence: the report's bytes and the operator's signature.
 type signed struct {
@@ -36,14 +23,11 @@ const label = "cordon/simulated-evidence/v1"
 // Attest signs a report with the operator's key. A report that Verify would not
 // accept is not signed.
 func Attest(operator statement.Signer, build statement.Digest, data evidence.ReportData, p statement.Perimeter, at time.Time) (*statement.Evidence, error) {
-	p.Kind, p.Simulated = Kind, true
-	if !build.Valid() || !p.Valid() {
-		return nil, fmt.Errorf("%w: build or perimeter", evidence.ErrMalformed)
+	r, err := evidence.NewReport(operator, Kind, build, data, p, at)
+	if err != nil {
+		return nil, err
 	}
-	body, err := statement.Marshal(Report{
-		Build: build, ReportData: hex.EncodeToString(data[:]),
-		Operator: operator.Public().String(), Perimeter: p, AtMS: at.UnixMilli(),
-	})
+	body, err := statement.Marshal(r)
 	if err != nil {
 		return nil, err
 	}
@@ -67,31 +51,10 @@ func Verify(_ context.Context, e *statement.Evidence, at time.Time) (*evidence.C
 	if len(e.Endorsements) != 0 {
 		return nil, fmt.Errorf("%w: endorsements", evidence.ErrMalformed)
 	}
-	var s signed
-	if err := statement.Unmarshal(e.Raw, &s); err != nil {
-		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
+	s, r, err := read(e.Raw)
+	if err != nil {
+		return nil, err
 	}
-	var r Report
-	if err := statement.Unmarshal(s.Report, &r); err != nil {
-		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
-	}
-	return r.claims(s, at)
-}
-
-// Read returns what simulated evidence says. It proves nothing.
-func Read(raw []byte) (*Report, error) {
-	var s signed
-	if err := statement.Unmarshal(raw, &s); err != nil {
-		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
-	}
-	r := new(Report)
-	if err := statement.Unmarshal(s.Report, r); err != nil {
-		return nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
-	}
-	return r, nil
-}
-
-func (r *Report) claims(s signed, at time.Time) (*evidence.Claims, error) {
 	key, err := statement.ParsePublicKey(r.Operator)
 	if err != nil {
 		return nil, evidence.ErrMalformed
@@ -99,22 +62,22 @@ func (r *Report) claims(s signed, at time.Time) (*evidence.Claims, error) {
 	if !key.Verify(statement.Frame(label, s.Report), s.Sig) {
 		return nil, evidence.ErrSignature
 	}
-	c := &evidence.Claims{
-		Kind: Kind, Simulated: true, Build: r.Build, Operator: key.Fingerprint(),
-		Perimeter: r.Perimeter, MadeAt: time.UnixMilli(r.AtMS),
+	return r.Claims(Kind, key, at)
+}
+
+// Read returns what simulated evidence says. It proves nothing.
+func Read(raw []byte) (*evidence.Report, error) {
+	_, r, err := read(raw)
+	return r, err
+}
+
+func read(raw []byte) (*signed, *evidence.Report, error) {
+	s, r := new(signed), new(evidence.Report)
+	if err := statement.Unmarshal(raw, s); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
 	}
-	data, err := hex.DecodeString(r.ReportData)
-	switch {
-	case err != nil || len(data) != evidence.ReportDataSize || hex.EncodeToString(data) != r.ReportData:
-		return nil, fmt.Errorf("%w: report data", evidence.ErrMalformed)
-	case !r.Build.Valid():
-		return nil, fmt.Errorf("%w: build", evidence.ErrMalformed)
-	case r.Perimeter.Kind != Kind || !r.Perimeter.Valid():
-		return nil, fmt.Errorf("%w: perimeter", evidence.ErrMalformed)
+	if err := statement.Unmarshal(s.Report, r); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", evidence.ErrMalformed, err)
 	}
-	copy(c.ReportData[:], data)
-	if age := at.Sub(c.MadeAt); age > MaxAge || age < -MaxAge {
-		return nil, evidence.ErrClock
-	}
-	return c, nil
+	return s, r, nil
 }

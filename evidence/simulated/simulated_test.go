@@ -79,7 +79,7 @@ func FuzzSimulated(f *testing.F) {
 			Report []byte `json:"report"`
 			Sig    []byte `json:"sig"`
 		}
-		var r simulated.Report
+		var r evidence.Report
 		if statement.Unmarshal(raw, &s) != nil || statement.Unmarshal(s.Report, &r) != nil {
 			t.Fatal("verified, but not in the one encoding")
 		}

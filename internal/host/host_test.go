@@ -330,10 +330,14 @@ func TestQuotesAreWrapped(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			report, quote, err := hosted.Read(e)
-			if err != nil || string(quote) != c.quote || e.Kind != c.kind || len(e.Endorsements) != 1 || report.Build != fakeBuild ||
-				report.Operator != r.operator.Public().String() || !report.Perimeter.Simulated {
-				t.Errorf("%v, %+v", err, report)
+			w, err := hosted.Unwrap(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := w.Signer()
+			if err != nil || string(w.Quote) != c.quote || e.Kind != c.kind || len(e.Endorsements) != 1 || w.Report.Build != fakeBuild ||
+				key.String() != r.operator.Public().String() || !w.Report.Perimeter.Simulated {
+				t.Errorf("%v, %+v", err, w.Report)
 			}
 		})
 	}

@@ -89,7 +89,7 @@ func evidenceFile(t *testing.T, a *receipttest.Account) vectors.EvidenceFile {
 }
 
 func dataOf(t *testing.T, report []byte) string {
-	var r simulated.Report
+	var r evidence.Report
 	if err := json.Unmarshal(report, &r); err != nil {
 		t.Fatal(err)
 	}
