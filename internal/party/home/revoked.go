@@ -16,8 +16,7 @@ func (d Dir) AddRevokedKey(v *statement.Verified[statement.Revocation]) error {
 	if err := MkdirAll(d.Revoked()); err != nil {
 		return err
 	}
-	name := strings.TrimPrefix(string(v.Body().Revokes), "sha256:") + ".json"
-	return WriteFile(filepath.Join(d.Revoked(), name), v.Envelope().Bytes())
+	return WriteFile(filepath.Join(d.Revoked(), revokedFile(v)), v.Envelope().Bytes())
 }
 
 // RevokedKeys are the party's own online keys that its root revoked. One that can't be read is an error: it may be the one in use.
@@ -44,11 +43,7 @@ func (d Dir) RevokedKeys(self statement.Fingerprint) ([]*statement.Verified[stat
 }
 
 func readRevokedKey(path string, self statement.Fingerprint) (*statement.Verified[statement.Revocation], error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	e, err := statement.ParseEnvelope(b)
+	e, err := readEnvelope(path)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +62,8 @@ const maxOthersRevoked = 1 << 14
 
 func (d Dir) othersRevoked() string { return filepath.Join(d.Revoked(), "others") }
 
-func othersFile(v *statement.Verified[statement.Revocation]) string {
+// revokedFile is the name of the file of a revocation.
+func revokedFile(v *statement.Verified[statement.Revocation]) string {
 	return strings.TrimPrefix(string(v.Body().Revokes), "sha256:") + ".json"
 }
 
@@ -85,7 +81,7 @@ func (d Dir) AddOthersRevokedKey(v *statement.Verified[statement.Revocation]) er
 	if len(files) >= maxOthersRevoked {
 		return fault.New(fault.Untrusted, "the exchange shows more revocations of keys than are believed", "ask who runs the exchange", nil)
 	}
-	return WriteFile(filepath.Join(d.othersRevoked(), othersFile(v)), v.Envelope().Bytes())
+	return WriteFile(filepath.Join(d.othersRevoked(), revokedFile(v)), v.Envelope().Bytes())
 }
 
 // OthersRevokedKeys are the revocations of others' online keys that this party was ever shown. One that can't be read is an error: it
@@ -104,7 +100,7 @@ func (d Dir) OthersRevokedKeys() ([]*statement.Verified[statement.Revocation], e
 			continue // was being written
 		}
 		v, err := readOthersRevokedKey(filepath.Join(d.othersRevoked(), f.Name()))
-		if err != nil || v.Body().Key == "" || othersFile(v) != f.Name() {
+		if err != nil || v.Body().Key == "" || revokedFile(v) != f.Name() {
 			return nil, fault.New(fault.Untrusted, "the revocation of another party's key can't be trusted", "restore the home folder from a backup: revoked/others/"+f.Name(), err)
 		}
 		out = append(out, v)
@@ -113,13 +109,17 @@ func (d Dir) OthersRevokedKeys() ([]*statement.Verified[statement.Revocation], e
 }
 
 func readOthersRevokedKey(path string) (*statement.Verified[statement.Revocation], error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	e, err := statement.ParseEnvelope(b)
+	e, err := readEnvelope(path)
 	if err != nil {
 		return nil, err
 	}
 	return statement.VerifyAuthor[statement.Revocation](e)
+}
+
+func readEnvelope(path string) (*statement.Envelope, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return statement.ParseEnvelope(b)
 }
