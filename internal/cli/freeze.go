@@ -120,14 +120,3 @@ func frozenText(f *api.Freeze) string {
 	}
 	return "STOPPED since " + at(f.AtMS) + ": " + ascii(f.Reason)
 }
-
-func frozenOf(dir home.Dir) *api.Freeze {
-	f, err := dir.Freeze()
-	switch {
-	case err != nil:
-		return &api.Freeze{Reason: err.Error()}
-	case f.Frozen:
-		return &api.Freeze{Reason: f.Reason, AtMS: f.AtMS}
-	}
-	return nil
-}

@@ -18,7 +18,6 @@ import (
 	"github.com/cordon-exchange/cordon/internal/host/hardware"
 	"github.com/cordon-exchange/cordon/internal/host/machine"
 	"github.com/cordon-exchange/cordon/internal/host/perimeter"
-	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -142,11 +141,7 @@ func isProcessForm(name string) bool {
 
 // operator unlocks the operator's keyring, and introduces it as a party like any other.
 func operator(f hostFlags) (*keyring.Keyring, *statement.Envelope, error) {
-	dir, err := home.Open(f.home)
-	if err != nil {
-		return nil, nil, err
-	}
-	config, err := dir.Config()
+	dir, config, err := openHome(f.home)
 	if err != nil {
 		return nil, nil, err
 	}

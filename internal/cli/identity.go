@@ -622,11 +622,7 @@ func writeRevocation(f revokeFlags) error {
 
 // takeRevocation keeps one that was signed elsewhere: the agent posts it when it starts.
 func takeRevocation(cmd *cobra.Command, f revokeFlags) error {
-	dir, err := home.Open(f.home)
-	if err != nil {
-		return err
-	}
-	config, err := dir.Config()
+	dir, config, err := openHome(f.home)
 	if err != nil {
 		return err
 	}
@@ -649,11 +645,7 @@ func takeRevocation(cmd *cobra.Command, f revokeFlags) error {
 }
 
 func revokeHere(cmd *cobra.Command, f revokeFlags) error {
-	dir, err := home.Open(f.home)
-	if err != nil {
-		return err
-	}
-	config, err := dir.Config()
+	dir, config, err := openHome(f.home)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/custody"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/home"
@@ -484,7 +485,7 @@ func (f *recoverFlags) settle(r *recovery.Recovered, copied *ledger.Copy) (*reco
 	if err := home.WriteFile(d.Keyring(), file); err != nil {
 		return nil, err
 	}
-	info := &recoveredInfo{partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: d.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local), Frozen: frozenOf(d)}, notes}
+	info := &recoveredInfo{partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: d.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local), Frozen: api.FreezeOf(d)}, notes}
 	info.Notes = append(info.Notes, "if the old home may be in other hands, rotate its keys: 'cordon key rotate --destroy-old', then publish anew what matters")
 	return info, nil
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
-	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
@@ -222,11 +221,7 @@ acknowledgement, 8 the file can't be read.`,
   cordon ledger verify --home ./delta --against job.bundle.json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			dir, err := home.Open(f.home)
-			if err != nil {
-				return err
-			}
-			c, err := dir.Config()
+			dir, c, err := openHome(f.home)
 			if err != nil {
 				return err
 			}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/heads"
-	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/repair"
@@ -61,11 +60,7 @@ approve, 8 the home can't be written.`,
 }
 
 func ledgerRepair(cmd *cobra.Command, f repairFlags) error {
-	dir, err := home.Open(f.home)
-	if err != nil {
-		return err
-	}
-	c, err := dir.Config()
+	dir, c, err := openHome(f.home)
 	if err != nil {
 		return err
 	}

@@ -53,11 +53,7 @@ be written.`,
 }
 
 func ledgerTakeover(cmd *cobra.Command, f takeoverFlags) error {
-	dir, err := home.Open(f.home)
-	if err != nil {
-		return err
-	}
-	c, err := dir.Config()
+	dir, c, err := openHome(f.home)
 	if err != nil {
 		return err
 	}

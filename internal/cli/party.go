@@ -95,7 +95,7 @@ type partyInfo struct {
 }
 
 func infoOf(c home.Config, dir home.Dir) partyInfo {
-	return partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local), Online: c.Online, SigningKey: c.SigningKey, Frozen: frozenOf(dir)}
+	return partyInfo{Name: c.Name, Fingerprint: c.Fingerprint, Key: c.Key, Home: dir.Path(), KeyStore: cmp.Or(c.KeyStore, custody.Local), Online: c.Online, SigningKey: c.SigningKey, Frozen: api.FreezeOf(dir)}
 }
 
 func (p *partyInfo) text(w io.Writer) error {
@@ -233,11 +233,7 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder.`,
 		Example: `  cordon party show --home ./delta`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			dir, err := home.Open(f.home)
-			if err != nil {
-				return err
-			}
-			c, err := dir.Config()
+			dir, c, err := openHome(f.home)
 			if err != nil {
 				return err
 			}
@@ -378,6 +374,16 @@ func partyServe(cmd *cobra.Command, f serveFlags) error {
 	var printErr error
 	err = a.Serve(ctx, func() { printErr = f.ready(cmd.OutOrStdout(), ring, dir) })
 	return errors.Join(err, printErr, a.Close())
+}
+
+// openHome opens a party's folder and reads what needs no passphrase.
+func openHome(path string) (home.Dir, home.Config, error) {
+	dir, err := home.Open(path)
+	if err != nil {
+		return home.Dir{}, home.Config{}, err
+	}
+	config, err := dir.Config()
+	return dir, config, err
 }
 
 func unlock(path, passphraseFile string) (home.Dir, *keyring.Keyring, error) {

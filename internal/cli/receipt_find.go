@@ -16,7 +16,6 @@ import (
 	"github.com/cordon-exchange/cordon/evidence/exhibit"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/collateral"
-	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/machines"
 )
@@ -106,11 +105,7 @@ type foundJSON struct {
 }
 
 func findReceipts(cmd *cobra.Command, f *agentFlags, q machines.Query) error {
-	dir, err := home.Open(f.home)
-	if err != nil {
-		return err
-	}
-	c, err := dir.Config()
+	dir, c, err := openHome(f.home)
 	if err != nil {
 		return err
 	}

@@ -23,16 +23,11 @@ func (a *Agent) freeze(ctx context.Context, in *api.Freeze) (*api.Freeze, error)
 
 // frozen is nil where releases go on: by the mark in the home, and by the ledger, which a home restored from an old copy contradicts.
 func frozen(dir home.Dir, l *ledger.Ledger) *api.Freeze {
-	f, err := dir.Freeze()
-	byLedger := false
-	l.View(func(a *ledger.Accounts) { byLedger = a.Frozen() })
-	switch {
-	case err != nil:
-		return &api.Freeze{Reason: err.Error()}
-	case f.Frozen:
-		return &api.Freeze{Reason: f.Reason, AtMS: f.AtMS}
-	case byLedger:
-		return &api.Freeze{Reason: "the ledger says so, and freeze.json is older"}
-	}
-	return nil
+	f := api.FreezeOf(dir)
+	l.View(func(a *ledger.Accounts) {
+		if f == nil && a.Frozen() {
+			f = &api.Freeze{Reason: "the ledger says so, and freeze.json is older"}
+		}
+	})
+	return f
 }

@@ -1,6 +1,7 @@
 package agentclient
 
 import (
+	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/query"
@@ -67,6 +68,18 @@ type Status struct {
 type Freeze struct {
 	Reason string `json:"reason,omitempty"`
 	AtMS   int64  `json:"at_ms,omitempty"` // since when
+}
+
+// FreezeOf is what the mark in a home says; nil where releases go on. A mark that can't be read is one.
+func FreezeOf(dir home.Dir) *Freeze {
+	f, err := dir.Freeze()
+	switch {
+	case err != nil:
+		return &Freeze{Reason: err.Error()}
+	case f.Frozen:
+		return &Freeze{Reason: f.Reason, AtMS: f.AtMS}
+	}
+	return nil
 }
 
 // Progress is one event of a stream.
