@@ -8,13 +8,13 @@ import (
 	"os"
 	"runtime"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/cordon-exchange/cordon/evidence/tpm/measured"
 	"github.com/cordon-exchange/cordon/internal/enclave/lockdown"
 	"github.com/cordon-exchange/cordon/internal/enclave/tpm"
+	"github.com/cordon-exchange/cordon/internal/privileges"
 )
 
 // program is what the kernel starts, and what the stage measures and executes again.
@@ -254,10 +254,8 @@ func limits() error {
 		{unix.RLIMIT_RTPRIO, 0},
 		{unix.RLIMIT_NICE, 0},
 	} {
-		// Package syscall would restore the descriptor limit that it found at start.
-		both := unix.Rlimit{Cur: l.max, Max: l.max}
-		if _, _, e := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, uintptr(l.what), uintptr(unsafe.Pointer(&both)), 0, 0, 0); e != 0 {
-			return e
+		if err := privileges.SetLimit(l.what, l.max); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/internal/host/child"
 	"github.com/cordon-exchange/cordon/internal/images/vm"
+	"github.com/cordon-exchange/cordon/internal/privileges"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -150,13 +151,10 @@ func (o Options) alone(cmd *exec.Cmd, files ...*os.File) *exec.Cmd {
 	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if os.Geteuid() == 0 {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody, Groups: o.Tools.groups}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: privileges.Nobody, Gid: privileges.Nobody, Groups: o.Tools.groups}
 	}
 	return cmd
 }
-
-// nobody is who runs a machine of a host that runs as root: it owns nothing.
-const nobody = 65534
 
 // Conn is the host's end of the channel.
 func (e *Enclave) Conn() net.Conn { return e.conn }

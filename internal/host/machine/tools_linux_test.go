@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/cordon-exchange/cordon/internal/privileges"
 )
 
 func TestVirtualises(t *testing.T) {
@@ -47,7 +49,7 @@ func TestMachinesAreUnprivileged(t *testing.T) {
 		}
 		who := strconv.Itoa(os.Geteuid())
 		if who == "0" {
-			who = strconv.Itoa(nobody)
+			who = strconv.Itoa(privileges.Nobody)
 		}
 		if !strings.Contains(string(status), "Uid:\t"+who+"\t"+who+"\t") {
 			t.Errorf("process %d is not %s's:\n%s", pid, who, status)

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/internal/privileges"
 )
 
 // facts are the questions asked of the machine before anything is started. Tests replace single answers.
@@ -22,7 +24,7 @@ type facts struct {
 func realFacts() *facts {
 	return &facts{
 		swapOn:      func() (bool, error) { return swapOn("/proc/swaps") },
-		landlockABI: landlockABI,
+		landlockABI: privileges.LandlockABI,
 		seccomp:     seccompOffered,
 		start:       (*exec.Cmd).Start,
 	}

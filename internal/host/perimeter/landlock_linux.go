@@ -1,22 +1,10 @@
 package perimeter
 
 import (
-	"unsafe"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/internal/privileges"
 )
-
-// Landlock by raw system calls: the library for it applies rules to every thread of a process through psx or
-// AllThreadsSyscall, and here exactly one thread must carry them through execveat.
-
-// landlockABI asks which version the kernel offers.
-func landlockABI() (int, error) {
-	v, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(v), nil
-}
 
 // landlockDenied is everything that version abi can deny, and the names of it for the form.
 func landlockDenied(abi int) (unix.LandlockRulesetAttr, []string) {
@@ -45,18 +33,9 @@ func landlockDenied(abi int) (unix.LandlockRulesetAttr, []string) {
 // restrictByLandlock denies everything, then allows reading this process's own part of /proc.
 func restrictByLandlock(c stageConfig, done *stageDone) error {
 	attr, names := landlockDenied(c.ABI)
-	// Fields that this kernel doesn't know are zero, which it accepts.
-	ruleset, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET,
-		uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
-	if errno != 0 {
-		return errno
-	}
-	defer unix.Close(int(ruleset))
-	if err := allowReading(ruleset, landlockPath(c.Name)); err != nil {
+	reading := privileges.Allowed{Path: landlockPath(c.Name), Access: unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR}
+	if err := privileges.Landlock(attr, reading); err != nil {
 		return err
-	}
-	if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
-		return errno
 	}
 	done.Landlock = names
 	return nil
@@ -69,22 +48,4 @@ func landlockPath(n Name) string {
 		return "."
 	}
 	return "/proc"
-}
-
-func allowReading(ruleset uintptr, path string) error {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	rule := unix.LandlockPathBeneathAttr{
-		Allowed_access: unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR,
-		Parent_fd:      int32(fd),
-	}
-	_, _, errno := unix.RawSyscall6(unix.SYS_LANDLOCK_ADD_RULE, ruleset, unix.LANDLOCK_RULE_PATH_BENEATH,
-		uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cordon-exchange/cordon/internal/need"
+	"github.com/cordon-exchange/cordon/internal/privileges"
 )
 
 // willing are facts about a machine that offers everything before the first stage starts.
@@ -215,7 +216,7 @@ func TestMapsID(t *testing.T) {
 		{"nonsense", "x\n", false},
 	}
 	for _, tt := range tests {
-		if got := mapsID(tt.text, nobody); got != tt.want {
+		if got := mapsID(tt.text, privileges.Nobody); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}

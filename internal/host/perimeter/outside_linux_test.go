@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/cordon-exchange/cordon/internal/need"
+	"github.com/cordon-exchange/cordon/internal/privileges"
 )
 
 // TestFormMatchesReality looks at a running enclave from outside and compares it with what Form and Observed say.
@@ -156,7 +157,7 @@ func checkIdentity(t *testing.T, pid int, f Form) {
 	}
 	want := fmt.Sprint(os.Geteuid())
 	if f.User == UserUnprivileged {
-		want = fmt.Sprint(nobody)
+		want = fmt.Sprint(privileges.Nobody)
 	}
 	if uid != strings.TrimSpace(strings.Repeat(want+" ", 4)) {
 		t.Errorf("runs as %q, form says %q", uid, f.User)

@@ -1,26 +1,14 @@
 package perimeter
 
 import (
-	"errors"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/internal/privileges"
 )
 
-// nobody is the user and group that an enclave runs as when the host may choose. It owns no files.
-const nobody = 65534
-
-// lockedSecurebits: being user 0 gives nothing, capabilities are never kept or raised, and none of this can be undone.
-const lockedSecurebits = 1<<0 | 1<<1 | // NOROOT
-	1<<2 | 1<<3 | // NO_SETUID_FIXUP
-	1<<5 | // KEEP_CAPS locked (off)
-	1<<6 | 1<<7 // NO_CAP_AMBIENT_RAISE
-
 // dropPrivileges gives up every capability, for good, and the user id where the host may choose one.
-//
-// Raw system calls throughout: the wrappers in package syscall would apply them to every thread, and only this
-// thread lives on.
 func dropPrivileges(c stageConfig, done *stageDone) error {
 	caps, err := hasCap(unix.CAP_SETPCAP)
 	if err != nil {
@@ -28,55 +16,18 @@ func dropPrivileges(c stageConfig, done *stageDone) error {
 	}
 	// Without user namespaces an ordinary user has no capability to drop; no_new_privs keeps it so.
 	if caps || c.Name != NoUserNS {
-		if err := dropBounding(); err != nil {
+		if err := privileges.DropBounding(); err != nil {
 			return err
 		}
 	}
 	done.User = UserCaller
 	if c.DropUser {
 		done.User = UserUnprivileged
-		if err := becomeNobody(); err != nil {
+		if err := privileges.BecomeNobody(); err != nil {
 			return err
 		}
 	}
-	return clearCaps()
-}
-
-// dropBounding empties the bounding and ambient sets and locks the securebits. Capability numbers are dense: the
-// kernel ends the loop with EINVAL after its last one.
-func dropBounding() error {
-	for n := uintptr(0); ; n++ {
-		err := unix.Prctl(unix.PR_CAPBSET_DROP, n, 0, 0, 0)
-		if errors.Is(err, unix.EINVAL) && n > unix.CAP_SETPCAP {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
-		return err
-	}
-	return unix.Prctl(unix.PR_SET_SECUREBITS, lockedSecurebits, 0, 0, 0)
-}
-
-func becomeNobody() error {
-	if _, _, e := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); e != 0 {
-		return e
-	}
-	if _, _, e := unix.RawSyscall(unix.SYS_SETRESGID, nobody, nobody, nobody); e != 0 {
-		return e
-	}
-	if _, _, e := unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); e != 0 {
-		return e
-	}
-	return nil
-}
-
-func clearCaps() error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var none [2]unix.CapUserData
-	return unix.Capset(&header, &none[0])
+	return privileges.ClearCapabilities()
 }
 
 // hasCap reports whether this thread has a capability in effect.
@@ -119,7 +70,7 @@ func setLimits(c stageConfig, _ *stageDone) error {
 		if l.skip {
 			continue
 		}
-		if err := setLimit(l.what, l.max); err != nil {
+		if err := privileges.SetLimit(l.what, l.max); err != nil {
 			return err
 		}
 	}
@@ -130,14 +81,4 @@ func setLimits(c stageConfig, _ *stageDone) error {
 // not for their sum.
 func sacrifice(stageConfig, *stageDone) error {
 	return os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
-}
-
-// setLimit bypasses package syscall, which would restore the descriptor limit that it found at start.
-func setLimit(what int, limit uint64) error {
-	both := unix.Rlimit{Cur: limit, Max: limit}
-	_, _, errno := unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, uintptr(what), uintptr(unsafe.Pointer(&both)), 0, 0, 0)
-	if errno != 0 {
-		return errno
-	}
-	return nil
 }

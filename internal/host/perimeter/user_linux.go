@@ -7,6 +7,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/internal/privileges"
 )
 
 // mapping says as whom the first stage starts and whether it can become nobody.
@@ -26,7 +28,7 @@ func userMapping() (mapping, error) {
 		return mapping{}, fmt.Errorf("perimeter: read own rights: %w", err)
 	}
 	if drop {
-		other := syscall.SysProcIDMap{ContainerID: nobody, HostID: nobody, Size: 1}
+		other := syscall.SysProcIDMap{ContainerID: privileges.Nobody, HostID: privileges.Nobody, Size: 1}
 		m.uids, m.gids, m.drop = append(m.uids, other), append(m.gids, other), true
 	}
 	return m, nil
@@ -40,7 +42,7 @@ func mayBecomeNobody() (bool, error) {
 			return false, err
 		}
 	}
-	if os.Geteuid() == nobody || os.Getegid() == nobody {
+	if os.Geteuid() == privileges.Nobody || os.Getegid() == privileges.Nobody {
 		return false, nil
 	}
 	for _, path := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
@@ -48,7 +50,7 @@ func mayBecomeNobody() (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if !mapsID(string(text), nobody) {
+		if !mapsID(string(text), privileges.Nobody) {
 			return false, nil
 		}
 	}
