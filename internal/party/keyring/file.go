@@ -69,8 +69,13 @@ func encrypt(plain []byte, p Passphrase) ([]byte, error) {
 		return nil, err
 	}
 	r.SetWorkFactor(p.workFactor())
+	return EncryptTo(plain, r)
+}
+
+// EncryptTo is an age file of these bytes.
+func EncryptTo(plain []byte, to age.Recipient) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := age.Encrypt(&out, r)
+	w, err := age.Encrypt(&out, to)
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func Make(o Options) (*Backup, error) {
 		return nil, err
 	}
 	defer clear(plain)
-	b.Data, err = encrypt(plain, key.Recipient())
+	b.Data, err = keyring.EncryptTo(plain, key.Recipient())
 	return b, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/recovery/shamir"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -63,7 +64,7 @@ func (s *Share) Seal(recipient string) ([]byte, error) {
 		return nil, err
 	}
 	defer clear(plain)
-	return encrypt(plain, to)
+	return keyring.EncryptTo(plain, to)
 }
 
 // OpenShare opens a sealed share with any of the identities.
@@ -83,21 +84,6 @@ func parseShare(plain []byte) (*Share, error) {
 		return nil, damaged("a share", errors.New("not "+ShareFormat))
 	}
 	return &Share{backup: f.Backup, owner: f.Owner, s: shamir.Share{X: byte(f.Number), Y: f.Data}}, nil
-}
-
-func encrypt(plain []byte, to age.Recipient) ([]byte, error) {
-	var out bytes.Buffer
-	w, err := age.Encrypt(&out, to)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(plain); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
 }
 
 func decrypt(src []byte, limit int64, identities ...age.Identity) ([]byte, error) {
