@@ -33,6 +33,13 @@ type TCBPolicy struct {
 	MinVersion    map[string]map[string]uint8 // AMD, required: by line of processors, the least of each component; a line that is absent refuses
 }
 
+// OfContract is what a contract accepts. Of the machine it leaves to the owners what they accept; debug it never allows by itself.
+func OfContract(c *statement.Contract) Policy {
+	return Policy{
+		Kinds: c.Evidence, Builds: c.Builds, Operators: c.Operators, Perimeters: c.Perimeters, TCB: TCBPolicy{LeftToOwners: true},
+	}
+}
+
 // Intersect returns what both policies accept.
 func (p Policy) Intersect(q Policy) Policy {
 	return Policy{

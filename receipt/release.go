@@ -195,11 +195,8 @@ func (v *verification) evidence(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	policy := evidence.Policy{
-		Kinds: v.contract.Evidence, Builds: v.contract.Builds,
-		Operators: v.contract.Operators, Perimeters: v.contract.Perimeters,
-		AllowDebug: true, TCB: evidence.TCBPolicy{LeftToOwners: true}, // for the owners' policies, below
-	}
+	policy := evidence.OfContract(v.contract)
+	policy.AllowDebug = true // that is for the owners' policies, below
 	binding := evidence.QuoteBinding(v.r.Job, v.r.Session.Digest(), v.r.Plan, v.r.Readies)
 	if err := evidence.Appraise(c, policy, binding); err != nil {
 		return "", err

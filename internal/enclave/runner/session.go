@@ -66,11 +66,7 @@ func (r *run) attest(ctx context.Context, data evidence.ReportData) (*attestatio
 	if err != nil {
 		return nil, failure.New(failure.BadEvidence, err)
 	}
-	c := r.brief.Contract.Body()
-	accepted := evidence.Policy{
-		Kinds: c.Evidence, Builds: c.Builds, Operators: c.Operators, Perimeters: c.Perimeters, TCB: evidence.TCBPolicy{LeftToOwners: true},
-	}
-	if err := evidence.Appraise(claims, accepted, data); err != nil {
+	if err := evidence.Appraise(claims, evidence.OfContract(r.brief.Contract.Body()), data); err != nil {
 		return nil, failure.New(failure.BadEvidence, err)
 	}
 	if claims.Perimeter.Form != r.opt.Form {

@@ -387,9 +387,7 @@ func boxUsable(box []byte) bool {
 // accepts is what the contract and the policies of all of this party's offers in it accept.
 func (b *Broker) accepts(m *matter) evidence.Policy {
 	c := m.contract.Body()
-	p := evidence.Policy{
-		Kinds: c.Evidence, Builds: c.Builds, Operators: c.Operators, Perimeters: c.Perimeters, TCB: evidence.TCBPolicy{LeftToOwners: true},
-	}
+	p := evidence.OfContract(c)
 	if !m.isOwner(b.self) {
 		return p // a party that owns nothing here has no policy: debug is refused, and of the machine what nobody may accept
 	}
