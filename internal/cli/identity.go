@@ -126,22 +126,7 @@ func (h *closedHome) unlock(passphraseFile string) (err error) {
 	if h.config, err = h.dir.Config(); err != nil {
 		return err
 	}
-	file, err := os.ReadFile(h.dir.Keyring())
-	if err != nil {
-		return fault.New(fault.NoKey, "the keyring is missing", "restore keyring.age from a backup", err)
-	}
-	if passphraseFile != "" {
-		h.pass, err = keyring.ReadPassphrase(passphraseFile)
-	} else {
-		var typed []byte
-		if typed, err = askPassphrase("passphrase: "); err == nil {
-			h.pass, err = keyring.NewPassphrase(typed)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if h.ring, err = keyring.Decrypt(file, h.pass); err != nil {
+	if h.ring, h.pass, err = unlockIn(h.dir, passphraseFile); err != nil {
 		return err
 	}
 	if h.ring.Fingerprint() != h.config.Fingerprint {
@@ -150,13 +135,17 @@ func (h *closedHome) unlock(passphraseFile string) (err error) {
 	return nil
 }
 
-// replace makes ring the home's keyring, whole or not at all, then tells config.json.
-func (h *closedHome) replace(ring *keyring.Keyring) error {
+func (h *closedHome) save(ring *keyring.Keyring) error {
 	file, err := ring.Encrypt(h.pass)
 	if err != nil {
 		return err
 	}
-	if err := home.WriteFile(h.dir.Keyring(), file); err != nil {
+	return home.WriteFile(h.dir.Keyring(), file)
+}
+
+// replace makes ring the home's keyring, whole or not at all, then tells config.json.
+func (h *closedHome) replace(ring *keyring.Keyring) error {
+	if err := h.save(ring); err != nil {
 		return err
 	}
 	h.config.Online = onlineOf(ring)

@@ -15,8 +15,6 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/custody"
-	"github.com/cordon-exchange/cordon/internal/party/home"
-	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/officers"
 )
@@ -93,60 +91,29 @@ func (f *offlineFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 }
 
-// offlineParty is a home folder that this process has locked, with its keyring unlocked.
-type offlineParty struct {
-	dir    home.Dir
-	ring   *keyring.Keyring
-	pass   keyring.Passphrase
-	unlock func()
-}
+func (f *offlineFlags) open() (*closedHome, error) { return openClosed(f.home, f.passphraseFile) }
 
-func (f *offlineFlags) open() (*offlineParty, error) {
-	dir, err := home.Open(f.home)
-	if err != nil {
-		return nil, err
-	}
-	release, err := dir.Lock()
-	if err != nil {
-		return nil, err
-	}
-	p := &offlineParty{dir: dir, unlock: release}
-	if p.ring, p.pass, err = unlockIn(dir, f.passphraseFile); err != nil {
-		release()
-		return nil, err
-	}
-	return p, nil
-}
-
-func (p *offlineParty) save(r *keyring.Keyring) error {
-	file, err := r.Encrypt(p.pass)
-	if err != nil {
-		return err
-	}
-	return home.WriteFile(p.dir.Keyring(), file)
-}
-
-func (p *offlineParty) keys(cmd *cobra.Command) *custody.Keys {
+func (h *closedHome) keys(cmd *cobra.Command) *custody.Keys {
 	return &custody.Keys{
-		Home: p.dir, Set: custody.Options{Ring: p.ring, Save: p.save},
+		Home: h.dir, Set: custody.Options{Ring: h.ring, Save: h.save},
 		Tell: func(s string) error {
 			_, err := fmt.Fprintln(cmd.ErrOrStderr(), s)
 			return err
 		},
-		Approve: func(_ context.Context, op officers.KeyOperation) error { return p.approved(cmd, op) },
+		Approve: func(_ context.Context, op officers.KeyOperation) error { return h.approvedOperation(cmd, op) },
 	}
 }
 
-// approved holds an operation on keys to dual control, and records that it begins. A list of officers that a ledger from an old
+// approvedOperation holds an operation on keys to dual control, and records that it begins. A list of officers that a ledger from an old
 // copy has forgotten is in force again first.
-func (p *offlineParty) approved(cmd *cobra.Command, op officers.KeyOperation) error {
-	self := p.ring.Fingerprint()
-	l, err := ledger.Open(p.dir.Ledger(), self, time.Now)
+func (h *closedHome) approvedOperation(cmd *cobra.Command, op officers.KeyOperation) error {
+	self := h.ring.Fingerprint()
+	l, err := ledger.Open(h.dir.Ledger(), self, time.Now)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	g := &officers.Gate{Home: p.dir, Ledger: l, Self: self, Now: time.Now}
+	g := &officers.Gate{Home: h.dir, Ledger: l, Self: self, Now: time.Now}
 	if err := g.Recover(cmd.Context()); err != nil {
 		return err
 	}
@@ -159,7 +126,7 @@ func changeKeys(cmd *cobra.Command, f *offlineFlags, change func(context.Context
 	if err != nil {
 		return err
 	}
-	defer p.unlock()
+	defer p.release()
 	r, err := change(cmd.Context(), p.keys(cmd))
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ func keyBackup(cmd *cobra.Command, f *offlineFlags, to []recovery.To, threshold 
 	if err != nil {
 		return err
 	}
-	defer p.unlock()
+	defer p.release()
 	o := recovery.Options{Home: p.dir, Ring: p.ring, Custodians: to, Threshold: threshold, AtMS: time.Now().UnixMilli()}
 	if err := fillBackup(&o); err != nil {
 		return err
@@ -110,7 +110,7 @@ func keyBackup(cmd *cobra.Command, f *offlineFlags, to []recovery.To, threshold 
 	if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
 		return noFolder(err)
 	}
-	if err := p.approved(cmd, backupOperation(&o)); err != nil {
+	if err := p.approvedOperation(cmd, backupOperation(&o)); err != nil {
 		return err
 	}
 	// First what names it, so that 'key destroy' knows of it; then what can be given away.
