@@ -13,8 +13,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/cordon-exchange/cordon/internal/host/child"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -102,17 +100,11 @@ func (p *Perimeter) Start(ctx context.Context, s Size) (*Enclave, error) {
 	if p.form == Nitro {
 		return p.startNitro(ctx, s)
 	}
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	conn, theirs, err := child.Channel()
 	if err != nil {
 		return nil, fmt.Errorf("hardware: channel: %w", err)
 	}
-	ours, theirs := os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel")
 	defer theirs.Close()
-	conn, err := net.FileConn(ours)
-	ours.Close()
-	if err != nil {
-		return nil, fmt.Errorf("hardware: channel: %w", err)
-	}
 	c, err := child.Start(ctx, p.command(s, theirs), (*exec.Cmd).Start)
 	if err != nil {
 		conn.Close()

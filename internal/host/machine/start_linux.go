@@ -9,10 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/internal/host/child"
@@ -41,30 +38,29 @@ func Start(ctx context.Context, o Options) (_ *Enclave, err error) {
 		return nil, err
 	}
 	defer state.Close()
-	e := &Enclave{o: o, over: make(chan struct{})}
+	control, tpmControl, err := child.Pair()
+	if err != nil {
+		return nil, fmt.Errorf("machine: control of the TPM: %w", err)
+	}
+	defer control.Close()
+	defer tpmControl.Close()
+	conn, theirs, err := child.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("machine: channel: %w", err)
+	}
+	defer theirs.Close()
+	e := &Enclave{o: o, conn: conn, over: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			e.abandon()
+			conn.Close()
 		}
 	}()
-	control, err := pair()
-	if err != nil {
-		return nil, err
-	}
-	defer control.close()
-	channel, err := pair()
-	if err != nil {
-		return nil, err
-	}
-	defer channel.close()
-	if e.tpm, err = child.Start(ctx, o.tpmCommand(control.theirs, state), (*exec.Cmd).Start); err != nil {
+	if e.tpm, err = child.Start(ctx, o.tpmCommand(tpmControl, state), (*exec.Cmd).Start); err != nil {
 		return nil, fmt.Errorf("machine: %s: %w", swtpmProgram, err)
 	}
-	if e.qemu, err = child.Start(ctx, o.qemuCommand(control.ours, channel.theirs), (*exec.Cmd).Start); err != nil {
+	if e.qemu, err = child.Start(ctx, o.qemuCommand(control, theirs), (*exec.Cmd).Start); err != nil {
 		return nil, fmt.Errorf("machine: %s: %w", qemuProgram, err)
-	}
-	if e.conn, err = net.FileConn(channel.ours); err != nil {
-		return nil, err
 	}
 	go e.clean()
 	return e, nil
@@ -88,28 +84,6 @@ func (e *Enclave) clean() {
 	}
 	e.abandon()
 	close(e.over)
-}
-
-// sockets are two connected stream sockets.
-type sockets struct {
-	ours, theirs *os.File
-	once         sync.Once
-}
-
-func pair() (*sockets, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("machine: socketpair: %w", err)
-	}
-	return &sockets{ours: os.NewFile(uintptr(fds[0]), "ours"), theirs: os.NewFile(uintptr(fds[1]), "theirs")}, nil
-}
-
-// close closes this process's copies.
-func (s *sockets) close() {
-	s.once.Do(func() {
-		s.ours.Close()
-		s.theirs.Close()
-	})
 }
 
 // Descriptors of a child's own files, in the order of ExtraFiles.

@@ -177,15 +177,8 @@ type pipes struct {
 }
 
 func newPipes() (*pipes, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	conn, theirs, err := child.Channel()
 	if err != nil {
-		return nil, fmt.Errorf("perimeter: channel: %w", err)
-	}
-	host, theirs := os.NewFile(uintptr(fds[0]), "channel"), os.NewFile(uintptr(fds[1]), "channel")
-	conn, err := net.FileConn(host)
-	host.Close()
-	if err != nil {
-		theirs.Close()
 		return nil, fmt.Errorf("perimeter: channel: %w", err)
 	}
 	report, childReport, err := os.Pipe()
