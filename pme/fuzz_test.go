@@ -40,13 +40,37 @@ func FuzzOpen(f *testing.F) {
 			if out != nil || res != nil {
 				t.Fatal("result with an error")
 			}
+			if viewed, err := throughView(b, opt); err == nil {
+				t.Fatalf("a view gives %d bytes of what does not open", len(viewed))
+			}
 			return
+		}
+		if viewed, err := throughView(b, opt); err != nil || !bytes.Equal(viewed, out) {
+			t.Fatal("a view gives another file:", err)
 		}
 		if int64(len(out)) != res.Size || string(out[:4]) != magicPlain {
 			t.Fatal("no plain file")
 		}
 		resealed(t, out)
 	})
+}
+
+// throughView is the opened file as its view gives it.
+func throughView(b []byte, opt OpenOptions) ([]byte, error) {
+	p, err := ReadPlan(Bytes(b), int64(len(b)), opt)
+	if err != nil {
+		return nil, err
+	}
+	v, err := p.View(context.Background(), Bytes(b))
+	if err != nil {
+		return nil, err
+	}
+	if err := v.Rest(context.Background()); err != nil {
+		return nil, err
+	}
+	out := make([]byte, v.Size())
+	_, err = v.ReadAt(out, 0)
+	return out, err
 }
 
 // resealed: sealing takes what opening gives, and gives it back. Where unauthenticated input lets plain pages in, their

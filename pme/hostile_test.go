@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"runtime"
@@ -25,8 +26,13 @@ func hostileOptions() OpenOptions {
 	return OpenOptions{Keys: Keys{Footer: []byte(hostileFooterKey)}, AllWithKeys: true}
 }
 
+// openBytes opens at once, and through a view, which must come to the same.
 func openBytes(b []byte, opt OpenOptions) ([]byte, error) {
 	out, _, err := Open(context.Background(), Bytes(b), int64(len(b)), opt)
+	viewed, err2 := throughView(b, opt)
+	if !bytes.Equal(out, viewed) && err2 == nil || (err == nil) != (err2 == nil) {
+		return nil, fmt.Errorf("opened at once: %v; through a view: %v", err, err2)
+	}
 	return out, err
 }
 

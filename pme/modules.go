@@ -58,6 +58,22 @@ func (a fileAAD) page(dst []byte, t moduleType, at place, page int) []byte {
 	return binary.LittleEndian.AppendUint16(a.module(dst, t, at), uint16(page))
 }
 
+// pageAAD is the AAD of a page or its header, of which dictionary pages have no ordinal.
+func (p *Plan) pageAAD(dst []byte, t moduleType, at place, ordinal int) []byte {
+	if t == dictHeaderModule || t == dictPageModule {
+		return p.aad.module(dst, t, at)
+	}
+	return p.aad.page(dst, t, at, ordinal)
+}
+
+// plainSize is how long the page in a box of this size is; below zero there is none.
+func (p *Plan) plainSize(box int) int {
+	if p.ctr {
+		return box - nonceSize
+	}
+	return box - nonceSize - tagSize
+}
+
 // boxKey encrypts and decrypts modules under one key. It may be used concurrently.
 type boxKey struct {
 	gcm   cipher.AEAD  // makes its own nonces and keeps them in front of the ciphertext, as modules do

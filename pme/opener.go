@@ -111,6 +111,9 @@ func (o *opener) page(header, body moduleType, ordinal int) error {
 
 // body opens the page that belongs to a header, which says how long the page's module is.
 func (o *opener) body(h *pageHeader, t moduleType, ordinal int) error {
+	if o.out.plan != nil {
+		return o.promise(h, t, ordinal)
+	}
 	box, n, err := o.win.module()
 	if err != nil {
 		return err
@@ -118,10 +121,7 @@ func (o *opener) body(h *pageHeader, t moduleType, ordinal int) error {
 	if int64(n) != h.compressed {
 		return tampered("page")
 	}
-	plain := len(box) - nonceSize - tagSize
-	if o.plan.ctr {
-		plain = len(box) - nonceSize
-	}
+	plain := o.plan.plainSize(len(box))
 	if plain < 0 {
 		return tampered("page")
 	}
@@ -142,6 +142,22 @@ func (o *opener) body(h *pageHeader, t moduleType, ordinal int) error {
 	}
 	o.out.add(plain)
 	return nil
+}
+
+// promise notes where a page lies that will be opened when it is read.
+func (o *opener) promise(h *pageHeader, t moduleType, ordinal int) error {
+	box, n, err := o.win.passModule()
+	if err != nil {
+		return err
+	}
+	plain := o.plan.plainSize(int(box.Len))
+	if n != h.compressed || plain < 0 {
+		return tampered("page")
+	}
+	if err := o.putHeader(h, plain); err != nil {
+		return err
+	}
+	return o.out.draw(piece{off: o.out.at(), size: int64(plain), box: box, chunk: o.c, typ: t, ordinal: ordinal})
 }
 
 // plainPage copies a page that is not encrypted.
@@ -177,11 +193,7 @@ func (o *opener) count(h *pageHeader, header int) {
 }
 
 func (o *opener) pageAAD(t moduleType, ordinal int) []byte {
-	if t == dictHeaderModule || t == dictPageModule {
-		o.aad = o.plan.aad.module(o.aad, t, o.c.at)
-	} else {
-		o.aad = o.plan.aad.page(o.aad, t, o.c.at, ordinal)
-	}
+	o.aad = o.plan.pageAAD(o.aad, t, o.c.at, ordinal)
 	return o.aad
 }
 

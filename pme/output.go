@@ -63,12 +63,15 @@ type spool struct {
 	used  int64  // of the area, including what is in buf
 	mem   []byte // the area, where it lies in memory
 	buf   []byte
+	plan  *sketch // instead of all that: says where things will be, and pages are opened when they are read
 }
 
 // over starts on an area.
 func (s *spool) over(start, room int64) {
 	s.start, s.room, s.used, s.buf = start, room, 0, s.buf[:0]
-	s.mem = s.out.area(start, room)
+	if s.plan == nil {
+		s.mem = s.out.area(start, room)
+	}
 }
 
 // next lends n bytes at the end of what was used. They count after add.
@@ -102,6 +105,12 @@ func (s *spool) add(n int) {
 // put copies bytes to the end of what was used.
 func (s *spool) put(parts ...[]byte) error {
 	for _, b := range parts {
+		if s.plan != nil {
+			if err := s.draw(s.plan.literal(s.at(), b)); err != nil {
+				return err
+			}
+			continue
+		}
 		dst, err := s.next(len(b))
 		if err != nil {
 			return err
@@ -111,12 +120,25 @@ func (s *spool) put(parts ...[]byte) error {
 	return nil
 }
 
+// draw makes a piece of a sketch the end of what was used.
+func (s *spool) draw(p piece) error {
+	if p.size > s.room-s.used {
+		return malformed("column chunk")
+	}
+	s.plan.pieces = append(s.plan.pieces, p)
+	s.used += p.size
+	return nil
+}
+
 // at is the offset in the output where the next byte goes.
 func (s *spool) at() int64 { return s.start + s.used }
 
 // finish writes out what is left, or zeroes what the area has left, so that the file holds nothing that was in the
 // memory before.
 func (s *spool) finish() error {
+	if s.plan != nil {
+		return nil
+	}
 	if s.mem == nil {
 		return s.flush()
 	}

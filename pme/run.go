@@ -13,16 +13,12 @@ func (p *Plan) run(ctx context.Context, src io.ReaderAt, out output) (*Opened, e
 	if err := p.checkHead(src); err != nil {
 		return nil, err
 	}
-	done, err := p.openChunks(ctx, src, out)
+	done, err := p.openChunks(ctx, src, out, nil)
 	if err != nil {
 		return nil, err
 	}
-	at := int64(magicSize)
-	if n := len(p.chunks); n > 0 {
-		at = p.chunks[n-1].out + done[n-1].used
-	}
-	end := placeIndexes(done, at)
-	if end, err = p.plainFooter(end, done); err != nil {
+	end, at, err := p.behind(done)
+	if err != nil {
 		return nil, err
 	}
 	if err := out.put(end, at); err != nil {
@@ -32,6 +28,16 @@ func (p *Plan) run(ctx context.Context, src io.ReaderAt, out output) (*Opened, e
 		return nil, err
 	}
 	return p.opened(done, at+int64(len(end))), nil
+}
+
+// behind is what follows the chunks, indexes and footer, and where.
+func (p *Plan) behind(done []placed) (end []byte, at int64, err error) {
+	at = magicSize
+	if n := len(p.chunks); n > 0 {
+		at = p.chunks[n-1].out + done[n-1].used
+	}
+	end, err = p.plainFooter(placeIndexes(done, at), done)
+	return end, at, err
 }
 
 // placeIndexes joins the column indexes of all chunks, then their offset indexes, to lie at an offset.
@@ -66,16 +72,22 @@ func (p *Plan) checkHead(src io.ReaderAt) error {
 	return nil
 }
 
-// openChunks lends workers to the chunks and returns what became of each.
-func (p *Plan) openChunks(ctx context.Context, src io.ReaderAt, out output) ([]placed, error) {
+// openChunks lends workers to the chunks and returns what became of each. With sketches, one for each chunk, no page is opened.
+func (p *Plan) openChunks(ctx context.Context, src io.ReaderAt, out output, sketches []sketch) ([]placed, error) {
 	done := make([]placed, len(p.chunks))
 	var next atomic.Int64
 	g, gctx := errgroup.WithContext(ctx)
 	for range min(p.workers, len(p.chunks)) {
 		g.Go(func() error {
 			o := opener{plan: p, src: src, out: spool{out: out}}
+			if sketches != nil {
+				o.win.ahead = glanceSize
+			}
 			for i := next.Add(1) - 1; i < int64(len(p.chunks)); i = next.Add(1) - 1 {
 				c := &p.chunks[i]
+				if sketches != nil {
+					o.out.plan = &sketches[i]
+				}
 				var err error
 				if done[i], err = o.chunk(gctx, c); err != nil {
 					return inColumn(p.schema.leaves[c.leaf].dotted, err)

@@ -1,6 +1,7 @@
 package pme
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 )
@@ -45,13 +46,17 @@ func readError(err error) error {
 // module makes the window grow to its size.
 const windowSize = 512 << 10
 
+// glanceSize is the same where only the heads of modules are looked at.
+const glanceSize = 4 << 10
+
 // window walks over a range of a source and keeps a part of it in memory. The buffer is kept from range to range.
 type window struct {
-	src  io.ReaderAt
-	next int64  // offset of the first byte not read yet
-	left int64  // bytes of the range not read yet
-	data []byte // read and not yet taken
-	buf  []byte
+	src   io.ReaderAt
+	next  int64  // offset of the first byte not read yet
+	left  int64  // bytes of the range not read yet
+	data  []byte // read and not yet taken
+	buf   []byte
+	ahead int64 // how much is read at once; 0: windowSize
 }
 
 // over starts a walk over r.
@@ -83,7 +88,11 @@ func (w *window) peek(n int) ([]byte, error) {
 }
 
 func (w *window) fill(n int) ([]byte, error) {
-	size := max(n, int(min(windowSize, w.remaining())))
+	ahead := w.ahead
+	if ahead == 0 {
+		ahead = windowSize
+	}
+	size := max(n, int(min(ahead, w.remaining())))
 	if size > cap(w.buf) {
 		grown := make([]byte, size)
 		copy(grown, w.data)
@@ -92,7 +101,7 @@ func (w *window) fill(n int) ([]byte, error) {
 		copy(w.buf[:cap(w.buf)], w.data)
 	}
 	have := len(w.data)
-	more := int(min(int64(cap(w.buf)-have), w.left))
+	more := int(min(int64(size-have), w.left))
 	w.data = w.buf[:have+more]
 	if m, err := w.src.ReadAt(w.data[have:], w.next); m != more {
 		w.data, w.left = nil, 0
@@ -106,18 +115,44 @@ func (w *window) fill(n int) ([]byte, error) {
 // skip takes n bytes that were peeked.
 func (w *window) skip(n int) { w.data = w.data[n:] }
 
-// module returns the next module: its box and its full size. The box is valid until the next call.
-func (w *window) module() (box []byte, n int, err error) {
+// boxSize says how long the box of the next module is, all of which the range holds.
+func (w *window) boxSize() (int64, error) {
 	if w.remaining() < lengthSize {
-		return nil, 0, tampered("module")
+		return 0, tampered("module")
 	}
 	head, err := w.peek(lengthSize)
 	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
-	size := int64(head[0]) | int64(head[1])<<8 | int64(head[2])<<16 | int64(head[3])<<24
+	size := int64(binary.LittleEndian.Uint32(head))
 	if size > maxModule-lengthSize || size > w.remaining()-lengthSize {
-		return nil, 0, tampered("module")
+		return 0, tampered("module")
+	}
+	return size, nil
+}
+
+// passModule takes the next module without reading it: where its box lies, and its full size.
+func (w *window) passModule() (box Range, n int64, err error) {
+	size, err := w.boxSize()
+	if err != nil {
+		return Range{}, 0, err
+	}
+	n = lengthSize + size
+	at := w.next - int64(len(w.data)) + lengthSize
+	if n <= int64(len(w.data)) {
+		w.data = w.data[n:]
+	} else {
+		beyond := n - int64(len(w.data))
+		w.data, w.next, w.left = nil, w.next+beyond, w.left-beyond
+	}
+	return Range{at, size}, n, nil
+}
+
+// module returns the next module: its box and its full size. The box is valid until the next call.
+func (w *window) module() (box []byte, n int, err error) {
+	size, err := w.boxSize()
+	if err != nil {
+		return nil, 0, err
 	}
 	b, err := w.peek(lengthSize + int(size))
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 
 	_ "github.com/duckdb/duckdb-go/v2" // the database that the fixture lives in
 
+	"github.com/cordon-exchange/cordon/internal/enclave/served"
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/pme"
-	"github.com/cordon-exchange/cordon/pme/memfile"
 	"github.com/cordon-exchange/cordon/policy"
 )
 
@@ -170,22 +170,22 @@ func newKey() []byte {
 	return k
 }
 
-// open opens the columns that a plan reads into a memory file, as the enclave does.
-func (s *sealed) open(ctx context.Context, columns []string) (*memfile.File, error) {
-	size := int64(len(s.bytes))
-	f, err := memfile.Create("corpus", size+1<<20)
+// open serves the columns that a plan reads, as the enclave does.
+func (s *sealed) open(ctx context.Context, columns []string) (*served.File, error) {
+	src := pme.Bytes(s.bytes)
+	p, err := pme.ReadPlan(src, int64(len(s.bytes)), pme.OpenOptions{Keys: s.keys, AADPrefix: s.prefix(), Columns: columns, PagesOnly: true})
 	if err != nil {
 		return nil, err
 	}
-	src := pme.Bytes(s.bytes)
-	p, err := pme.ReadPlan(src, size, pme.OpenOptions{Keys: s.keys, AADPrefix: s.prefix(), Columns: columns})
-	if err == nil {
-		var done *pme.Opened
-		if done, err = p.RunTo(ctx, src, f); err == nil {
-			err = f.Finish(done.Size)
-		}
-	}
+	v, err := p.View(ctx, src)
 	if err != nil {
+		return nil, err
+	}
+	f, err := served.Create("corpus")
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Serve(v, v.Size()); err != nil {
 		f.Close()
 		return nil, err
 	}

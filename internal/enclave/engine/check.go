@@ -25,7 +25,7 @@ func (j *job) checkText(ctx context.Context) error {
 	return j.plan.RecheckPost(releasedTable, post)
 }
 
-// checkScan asks what the scan reads: every source's memory file, its columns and no others.
+// checkScan asks what the scan reads: every source's file, its columns and no others.
 func (j *job) checkScan(ctx context.Context) error {
 	bound, err := j.engine.serialised(ctx, "json_serialize_plan", j.scanSQL)
 	if err != nil {

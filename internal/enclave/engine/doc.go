@@ -10,7 +10,7 @@
 // Spec: docs/spec/release-rules.md, section 2; docs/spec/dp.md, section 13.3.
 //
 // An Engine is for one job: New opens an empty database in memory, Inspect closes what it can and asserts that nothing is in
-// it, Limit gives it the job's share of the machine, Bind names the memory files it may read and locks it, Prepare checks the
+// it, Limit gives it the job's share of the machine, Bind names the files it may read and locks it, Prepare checks the
 // text of one plan's SQL and makes the empty released table, Run answers that plan. Each can be called once, in that order,
 // not concurrently. Noise gives a job's noise keys at any time before Run. Limit can be left out; Inspect and Prepare are then
 // done by who follows. All but Run need no data, and the first three no plan: they run while others think (open 10 ms, inspect

@@ -24,7 +24,7 @@ type Options struct {
 
 func (o Options) valid() bool { return o.MemoryBytes > 0 && o.Threads > 0 }
 
-// Source is the memory file that holds the opened columns of one source of the plan.
+// Source is the file that opened columns of one source of the plan are read from.
 type Source struct {
 	Index int    // into the plan's sources
 	Path  string // /proc/self/fd/N, sealed against writing before Run
@@ -100,7 +100,7 @@ func settings(o Options) url.Values {
 	}
 }
 
-// Inspect closes what can be closed before the memory files are known, and refuses a database in which something can take the
+// Inspect closes what can be closed before the files are known, and refuses a database in which something can take the
 // place of what the plan's SQL names. It is the slow part of Bind, which does it itself where nobody has; between the two
 // nothing is executed but Limit. It is cheapest with one thread: of several, one lists functions while the others look for
 // work without a pause.
@@ -124,7 +124,7 @@ func (e *Engine) Inspect(ctx context.Context) error {
 	return nil
 }
 
-// Bind names the memory files that may be read, closes everything else, and locks. The files need not have contents yet.
+// Bind names the files that may be read, closes everything else, and locks. The files need not have contents yet.
 func (e *Engine) Bind(ctx context.Context, sources []Source) error {
 	if e.state == opened {
 		if err := e.Inspect(ctx); err != nil {

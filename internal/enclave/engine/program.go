@@ -130,7 +130,7 @@ func (e *Engine) bindsAs(ctx context.Context, t policy.Text) error {
 	return t.RecheckPlan(bound)
 }
 
-// checkSchemas compares what every memory file holds with what the plan reads of it.
+// checkSchemas compares what every file holds with what the plan reads of it.
 func (p *program) checkSchemas(ctx context.Context) error {
 	found, err := p.engine.leaves(ctx)
 	if err != nil {

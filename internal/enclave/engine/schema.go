@@ -17,7 +17,7 @@ type leaf struct {
 	required          bool // it can't hold NULL
 }
 
-// checkSchemas compares what every memory file holds with what the plan reads: the same columns, no more, and for
+// checkSchemas compares what every file holds with what the plan reads: the same columns, no more, and for
 // dimensions and measures the physical type that goes with the offered one. DuckDB would otherwise cast, and a double in
 // place of a scaled integer brings NaN and infinity.
 func (j *job) checkSchemas(ctx context.Context) error {

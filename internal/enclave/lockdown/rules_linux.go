@@ -68,14 +68,13 @@ func allowed() []rule {
 			anyOf: []condition{masked(1, futexFlags, futexWait), masked(1, futexFlags, futexWake), masked(1, futexFlags, futexWaitBitset)}},
 		{name: "read", nr: unix.SYS_READ, reason: "the channel"},
 		{name: "write", nr: unix.SYS_WRITE, reason: "the channel; waking Go's poller"},
-		{name: "pread64", nr: unix.SYS_PREAD64, reason: "DuckDB reads memory files"},
-		{name: "pwrite64", nr: unix.SYS_PWRITE64, reason: "opening columns into memory files"},
-		{name: "fstat", nr: unix.SYS_FSTAT, reason: "DuckDB: size of a memory file"},
+		{name: "pread64", nr: unix.SYS_PREAD64, reason: "DuckDB reads what is not a served file"},
+		{name: "fstat", nr: unix.SYS_FSTAT, reason: "size of a served file, and whether a descriptor is one"},
 		{name: "nanosleep", nr: unix.SYS_NANOSLEEP, reason: "Go's scheduler"},
 		{name: "clock_gettime", nr: unix.SYS_CLOCK_GETTIME, reason: "time, on machines whose clock the vDSO can't read"},
 		{name: "epoll_pwait", nr: unix.SYS_EPOLL_PWAIT, reason: "Go's network poller waits for the channel"},
 		{name: "sched_yield", nr: unix.SYS_SCHED_YIELD, reason: "spinning locks of Go and of DuckDB's allocator"},
-		{name: "madvise", nr: unix.SYS_MADVISE, reason: "allocators give memory back; memory files get theirs ahead of time, and out of dumps",
+		{name: "madvise", nr: unix.SYS_MADVISE, reason: "allocators give memory back; room for ciphertext gets its own ahead of time, and out of dumps",
 			anyOf: []condition{
 				equal(2, unix.MADV_DONTNEED), equal(2, unix.MADV_FREE), equal(2, unix.MADV_HUGEPAGE), equal(2, unix.MADV_NOHUGEPAGE),
 				equal(2, unix.MADV_COLLAPSE), equal(2, unix.MADV_DONTDUMP), equal(2, unix.MADV_POPULATE_WRITE),
@@ -88,10 +87,10 @@ func allowed() []rule {
 		{name: "openat", nr: unix.SYS_OPENAT, reason: "DuckDB opens /proc/self/fd/N, the receipt needs /proc/self/status; reading only, and Landlock says where",
 			anyOf: []condition{only(2, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|largeFile)}},
 		{name: "close", nr: unix.SYS_CLOSE, reason: "descriptors"},
-		{name: "ftruncate", nr: unix.SYS_FTRUNCATE, reason: "size of a memory file"},
-		{name: "memfd_create", nr: unix.SYS_MEMFD_CREATE, reason: "memory files for opened columns",
+		{name: "ftruncate", nr: unix.SYS_FTRUNCATE, reason: "size of a served file"},
+		{name: "memfd_create", nr: unix.SYS_MEMFD_CREATE, reason: "served files: names for opened columns, without memory",
 			anyOf: []condition{only(1, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)}},
-		{name: "fcntl", nr: unix.SYS_FCNTL, reason: "seals of memory files, nothing else",
+		{name: "fcntl", nr: unix.SYS_FCNTL, reason: "seals of served files, nothing else",
 			anyOf: []condition{equal(1, unix.F_ADD_SEALS)}},
 		{name: "clone", nr: unix.SYS_CLONE, reason: "threads, nothing else",
 			anyOf: []condition{equal(0, threadFlags)}, otherwise: kill},
@@ -99,6 +98,7 @@ func allowed() []rule {
 			anyOf: []condition{equal(2, 0)}},
 		{name: "sigaltstack", nr: unix.SYS_SIGALTSTACK, reason: "start of a Go thread"},
 		{name: "rt_sigprocmask", nr: unix.SYS_RT_SIGPROCMASK, reason: "start of a thread"},
+		{name: "sched_getaffinity", nr: unix.SYS_SCHED_GETAFFINITY, reason: "the first time that a thread of DuckDB calls Go: glibc asks, where Go asks it for the bounds of the stack"},
 		{name: "gettid", nr: unix.SYS_GETTID, reason: "start of a Go thread"},
 		{name: "rt_sigreturn", nr: unix.SYS_RT_SIGRETURN, reason: "return from a signal: a channel that the host closed, a host that asks to end"},
 		{name: "getrandom", nr: unix.SYS_GETRANDOM, reason: "keys and nonces; hash seeds; where the vDSO draws from",
@@ -118,7 +118,7 @@ func pretended() []rule {
 
 // Asked for in good faith and refused, beside all that nobody asks for: getpid and tgkill, so that Go's signal to preempt a
 // goroutine goes nowhere, which would put its registers, and keys in them, into memory (goroutines are preempted where
-// they call functions); sched_getaffinity (Seccomp pins the number of processors); set_robust_list (no lock here is robust);
+// they call functions); set_robust_list (no lock here is robust);
 // epoll_ctl (the channel is in the poller before the filter is); readlink and fstatat of files that are not there.
 
 // deadly are calls that end the process: the enclave never makes them, so whoever does has taken it over. Everything

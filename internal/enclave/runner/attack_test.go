@@ -495,6 +495,31 @@ func TestDataIsNotWhatWasOffered(t *testing.T) {
 	}
 }
 
+// A changed page is found whether the engine came to read it or not: here it gives up before it reads anything.
+func TestChangedPageThatNobodyReads(t *testing.T) {
+	w := (&world{
+		t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[size]]",
+		rows: 2000, scatter: true, // most of the file are pages
+	}).populate()
+	for name, c := range map[string]struct {
+		code string
+		bit  byte
+	}{"sound": {"engine", 0}, "changed": {"bad-data:beta", 1}} {
+		t.Run(name, func(t *testing.T) {
+			w.ask(w.institute, testSQL)
+			h := newFakeHost(w)
+			h.limits.MemoryBytes = 1 << 20
+			h.onObject = func(path string, off int64, b []byte) ([]byte, error) {
+				if path == objectOf(w.owners[1]) {
+					b[int64(len(w.lake[path])/8)-off] ^= c.bit
+				}
+				return b, nil
+			}
+			h.wantFailure(c.code)
+		})
+	}
+}
+
 func objectOf(o *party) string {
 	b, err := statement.DecodeUnverified[statement.Offer](o.offer.Payload)
 	if err != nil {

@@ -77,7 +77,7 @@ func (p *pendingEngine) ready() error {
 	return p.err
 }
 
-// bind begins to lock the engine to the memory files, and to check what the plan makes of them.
+// bind begins to lock the engine to the files that are served to it, and to check what the plan makes of them.
 func (p *pendingEngine) bind(ctx context.Context, r *run) {
 	plan := r.plan
 	var sources []engine.Source

@@ -8,24 +8,19 @@ import (
 	"sync"
 
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
+	"github.com/cordon-exchange/cordon/internal/enclave/served"
 	"github.com/cordon-exchange/cordon/pme"
-	"github.com/cordon-exchange/cordon/pme/memfile"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// memoryFile is where one source's columns are opened into.
-type memoryFile = memfile.File
-
 // opened is all data that is in clear, or will be, by source of the plan.
 type opened struct {
-	files []*memoryFile
-	room  []int64 // of each
-
-	stopPopulating context.CancelFunc
-	populating     sync.WaitGroup
+	files []*served.File
+	views []*pme.View // what the files read as; nil before open
+	data  []*arriving // where their ciphertext lies
 
 	mu      sync.Mutex
-	columns map[exposed]int64 // decrypted bytes
+	columns map[exposed]int64 // bytes that the engine may read in clear
 }
 
 // exposed names one key's data.
@@ -34,14 +29,17 @@ type exposed struct {
 	column string
 }
 
+// close takes the files away, and the memory of their ciphertext. The engine is closed before.
 func (o *opened) close() {
-	o.settle()
 	for _, f := range o.files {
 		if f != nil {
 			_ = f.Close()
 		}
 	}
-	o.files = nil
+	for _, a := range o.data {
+		a.free()
+	}
+	o.files, o.views, o.data = nil, nil, nil
 }
 
 func (o *opened) count(offer statement.Digest, column string, n int64) {
@@ -50,10 +48,8 @@ func (o *opened) count(offer statement.Digest, column string, n int64) {
 	o.columns[exposed{offer, column}] += n
 }
 
-const (
-	maxSources = 900     // files and engine share the descriptors of the process
-	slack      = 1 << 20 // a plain footer can be larger than the sealed one was
-)
+// maxSources: files and engine share the descriptors of the process.
+const maxSources = 900
 
 // source is one data set of the plan on its way into the clear.
 type source struct {
@@ -82,66 +78,23 @@ func (r *run) sources() ([]*source, error) {
 	return out, nil
 }
 
-// bindEarly makes the memory files and locks the engine to them while owners decide, where the sealed sizes say that
-// everything fits. Otherwise open does so when it knows what the columns need.
-func (e *pendingEngine) bindEarly(ctx context.Context, r *run) {
+// bindFiles makes the files that the engine will read, and locks the engine to them, while owners decide.
+func (r *run) bindFiles(ctx context.Context) error {
 	sources, err := r.sources()
 	if err != nil {
-		return // open says so
+		return err
 	}
-	var sizes []int64
-	var total int64
-	for _, s := range sources {
-		sizes = append(sizes, s.file.Bytes+slack)
-		total += s.file.Bytes + slack
+	if err := r.makeFiles(len(sources)); err != nil {
+		return err
 	}
-	if total > share(r.limits, dataShare) {
-		return
-	}
-	if r.makeFiles(sizes) == nil {
-		e.bind(ctx, r)
-		r.opened.populate(ctx, r.expected(sources))
-	}
+	r.engine.bind(ctx, r)
+	return nil
 }
 
-// expected is what the opened columns of each source may take: their part of the sealed file, as if all were alike. How
-// large each is says the footer, which is sealed.
-func (r *run) expected(sources []*source) []int64 {
-	var out []int64
-	for _, s := range sources {
-		columns := len(r.brief.Offers[s.offer].Body().Schema)
-		out = append(out, s.file.Bytes/int64(max(1, columns))*int64(len(r.plan.Sources[s.index].Columns)))
-	}
-	return out
-}
-
-// worthPopulating: below this, writing out is quicker than mapping.
-const worthPopulating = 1 << 20
-
-// populate begins to put memory under the files, in time in which there is nothing to write yet.
-func (o *opened) populate(ctx context.Context, sizes []int64) {
-	ctx, o.stopPopulating = context.WithCancel(ctx)
-	o.populating.Go(func() {
-		for i, f := range o.files {
-			if sizes[i] >= worthPopulating {
-				f.Populate(ctx, sizes[i])
-			}
-		}
-	})
-}
-
-// settle ends populating: from here on the files may be used.
-func (o *opened) settle() {
-	if o.stopPopulating != nil {
-		o.stopPopulating()
-	}
-	o.populating.Wait()
-}
-
-func (r *run) makeFiles(sizes []int64) error {
-	o := &opened{room: sizes, columns: map[exposed]int64{}}
-	for _, n := range sizes {
-		f, err := memfile.Create("cordon", n)
+func (r *run) makeFiles(n int) error {
+	o := &opened{columns: map[exposed]int64{}}
+	for range n {
+		f, err := served.Create("cordon")
 		if err != nil {
 			o.close()
 			return failure.New(failure.TooLarge, err)
@@ -152,37 +105,39 @@ func (r *run) makeFiles(sizes []int64) error {
 	return nil
 }
 
-// open decrypts the columns that the plan reads, of all sources, into memory files that nobody can write to any more.
+// open fetches the columns that the plan reads, of all sources, and makes them readable for the engine, which decrypts what it
+// reads when it reads it. settle follows, whatever became of that.
 func (r *run) open(ctx context.Context) error {
 	sources, err := r.sources()
 	if err != nil {
 		return err
 	}
-	defer func() {
-		for _, s := range sources {
-			s.data.free()
-		}
-	}()
 	if err := each(sources, func(s *source) error { return r.locate(ctx, s) }); err != nil {
 		return err
+	}
+	for _, s := range sources {
+		r.opened.data = append(r.opened.data, s.data)
 	}
 	if err := r.fits(sources); err != nil {
 		return err
 	}
-	if r.opened != nil {
-		r.opened.settle()
-	}
-	if r.opened == nil {
-		var sizes []int64
-		for _, s := range sources {
-			sizes = append(sizes, s.plan.MaxOutput())
+	r.opened.views = make([]*pme.View, len(sources))
+	return r.serve(ctx, sources)
+}
+
+// settle authenticates what the engine has not read: whether data is sound must not depend on what a query reads of it, or a host that
+// changes one page could tell from the outcome whether the page was read.
+func (r *run) settle(ctx context.Context) error {
+	for i, v := range r.opened.views {
+		if err := v.Rest(ctx); err != nil {
+			if ctx.Err() != nil {
+				return failure.New(failure.Internal, err)
+			}
+			owner := r.brief.Offers[statement.Digest(r.plan.Sources[i].Offer)].Body().Owner
+			return failure.Of(failure.BadData, r.brief.Name(owner), err)
 		}
-		if err := r.makeFiles(sizes); err != nil {
-			return err
-		}
-		r.engine.bind(ctx, r)
 	}
-	return r.decrypt(ctx, sources)
+	return nil
 }
 
 // locate opens a source's footer, which says where its columns lie.
@@ -233,11 +188,7 @@ func (r *run) workers(sources int) int {
 func (r *run) fits(sources []*source) error {
 	var total int64
 	for _, s := range sources {
-		n := s.plan.MaxOutput()
-		if r.opened != nil && n > r.opened.room[s.index] {
-			return failure.Of(failure.TooLarge, s.owner, nil)
-		}
-		total += n + s.data.bytes
+		total += s.data.bytes
 	}
 	if total > share(r.limits, dataShare) {
 		return failure.New(failure.TooLarge, nil)
@@ -245,8 +196,8 @@ func (r *run) fits(sources []*source) error {
 	return nil
 }
 
-// decrypt fetches all row groups of the columns wanted, whatever the query's constants, and opens them as they come.
-func (r *run) decrypt(ctx context.Context, sources []*source) error {
+// serve fetches all row groups of the columns wanted, whatever the query's constants, and serves them as they come.
+func (r *run) serve(ctx context.Context, sources []*source) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	busy := make(slots, maxSlots)
@@ -256,22 +207,22 @@ func (r *run) decrypt(ctx context.Context, sources []*source) error {
 		data := s.data
 		fetching.Go(func() { data.fetch(ctx, r.host, s.file.Object, busy) })
 	}
-	err := each(sources, func(s *source) error { return r.decryptOne(ctx, s) })
+	err := each(sources, func(s *source) error { return r.serveOne(ctx, s) })
 	if err != nil {
 		cancel()
 	}
 	return err
 }
 
-func (r *run) decryptOne(ctx context.Context, s *source) error {
-	f := r.opened.files[s.index]
-	got, err := s.plan.RunTo(ctx, s.data, f)
+func (r *run) serveOne(ctx context.Context, s *source) error {
+	v, err := s.plan.View(ctx, s.data)
 	if err != nil {
 		if s.data.failed() {
 			return failure.New(failure.Link, err)
 		}
 		return failure.Of(failure.BadData, s.owner, err)
 	}
+	got := v.Opened()
 	r.opened.count(s.offer, statement.FooterKey, s.foot)
 	for _, c := range got.Columns {
 		r.opened.count(s.offer, c.Path, c.Bytes)
@@ -279,7 +230,8 @@ func (r *run) decryptOne(ctx context.Context, s *source) error {
 	if got.Rows != s.file.Rows {
 		return failure.Of(failure.BadData, s.owner, errForeign)
 	}
-	if err := f.Finish(got.Size); err != nil {
+	r.opened.views[s.index] = v
+	if err := r.opened.files[s.index].Serve(v, v.Size()); err != nil {
 		return failure.New(failure.Internal, err)
 	}
 	return nil

@@ -19,7 +19,9 @@ const grace = 2 * time.Second
 // quote asks every owner for its keys, with evidence over what all of them said they are ready for.
 func (r *run) quote(ctx context.Context) (err error) {
 	r.stage("quote")
-	r.engine.bindEarly(ctx, r)
+	if err := r.bindFiles(ctx); err != nil {
+		return err
+	}
 	job := r.brief.Job.Digest()
 	r.releases = map[statement.Fingerprint]*statement.Verified[statement.Release]{}
 	var envelopes []statement.Envelope

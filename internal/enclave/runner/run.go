@@ -126,10 +126,10 @@ func (r *run) letGo() {
 	}
 	r.gone = true
 	r.keys.wipe()
+	r.engine.close() // reads no more
 	if r.opened != nil {
 		r.opened.close()
 	}
-	r.engine.close()
 	r.meter.Closed()
 	r.erase()
 }
@@ -170,6 +170,9 @@ func (r *run) work(ctx context.Context) (*sealedResult, error) {
 	}
 	r.step("run")
 	table, err := r.engine.run(ctx, r.plan, r.keys.noise())
+	if unsound := r.settle(ctx); unsound != nil {
+		err = unsound
+	}
 	if err != nil {
 		return nil, inTime(ctx, err)
 	}

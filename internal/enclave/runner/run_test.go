@@ -113,18 +113,23 @@ func TestLargeObjects(t *testing.T) {
 	}
 }
 
-// The same with so little room that memory files are made only when it is known what the columns need.
+// A class that has room for what is fetched, and not for whole objects, is enough; one that has less is refused before anything is fetched.
 func TestLargeObjectsInLittleRoom(t *testing.T) {
 	w := (&world{
 		t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[size]]",
-		rows: 150_000, scatter: true,
+		rows: 450_000, scatter: true,
 	}).populate()
-	sealed := int64(0)
-	for _, b := range w.lake {
-		sealed += int64(len(b)) + slack
-	}
 	h := newFakeHost(w)
-	h.limits.MemoryBytes = sealed * 10 / dataShare * 95 / 100 // everything would not fit, the columns read do
+	if err := h.run(); err != nil {
+		t.Fatal(err)
+	}
+	var fetched int64
+	for _, n := range h.bytesRead {
+		fetched += n
+	}
+	h = newFakeHost(w)
+	w.ask(w.institute, testSQL)
+	h.limits.MemoryBytes = fetched * 10 / dataShare
 	if err := h.run(); err != nil {
 		t.Fatalf("%v: %v", err, cause(nil))
 	}
@@ -133,7 +138,7 @@ func TestLargeObjectsInLittleRoom(t *testing.T) {
 	}
 	h = newFakeHost(w)
 	w.ask(w.institute, testSQL)
-	h.limits.MemoryBytes = sealed
+	h.limits.MemoryBytes = fetched * 10 / dataShare / 2
 	h.wantFailure("too-large")
 }
 

@@ -1,0 +1,101 @@
+package served
+
+// #cgo LDFLAGS: -Wl,--wrap=pread
+// #include "served.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime/cgo"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// File is a file of this process that is answered by a reader. Its methods may not be called concurrently; reading Path may.
+type File struct {
+	fd       int
+	dev, ino uint64
+	handle   cgo.Handle
+	served   bool
+}
+
+// ErrServe says that no more files can be served.
+var ErrServe = errors.New("served file: too many, or served already")
+
+// Create makes a file that has a path, and nothing to read yet. The name shows up in /proc only.
+func Create(name string) (*File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|unix.MFD_NOEXEC_SEAL)
+	if err == unix.EINVAL { // a kernel before 6.3
+		fd, err = unix.MemfdCreate(name, unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("served file: create: %w", err)
+	}
+	return &File{fd: fd}, nil
+}
+
+// Serve gives the file its size and the reader of its bytes, which may be called from several threads at once. A short read is a
+// failure. Nobody can write to the file, before or after: it has no memory.
+func (f *File) Serve(r io.ReaderAt, size int64) error {
+	if f.fd < 0 || f.served || size <= 0 {
+		return errors.New("served file: closed, served already, or empty")
+	}
+	if err := unix.Ftruncate(f.fd, size); err != nil {
+		return fmt.Errorf("served file: size: %w", err)
+	}
+	const seals = unix.F_SEAL_WRITE | unix.F_SEAL_GROW | unix.F_SEAL_SHRINK | unix.F_SEAL_SEAL
+	if _, err := unix.FcntlInt(uintptr(f.fd), unix.F_ADD_SEALS, seals); err != nil {
+		return fmt.Errorf("served file: seal: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(f.fd, &st); err != nil {
+		return fmt.Errorf("served file: stat: %w", err)
+	}
+	f.dev, f.ino = uint64(st.Dev), st.Ino
+	f.handle = cgo.NewHandle(r)
+	if C.cordon_serve(C.uint64_t(f.dev), C.uint64_t(f.ino), C.uintptr_t(f.handle)) == 0 {
+		f.handle.Delete()
+		return ErrServe
+	}
+	f.served = true
+	return nil
+}
+
+// Path names the file within this process, as long as it is open.
+func (f *File) Path() string { return "/proc/self/fd/" + strconv.Itoa(f.fd) }
+
+// Close ends it: reads that are under way end first, later ones find zero bytes. Closing twice is harmless.
+func (f *File) Close() error {
+	if f.served {
+		C.cordon_unserve(C.uint64_t(f.dev), C.uint64_t(f.ino))
+		f.handle.Delete()
+		f.served = false
+	}
+	if f.fd < 0 {
+		return nil
+	}
+	err := unix.Close(f.fd)
+	f.fd = -1
+	return err
+}
+
+//export cordonServedRead
+func cordonServedRead(handle C.uintptr_t, buf unsafe.Pointer, n C.size_t, off C.int64_t) C.int64_t {
+	if n > math.MaxInt32 {
+		n = math.MaxInt32 // a short read: the caller asks for the rest
+	}
+	r, ok := cgo.Handle(handle).Value().(io.ReaderAt)
+	if !ok {
+		return -1
+	}
+	got, err := r.ReadAt(unsafe.Slice((*byte)(buf), int(n)), int64(off))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return -1
+	}
+	return C.int64_t(got)
+}

@@ -1,0 +1,208 @@
+package pme_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/parquet"
+
+	"github.com/cordon-exchange/cordon/pme"
+)
+
+// readerOnly hides that a source can lend.
+type readerOnly struct{ io.ReaderAt }
+
+func view(t testing.TB, file []byte, opt pme.OpenOptions, src io.ReaderAt) *pme.View {
+	t.Helper()
+	p, err := pme.ReadPlan(src, int64(len(file)), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := p.View(ctx, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func sources(b []byte) map[string]io.ReaderAt {
+	return map[string]io.ReaderAt{"lent": pme.Bytes(b), "read": readerOnly{bytes.NewReader(b)}}
+}
+
+// A view reads as the file that opening at once makes, in whatever pieces it is read.
+func TestViewIsTheOpenedFile(t *testing.T) {
+	small := sealSample(t, 2000, parquet.WithDataPageSize(512), parquet.WithBatchSize(32))
+	for name, s := range map[string]sealed{"small pages": small, "large pages": sealSample(t, 2000)} {
+		for _, pagesOnly := range []bool{false, true} {
+			opt := s.options()
+			opt.PagesOnly = pagesOnly
+			want := mustOpen(t, s.file, opt)
+			for kind, src := range sources(s.file) {
+				v := view(t, s.file, opt, src)
+				if v.Size() != int64(len(want)) || v.Opened().Size != v.Size() {
+					t.Fatalf("%s, %s: %d bytes, opened at once %d", name, kind, v.Size(), len(want))
+				}
+				got := make([]byte, len(want))
+				if n, err := v.ReadAt(got, 0); err != nil || n != len(got) || !bytes.Equal(got, want) {
+					t.Fatalf("%s, %s: read at once: %d bytes, %v", name, kind, n, err)
+				}
+				readInPieces(t, v, want)
+				if err := v.Rest(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+}
+
+func readInPieces(t *testing.T, v *pme.View, want []byte) {
+	t.Helper()
+	var all sync.WaitGroup
+	for seed := range uint64(4) {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(seed, 1))
+			for range 300 {
+				off := r.Int64N(int64(len(want)))
+				b := make([]byte, 1+r.IntN([]int{8, 256, 4096, len(want)}[r.IntN(4)]))
+				n, err := v.ReadAt(b, off)
+				end := min(int64(len(want)), off+int64(len(b)))
+				if int64(n) != end-off || !bytes.Equal(b[:n], want[off:end]) || (n < len(b)) != errors.Is(err, io.EOF) || n == len(b) && err != nil {
+					t.Errorf("%d bytes at %d: got %d, %v", len(b), off, n, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Opened columns, rows and bytes are those of opening at once, before any page was read.
+func TestViewSaysWhatIsOpened(t *testing.T) {
+	s := sealSample(t, 500)
+	opt := s.options()
+	_, want, err := pme.Open(ctx, pme.Bytes(s.file), int64(len(s.file)), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := view(t, s.file, opt, pme.Bytes(s.file)).Opened()
+	if got.Rows != want.Rows || got.RowGroups != want.RowGroups || !slices.Equal(got.Columns, want.Columns) {
+		t.Errorf("%+v, opened at once %+v", got, want)
+	}
+}
+
+// A changed module is found by View, by the read that meets it, or by Rest: never by nobody. Nothing of a changed page is handed out,
+// and after the first fault nothing of the file at all.
+func TestViewOfAChangedFile(t *testing.T) {
+	s := smallSealed(t)
+	opt := s.options()
+	plain := mustOpen(t, s.file, opt)
+	for _, m := range modulesOf(t, s.file) {
+		b := slices.Clone(s.file)
+		b[m.Off+m.Len-1] ^= 1
+		for kind, src := range sources(b) {
+			p, err := pme.ReadPlan(src, int64(len(b)), opt)
+			if err != nil {
+				continue // column metadata lies in the footer
+			}
+			v, err := p.View(ctx, src)
+			if err != nil {
+				if !errors.Is(err, pme.ErrTampered) {
+					t.Errorf("%s: View: %v", kind, err)
+				}
+				continue
+			}
+			if err := v.Rest(ctx); !errors.Is(err, pme.ErrTampered) || !errors.Is(v.Err(), pme.ErrTampered) {
+				t.Errorf("%s: a page that nobody read: %v", kind, err)
+			}
+			if v, err = p.View(ctx, src); err != nil {
+				t.Fatal(err)
+			}
+			got := bytes.Repeat([]byte{0xaa}, len(plain))
+			if n, err := v.ReadAt(got, 0); n != 0 || !errors.Is(err, pme.ErrTampered) || !bytes.Equal(got, make([]byte, len(got))) {
+				t.Errorf("%s: read %d bytes: %v", kind, n, err)
+			}
+			if _, err := v.ReadAt(got[:4], 0); !errors.Is(err, pme.ErrTampered) {
+				t.Errorf("%s: the next read: %v", kind, err)
+			}
+			if err := v.Rest(ctx); !errors.Is(err, pme.ErrTampered) {
+				t.Errorf("%s: Rest after it: %v", kind, err)
+			}
+		}
+	}
+}
+
+// A file that ends early, or whose source fails, is an error like any other.
+func TestViewOfASourceThatFails(t *testing.T) {
+	s := sealSample(t, 500)
+	for name, src := range map[string]*failing{"read": {b: s.file}, "lent": {b: s.file, lends: true}} {
+		p, err := pme.ReadPlan(pme.Bytes(s.file), int64(len(s.file)), s.options())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r io.ReaderAt = readerOnly{src}
+		if src.lends {
+			r = src
+		}
+		v, err := p.View(ctx, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src.broken = true
+		if err := v.Rest(ctx); !errors.Is(err, pme.ErrRead) && !errors.Is(err, pme.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+type failing struct {
+	b             []byte
+	lends, broken bool
+}
+
+func (f *failing) ReadAt(b []byte, off int64) (int, error) {
+	if f.broken {
+		return 0, errors.New("the disk is gone")
+	}
+	return pme.Bytes(f.b).ReadAt(b, off)
+}
+
+func (f *failing) Slice(off, n int64) []byte {
+	if f.broken {
+		return nil
+	}
+	return pme.Bytes(f.b).Slice(off, n)
+}
+
+// Reads outside the file are its end.
+func TestViewEnds(t *testing.T) {
+	s := sealSample(t, 10)
+	v := view(t, s.file, s.options(), pme.Bytes(s.file))
+	for _, off := range []int64{-1, v.Size(), v.Size() + 1} {
+		if n, err := v.ReadAt(make([]byte, 1), off); n != 0 || err != io.EOF {
+			t.Errorf("at %d: %d, %v", off, n, err)
+		}
+	}
+	if n, err := v.ReadAt(nil, 0); n != 0 || err != nil {
+		t.Errorf("nothing: %d, %v", n, err)
+	}
+}
+
+func BenchmarkView(b *testing.B) {
+	s := benchSealed(b, 32)
+	opt := s.options()
+	opt.PagesOnly = true
+	for b.Loop() {
+		p, err := pme.NewPlan(s.file, int64(len(s.file)), opt)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := p.View(ctx, pme.Bytes(s.file)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
