@@ -67,7 +67,6 @@ func TestRefused(t *testing.T) {
 		{name: "tgkill another", errnos: []unix.Errno{unix.EPERM}},
 		{name: "lock a page", errnos: []unix.Errno{unix.EPERM}},
 		{name: "watch a descriptor", errnos: []unix.Errno{unix.EPERM}},
-		{name: "processors", errnos: []unix.Errno{unix.EPERM}},
 		{name: "robust list", errnos: []unix.Errno{unix.EPERM}},
 		{name: "sleep in C++", errnos: []unix.Errno{unix.EPERM}},
 		{name: "file status by descriptor", errnos: []unix.Errno{unix.EPERM}},

@@ -177,7 +177,6 @@ func self() map[string]try {
 		"signal to itself":         raw(unix.SYS_TGKILL, 1, 1, 0),
 		"lock a page":              raw(unix.SYS_MLOCK, uintptr(unsafe.Pointer(&zero)), 8),
 		"watch a descriptor":       raw(unix.SYS_EPOLL_CTL, 4, unix.EPOLL_CTL_DEL, 3, 0),
-		"processors":               raw(unix.SYS_SCHED_GETAFFINITY, 0, 8, uintptr(unsafe.Pointer(&zero))),
 		"robust list":              raw(unix.SYS_SET_ROBUST_LIST, uintptr(unsafe.Pointer(&zero)), 24),
 		"sleep in C++":             raw(unix.SYS_CLOCK_NANOSLEEP, 0, 0, uintptr(unsafe.Pointer(&zero)), 0),
 		"seals of a memory file":   raw(unix.SYS_FCNTL, 0, unix.F_GET_SEALS),

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 
 	_ "github.com/duckdb/duckdb-go/v2" // the engine
 	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/internal/enclave/served"
 )
 
 // work is what the enclave must still be able to do.
@@ -40,23 +43,26 @@ func work(c *client) map[string]try {
 	}
 }
 
-// scan fetches a Parquet file over the channel, puts it into a sealed memory file, and has DuckDB read it there.
+// scan fetches a Parquet file over the channel, and serves it to DuckDB, as the enclave does with opened columns.
 func scan(c *client, threads int) (string, error) {
 	data, err := c.get("/parquet")
 	if err != nil {
 		return "", err
 	}
-	fd, err := sealed(data)
+	f, err := served.Create("column")
 	if err != nil {
 		return "", err
 	}
-	defer unix.Close(fd)
+	defer f.Close()
+	if err := f.Serve(bytes.NewReader(data), int64(len(data))); err != nil {
+		return "", err
+	}
 	db, err := sql.Open("duckdb", fmt.Sprintf("?threads=%d&memory_limit=256MB", threads))
 	if err != nil {
 		return "", err
 	}
 	defer db.Close()
-	path := fmt.Sprintf("/proc/self/fd/%d", fd)
+	path := f.Path()
 	for _, s := range []string{
 		"set allowed_paths=['" + path + "']", "set enable_external_access=false", "set lock_configuration=true",
 	} {
@@ -72,30 +78,6 @@ func scan(c *client, threads int) (string, error) {
 		}
 	}
 	return fmt.Sprint(n, " ", sum, " ", groups), nil
-}
-
-func sealed(data []byte) (int, error) {
-	fd, err := unix.MemfdCreate("column", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		return -1, err
-	}
-	if err := unix.Ftruncate(fd, int64(len(data))); err != nil {
-		return -1, err
-	}
-	half := len(data) / 2
-	if _, err := unix.Pwrite(fd, data[:half], 0); err != nil {
-		return -1, err
-	}
-	m, err := unix.Mmap(fd, 0, len(data), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	if err != nil {
-		return -1, err
-	}
-	copy(m[half:], data[half:])
-	if err := unix.Munmap(m); err != nil {
-		return -1, err
-	}
-	_, err = unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_GROW|unix.F_SEAL_SHRINK|unix.F_SEAL_SEAL)
-	return fd, err
 }
 
 // engineOptions keep DuckDB from asking the machine: it would look for its control group's limits in /sys, and take a
