@@ -15,7 +15,7 @@ const (
 	Ratio     Unit = "ratio" // ours over plain
 	Millis    Unit = "ms"
 	PerSecond Unit = "per_second"
-	Exponent    Unit = "slope" // of log over log
+	Exponent  Unit = "slope" // of log over log
 	Bytes     Unit = "bytes"
 )
 
