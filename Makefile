@@ -10,7 +10,7 @@ FUZZTIME    ?= 3s
 ENCLAVE_ENV := CGO_ENABLED=1 GOTOOLCHAIN=go1.26.8 GOEXPERIMENT=runtimesecret GOAMD64=v1 GOARM64=v8.0 GOFLAGS= CC=gcc CXX=g++ CGO_CFLAGS='-O2 -g' CGO_CXXFLAGS='-O2 -g' CGO_CPPFLAGS= CGO_LDFLAGS=
 ENCLAVE_FLAGS := -trimpath -buildvcs=false -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
 
-.PHONY: evidence images all build enclave-release deps demo demo-vm vm-image demo-check test bench check fuzz corpus mutants clean
+.PHONY: evidence images all build enclave-release deps demo demo-vm vm-image demo-check test bench bench-deps check fuzz corpus mutants clean
 
 all: build
 
@@ -50,8 +50,15 @@ test: build
 	@scripts/deps-vm || [ "$$CORDON_REQUIRE_ALL" != 1 ]
 	$(GO) test -timeout 20m ./...
 
-bench: build
-	$(GO) run ./tools/bench -bin $(BIN)
+# What the bench needs beside the programs; nothing else does.
+bench-deps:
+	@scripts/deps-bench $(BIN)/bench/py
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/bench/enclavestart ./tools/bench/enclavestart
+	CGO_ENABLED=1 $(GO) build -o $(BIN)/bench/bench ./tools/bench
+
+# BENCH_SF is the scale factor of TPC-H, 1 unless it is set.
+bench: build bench-deps
+	$(BIN)/bench/bench -bin $(BIN) -write
 	$(GO) run ./tools/corpus --policies tools/corpus/testdata/policies.yaml --fixture policy/testdata/corpus-fixture.sql --times policy/testdata/queries-dev.jsonl
 
 check: build

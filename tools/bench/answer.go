@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,7 +14,8 @@ import (
 type question struct {
 	name  string
 	sql   string // with %s for the table
-	kinds []kind // of the columns behind the key; the first is the count that means divide by
+	keys  int    // how many columns name a row
+	kinds []kind // of the columns behind them; a mean needs a count, and divides by the first
 }
 
 type kind uint8
@@ -26,10 +28,10 @@ const (
 
 func (q question) over(table string) string { return fmt.Sprintf(q.sql, table) }
 
-// answer is what a side said: numbers by key.
+// answer is what a side said: numbers by keys.
 type answer map[string][]float64
 
-func answerOfRows(rows *sql.Rows) (answer, error) {
+func (q question) answerOfRows(rows *sql.Rows) (answer, error) {
 	defer rows.Close()
 	names, err := rows.Columns()
 	if err != nil {
@@ -46,14 +48,18 @@ func answerOfRows(rows *sql.Rows) (answer, error) {
 			return nil, err
 		}
 		var numbers []float64
-		for _, v := range values[1:] {
+		for _, v := range values[q.keys:] {
 			f, err := number(v)
 			if err != nil {
 				return nil, err
 			}
 			numbers = append(numbers, f)
 		}
-		out[fmt.Sprint(values[0])] = numbers
+		var key strings.Builder
+		for _, v := range values[:q.keys] {
+			fmt.Fprintf(&key, "%v|", v)
+		}
+		out[key.String()] = numbers
 	}
 	return out, rows.Err()
 }
@@ -66,7 +72,7 @@ func number(v any) (float64, error) {
 }
 
 // answerOfJSON reads a result as the command prints it.
-func answerOfJSON(src []byte) (answer, error) {
+func (q question) answerOfJSON(src []byte) (answer, error) {
 	var t struct {
 		Columns []struct {
 			Name string `json:"name"`
@@ -79,10 +85,14 @@ func answerOfJSON(src []byte) (answer, error) {
 	out := answer{}
 	for _, row := range t.Rows {
 		var key string
-		if err := json.Unmarshal(row[t.Columns[0].Name], &key); err != nil {
-			return nil, err
+		for _, c := range t.Columns[:min(q.keys, len(t.Columns))] {
+			var part string
+			if err := json.Unmarshal(row[c.Name], &part); err != nil {
+				return nil, err
+			}
+			key += part + "|"
 		}
-		for _, c := range t.Columns[1:] {
+		for _, c := range t.Columns[min(q.keys, len(t.Columns)):] {
 			f, err := number(string(row[c.Name]))
 			if err != nil {
 				return nil, fmt.Errorf("column %s: %w", c.Name, err)
@@ -111,13 +121,16 @@ func agree(q question, exact, released answer) error {
 			return fmt.Errorf("%s: row %s differs in its columns", q.name, key)
 		}
 		for i := range want {
-			if math.Abs(got[i]-want[i]) > allowed(q.kinds[i], want[i], want[0]) {
+			if math.Abs(got[i]-want[i]) > allowed(q.kinds[i], want[i], want[q.countAt()]) {
 				return fmt.Errorf("%s: row %s, column %d: plain says %v, the exchange %v", q.name, key, i+1, want[i], got[i])
 			}
 		}
 	}
 	return nil
 }
+
+// countAt is the place of the first count; 0 where there is none, and no mean.
+func (q question) countAt() int { return max(0, slices.Index(q.kinds, count)) }
 
 // allowed is half of the rounding's step, and what a double can't tell. A mean is
 // the quotient of a released sum and a released count: both are rounded, then it.

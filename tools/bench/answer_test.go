@@ -3,7 +3,7 @@ package main
 import "testing"
 
 func TestAgree(t *testing.T) {
-	q := question{name: "q", kinds: []kind{count, sum, mean}}
+	q := question{name: "q", keys: 1, kinds: []kind{count, sum, mean}}
 	exact := answer{"A": {1002, 123456789012, 123214360.29}}
 	for _, tc := range []struct {
 		name     string
@@ -33,7 +33,7 @@ func TestAgree(t *testing.T) {
 
 func TestSuppressedCellIsNoAnswer(t *testing.T) {
 	src := `{"columns":[{"name":"k"},{"name":"n"}],"rows":[{"k":"A","n":"suppressed"}]}`
-	if got, err := answerOfJSON([]byte(src)); err == nil {
+	if got, err := (question{keys: 1}).answerOfJSON([]byte(src)); err == nil {
 		t.Error("read", got)
 	}
 }

@@ -2,25 +2,36 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
 
 const bigLattice = "[[l_returnflag], [l_linestatus]]"
 
-// lineitemPolicy counts rows as units, or orders.
+// noBins finds what only queries without a lattice may use.
+var noBins = regexp.MustCompile(`, bins: \[[^]]*\]`)
+
+// lineitemPolicy counts rows as units, with a lattice, or orders, without one.
 func (w *world) lineitemPolicy(dataset string) string {
 	unit, unitColumn := "{column: line, rows_are_units: true}", "line"
 	if dataset == "lineitem_orders" {
 		unit, unitColumn = "{column: l_orderkey}", "l_orderkey"
 	}
-	return w.policy(dataset, unit, fmt.Sprintf(`
+	text := w.policy(dataset, unit, fmt.Sprintf(`
   %s: {roles: [unit]}
   l_returnflag: {roles: [dimension, filter], values: [A, "N", R]}
   l_linestatus: {roles: [dimension, filter], values: [F, O]}
-  l_quantity: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000], scale: 2}
-  l_extendedprice: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000000], scale: 2}`, unitColumn),
-		bigLattice, "")
+  l_shipdate: {roles: [dimension, filter]}
+  l_quantity: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000], scale: 2, bins: [24]}
+  l_extendedprice: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000000], scale: 2}
+  l_discount: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1], scale: 2, bins: [0.05, 0.07]}
+  l_tax: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1], scale: 2}`, unitColumn),
+		"guard-free", "")
+	if dataset == "lineitem_orders" {
+		return text
+	}
+	return latticeOf(text)
 }
 
 // tinyPolicy is that of a pool of three owners.
@@ -33,17 +44,17 @@ func (w *world) tinyPolicy() string {
   line: {roles: [unit]}
   size: {roles: [dimension, filter], values: [Large, Medium, Small]}
   cost: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1000], scale: 0}`,
-		"[[size]]", "\n  contributors: {min: 3, max_share_pct: 60, p_percent: 5, from: ["+strings.Join(from, ", ")+"]}\n  coalition: 1")
+		"{lattice: [[size]]}", "\n  contributors: {min: 3, max_share_pct: 60, p_percent: 5, from: ["+strings.Join(from, ", ")+"]}\n  coalition: 1")
 }
 
-func (w *world) policy(dataset, unit, columns, lattice, contributors string) string {
+func (w *world) policy(dataset, unit, columns, output, contributors string) string {
 	now := time.Now().UTC()
 	until := now.AddDate(0, 1, 0).Format(time.DateOnly)
 	return fmt.Sprintf(`policy: 1
 dataset: %s
 unit: %s
 columns:%s
-output: {lattice: %s}
+output: %s
 guard:
   min_units: 10%s
   rounding: {count: %d, value_digits: %d}
@@ -54,6 +65,6 @@ evidence: {accept: [simulated], builds: ["%s"], perimeters: [%s]}
 valid: {from: %s, until: %s}
 max_queries: {per_analyst: 1000, period: 30d}
 standing: [{analysts: [%s], purposes: [%s], until: %s, max_contracts: 9}]
-`, dataset, unit, columns, lattice, contributors, roundCount, valueDigits, purpose, w.prints[analyst], w.host.Operator, w.host.Build, w.host.Form,
+`, dataset, unit, columns, output, contributors, roundCount, valueDigits, purpose, w.prints[analyst], w.host.Operator, w.host.Build, w.host.Form,
 		now.AddDate(0, 0, -1).Format(time.DateOnly), until, w.prints[analyst], purpose, until)
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/cordon-exchange/cordon/tools/bench/tpch"
 )
 
 // world is the exchange, its host and its parties, in one folder.
@@ -26,6 +28,7 @@ type world struct {
 	}
 	prints   map[string]string // fingerprint by party
 	contract map[string]string // digest by table
+	lineitem bool              // published
 }
 
 const (
@@ -40,30 +43,47 @@ const (
 
 func owners() []string { return []string{"vendor_a", "vendor_b", "vendor_c"} }
 
-func (w *world) prepare(ctx context.Context, o options) error {
-	w.prints, w.contract = map[string]string{}, map[string]string{}
-	if err := w.programs(o.bin); err != nil {
-		return err
+// exchange starts the exchange, its host and its parties, once, with the small tables and their contract.
+func (b *bench) exchange(ctx context.Context) (*world, error) {
+	if b.world != nil {
+		return b.world, nil
 	}
-	type step struct {
-		what string
-		do   func(context.Context) error
+	w := &world{dir: b.dir, out: b.say, prints: map[string]string{}, contract: map[string]string{}}
+	b.world = w // so that what was started is stopped
+	if err := w.programs(b.o.bin); err != nil {
+		return nil, err
 	}
-	steps := []step{
+	return w, w.steps(ctx, []step{
 		{"start the exchange, the host and four agents", w.startAll},
 		{"make small tables", w.makeTiny},
 		{"publish small tables and form their pool", w.publishTiny},
+		{"agree on a contract over them", func(ctx context.Context) error { return w.agree(ctx, tinyPool) }},
+	})
+}
+
+// publishLineitem publishes TPC-H's lineitem twice: rows as units, and orders.
+func (b *bench) publishLineitem(ctx context.Context, w *world) error {
+	if w.lineitem {
+		return nil
 	}
-	tables := []string{tinyPool}
-	if o.only != onlyFixed {
-		steps = append(steps,
-			step{"make the table", func(ctx context.Context) error { return makeLineitem(ctx, w.file("lineitem.parquet"), o.rows) }},
-			step{"publish the table, rows are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem") }},
-			step{"publish the table, orders are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem_orders") }},
-		)
-		tables = append(tables, bigRows, bigUnits)
+	dir, err := b.generated(ctx, b.o.scale)
+	if err != nil {
+		return err
 	}
-	steps = append(steps, step{"agree on contracts", func(ctx context.Context) error { return w.agree(ctx, tables) }})
+	path := tpch.Path(dir, "lineitem")
+	w.lineitem = true
+	return w.steps(ctx, []step{
+		{"publish lineitem, rows are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem", path) }},
+		{"publish lineitem, orders are units", func(ctx context.Context) error { return w.publishBig(ctx, "lineitem_orders", path) }},
+	})
+}
+
+type step struct {
+	what string
+	do   func(context.Context) error
+}
+
+func (w *world) steps(ctx context.Context, steps []step) error {
 	for _, s := range steps {
 		began := time.Now()
 		if err := s.do(ctx); err != nil {
@@ -153,19 +173,20 @@ func (w *world) publish(ctx context.Context, owner, dataset, policy, file string
 		return err
 	}
 	var offer json.RawMessage
-	return w.cordonJSON(ctx, &offer, append([]string{"dataset", "publish", w.file(file), "--home", w.home(owner),
+	return w.cordonJSON(ctx, &offer, append([]string{"dataset", "publish", file, "--home", w.home(owner),
 		"--name", dataset, "--policy", path, "--row-id", "line"}, more...)...)
 }
 
-func (w *world) publishBig(ctx context.Context, dataset string) error {
-	return w.publish(ctx, owners()[0], dataset, w.lineitemPolicy(dataset), "lineitem.parquet", "--schema",
-		"l_orderkey:int64!,l_quantity:decimal(15,2)!,l_extendedprice:decimal(15,2)!,l_discount:decimal(15,2)!,l_returnflag:varchar!,l_linestatus:varchar!")
+func (w *world) publishBig(ctx context.Context, dataset, path string) error {
+	return w.publish(ctx, owners()[0], dataset, w.lineitemPolicy(dataset), path, "--schema", strings.Join([]string{
+		"l_orderkey:int64!", "l_quantity:decimal(15,2)!", "l_extendedprice:decimal(15,2)!", "l_discount:decimal(15,2)!", "l_tax:decimal(15,2)!",
+		"l_returnflag:varchar!", "l_linestatus:varchar!", "l_shipdate:date!"}, ","))
 }
 
 func (w *world) publishTiny(ctx context.Context) error {
 	pins := []string{}
 	for _, name := range owners() {
-		if err := w.publish(ctx, name, "tiny", w.tinyPolicy(), name+".csv", "--schema", "size:varchar!,cost:int64!"); err != nil {
+		if err := w.publish(ctx, name, "tiny", w.tinyPolicy(), w.file(name+".csv"), "--schema", "size:varchar!,cost:int64!"); err != nil {
 			return err
 		}
 		pins = append(pins, "--member", name+".tiny", "--pin", name+"="+w.prints[name])
@@ -192,7 +213,7 @@ func (w *world) publishTiny(ctx context.Context) error {
 }
 
 // agree makes one contract for each table; standing rules grant it.
-func (w *world) agree(ctx context.Context, tables []string) error {
+func (w *world) agree(ctx context.Context, tables ...string) error {
 	for _, table := range tables {
 		args := []string{"contract", "propose", "--home", w.home(analyst), "--purpose", purpose, "--wait", patience.String(), "--data", table,
 			"--build", w.host.Build, "--operator", w.host.Operator, "--evidence", "simulated", "--perimeter", w.host.Form, "--until", "2d"}

@@ -60,6 +60,8 @@ type Figure struct {
 	B  float64 `json:"b,omitempty"`
 	Of string  `json:"of,omitempty"`
 	N  int     `json:"n"`
+	// Processor is the ratio of least processor times.
+	Processor float64 `json:"processor,omitempty"`
 	// PlainSpread is the spread of the plain side's own samples.
 	PlainSpread float64 `json:"plain_spread,omitempty"`
 	Note        string  `json:"note,omitempty"`
@@ -74,7 +76,7 @@ func Of(name string, p *Pair, g Goal, what string) *Figure {
 	}
 	r := p.byTurn()
 	f := &Figure{Name: name, Unit: Ratio, Value: p.Ratio(), Goal: g, Low: Quantile(r, 0.25), High: Quantile(r, 0.75),
-		A: Median(p.a), B: Median(p.b), Of: what, N: len(p.a), PlainSpread: Spread(p.b)}
+		A: Median(p.a), B: Median(p.b), Of: what, N: len(p.a), PlainSpread: Spread(p.b), Processor: p.processors()}
 	return f.judged()
 }
 
@@ -84,13 +86,16 @@ func Mean(name string, ps []*Pair, g Goal) (*Figure, error) {
 		return nil, errors.New("no pairs")
 	}
 	f := &Figure{Name: name, Unit: Ratio, Goal: g, Of: "ms", N: len(ps[0].a)}
-	var a, b, spreads []float64
+	var a, b, spreads, processors []float64
 	turns := make([][]float64, f.N)
 	for _, p := range ps {
 		if len(p.a) != f.N {
 			return nil, errors.New("pairs of different lengths")
 		}
 		a, b, spreads = append(a, Median(p.a)), append(b, Median(p.b)), append(spreads, Spread(p.b))
+		if r := p.processors(); r > 0 {
+			processors = append(processors, r)
+		}
 		for i, r := range p.byTurn() {
 			turns[i] = append(turns[i], r)
 		}
@@ -98,6 +103,9 @@ func Mean(name string, ps []*Pair, g Goal) (*Figure, error) {
 	var means []float64
 	for _, t := range turns {
 		means = append(means, geometric(t))
+	}
+	if len(processors) == len(ps) {
+		f.Processor = geometric(processors)
 	}
 	f.A, f.B, f.PlainSpread = geometric(a), geometric(b), Median(spreads)
 	f.Value, f.Low, f.High = f.A/f.B, Quantile(means, 0.25), Quantile(means, 0.75)
@@ -148,6 +156,9 @@ func (f *Figure) Line() string {
 		fmt.Fprintf(&b, "a=%s b=%s ", amount(f.A, f.Of), amount(f.B, f.Of))
 	}
 	fmt.Fprintf(&b, "n=%d, quartiles %s–%s", f.N, number(f.Unit, f.Low), number(f.Unit, f.High))
+	if f.Processor > 0 {
+		fmt.Fprintf(&b, "; processor time %s", number(Ratio, f.Processor))
+	}
 	if f.Note != "" {
 		b.WriteString("; " + f.Note)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func side(v float64, answer any) Side {
-	return func(context.Context) (float64, any, error) { return v, answer, nil }
+	return func(context.Context) (Sample, error) { return Sample{Amount: v, Answer: answer}, nil }
 }
 
 func same(x, y any) error {
@@ -43,7 +43,7 @@ func TestTurnsRefuse(t *testing.T) {
 		{"different answers", 1, side(1, "x"), side(1, "y"), ErrAnswers},
 		{"no answer on one side", 1, side(1, nil), side(1, "y"), ErrAnswers},
 		{"no answer on both", 1, side(1, nil), side(1, nil), ErrAnswers},
-		{"a side that fails", 1, side(1, 1), func(context.Context) (float64, any, error) { return 1, 1, broken }, broken},
+		{"a side that fails", 1, side(1, 1), func(context.Context) (Sample, error) { return Sample{Amount: 1, Answer: 1}, broken }, broken},
 		{"a side without time", 1, side(0, 1), side(1, 1), nil},
 		{"no turns", 0, side(1, 1), side(1, 1), nil},
 	} {
@@ -62,9 +62,9 @@ func TestTurnsRefuse(t *testing.T) {
 // A difference in any turn counts, not only in the first.
 func TestTurnsRefuseLate(t *testing.T) {
 	calls := 0
-	ours := func(context.Context) (float64, any, error) {
+	ours := func(context.Context) (Sample, error) {
 		calls++
-		return 1, calls < 4, nil
+		return Sample{Amount: 1, Answer: calls < 4}, nil
 	}
 	if _, err := Turns(t.Context(), 5, ours, side(1, true), same); !errors.Is(err, ErrAnswers) || calls != 4 {
 		t.Error(calls, err)
@@ -74,7 +74,10 @@ func TestTurnsRefuseLate(t *testing.T) {
 func TestTurnsAlternate(t *testing.T) {
 	var order strings.Builder
 	s := func(name string) Side {
-		return func(context.Context) (float64, any, error) { order.WriteString(name); return 1, 1, nil }
+		return func(context.Context) (Sample, error) {
+			order.WriteString(name)
+			return Sample{Amount: 1, Answer: 1}, nil
+		}
 	}
 	if _, err := Turns(t.Context(), 3, s("a"), s("b"), same); err != nil {
 		t.Fatal(err)
@@ -89,10 +92,22 @@ func TestLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	busy := func(least float64) Side {
+		n := 0
+		return func(context.Context) (Sample, error) {
+			n++
+			return Sample{Amount: 10, Processor: least + float64(n%4), Answer: 1}, nil
+		}
+	}
+	told, err := Turns(t.Context(), 8, busy(30), busy(20), same)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		f    *Figure
 		want string
 	}{
+		{Of("processors", told, Goal{}, ""), "bench: processors ratio=1.000 goal=none (a=10.0ms b=10.0ms n=8, quartiles 1.000–1.000; processor time 1.500)"},
 		{Of("open+query", pair(t, 105.25, 100), Goal{AtMost: 1.05}, "").In("t", "note %d", 7), "bench: open+query ratio=1.052 goal=1.050 MISS (a=105ms b=100ms n=3, quartiles 1.052–1.052; note 7)"},
 		{Of("met", pair(t, 104, 100), Goal{AtMost: 1.05}, ""), "bench: met ratio=1.040 goal=1.050 (a=104ms b=100ms n=3, quartiles 1.040–1.040)"},
 		{Of("speed", pair(t, 2.55e9, 3e9), Goal{AtLeast: 0.85}, "B/s"), "bench: speed ratio=0.850 goal=0.850+ (a=2.55GB/s b=3.00GB/s n=3, quartiles 0.850–0.850)"},

@@ -117,6 +117,9 @@ func (f *Figure) row() string {
 	case PerSecond:
 		value += " per second"
 	}
+	if f.Processor > 0 {
+		value += fmt.Sprintf("; processor time %s", number(Ratio, f.Processor))
+	}
 	miss := ""
 	if f.Missed {
 		miss = "**MISS**"

@@ -4,18 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrAnswers: the two sides of a ratio said different things.
 var ErrAnswers = errors.New("the two sides gave different answers")
 
-// Side does the work of one side once. It says how much of what is compared it took (milliseconds, unless said otherwise),
-// and what the answer was; nil is no answer.
-type Side func(context.Context) (amount float64, answer any, err error)
+// Sample is one side's work, done once.
+type Sample struct {
+	// Amount is what is compared: milliseconds, unless the figure says otherwise. Required.
+	Amount float64
+	// Processor is what this process used of processors meanwhile, in milliseconds: other work on the machine changes it less
+	// than it changes time. 0: not told.
+	Processor float64
+	// Answer of the side; nil is none. Required.
+	Answer any
+}
+
+// Side does the work of one side once.
+type Side func(context.Context) (Sample, error)
 
 // Pair is what two sides took by turns. Only Turns makes one, so its two sides agreed in every turn.
 type Pair struct {
-	a, b []float64 // a[i] and b[i] were measured one right after the other
+	a, b         []float64 // a[i] and b[i] were measured one right after the other
+	busyA, busyB []float64 // processor time of the same
 }
 
 // Turns measures ours and plain n times by turns, the first of a turn being now one, now the other, after a turn that warms
@@ -31,34 +43,34 @@ func Turns(ctx context.Context, n int, ours, plain Side, same func(ours, plain a
 			return nil, err
 		}
 		if i >= 0 {
-			p.a, p.b = append(p.a, a), append(p.b, b)
+			p.a, p.b = append(p.a, a.Amount), append(p.b, b.Amount)
+			p.busyA, p.busyB = append(p.busyA, a.Processor), append(p.busyB, b.Processor)
 		}
 	}
 	return p, nil
 }
 
-func turn(ctx context.Context, plainFirst bool, ours, plain Side, same func(ours, plain any) error) (a, b float64, err error) {
-	var x, y any
+func turn(ctx context.Context, plainFirst bool, ours, plain Side, same func(ours, plain any) error) (a, b Sample, err error) {
 	do := []func() error{
-		func() (err error) { a, x, err = ours(ctx); return err },
-		func() (err error) { b, y, err = plain(ctx); return err },
+		func() (err error) { a, err = ours(ctx); return err },
+		func() (err error) { b, err = plain(ctx); return err },
 	}
 	if plainFirst {
 		do[0], do[1] = do[1], do[0]
 	}
 	for _, f := range do {
 		if err := errors.Join(ctx.Err(), f()); err != nil {
-			return 0, 0, err
+			return a, b, err
 		}
 	}
 	switch {
-	case x == nil || y == nil:
-		return 0, 0, fmt.Errorf("%w: one side gave none", ErrAnswers)
-	case !(a > 0 && b > 0):
-		return 0, 0, errors.New("a side took nothing")
+	case a.Answer == nil || b.Answer == nil:
+		return a, b, fmt.Errorf("%w: one side gave none", ErrAnswers)
+	case !(a.Amount > 0 && b.Amount > 0):
+		return a, b, errors.New("a side took nothing")
 	}
-	if err := same(x, y); err != nil {
-		return 0, 0, fmt.Errorf("%w: %w", ErrAnswers, err)
+	if err := same(a.Answer, b.Answer); err != nil {
+		return a, b, fmt.Errorf("%w: %w", ErrAnswers, err)
 	}
 	return a, b, nil
 }
@@ -69,6 +81,15 @@ func (p *Pair) Plain() []float64 { return p.b }
 
 // Ratio of the medians.
 func (p *Pair) Ratio() float64 { return Median(p.a) / Median(p.b) }
+
+// processors is the ratio of the least processor times; 0 where they were not told.
+func (p *Pair) processors() float64 {
+	a, b := slices.Min(p.busyA), slices.Min(p.busyB)
+	if a == 0 || b == 0 {
+		return 0
+	}
+	return a / b
+}
 
 // byTurn are the ratios of each turn.
 func (p *Pair) byTurn() []float64 {
