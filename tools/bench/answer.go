@@ -71,6 +71,9 @@ func number(v any) (float64, error) {
 	return strconv.ParseFloat(strings.Trim(fmt.Sprint(v), `"`), 64)
 }
 
+// suppressed is how a result prints what the rules hide.
+const suppressed = `{"suppressed":true}`
+
 // answerOfJSON reads a result as the command prints it.
 func (q question) answerOfJSON(src []byte) (answer, error) {
 	var t struct {
@@ -92,12 +95,22 @@ func (q question) answerOfJSON(src []byte) (answer, error) {
 			}
 			key += part + "|"
 		}
+		var numbers []float64
+		hidden := 0
 		for _, c := range t.Columns[min(q.keys, len(t.Columns)):] {
+			if string(row[c.Name]) == suppressed {
+				hidden++
+				continue
+			}
 			f, err := number(string(row[c.Name]))
 			if err != nil {
 				return nil, fmt.Errorf("column %s: %w", c.Name, err)
 			}
-			out[key] = append(out[key], f)
+			numbers = append(numbers, f)
+		}
+		// A cell of the domain without rows is released as suppressed; in plain it is not there.
+		if len(numbers) > 0 || hidden == 0 {
+			out[key] = numbers
 		}
 	}
 	return out, nil

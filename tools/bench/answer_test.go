@@ -31,9 +31,28 @@ func TestAgree(t *testing.T) {
 	}
 }
 
-func TestSuppressedCellIsNoAnswer(t *testing.T) {
-	src := `{"columns":[{"name":"k"},{"name":"n"}],"rows":[{"k":"A","n":"suppressed"}]}`
-	if got, err := (question{keys: 1}).answerOfJSON([]byte(src)); err == nil {
+// What the rules hide agrees with nothing that is there: a row all of which is hidden is none, one with holes lacks columns.
+func TestSuppressed(t *testing.T) {
+	q := question{keys: 1, kinds: []kind{count, count}}
+	for _, tc := range []struct {
+		name, row string
+		exact     answer
+		ok        bool
+	}{
+		{"a cell without rows", `{"k":"A","n":{"suppressed":true},"m":{"suppressed":true}}`, answer{"B|": {10, 10}}, true},
+		{"a cell with rows", `{"k":"A","n":{"suppressed":true},"m":{"suppressed":true}}`, answer{"A|": {10, 10}, "B|": {10, 10}}, false},
+		{"a part of one", `{"k":"A","n":10,"m":{"suppressed":true}}`, answer{"A|": {10, 10}, "B|": {10, 10}}, false},
+	} {
+		src := `{"columns":[{"name":"k"},{"name":"n"},{"name":"m"}],"rows":[{"k":"B","n":10,"m":10},` + tc.row + `]}`
+		got, err := q.answerOfJSON([]byte(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := agree(q, tc.exact, got); (err == nil) != tc.ok {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+	}
+	if got, err := q.answerOfJSON([]byte(`{"columns":[{"name":"k"},{"name":"n"}],"rows":[{"k":"A","n":"suppressed"}]}`)); err == nil {
 		t.Error("read", got)
 	}
 }
