@@ -2,75 +2,80 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/cordon-exchange/cordon/internal/enclave/served"
 	"github.com/cordon-exchange/cordon/pme"
-	"github.com/cordon-exchange/cordon/pme/memfile"
 )
 
 // sealedFile is one sealed file on local disk, with its keys.
 type sealedFile struct {
-	path    string
-	size    int64
-	keys    pme.Keys
-	aad     []byte
-	columns int // of all, for a guess of what some take
+	path string
+	size int64
+	keys pme.Keys
+	aad  []byte
 }
 
 // opening is some columns of a sealed file on their way to DuckDB. What its maker did is done while a job waits for its keys,
-// so nobody waits for it, and it is not measured; Open is.
+// so nobody waits for it, and it is not measured; Open and Settle are, and the query between them.
 type opening interface {
 	Path() string // for read_parquet, before Open as after it
 	Open(context.Context) error
+	// Settle authenticates what the query has not read. Without it an answer does not count.
+	Settle(context.Context) error
 	Close() error
 }
 
 // access makes an opening of columns. It is the one place that says how ours opens.
 type access func(ctx context.Context, f *sealedFile, columns []string) (opening, error)
 
-// memoryFile opens into a memory file: all pages of the columns are decrypted, then DuckDB reads.
-func memoryFile(ctx context.Context, f *sealedFile, columns []string) (opening, error) {
+// onRead decrypts when DuckDB reads, as the enclave does. Ciphertext lies in memory there; here it is mapped, out of the page
+// cache that plain DuckDB reads from, too.
+func onRead(_ context.Context, f *sealedFile, columns []string) (opening, error) {
 	src, err := os.Open(f.path)
 	if err != nil {
 		return nil, err
 	}
-	m, err := memfile.Create("bench", f.size+1<<20)
+	defer src.Close()
+	mem, err := unix.Mmap(int(src.Fd()), 0, int(f.size), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		src.Close()
 		return nil, err
 	}
-	// The runner populates memory while keys are awaited, as much as the plan's share of the columns.
-	m.Populate(ctx, f.size*int64(len(columns))/int64(f.columns))
-	return &inMemory{src: src, memory: m, size: f.size, options: f.options(columns)}, nil
+	s, err := served.Create("bench")
+	if err != nil {
+		return nil, errors.Join(err, unix.Munmap(mem))
+	}
+	return &serving{mem: mem, file: s, options: f.options(columns)}, nil
 }
+
+type serving struct {
+	mem     []byte
+	file    *served.File
+	options pme.OpenOptions
+	view    *pme.View
+}
+
+func (o *serving) Path() string { return o.file.Path() }
+
+func (o *serving) Open(ctx context.Context) error {
+	p, err := pme.ReadPlan(pme.Bytes(o.mem), int64(len(o.mem)), o.options)
+	if err != nil {
+		return err
+	}
+	if o.view, err = p.View(ctx, pme.Bytes(o.mem)); err != nil {
+		return err
+	}
+	return o.file.Serve(o.view, o.view.Size())
+}
+
+func (o *serving) Settle(ctx context.Context) error { return o.view.Rest(ctx) }
+
+func (o *serving) Close() error { return errors.Join(o.file.Close(), unix.Munmap(o.mem)) }
 
 // options as the enclave opens.
 func (f *sealedFile) options(columns []string) pme.OpenOptions {
 	return pme.OpenOptions{Keys: f.keys, AADPrefix: f.aad, Columns: columns, AllWithKeys: columns == nil, PagesOnly: true}
-}
-
-type inMemory struct {
-	src     *os.File
-	memory  *memfile.File
-	size    int64
-	options pme.OpenOptions
-}
-
-func (o *inMemory) Path() string { return o.memory.Path() }
-
-func (o *inMemory) Open(ctx context.Context) error {
-	p, err := pme.ReadPlan(o.src, o.size, o.options)
-	if err != nil {
-		return err
-	}
-	done, err := p.RunTo(ctx, o.src, o.memory)
-	if err != nil {
-		return err
-	}
-	return o.memory.Finish(done.Size)
-}
-
-func (o *inMemory) Close() error {
-	o.src.Close()
-	return o.memory.Close()
 }

@@ -69,7 +69,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &bench{o: o, dir: dir, threads: runtime.GOMAXPROCS(0), say: func(string, ...any) {}, access: memoryFile}
+	b := &bench{o: o, dir: dir, threads: runtime.GOMAXPROCS(0), say: func(string, ...any) {}, access: onRead}
 	if !o.quiet {
 		b.say = func(format string, args ...any) { fmt.Fprintf(os.Stderr, "# "+format+"\n", args...) }
 	}

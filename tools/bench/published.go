@@ -64,7 +64,7 @@ func (w *world) unsealOne(ctx context.Context, store *dataset.Store, name string
 		return nil, errors.New("the data set is not there")
 	}
 	s := &published{offer: p.Offer.Body(), id: p.Offer.Digest()}
-	s.file = sealedFile{size: s.offer.Files[0].Bytes, keys: pme.Keys{Columns: map[string][]byte{}}, aad: []byte(s.offer.Files[0].AADPrefix), columns: len(s.offer.Schema)}
+	s.file = sealedFile{size: s.offer.Files[0].Bytes, keys: pme.Keys{Columns: map[string][]byte{}}, aad: []byte(s.offer.Files[0].AADPrefix)}
 	var columns []string
 	for _, c := range s.offer.Schema {
 		columns = append(columns, c.Name)

@@ -80,7 +80,7 @@ func seal(ctx context.Context, plain, to string) (*sealedFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sealedFile{path: to, keys: pme.Keys{Footer: key(), Columns: map[string][]byte{}}, aad: []byte("bench " + filepath.Base(to)), columns: len(columns)}
+	s := &sealedFile{path: to, keys: pme.Keys{Footer: key(), Columns: map[string][]byte{}}, aad: []byte("bench " + filepath.Base(to))}
 	for _, c := range columns {
 		s.keys.Columns[c] = key()
 	}
