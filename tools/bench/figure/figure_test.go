@@ -189,6 +189,15 @@ func TestRender(t *testing.T) {
 	}
 }
 
+// A part that waits for its figures has its place.
+func TestRenderWaits(t *testing.T) {
+	all := append(reports(t), &Report{Part: "later"})
+	p, err := Render(fstest.MapFS{"1.md": {Data: []byte(`{{table "rows"}} {{table "others"}} {{bars "others" "B"}}`)}}, all)
+	if err != nil || !strings.Contains(string(p.Text), "Not measured yet.") || len(p.Plots) != 0 {
+		t.Error(err)
+	}
+}
+
 func TestPlotsAreXML(t *testing.T) {
 	f := reports(t)[0].Figures
 	line, err := Series("Time & rows", "rows", f)

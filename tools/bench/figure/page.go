@@ -30,7 +30,7 @@ type Page struct {
 //	{{bars "NAME" "TITLE"}}     a plot of the same
 //	{{line "NAME" "TITLE" "X"}} a plot of a series over X
 //
-// A table of figures that no text places is an error, as is a table without figures.
+// A table of figures that no text places is an error, as is a table without figures once every part has some.
 func Render(texts fs.FS, reports []*Report) (*Page, error) {
 	p := &Page{Plots: map[string][]byte{}, reports: reports, placed: map[string]bool{}}
 	names, err := fs.Glob(texts, "*.md")
@@ -83,12 +83,20 @@ func (p *Page) figures(table string) (*Report, []*Figure, error) {
 	return from, out, nil
 }
 
+// waits reports whether a part has no figures yet: what its tables are called is not known then.
+func (p *Page) waits() bool {
+	return slices.ContainsFunc(p.reports, func(r *Report) bool { return len(r.Figures) == 0 })
+}
+
 func (p *Page) table(name string) (string, error) {
+	p.placed[name] = true
 	r, figures, err := p.figures(name)
+	if err != nil && p.waits() {
+		return "Not measured yet.", nil
+	}
 	if err != nil {
 		return "", err
 	}
-	p.placed[name] = true
 	var b strings.Builder
 	b.WriteString("| figure | median | quartiles | n | goal | |\n|---|---|---|---|---|---|\n")
 	for _, f := range figures {
@@ -146,6 +154,9 @@ func (g Goal) cell(u Unit) string {
 func (p *Page) machine() (string, error) {
 	var seen []string
 	for _, r := range p.reports {
+		if len(r.Figures) == 0 {
+			continue
+		}
 		if t := r.Machine.text(); !slices.Contains(seen, t) {
 			seen = append(seen, t)
 		}
@@ -158,6 +169,9 @@ func (p *Page) machine() (string, error) {
 
 func (p *Page) bars(name, title string) (string, error) {
 	_, figures, err := p.figures(name)
+	if err != nil && p.waits() {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -166,6 +180,9 @@ func (p *Page) bars(name, title string) (string, error) {
 
 func (p *Page) line(name, title, x string) (string, error) {
 	_, figures, err := p.figures(name)
+	if err != nil && p.waits() {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
