@@ -162,7 +162,7 @@ func tpchRows(ctx context.Context, b *bench, r *figure.Report) error {
 		r.Machine.Sample()
 		p, err := figure.Turns(ctx, b.o.rounds, b.ours(q, t, nothing), b.checked(q, b.plain(q, t, nothing)), sameRows)
 		if err != nil {
-			return fmt.Errorf("Q%d: %w", q.Number, err)
+			return fmt.Errorf("query %d: %w", q.Number, err)
 		}
 		pairs = append(pairs, p)
 		each = append(each, figure.Of(fmt.Sprintf("TPC-H Q%d", q.Number), p, figure.Goal{AtMost: goalWorst}, "").In("tpch-queries", ""))
@@ -227,7 +227,7 @@ func coldRows(ctx context.Context, b *bench, r *figure.Report) error {
 		}
 		p, err := figure.Turns(ctx, b.o.rounds, b.ours(q, t, forgetting), b.plain(q, t, forgetting), sameRows)
 		if err != nil {
-			return fmt.Errorf("Q%d: %w", n, err)
+			return fmt.Errorf("query %d: %w", n, err)
 		}
 		pairs = append(pairs, p)
 		r.Add(figure.Of(fmt.Sprintf("cold TPC-H Q%d", n), p, figure.Goal{}, "").In("cold", ""))

@@ -112,14 +112,14 @@ func sorted(rows [][]string) [][]string {
 // and one in it, as its answers are rounded sums.
 func (q *Query) Check(r *Rows) error {
 	if len(r.rows) != q.Rows {
-		return fmt.Errorf("Q%d: %d rows, the specification has %d", q.Number, len(r.rows), q.Rows)
+		return fmt.Errorf("query %d: %d rows, the specification has %d", q.Number, len(r.rows), q.Rows)
 	}
 	if len(q.First) == 0 || len(r.rows[0]) < len(q.First) {
-		return fmt.Errorf("Q%d: nothing to compare with", q.Number)
+		return fmt.Errorf("query %d: nothing to compare with", q.Number)
 	}
 	for i, want := range q.First {
 		if err := like(want, r.rows[0][i]); err != nil {
-			return fmt.Errorf("Q%d: column %d: %w", q.Number, i+1, err)
+			return fmt.Errorf("query %d: column %d: %w", q.Number, i+1, err)
 		}
 	}
 	return nil

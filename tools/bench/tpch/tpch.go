@@ -102,7 +102,7 @@ func Queries(scale float64) ([]*Query, error) {
 		}
 		q.Columns = columnsOf(q.SQL)
 		if q.Order, err = orderOf(q.SQL); err != nil {
-			return nil, fmt.Errorf("Q%d: %w", n, err)
+			return nil, fmt.Errorf("query %d: %w", n, err)
 		}
 		out = append(out, q)
 	}

@@ -61,7 +61,7 @@ func ask(t *testing.T, q *Query, columns map[string][]string) error {
 func TestColumnsAreNeeded(t *testing.T) {
 	for _, q := range queries(t) {
 		if err := ask(t, q, q.Columns); err != nil {
-			t.Errorf("Q%d: %v", q.Number, err)
+			t.Errorf("query %d: %v", q.Number, err)
 		}
 		for table, columns := range q.Columns {
 			for i, c := range columns {
