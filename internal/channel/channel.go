@@ -17,7 +17,7 @@ const (
 	PathEvidence  = "/v1/evidence"   // POST: a Report; answers statement.Evidence
 	PathMessages  = "/v1/messages"   // POST: Messages
 	PathReplies   = "/v1/replies"    // GET ?after=SEQ&wait_ms=MS: Replies
-	PathObjects   = "/v1/objects/"   // GET with one Range: bytes of an object of the lake
+	PathRanges    = "/v1/ranges"     // POST: Ranges; answers their bytes, one range behind the other
 	PathArtifacts = "/v1/artifacts/" // PUT: bytes for parties to fetch
 	PathStage     = "/v1/stage"      // POST: a Stage
 	PathFinish    = "/v1/finish"     // POST: a Finish
@@ -169,6 +169,37 @@ func DecodeReplies(src []byte, after int64) (*Replies, error) {
 			return nil, ErrMalformed
 		}
 		after = i.Seq
+	}
+	return &r, nil
+}
+
+// Range is a part of an object of the lake.
+type Range struct {
+	Object string `json:"object"`
+	Off    int64  `json:"off"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// Ranges are asked for together, and come in this order.
+type Ranges struct {
+	Items []Range `json:"items"`
+}
+
+// DecodeRanges reads ranges strictly.
+func DecodeRanges(src []byte) (*Ranges, error) {
+	var r Ranges
+	if err := decode(src, MaxAsked, &r); err != nil {
+		return nil, err
+	}
+	if len(r.Items) == 0 || len(r.Items) > MaxRanges {
+		return nil, ErrMalformed
+	}
+	room := int64(MaxRange)
+	for _, i := range r.Items {
+		if !statement.ValidObject(i.Object) || i.Off < 0 || i.Off >= 1<<53 || i.Bytes < 1 || i.Bytes > room {
+			return nil, ErrMalformed
+		}
+		room -= i.Bytes
 	}
 	return &r, nil
 }

@@ -9,7 +9,9 @@ const (
 	MaxEvidence     = 8 << 20          // bytes of evidence
 	MaxReport       = 1 << 20          // bytes of a request for evidence
 	MaxSmall        = 4 << 10          // bytes of a stage, a finish, a problem
-	MaxRange        = 64 << 20         // bytes of one range of an object
+	MaxAsked        = 1 << 20          // bytes of Ranges
+	MaxRanges       = 1024             // ranges in one request
+	MaxRange        = 64 << 20         // bytes of them together
 	MaxArtifact     = 64 << 20         // bytes of one artifact
 	MaxItems        = 4096             // replies in one answer
 	MaxEndorsements = 16               // that come with a quote

@@ -30,39 +30,62 @@ func (e *Error) Error() string { return fmt.Sprintf("link: host answered %d %s",
 // Host is the far end. Its methods may be called concurrently.
 type Host struct {
 	conn *http.ClientConn
+	bulk *http.ClientConn // nil where there is none
+	free chan struct{}    // holds one token while nobody uses bulk
 }
 
-// Open speaks HTTP/2 over conn, without TLS: whoever holds the other end is not believed anyway.
-func Open(ctx context.Context, conn net.Conn) (*Host, error) {
+// Open speaks HTTP/2 over conn, without TLS: whoever holds the other end is not believed anyway. Where bulk, a second stream for ranges
+// of objects, is not nil, it speaks HTTP/1.1 over that: there a range is copied once, from the socket to where it is wanted.
+func Open(ctx context.Context, conn, bulk net.Conn) (*Host, error) {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
-	used := false
-	t := &http.Transport{
-		Protocols:          protocols,
-		DisableCompression: true,
+	c, err := clientOver(ctx, conn, &http.Transport{
+		Protocols: protocols,
 		HTTP2: &http.HTTP2Config{
 			MaxReadFrameSize:            channel.FrameSize,
 			MaxReceiveBufferPerStream:   channel.StreamWindow,
 			StrictMaxConcurrentRequests: true,
 		},
-		MaxResponseHeaderBytes: channel.MaxSmall,
-		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			if used {
-				return nil, ErrLink
-			}
-			used = true
-			return conn, nil
-		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	h := &Host{conn: c, free: make(chan struct{}, 1)}
+	if bulk == nil {
+		return h, nil
+	}
+	if h.bulk, err = clientOver(ctx, bulk, &http.Transport{}); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	h.free <- struct{}{}
+	return h, nil
+}
+
+// clientOver is a client of the one connection that there is: it never makes another.
+func clientOver(ctx context.Context, conn net.Conn, t *http.Transport) (*http.ClientConn, error) {
+	used := false
+	t.DisableCompression, t.MaxResponseHeaderBytes = true, channel.MaxSmall
+	t.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		if used {
+			return nil, ErrLink
+		}
+		used = true
+		return conn, nil
 	}
 	c, err := t.NewClientConn(ctx, "http", "host:80")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLink, err)
 	}
-	return &Host{conn: c}, nil
+	return c, nil
 }
 
-// Close ends the connection.
-func (h *Host) Close() error { return h.conn.Close() }
+// Close ends the connections.
+func (h *Host) Close() error {
+	if h.bulk != nil {
+		_ = h.bulk.Close()
+	}
+	return h.conn.Close()
+}
 
 // Job fetches what is to be done.
 func (h *Host) Job(ctx context.Context) (*channel.Job, error) {
@@ -139,36 +162,76 @@ func (h *Host) Finish(ctx context.Context, f channel.Finish) error {
 	return err
 }
 
-// Object reads len(dst) bytes at off of an object. arrived is told how many bytes of dst are there, as they come; dst must
-// not be touched beyond them before Object returns.
-func (h *Host) Object(ctx context.Context, path string, off int64, dst []byte, arrived func(n int)) error {
-	if off < 0 || len(dst) == 0 || len(dst) > channel.MaxRange || !statement.ValidObject(path) {
-		return ErrLink
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://host"+channel.PathObjects+path, nil)
-	if err != nil {
-		return ErrLink
-	}
-	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+int64(len(dst))-1))
-	resp, err := h.conn.RoundTrip(req)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrLink, err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusPartialContent {
-		return problem(resp)
-	}
-	return fill(dst, resp.Body, arrived)
+// Range is a part of an object, and where to put it.
+type Range struct {
+	Object string
+	Off    int64
+	Dst    []byte
+	// Arrived is told how many bytes of Dst are there, as they come; Dst must not be touched beyond them before they are. Default: nobody is.
+	Arrived func(n int)
 }
 
-func fill(dst []byte, r io.Reader, arrived func(int)) error {
-	for have := 0; have < len(dst); {
-		n, err := r.Read(dst[have:])
+// Ranges reads parts of objects, in their order: at most channel.MaxRanges, of channel.MaxRange bytes together. They come over the
+// second stream unless there is none, or it is in use.
+func (h *Host) Ranges(ctx context.Context, all []Range) error {
+	select {
+	case <-h.free:
+		defer func() { h.free <- struct{}{} }()
+		return ranges(ctx, h.bulk, all)
+	default:
+		return ranges(ctx, h.conn, all)
+	}
+}
+
+// Range reads one part, without waiting for others.
+func (h *Host) Range(ctx context.Context, r Range) error { return ranges(ctx, h.conn, []Range{r}) }
+
+func ranges(ctx context.Context, conn *http.ClientConn, all []Range) error {
+	ask, total := channel.Ranges{}, int64(0)
+	for _, r := range all {
+		n := int64(len(r.Dst))
+		ask.Items = append(ask.Items, channel.Range{Object: r.Object, Off: r.Off, Bytes: n})
+		total += n
+	}
+	body, err := statement.Marshal(ask)
+	if err != nil || total > channel.MaxRange {
+		return ErrLink
+	}
+	resp, err := send(ctx, conn, http.MethodPost, channel.PathRanges, body)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.ContentLength != total {
+		return ErrLink
+	}
+	for _, r := range all {
+		if err := r.fill(resp.Body); err != nil {
+			return err
+		}
+	}
+	return ended(resp.Body)
+}
+
+func (r Range) fill(src io.Reader) error {
+	for have := 0; have < len(r.Dst); {
+		n, err := src.Read(r.Dst[have:])
 		have += n
-		arrived(have)
-		if err != nil && have < len(dst) {
+		if r.Arrived != nil {
+			r.Arrived(have)
+		}
+		if err != nil && have < len(r.Dst) {
 			return fmt.Errorf("%w: %w", ErrLink, err)
 		}
+	}
+	return nil
+}
+
+// ended reads the end of a body, after which the connection can be used again.
+func ended(r io.Reader) error {
+	var more [1]byte
+	if n, err := r.Read(more[:]); n != 0 || !errors.Is(err, io.EOF) {
+		return ErrLink
 	}
 	return nil
 }
@@ -183,19 +246,29 @@ func (h *Host) post(ctx context.Context, path string, v any, limit int64) ([]byt
 
 // call makes one request whose answer has at most limit bytes.
 func (h *Host) call(ctx context.Context, method, path string, body []byte, limit int64) ([]byte, error) {
+	resp, err := send(ctx, h.conn, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return readUpTo(resp.Body, limit)
+}
+
+// send makes one request, and gives back an answer that is no refusal. The caller closes its body.
+func send(ctx context.Context, conn *http.ClientConn, method, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://host"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, ErrLink
 	}
-	resp, err := h.conn.RoundTrip(req)
+	resp, err := conn.RoundTrip(req)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrLink, err)
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
 		return nil, problem(resp)
 	}
-	return readUpTo(resp.Body, limit)
+	return resp, nil
 }
 
 func readUpTo(r io.Reader, limit int64) ([]byte, error) {

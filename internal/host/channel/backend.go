@@ -17,7 +17,8 @@ type Backend interface {
 	Evidence(ctx context.Context, a *wire.Attest) (*statement.Evidence, error)
 	Send(ctx context.Context, all []wire.Message) error
 	Replies(ctx context.Context, after int64, wait time.Duration) ([]wire.Reply, error)
-	// Object returns exactly n bytes at off of an object of the lake.
+	// Object returns exactly n bytes at off of an object of the lake. If what it returns is an io.WriterTo, its bytes are taken
+	// by that: written to an io.ReaderFrom, an *io.LimitedReader of an *os.File goes from file to socket without being read.
 	Object(ctx context.Context, path string, off, n int64) (io.ReadCloser, error)
 	PutArtifact(ctx context.Context, name string, body []byte) error
 	Stage(ctx context.Context, name string) error

@@ -45,3 +45,16 @@ func (c *notifyingConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return err
 }
+
+// bulkListener is a onceListener of a connection that files are sent over.
+type bulkListener struct{ *onceListener }
+
+func newBulkListener(c net.Conn) bulkListener { return bulkListener{newOnceListener(c)} }
+
+func (l bulkListener) Accept() (net.Conn, error) {
+	c, err := l.onceListener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return sendingFiles(c, l.conn.Conn), nil
+}

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,13 +19,10 @@ import (
 // Serve answers one enclave on conn until it hangs up or ctx ends, and closes conn. When it returns, no request is being
 // answered any more.
 func Serve(ctx context.Context, conn net.Conn, b Backend) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	once := newOnceListener(conn)
+	s := &server{backend: b, spent: map[string]int64{}}
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
-	s := &server{backend: b, spent: map[string]int64{}}
-	srv := &http.Server{
+	return s.serve(ctx, newOnceListener(conn), &http.Server{
 		Handler:   s.routes(),
 		Protocols: protocols,
 		HTTP2: &http.HTTP2Config{
@@ -34,14 +30,27 @@ func Serve(ctx context.Context, conn net.Conn, b Backend) error {
 			MaxReadFrameSize:          wire.FrameSize,
 			MaxReceiveBufferPerStream: wire.StreamWindow,
 		},
-		MaxHeaderBytes:    wire.MaxSmall,
-		ReadHeaderTimeout: speakTime,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          log.New(io.Discard, "", 0), // it would quote what the enclave sent
-	}
+	})
+}
+
+// ServeBulk answers one enclave's requests for ranges on a second stream, which carries nothing else. It ends as Serve does.
+func ServeBulk(ctx context.Context, conn net.Conn, b Backend) error {
+	s := &server{backend: b, spent: map[string]int64{}}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return s.serve(ctx, newBulkListener(conn), &http.Server{Handler: s.bulkRoutes(), Protocols: protocols})
+}
+
+func (s *server) serve(ctx context.Context, l net.Listener, srv *http.Server) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	srv.MaxHeaderBytes = wire.MaxSmall
+	srv.ReadHeaderTimeout = speakTime
+	srv.BaseContext = func(net.Listener) context.Context { return ctx }
+	srv.ErrorLog = log.New(io.Discard, "", 0) // it would quote what the enclave sent
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stop()
-	err := srv.Serve(once)
+	err := srv.Serve(l)
 	cancel()
 	_ = srv.Close()
 	s.close()
@@ -68,17 +77,25 @@ type server struct {
 type handler func(w http.ResponseWriter, r *http.Request) error
 
 func (s *server) routes() http.Handler {
+	return s.mux(map[string]handler{
+		"GET " + wire.PathJob:                  s.job,
+		"POST " + wire.PathEvidence:            s.limited("evidence", wire.MaxAttest, s.evidence),
+		"POST " + wire.PathMessages:            s.messages,
+		"GET " + wire.PathReplies:              s.replies,
+		"POST " + wire.PathRanges:              s.ranges,
+		"PUT " + wire.PathArtifacts + "{name}": s.limited("artifacts", wire.MaxArtifacts, s.artifact),
+		"POST " + wire.PathStage:               s.limited("stages", wire.MaxStages, s.stage),
+		"POST " + wire.PathFinish:              s.limited("finish", 3, s.finish),
+	})
+}
+
+func (s *server) bulkRoutes() http.Handler {
+	return s.mux(map[string]handler{"POST " + wire.PathRanges: s.ranges})
+}
+
+func (s *server) mux(routes map[string]handler) http.Handler {
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]handler{
-		"GET " + wire.PathJob:                   s.job,
-		"POST " + wire.PathEvidence:             s.limited("evidence", wire.MaxAttest, s.evidence),
-		"POST " + wire.PathMessages:             s.messages,
-		"GET " + wire.PathReplies:               s.replies,
-		"GET " + wire.PathObjects + "{path...}": s.object,
-		"PUT " + wire.PathArtifacts + "{name}":  s.limited("artifacts", wire.MaxArtifacts, s.artifact),
-		"POST " + wire.PathStage:                s.limited("stages", wire.MaxStages, s.stage),
-		"POST " + wire.PathFinish:               s.limited("finish", 3, s.finish),
-	} {
+	for pattern, h := range routes {
 		mux.Handle(pattern, s.answer(h))
 	}
 	mux.Handle("/", s.answer(func(http.ResponseWriter, *http.Request) error { return errNotFound }))
@@ -206,33 +223,6 @@ func page(items []wire.Reply) wire.Replies {
 	return out
 }
 
-// copySize is how much of an object is copied at once: little enough to be in the processor's cache at the next copy.
-const copySize = 256 << 10
-
-func (s *server) object(w http.ResponseWriter, r *http.Request) error {
-	path := r.PathValue("path")
-	off, n, err := rangeOf(r)
-	if err != nil {
-		return err
-	}
-	if !statement.ValidObject(path) {
-		return errBad
-	}
-	body, err := s.backend.Object(r.Context(), path, off, n)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
-	w.WriteHeader(http.StatusPartialContent)
-	buf := make([]byte, min(n, copySize))
-	// The status is sent: all that is left to say is that the stream broke off.
-	if m, err := io.CopyBuffer(struct{ io.Writer }{w}, io.LimitReader(body, n), buf); err != nil || m < n {
-		panic(http.ErrAbortHandler)
-	}
-	return nil
-}
-
 func (s *server) artifact(_ http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	if !wire.ValidArtifact(name) || r.ContentLength < 1 || r.ContentLength > wire.MaxArtifact {
@@ -303,16 +293,4 @@ func number(r *http.Request, name string, most int64) (int64, error) {
 		return 0, errBad
 	}
 	return n, nil
-}
-
-// rangeOf reads the one form of Range that enclaves use: bytes=FIRST-LAST.
-func rangeOf(r *http.Request) (off, n int64, err error) {
-	spec, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
-	first, last, dash := strings.Cut(spec, "-")
-	off, err1 := strconv.ParseInt(first, 10, 64)
-	end, err2 := strconv.ParseInt(last, 10, 64)
-	if !ok || !dash || err1 != nil || err2 != nil || off < 0 || end < off || end-off >= wire.MaxRange {
-		return 0, 0, errBad
-	}
-	return off, end - off + 1, nil
 }

@@ -90,7 +90,7 @@ func connected(t testing.TB, b Backend) (*link.Host, context.Context) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	served := make(chan error, 1)
 	go func() { served <- Serve(ctx, near, b) }()
-	h, err := link.Open(ctx, far)
+	h, err := link.Open(ctx, far, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,12 +122,12 @@ func TestRangesOfLargeObjects(t *testing.T) {
 			off := i << 20
 			got := make([]byte, 1<<20+i)
 			last := 0
-			err := h.Object(ctx, "owner/data.parquet", int64(off), got, func(n int) {
+			err := h.Range(ctx, link.Range{Object: "owner/data.parquet", Off: int64(off), Dst: got, Arrived: func(n int) {
 				if n < last {
 					t.Error("progress goes back")
 				}
 				last = n
-			})
+			}})
 			if err != nil || !bytes.Equal(got, b.object[off:off+len(got)]) || last != len(got) {
 				t.Errorf("range %d: %v", i, err)
 			}
@@ -138,7 +138,7 @@ func TestRangesOfLargeObjects(t *testing.T) {
 
 func TestShortObjectIsAnError(t *testing.T) {
 	h, ctx := connected(t, &backend{object: make([]byte, 4096), short: true})
-	if err := h.Object(ctx, "a/b", 0, make([]byte, 4096), func(int) {}); !errors.Is(err, link.ErrLink) {
+	if err := h.Range(ctx, link.Range{Object: "a/b", Dst: make([]byte, 4096)}); !errors.Is(err, link.ErrLink) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -146,7 +146,7 @@ func TestShortObjectIsAnError(t *testing.T) {
 func TestRefusalsCarryACodeAndNoText(t *testing.T) {
 	b := &backend{err: &Problem{Status: 404, Code: "not-found"}}
 	h, ctx := connected(t, b)
-	wantRefusal(t, h.Object(ctx, "a/b", 0, make([]byte, 1), func(int) {}), 404, "not-found")
+	wantRefusal(t, h.Range(ctx, link.Range{Object: "a/b", Dst: make([]byte, 1)}), 404, "not-found")
 	b.err = errors.New("the disk of host 10.0.0.1 is full")
 	wantRefusal(t, h.Stage(ctx, "run"), 503, "unavailable")
 	_, err := h.Job(ctx)
@@ -251,7 +251,7 @@ func TestHangingUpEndsWhatIsUnderWay(t *testing.T) {
 	ctx := context.Background()
 	served := make(chan error, 1)
 	go func() { served <- Serve(ctx, near, &backend{hold: make(chan struct{})}) }()
-	h, err := link.Open(ctx, far)
+	h, err := link.Open(ctx, far, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +277,7 @@ func TestStopEndsTheChannel(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- Serve(ctx, near, &backend{hold: make(chan struct{})}) }()
-	h, err := link.Open(context.Background(), far)
+	h, err := link.Open(context.Background(), far, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +301,7 @@ func BenchmarkRanges(b *testing.B) {
 	got := make([]byte, len(back.object))
 	b.SetBytes(int64(len(got)))
 	for b.Loop() {
-		if err := h.Object(ctx, "a/b", 0, got, func(int) {}); err != nil {
+		if err := h.Range(ctx, link.Range{Object: "a/b", Dst: got}); err != nil {
 			b.Fatal(err)
 		}
 	}
