@@ -15,6 +15,8 @@ type SealOptions struct {
 	AADPrefix []byte
 	// Workers is how many column chunks are encrypted, and held in memory, at once. Default: GOMAXPROCS.
 	Workers int
+	// Layout puts a Layout before the footer: in clear, how many columns and row groups there are, and where. Default: none.
+	Layout bool
 }
 
 // Sealed describes a sealed file that was written.
@@ -53,7 +55,7 @@ func Seal(ctx context.Context, src io.ReaderAt, size int64, dst io.Writer, opt S
 		return nil, err
 	}
 	s.out = &counted{w: dst}
-	steps := []func(context.Context) error{s.writeHead, s.writeChunks, s.writeParts, s.writeFooter}
+	steps := []func(context.Context) error{s.writeHead, s.writeChunks, s.writeParts, s.writeLayout, s.writeFooter}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -118,13 +120,14 @@ type sealer struct {
 	workers int
 	out     *counted
 	footer  int64 // size of the footer
+	layout  bool
 }
 
 func newSealer(src io.ReaderAt, size int64, opt SealOptions) (*sealer, error) {
 	if err := opt.valid(); err != nil {
 		return nil, err
 	}
-	s := &sealer{src: src, workers: workers(opt.Workers)}
+	s := &sealer{src: src, workers: workers(opt.Workers), layout: opt.Layout}
 	var err error
 	if s.tail, s.schema, err = readPlain(src, size); err != nil {
 		return nil, err

@@ -45,7 +45,7 @@ func run(started time.Time) int {
 	if err != nil {
 		return exitPerimeter
 	}
-	conn, err := channel(seen.Claim)
+	conn, bulk, err := streams(seen.Claim)
 	if err != nil {
 		return exitPerimeter
 	}
@@ -62,6 +62,7 @@ func run(started time.Time) int {
 	defer runtime.KeepAlive(ballast())
 	err = runner.Run(context.Background(), runner.Options{
 		Conn:      conn,
+		Bulk:      bulk,
 		Attester:  attester,
 		Verifiers: verifiers,
 		Form:      seen.Claim,
@@ -100,11 +101,20 @@ func inGramine(started time.Time) int {
 	return exitDone
 }
 
-func channel(claim string) (net.Conn, error) {
+// streams are the channel and, where the perimeter is a process, the second stream for ciphertext.
+func streams(claim string) (conn, bulk net.Conn, err error) {
 	if lockdown.IsMachine(claim) {
-		return guest.Channel(lockdown.ChannelFD)
+		conn, err = guest.Channel(lockdown.ChannelFD)
+		return conn, nil, err
 	}
-	f := os.NewFile(lockdown.ChannelFD, "channel")
+	if conn, err = socket(lockdown.ChannelFD); err == nil {
+		bulk, err = socket(lockdown.BulkFD)
+	}
+	return conn, bulk, err
+}
+
+func socket(fd uintptr) (net.Conn, error) {
+	f := os.NewFile(fd, "channel")
 	defer f.Close()
 	return net.FileConn(f)
 }

@@ -164,7 +164,7 @@ func (p *fakePerimeter) Start(ctx context.Context, _ Class) (Enclave, error) {
 	go func() {
 		defer close(e.ended)
 		defer far.Close()
-		h, err := link.Open(ctx, far)
+		h, err := link.Open(ctx, far, nil)
 		if err == nil {
 			p.enclave(ctx, h)
 		}
@@ -182,6 +182,7 @@ type fakeEnclave struct {
 var fakeBuild = statement.Sum([]byte("enclave"))
 
 func (e *fakeEnclave) Conn() net.Conn          { return e.conn }
+func (e *fakeEnclave) Bulk() net.Conn          { return nil }
 func (e *fakeEnclave) Build() statement.Digest { return fakeBuild }
 func (e *fakeEnclave) Kind() string            { return cmp.Or(e.p.kind, simulated.Kind) }
 func (e *fakeEnclave) Form() statement.Perimeter {
@@ -269,12 +270,12 @@ func TestEverythingIsRelayed(t *testing.T) {
 			fail(errors.New("other replies"))
 		}
 		b := make([]byte, 4)
-		fail(h.Object(ctx, "here", 3, b, func(int) {}))
+		fail(h.Range(ctx, link.Range{Object: "here", Off: 3, Dst: b}))
 		if string(b) != "3456" {
 			fail(errors.New("other bytes"))
 		}
 		var refused *link.Error
-		if err := h.Object(ctx, "gone", 0, b, func(int) {}); !errors.As(err, &refused) || refused.Status != 404 || refused.Code != wire.CodeNotFound {
+		if err := h.Range(ctx, link.Range{Object: "gone", Dst: b}); !errors.As(err, &refused) || refused.Status != 404 || refused.Code != wire.CodeNotFound {
 			fail(errors.New("no refusal of an object that is not there"))
 		}
 		fail(h.Put(ctx, words.ArtifactResult, []byte("ciphertext")))

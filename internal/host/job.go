@@ -105,7 +105,9 @@ const lastBreath = 2 * time.Second
 func live(ctx context.Context, e Enclave, r *relay) error {
 	ended := make(chan string, 1)
 	go func() { ended <- e.Wait() }()
+	stop := serveBulk(ctx, e, r)
 	err := channel.Serve(ctx, e.Conn(), r)
+	stop()
 	if ctx.Err() != nil {
 		e.Kill()
 		<-ended
@@ -120,6 +122,21 @@ func live(ctx context.Context, e Enclave, r *relay) error {
 		<-ended
 	}
 	return errors.Join(err, errEnded)
+}
+
+// serveBulk serves the enclave's second stream, where there is one, until it is told to stop.
+func serveBulk(ctx context.Context, e Enclave, r *relay) (stop func()) {
+	conn := e.Bulk()
+	if conn == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var served sync.WaitGroup
+	served.Go(func() { _ = channel.ServeBulk(ctx, conn, r) }) // an enclave that misses it says so on the channel
+	return func() {
+		cancel()
+		served.Wait()
+	}
 }
 
 // renew keeps the lease until ctx ends. It gives up when the lease is lost, or must be taken for lost.

@@ -31,6 +31,8 @@ type Served interface {
 type Enclave interface {
 	// Conn is the host's end of the channel. Whoever serves it closes it.
 	Conn() net.Conn
+	// Bulk is the host's end of a second stream, for ciphertext; nil where the perimeter has one alone. Whoever serves it closes it.
+	Bulk() net.Conn
 	// Build is the measurement of the program that runs.
 	Build() statement.Digest
 	// Kind of the evidence that is given for it: simulated where only the operator vouches.

@@ -110,6 +110,7 @@ type enclave struct {
 }
 
 func (e *enclave) Conn() net.Conn          { return e.conn }
+func (e *enclave) Bulk() net.Conn          { return nil }
 func (e *enclave) Build() statement.Digest { return Build }
 func (e *enclave) Kind() string            { return simulated.Kind }
 func (e *enclave) Form() statement.Perimeter {

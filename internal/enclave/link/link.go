@@ -172,12 +172,15 @@ type Range struct {
 }
 
 // Ranges reads parts of objects, in their order: at most channel.MaxRanges, of channel.MaxRange bytes together. They come over the
-// second stream unless there is none, or it is in use.
+// second stream unless there is none, or it is in use, or was cut off in the middle of a range.
 func (h *Host) Ranges(ctx context.Context, all []Range) error {
 	select {
 	case <-h.free:
-		defer func() { h.free <- struct{}{} }()
-		return ranges(ctx, h.bulk, all)
+		err := ranges(ctx, h.bulk, all)
+		if err == nil {
+			h.free <- struct{}{}
+		}
+		return err
 	default:
 		return ranges(ctx, h.conn, all)
 	}

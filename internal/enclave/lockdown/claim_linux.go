@@ -5,8 +5,11 @@ import (
 	"strings"
 )
 
-// ChannelFD is the one descriptor through which the enclave speaks: a connected Unix stream socket.
+// ChannelFD is the descriptor through which the enclave speaks: a connected Unix stream socket.
 const ChannelFD = 3
+
+// BulkFD is, where the perimeter is a process, a second one to the same host, through which ciphertext comes.
+const BulkFD = 4
 
 // AttesterFD is, where the perimeter is a machine, the first of what evidence comes from: one open device, or the files of TSMEntries
 // requests in configfs, TSMFiles each.
@@ -81,11 +84,12 @@ type claim struct {
 	swap       bool
 	machine    bool // of its own: no namespaces, and what vouches for it at hand
 	attester   int  // descriptors of that
+	bulk       int  // second streams: one, or none
 }
 
 func parseClaim(text string) (claim, error) {
 	name, swap := strings.CutSuffix(text, swapSuffix)
-	c := claim{text: text, swap: swap}
+	c := claim{text: text, swap: swap, bulk: 1}
 	switch text {
 	case claimVM, claimNitro:
 		return claim{text: text, ownPID: true, machine: true, attester: 1}, nil

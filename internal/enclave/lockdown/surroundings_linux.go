@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptors: the null device three times, the channel, and what the Go runtime makes for itself.
+// descriptors: the null device three times, the channel with its second stream, what vouches for a machine, and what the Go runtime makes for itself.
 func descriptors(c claim, _ *Observed) error {
 	for fd := range ChannelFD {
 		if !isNull(fd) {
@@ -20,8 +20,11 @@ func descriptors(c claim, _ *Observed) error {
 	if !c.isChannel() {
 		return failed("channel")
 	}
-	last := ChannelFD + c.attester
-	for fd := AttesterFD; fd <= last; fd++ {
+	if c.bulk > 0 && !isStream(BulkFD, unix.AF_UNIX) {
+		return failed("second stream")
+	}
+	last := ChannelFD + c.bulk + c.attester
+	for fd := AttesterFD; fd < AttesterFD+c.attester; fd++ {
 		if !c.isAttester(fd) {
 			return failed("attester")
 		}
@@ -56,11 +59,11 @@ func isNull(fd int) bool {
 func (c claim) isChannel() bool {
 	switch {
 	case c.text == claimNitro:
-		return isStream(unix.AF_VSOCK)
+		return isStream(ChannelFD, unix.AF_VSOCK)
 	case c.machine:
 		return isDevice(ChannelFD)
 	}
-	return isStream(unix.AF_UNIX)
+	return isStream(ChannelFD, unix.AF_UNIX)
 }
 
 // isAttester: the machine's device, or a file of configfs. An entry has no file for what its kind of machine doesn't give; the null
@@ -82,16 +85,16 @@ func isDevice(fd int) bool {
 	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR && !isNull(fd)
 }
 
-func isStream(family int) bool {
-	domain, err := unix.GetsockoptInt(ChannelFD, unix.SOL_SOCKET, unix.SO_DOMAIN)
+func isStream(fd, family int) bool {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil || domain != family {
 		return false
 	}
-	kind, err := unix.GetsockoptInt(ChannelFD, unix.SOL_SOCKET, unix.SO_TYPE)
+	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || kind != unix.SOCK_STREAM {
 		return false
 	}
-	_, err = unix.Getpeername(ChannelFD)
+	_, err = unix.Getpeername(fd)
 	return err == nil
 }
 

@@ -1,12 +1,11 @@
 package runner
 
 import (
-	"context"
+	"cmp"
 	"io"
+	"slices"
 	"sync"
 
-	"github.com/cordon-exchange/cordon/internal/channel"
-	"github.com/cordon-exchange/cordon/internal/enclave/link"
 	"github.com/cordon-exchange/cordon/pme"
 	"github.com/cordon-exchange/cordon/pme/memfile"
 )
@@ -14,68 +13,108 @@ import (
 // arriving is an object whose needed ranges are on their way: reading waits for the bytes that it needs, so that opening
 // begins before the last byte has come. Reads must lie within one range.
 type arriving struct {
+	object string
+	bytes  int64              // fetched, or to be
+	rooms  []*memfile.Scratch // for them
+
 	mu     sync.Mutex
 	came   *sync.Cond
-	pieces []*piece
+	pieces []*piece // in the order of their ends
 	err    error
-	bytes  int64            // to be fetched
-	room   *memfile.Scratch // for them
 }
 
 // piece is one range. Bytes below have are final and may be read without the lock.
 type piece struct {
-	off  int64
-	buf  []byte
-	have int
+	off   int64
+	buf   []byte
+	asked int // of the fetcher alone
+	have  int
 }
 
-// newArriving takes what the tail has already, and makes room for the rest.
-func newArriving(ranges []pme.Range, tail *tail) (*arriving, error) {
-	a := &arriving{}
+func (p *piece) end() int64 { return p.off + int64(len(p.buf)) }
+
+func newArriving(object string) *arriving {
+	a := &arriving{object: object}
 	a.came = sync.NewCond(&a.mu)
-	ranges = withSmallGaps(ranges, tail.off)
-	for _, r := range ranges {
-		if r.Off < tail.off {
-			a.bytes += r.Len
-		}
-	}
-	var room []byte
-	if a.bytes > 0 {
-		var err error
-		if a.room, err = memfile.NewScratch(a.bytes); err != nil {
-			return nil, err
-		}
-		room = a.room.Bytes()
-	}
-	for _, r := range ranges {
-		p := &piece{off: r.Off}
-		if r.Off >= tail.off {
-			p.buf, p.have = tail.bytes[r.Off-tail.off:][:r.Len], int(r.Len)
-		} else {
-			p.buf, room = room[:r.Len:r.Len], room[r.Len:]
-		}
-		a.pieces = append(a.pieces, p)
-	}
-	return a, nil
+	return a
 }
 
-// free gives the bytes back. Nobody may use them any more.
-func (a *arriving) free() {
-	if a != nil && a.room != nil {
-		a.room.Free()
-	}
+// has adds what is here already.
+func (a *arriving) has(t *tail) {
+	a.add([]*piece{{off: t.off, buf: t.bytes, have: len(t.bytes)}})
 }
 
-// worthARequest: a gap between two ranges that is smaller is fetched with them. A request costs signatures and some hundred
-// microseconds at each end.
-const worthARequest = 64 << 10
+// wants makes room for what of the ranges is neither here nor on its way, and returns it for fetching.
+func (a *arriving) wants(ranges []pme.Range) ([]*piece, error) {
+	ranges = withSmallGaps(a.missing(ranges))
+	total := sizeOf(ranges)
+	if total == 0 {
+		return nil, nil
+	}
+	room, err := memfile.NewScratch(total)
+	if err != nil {
+		return nil, err
+	}
+	a.rooms, a.bytes = append(a.rooms, room), a.bytes+total
+	mem := room.Bytes()
+	var out []*piece
+	for _, r := range ranges {
+		out = append(out, &piece{off: r.Off, buf: mem[:r.Len:r.Len]})
+		mem = mem[r.Len:]
+	}
+	a.add(out)
+	return out, nil
+}
 
-// withSmallGaps joins ranges over small gaps, but none across limit.
-func withSmallGaps(ranges []pme.Range, limit int64) []pme.Range {
+// missing are the ranges that no piece has whole.
+func (a *arriving) missing(ranges []pme.Range) []pme.Range {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	var out []pme.Range
 	for _, r := range ranges {
-		if n := len(out); n > 0 && r.Off < limit {
-			if last := &out[n-1]; r.Off-(last.Off+last.Len) <= worthARequest {
+		if a.pieceOf(r.Off, r.Len) == nil {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (a *arriving) add(p []*piece) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pieces = append(a.pieces, p...)
+	slices.SortFunc(a.pieces, func(x, y *piece) int { return cmp.Compare(x.end(), y.end()) })
+}
+
+// free gives the bytes back. Nobody may use them any more, nor be fetching them.
+func (a *arriving) free() {
+	if a == nil {
+		return
+	}
+	for _, r := range a.rooms {
+		r.Free()
+	}
+	a.rooms = nil
+}
+
+func sizeOf(ranges []pme.Range) int64 {
+	var n int64
+	for _, r := range ranges {
+		n += r.Len
+	}
+	return n
+}
+
+// worthARange: a gap between two ranges that is smaller is fetched with them. A range costs each end some ten microseconds, in
+// which twice as many bytes could be moved.
+const worthARange = 64 << 10
+
+// withSmallGaps joins ranges over small gaps.
+func withSmallGaps(ranges []pme.Range) []pme.Range {
+	var out []pme.Range
+	for _, r := range ranges {
+		if n := len(out); n > 0 {
+			if last := &out[n-1]; r.Off-(last.Off+last.Len) <= worthARange {
 				last.Len = r.Off + r.Len - last.Off
 				continue
 			}
@@ -85,40 +124,12 @@ func withSmallGaps(ranges []pme.Range, limit int64) []pme.Range {
 	return out
 }
 
-// fetch fills the pieces, several at once. It returns when all have come or one has failed.
-func (a *arriving) fetch(ctx context.Context, host *link.Host, object string, busy slots) {
-	var all sync.WaitGroup
-	for _, p := range a.pieces {
-		if p.have == len(p.buf) {
-			continue
-		}
-		busy <- struct{}{} // in order: what is opened first comes first
-		all.Go(func() {
-			defer func() { <-busy }()
-			if err := a.fill(ctx, host, object, p); err != nil {
-				a.fail(err)
-			}
-		})
-	}
-	all.Wait()
-}
-
-// fill asks for one range in as few requests as their bound allows.
-func (a *arriving) fill(ctx context.Context, host *link.Host, object string, p *piece) error {
-	for at := 0; at < len(p.buf); {
-		part := p.buf[at:min(len(p.buf), at+channel.MaxRange)]
-		err := host.Object(ctx, object, p.off+int64(at), part, func(n int) {
-			a.mu.Lock()
-			p.have = at + n
-			a.mu.Unlock()
-			a.came.Broadcast()
-		})
-		if err != nil {
-			return err
-		}
-		at += len(part)
-	}
-	return nil
+// arrived notes that a piece has bytes up to there.
+func (a *arriving) arrived(p *piece, have int) {
+	a.mu.Lock()
+	p.have = have
+	a.mu.Unlock()
+	a.came.Broadcast()
 }
 
 func (a *arriving) fail(err error) {
@@ -157,13 +168,13 @@ func (a *arriving) Slice(off, n int64) []byte {
 
 // lend waits for bytes.
 func (a *arriving) lend(off, n int64) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	p := a.pieceOf(off, n)
 	if p == nil {
 		return nil, io.EOF
 	}
 	from, to := int(off-p.off), int(off-p.off+n)
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	for p.have < to && a.err == nil {
 		a.came.Wait()
 	}
@@ -173,9 +184,14 @@ func (a *arriving) lend(off, n int64) ([]byte, error) {
 	return p.buf[from:to:to], nil
 }
 
+// pieceOf is a piece that has all of a range; nil if there is none. The caller holds the lock.
 func (a *arriving) pieceOf(off, n int64) *piece {
-	for _, p := range a.pieces {
-		if off >= p.off && n >= 0 && off+n <= p.off+int64(len(p.buf)) {
+	if n < 0 || off < 0 {
+		return nil
+	}
+	i, _ := slices.BinarySearchFunc(a.pieces, off+n, func(p *piece, end int64) int { return cmp.Compare(p.end(), end) })
+	for ; i < len(a.pieces); i++ {
+		if p := a.pieces[i]; p.off <= off {
 			return p
 		}
 	}

@@ -200,17 +200,23 @@ func (h *fakeHost) run() error {
 	t := h.w.t
 	t.Helper()
 	host, enclave := socketPair(t)
+	bulkHost, bulk := socketPair(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	h.hangUp = cancel
 	served := make(chan error, 1)
 	go func() { served <- hostchannel.Serve(ctx, host, h) }()
+	bulkServed := make(chan error, 1)
+	go func() { bulkServed <- hostchannel.ServeBulk(ctx, bulkHost, h) }()
 	err := Run(context.Background(), Options{
-		Conn: enclave, Form: h.w.form, PeakMemory: h.peak,
+		Conn: enclave, Bulk: bulk, Form: h.w.form, PeakMemory: h.peak,
 		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
 	})
 	if serveErr := <-served; serveErr != nil {
 		t.Errorf("serve: %v", serveErr)
+	}
+	if serveErr := <-bulkServed; serveErr != nil {
+		t.Errorf("serve bulk: %v", serveErr)
 	}
 	h.answering.Wait()
 	return err

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/channel"
-	hostchannel "github.com/cordon-exchange/cordon/internal/host/channel"
 	"github.com/cordon-exchange/cordon/internal/host/perimeter"
 	"github.com/cordon-exchange/cordon/internal/need"
 	"github.com/cordon-exchange/cordon/message"
@@ -58,9 +57,7 @@ func TestKeysAreGoneAfterTheData(t *testing.T) {
 		}
 		return true
 	}
-	if err := hostchannel.Serve(ctx, e.Conn(), h); err != nil {
-		t.Error(err)
-	}
+	h.serve(ctx, e)
 	if s := e.Wait(); !s.Clean() {
 		t.Fatalf("enclave ended with %s, %+v", s, h.finish)
 	}

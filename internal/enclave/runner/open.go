@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
@@ -58,8 +59,10 @@ type source struct {
 	owner string // name
 	file  statement.File
 	plan  *pme.Plan
+	tail  *tail
 	foot  int64
 	data  *arriving
+	late  []*piece // of data: what nobody has asked for yet
 }
 
 func (r *run) sources() ([]*source, error) {
@@ -112,13 +115,18 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, s := range sources {
+		s.data = r.ahead.take(s.index)
+	}
+	defer func() {
+		for _, s := range sources {
+			r.opened.data = append(r.opened.data, s.data)
+		}
+	}()
 	if err := each(sources, func(s *source) error { return r.locate(ctx, s) }); err != nil {
 		return err
 	}
-	for _, s := range sources {
-		r.opened.data = append(r.opened.data, s.data)
-	}
-	if err := r.fits(sources); err != nil {
+	if err := r.fitsSomehow(sources); err != nil {
 		return err
 	}
 	r.opened.views = make([]*pme.View, len(sources))
@@ -162,8 +170,17 @@ func (r *run) locate(ctx context.Context, s *source) error {
 	if err != nil {
 		return failure.Of(failure.BadData, s.owner, err)
 	}
-	s.foot = footerBytes(t.bytes)
-	if s.data, err = newArriving(s.plan.Ranges(), t); err != nil {
+	s.foot, s.tail = footerBytes(t.bytes), t
+	return s.place()
+}
+
+// place makes room for what was not fetched ahead.
+func (s *source) place() (err error) {
+	if s.data == nil {
+		s.data = newArriving(s.file.Object)
+	}
+	s.data.has(s.tail)
+	if s.late, err = s.data.wants(s.plan.Ranges()); err != nil {
 		return failure.Of(failure.TooLarge, s.owner, err)
 	}
 	return nil
@@ -184,7 +201,29 @@ func (r *run) workers(sources int) int {
 	return max(1, runtime.GOMAXPROCS(0)/max(1, sources))
 }
 
-// fits refuses what the job's class has no room for, before anything is fetched.
+// fitsSomehow is fits, where need be without what was fetched by layouts that were wrong.
+func (r *run) fitsSomehow(sources []*source) error {
+	err := r.fits(sources)
+	if err == nil || !slices.ContainsFunc(sources, (*source).misled) {
+		return err
+	}
+	r.ahead.close()
+	for _, s := range sources {
+		s.data.free()
+		s.data = nil
+		if err := s.place(); err != nil {
+			return err
+		}
+	}
+	return r.fits(sources)
+}
+
+// misled reports whether more was fetched than the source's columns take.
+func (s *source) misled() bool {
+	return s.data.bytes > sizeOf(withSmallGaps(s.plan.Ranges()))
+}
+
+// fits refuses what the job's class has no room for, before more is fetched.
 func (r *run) fits(sources []*source) error {
 	var total int64
 	for _, s := range sources {
@@ -200,13 +239,15 @@ func (r *run) fits(sources []*source) error {
 func (r *run) serve(ctx context.Context, sources []*source) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	busy := make(slots, maxSlots)
+	var all []wanted
+	for _, s := range sources {
+		for _, p := range s.late {
+			all = append(all, wanted{s.data, p})
+		}
+	}
 	var fetching sync.WaitGroup
 	defer fetching.Wait()
-	for _, s := range sources {
-		data := s.data
-		fetching.Go(func() { data.fetch(ctx, r.host, s.file.Object, busy) })
-	}
+	fetching.Go(func() { r.fetch(ctx, all) })
 	err := each(sources, func(s *source) error { return r.serveOne(ctx, s) })
 	if err != nil {
 		cancel()
@@ -230,11 +271,19 @@ func (r *run) serveOne(ctx context.Context, s *source) error {
 	if got.Rows != s.file.Rows {
 		return failure.Of(failure.BadData, s.owner, errForeign)
 	}
+	if !s.here() {
+		return failure.New(failure.Link, nil)
+	}
 	r.opened.views[s.index] = v
 	if err := r.opened.files[s.index].Serve(v, v.Size()); err != nil {
 		return failure.New(failure.Internal, err)
 	}
 	return nil
+}
+
+// here waits until all that the columns take has come. It reports whether it did.
+func (s *source) here() bool {
+	return !slices.ContainsFunc(s.plan.Ranges(), func(r pme.Range) bool { return s.data.Slice(r.Off, r.Len) == nil })
 }
 
 // each runs f for all sources, as many at once as there are processors, and returns the first error in the order of sources.

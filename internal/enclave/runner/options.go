@@ -18,6 +18,8 @@ import (
 type Options struct {
 	// Conn is the channel to the host.
 	Conn net.Conn
+	// Bulk is a second stream to the host, for ciphertext. Default: it comes through the channel.
+	Bulk net.Conn
 	// Verifiers of the evidence that the host may present about this enclave.
 	Verifiers evidence.Verifiers
 	// Attester asks the machine that the enclave is, or runs in, to vouch for it. Default: nobody but the host does.

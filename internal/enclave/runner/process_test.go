@@ -4,6 +4,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -138,6 +139,15 @@ func enclaveImage(t *testing.T) *perimeter.Image {
 	return image
 }
 
+// serve serves both streams of an enclave until it hangs up.
+func (h *fakeHost) serve(ctx context.Context, e *perimeter.Enclave) {
+	bulk := make(chan error, 1)
+	go func() { bulk <- hostchannel.ServeBulk(ctx, e.Bulk(), h) }()
+	if err := errors.Join(hostchannel.Serve(ctx, e.Conn(), h), <-bulk); err != nil {
+		h.w.t.Error(err)
+	}
+}
+
 func (h *fakeHost) runProcess(image *perimeter.Image, request perimeter.Request) perimeter.ExitState {
 	t := h.w.t
 	t.Helper()
@@ -146,9 +156,7 @@ func (h *fakeHost) runProcess(image *perimeter.Image, request perimeter.Request)
 	e := must[*perimeter.Enclave](t)(perimeter.Start(ctx, perimeter.Options{
 		Image: image, Request: request, Limits: perimeter.Limits{MemoryBytes: max(uint64(h.limits.MemoryBytes), perimeter.MinMemoryBytes)},
 	}))
-	if err := hostchannel.Serve(ctx, e.Conn(), h); err != nil {
-		t.Error(err)
-	}
+	h.serve(ctx, e)
 	s := e.Wait()
 	h.answering.Wait()
 	return s

@@ -19,6 +19,7 @@ const grace = 2 * time.Second
 // quote asks every owner for its keys, with evidence over what all of them said they are ready for.
 func (r *run) quote(ctx context.Context) (err error) {
 	r.stage("quote")
+	r.ahead = r.fetchAhead(ctx)
 	if err := r.bindFiles(ctx); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	host, err := link.Open(ctx, o.Conn)
+	host, err := link.Open(ctx, o.Conn, o.Bulk)
 	if err != nil {
 		return failure.New(failure.Link, err)
 	}
@@ -60,7 +60,8 @@ type run struct {
 	first    *attestation
 	plan     *policy.Plan
 	salted   statement.Digest
-	second   *attestation // quote
+	ahead    *ahead // quote
+	second   *attestation
 	releases map[statement.Fingerprint]*statement.Verified[statement.Release]
 	keys     *keyCase
 	opened   *opened // quote or open
@@ -127,6 +128,7 @@ func (r *run) letGo() {
 	r.gone = true
 	r.keys.wipe()
 	r.engine.close() // reads no more
+	r.ahead.close()
 	if r.opened != nil {
 		r.opened.close()
 	}

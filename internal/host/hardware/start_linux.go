@@ -80,6 +80,9 @@ type Enclave struct {
 // Conn is the host's end of the channel.
 func (e *Enclave) Conn() net.Conn { return e.conn }
 
+// Bulk is nil: a machine has one port to its host.
+func (*Enclave) Bulk() net.Conn { return nil }
+
 // Build that the hardware will show.
 func (e *Enclave) Build() statement.Digest { return e.p.build }
 

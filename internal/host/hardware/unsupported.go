@@ -36,6 +36,9 @@ type Enclave struct{}
 // Conn of none is nil.
 func (*Enclave) Conn() net.Conn { return nil }
 
+// Bulk of no enclave is nil.
+func (*Enclave) Bulk() net.Conn { return nil }
+
 // Build of none is empty.
 func (*Enclave) Build() statement.Digest { return "" }
 

@@ -133,6 +133,9 @@ func (o Options) alone(cmd *exec.Cmd, files ...*os.File) *exec.Cmd {
 // Conn is the host's end of the channel.
 func (e *Enclave) Conn() net.Conn { return e.conn }
 
+// Bulk is nil: a machine has one port to its host.
+func (*Enclave) Bulk() net.Conn { return nil }
+
 // Build is the measurement that the machine's own TPM will show.
 func (e *Enclave) Build() statement.Digest { return e.o.Image.Build() }
 

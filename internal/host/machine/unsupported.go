@@ -24,6 +24,9 @@ func Start(context.Context, Options) (*Enclave, error) { return nil, ErrUnsuppor
 // Conn of nothing.
 func (*Enclave) Conn() net.Conn { return nil }
 
+// Bulk of no enclave is nil.
+func (*Enclave) Bulk() net.Conn { return nil }
+
 // Build of nothing.
 func (*Enclave) Build() statement.Digest { return "" }
 

@@ -28,6 +28,7 @@ func Check(ctx context.Context, o Options) (Form, error) {
 		return Form{}, err
 	}
 	defer l.conn.Close()
+	defer l.bulk.Close()
 	if s := l.proc.Wait(); !s.Clean() {
 		return Form{}, fmt.Errorf("%w: %s", ErrStage, s)
 	}

@@ -17,8 +17,9 @@ import (
 // Descriptors that the first stage starts with. 0 to 2 are the null device.
 const (
 	channelFD = 3
-	reportFD  = 4
-	imageFD   = 5
+	bulkFD    = 4
+	reportFD  = 5
+	imageFD   = 6
 )
 
 // stepError names the step of the first stage that failed.
@@ -185,10 +186,10 @@ func dieWithHost(stageConfig, *stageDone) error {
 	return prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL))
 }
 
-// becomeEnclave closes all descriptors but 0 to 3 at the moment of execution and runs the measured bytes through
+// becomeEnclave closes all descriptors but 0 to 4 at the moment of execution and runs the measured bytes through
 // their descriptor: no path is looked up. The environment is empty.
 func becomeEnclave(c stageConfig) error {
-	err := unix.CloseRange(channelFD+1, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC)
+	err := unix.CloseRange(bulkFD+1, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC)
 	if err != nil {
 		return &stepError{stepDescriptor, err}
 	}

@@ -19,14 +19,14 @@ var errNoImage = errors.New("perimeter: no enclave image given")
 
 // Enclave is one running enclave process. Its methods may be called from any goroutine.
 type Enclave struct {
-	conn        net.Conn
+	conn, bulk  net.Conn
 	measurement string
 	form        Form
 	proc        *child.Child
 }
 
 // Start launches one enclave process inside the perimeter that was asked for, and returns once the measured program
-// is running. ctx bounds the enclave's whole life: when it ends, the enclave is killed. The caller closes Conn.
+// is running. ctx bounds the enclave's whole life: when it ends, the enclave is killed. The caller closes Conn and Bulk.
 func Start(ctx context.Context, o Options) (*Enclave, error) {
 	o, err := o.valid()
 	if err != nil {
@@ -39,11 +39,14 @@ func Start(ctx context.Context, o Options) (*Enclave, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Enclave{conn: l.conn, measurement: o.Image.Measurement(), form: l.form, proc: l.proc}, nil
+	return &Enclave{conn: l.conn, bulk: l.bulk, measurement: o.Image.Measurement(), form: l.form, proc: l.proc}, nil
 }
 
 // Conn is the host's end of the channel.
 func (e *Enclave) Conn() net.Conn { return e.conn }
+
+// Bulk is the host's end of the second stream, for ciphertext.
+func (e *Enclave) Bulk() net.Conn { return e.bulk }
 
 // Measurement is the SHA-256, in hex, of the program that is running.
 func (e *Enclave) Measurement() string { return e.measurement }
@@ -62,9 +65,9 @@ func (e *Enclave) Wait() ExitState { return e.proc.Wait() }
 
 // launched is a first stage that has reported success.
 type launched struct {
-	conn net.Conn
-	form Form
-	proc *child.Child
+	conn, bulk net.Conn
+	form       Form
+	proc       *child.Child
 }
 
 // launch runs the first stage; with probe it ends there instead of becoming the enclave.
@@ -106,7 +109,7 @@ func launch(ctx context.Context, o Options, probe bool) (*launched, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &launched{conn: pipes.conn, form: form, proc: proc}, nil
+	return &launched{conn: pipes.conn, bulk: pipes.bulk, form: form, proc: proc}, nil
 }
 
 func newStageConfig(o Options, abi int, dropUser, probe bool) (string, error) {
@@ -146,7 +149,7 @@ func stageCommand(o Options, config string, user mapping, p *pipes) *exec.Cmd {
 		Args: []string{"cordon", StageCommand, config},
 		Env:  []string{},
 		// Stdin, Stdout and Stderr stay nil, which means the null device.
-		ExtraFiles: []*os.File{p.childConn, p.childReport},
+		ExtraFiles: []*os.File{p.childConn, p.childBulk, p.childReport},
 		SysProcAttr: &syscall.SysProcAttr{
 			Setsid:    true,
 			Pdeathsig: syscall.SIGKILL,
@@ -169,11 +172,11 @@ func stageCommand(o Options, config string, user mapping, p *pipes) *exec.Cmd {
 	return cmd
 }
 
-// pipes are the two connections to a first stage: the channel and the report.
+// pipes are the connections to a first stage: the channel, the stream for ciphertext, and the report.
 type pipes struct {
-	conn                   net.Conn
-	report                 *os.File
-	childConn, childReport *os.File
+	conn, bulk                        net.Conn
+	report                            *os.File
+	childConn, childBulk, childReport *os.File
 }
 
 func newPipes() (*pipes, error) {
@@ -181,22 +184,30 @@ func newPipes() (*pipes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("perimeter: channel: %w", err)
 	}
-	report, childReport, err := os.Pipe()
+	bulk, theirBulk, err := child.Bulk()
 	if err != nil {
 		conn.Close()
 		theirs.Close()
+		return nil, fmt.Errorf("perimeter: channel: %w", err)
+	}
+	p := &pipes{conn: conn, bulk: bulk, childConn: theirs, childBulk: theirBulk}
+	if p.report, p.childReport, err = os.Pipe(); err != nil {
+		p.closeChildEnds()
+		p.closeHostEnds()
 		return nil, fmt.Errorf("perimeter: report: %w", err)
 	}
-	return &pipes{conn: conn, report: report, childConn: theirs, childReport: childReport}, nil
+	return p, nil
 }
 
 // closeChildEnds may be called more than once.
 func (p *pipes) closeChildEnds() {
 	p.childConn.Close()
+	p.childBulk.Close()
 	p.childReport.Close()
 }
 
 func (p *pipes) closeHostEnds() {
 	p.conn.Close()
+	p.bulk.Close()
 	p.report.Close()
 }

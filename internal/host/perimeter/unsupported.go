@@ -38,6 +38,9 @@ func Strongest(context.Context) (Form, error) { return Form{}, ErrUnsupported }
 // Conn of no enclave is nil.
 func (*Enclave) Conn() net.Conn { return nil }
 
+// Bulk of no enclave is nil.
+func (*Enclave) Bulk() net.Conn { return nil }
+
 // Wait returns at once.
 func (*Enclave) Wait() ExitState { return ExitState{Code: -1} }
 

@@ -178,7 +178,7 @@ func (p *Publisher) seal(ctx context.Context, id dataset.ID, t *Table, keys *dat
 	var out bytes.Buffer
 	sealed, err := pme.Seal(ctx, bytes.NewReader(t.Parquet), plain, &out, pme.SealOptions{
 		Keys:      pme.Keys{Footer: keys.FooterUnsafe(), Columns: keys.ColumnsUnsafe()},
-		AADPrefix: []byte(prefix),
+		AADPrefix: []byte(prefix), Layout: true,
 	})
 	if err != nil {
 		return statement.File{}, fault.New(fault.Internal, "can't seal the file", "nothing was published; report this", err)
