@@ -462,10 +462,12 @@ func TestDataIsNotWhatWasOffered(t *testing.T) {
 			b[len(b)-40] ^= 1
 			return b, nil
 		}},
-		{"another owner's object", "bad-data:alpha", func(w *world, _ string, off int64, b []byte) ([]byte, error) {
+		{"another owner's object", "bad-data:alpha", func(w *world, _ string, _ int64, b []byte) ([]byte, error) {
 			for path, other := range w.lake {
 				if path != objectOf(w.owners[0]) {
-					return append(bytes.Clone(other[:8]), other[len(other)-len(b)+8:]...), nil
+					n := min(len(b), len(other)) - 8
+					copy(b[len(b)-n:], other[len(other)-n:])
+					return b, nil
 				}
 			}
 			return nil, errors.New("no other object")
