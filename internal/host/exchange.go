@@ -17,6 +17,7 @@ type Exchange interface {
 	SendMessages(ctx context.Context, job statement.Digest, lease string, m []wire.Outgoing) error
 	Replies(ctx context.Context, job statement.Digest, lease string, after int64, wait time.Duration) (*wire.Replies, error)
 	OpenObject(ctx context.Context, path string, offset, length int64) (io.ReadCloser, error)
+	ObjectSize(ctx context.Context, path string) (int64, error)
 	ReportStage(ctx context.Context, job statement.Digest, lease, name string) error
 	PutArtifact(ctx context.Context, job statement.Digest, lease, name string, body []byte) error
 	Finish(ctx context.Context, job statement.Digest, f wire.Finish) error

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/host/cache"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -22,6 +23,8 @@ type Options struct {
 	Operator statement.Signer
 	// Classes of jobs to take.
 	Classes []Class
+	// Cache keeps ciphertext. Default: everything is streamed.
+	Cache *cache.Cache
 	// Jobs at once. Default: 1.
 	Jobs int
 	// Drain is how long jobs under way may go on when ctx ends. Default: 10 seconds. After it they are killed.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,6 +36,9 @@ type fakeExchange struct {
 	finished []wire.Finish
 	done     chan wire.Finish
 	put      map[string][]byte
+
+	opened, sized  int  // ranges and sizes that were asked for
+	spoil, removed bool // give other bytes; have the objects no more
 }
 
 func newFakeExchange(t *testing.T) *fakeExchange {
@@ -90,13 +94,34 @@ func operatorOf(f *fakeExchange) statement.Fingerprint {
 	return j.Requester
 }
 
-var object = []byte("0123456789")
+var (
+	content = []byte("0123456789")
+	here    = "owner/data/v1/here"
+	gone    = "owner/data/v1/gone" // offered, and not in the lake
+)
 
 func (f *fakeExchange) OpenObject(_ context.Context, path string, offset, length int64) (io.ReadCloser, error) {
-	if path != "here" {
+	f.mu.Lock()
+	f.opened++
+	spoil := f.spoil
+	f.mu.Unlock()
+	if path == gone {
 		return nil, &client.Error{Status: 404, Code: wire.CodeNotFound, Message: "secret text of " + path}
 	}
-	return io.NopCloser(io.NewSectionReader(readerAt(object), offset, length)), nil
+	if spoil {
+		return io.NopCloser(strings.NewReader("corrupt!!!"[offset : offset+length])), nil
+	}
+	return io.NopCloser(io.NewSectionReader(readerAt(content), offset, length)), nil
+}
+
+func (f *fakeExchange) ObjectSize(_ context.Context, path string) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sized++
+	if f.removed {
+		return 0, &client.Error{Status: 404, Code: wire.CodeNotFound, Message: "secret text of " + path}
+	}
+	return int64(len(content)), nil
 }
 
 type readerAt []byte
@@ -138,7 +163,21 @@ func testClaim(t *testing.T) *wire.Claim {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &wire.Claim{Digest: e.Digest(), Job: *e, Contract: *e, Lease: "00000000000000000000000000000000", LeaseMS: 300, Attempt: 1}
+	offer, err := statement.Sign(statement.Offer{
+		Owner: owner, Dataset: "data", Version: "v1", Schema: []statement.Column{{Name: "a", Type: "int64"}}, Policy: "p", CreatedMS: now,
+		Commitments: []statement.Commitment{{Key: statement.FooterKey, Commit: d}, {Key: "a", Commit: d}},
+		Files: []statement.File{
+			{Object: here, Bytes: int64(len(content)), Rows: 1, AADPrefix: "here"}, {Object: gone, Bytes: 10, Rows: 1, AADPrefix: "gone"},
+		},
+	}, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	party, err := statement.Sign(statement.Party{Name: "alpha", Key: k.Public().String(), Box: make([]byte, 1216), CreatedMS: now}, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &wire.Claim{Digest: e.Digest(), Job: *e, Contract: *e, Statements: []statement.Envelope{*offer, *party}, Lease: "00000000000000000000000000000000", LeaseMS: 300, Attempt: 1}
 }
 
 // fakePerimeter runs a function in the place of an enclave.
@@ -270,12 +309,12 @@ func TestEverythingIsRelayed(t *testing.T) {
 			fail(errors.New("other replies"))
 		}
 		b := make([]byte, 4)
-		fail(h.Range(ctx, link.Range{Object: "here", Off: 3, Dst: b}))
+		fail(h.Range(ctx, link.Range{Object: here, Off: 3, Dst: b}))
 		if string(b) != "3456" {
 			fail(errors.New("other bytes"))
 		}
 		var refused *link.Error
-		if err := h.Range(ctx, link.Range{Object: "gone", Dst: b}); !errors.As(err, &refused) || refused.Status != 404 || refused.Code != wire.CodeNotFound {
+		if err := h.Range(ctx, link.Range{Object: gone, Dst: b}); !errors.As(err, &refused) || refused.Status != 404 || refused.Code != wire.CodeNotFound {
 			fail(errors.New("no refusal of an object that is not there"))
 		}
 		fail(h.Put(ctx, words.ArtifactResult, []byte("ciphertext")))

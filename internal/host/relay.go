@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -23,6 +22,7 @@ type relay struct {
 	claim   *wire.Claim
 	class   Class
 	enclave Enclave
+	objects objects
 
 	mu       sync.Mutex
 	finished *words.Finish // what the exchange has accepted
@@ -74,11 +74,6 @@ func (r *relay) Replies(ctx context.Context, after int64, wait time.Duration) ([
 	return out, nil
 }
 
-func (r *relay) Object(ctx context.Context, path string, off, n int64) (io.ReadCloser, error) {
-	body, err := r.o.Exchange.OpenObject(ctx, path, off, n)
-	return body, told(err)
-}
-
 func (r *relay) PutArtifact(ctx context.Context, name string, body []byte) error {
 	return told(r.o.Exchange.PutArtifact(ctx, r.claim.Digest, r.claim.Lease, name, body))
 }
@@ -97,6 +92,7 @@ func (r *relay) Finish(ctx context.Context, f words.Finish) error {
 		return told(err)
 	}
 	r.finished = &f
+	r.forget(f.Code)
 	return nil
 }
 

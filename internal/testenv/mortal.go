@@ -48,6 +48,13 @@ func (m mortal) OpenObject(ctx context.Context, path string, offset, length int6
 	return m.Exchange.OpenObject(ctx, path, offset, length)
 }
 
+func (m mortal) ObjectSize(ctx context.Context, path string) (int64, error) {
+	if m.h.killed() {
+		return 0, errDead
+	}
+	return m.Exchange.ObjectSize(ctx, path)
+}
+
 func (m mortal) ReportStage(ctx context.Context, job statement.Digest, lease, name string) error {
 	if m.h.killed() {
 		return errDead
