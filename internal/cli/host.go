@@ -1,13 +1,17 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -15,6 +19,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/host"
+	"github.com/cordon-exchange/cordon/internal/host/cache"
 	"github.com/cordon-exchange/cordon/internal/host/hardware"
 	"github.com/cordon-exchange/cordon/internal/host/machine"
 	"github.com/cordon-exchange/cordon/internal/host/perimeter"
@@ -32,6 +37,7 @@ func NewHostCommand() *cobra.Command {
 type hostFlags struct {
 	home, exchange, enclave, image, build, perimeter, passphraseFile string
 	jobs                                                             int
+	cache, cacheSize                                                 string
 	json                                                             bool
 }
 
@@ -78,6 +84,8 @@ the perimeter needs is unavailable.`,
 	flags.StringVar(&f.perimeter, "perimeter", string(perimeter.Process), "form of the perimeter: process, vm, … or strongest")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "file with the passphrase of the operator's keyring; default: ask")
 	flags.IntVar(&f.jobs, "jobs", 1, "enclaves at once")
+	flags.StringVar(&f.cache, "cache", "", "folder for ciphertext that was fetched, of this host alone; default: cache in the home")
+	flags.StringVar(&f.cacheSize, "cache-size", "8GiB", "bytes that may lie there, with MiB, GiB or TiB behind the number; 0: keep nothing")
 	flags.BoolVar(&f.json, "json", false, "print the ready line as JSON")
 	for _, name := range []string{"home", "exchange"} {
 		_ = cmd.MarkFlagRequired(name)
@@ -89,6 +97,10 @@ func hostServe(cmd *cobra.Command, f hostFlags) error {
 	ctx := cmd.Context()
 	if f.jobs < 1 || f.jobs > 1024 {
 		return fault.New(fault.Usage, "--jobs is out of range", "give a number from 1 to 1024", nil)
+	}
+	room, err := byteSize(f.cacheSize)
+	if err != nil {
+		return err
 	}
 	classes := host.DefaultClasses()
 	served, err := perimeterOf(ctx, f, classes[0])
@@ -108,13 +120,49 @@ func hostServe(cmd *cobra.Command, f hostFlags) error {
 	if _, err := exchange.PostStatement(ctx, introduction); err != nil {
 		return err
 	}
-	if err := hostReady(cmd, f, ring.Fingerprint(), served); err != nil {
+	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+	kept := openCache(f, room, log)
+	if kept != nil {
+		defer kept.Close()
+	}
+	if err := hostReady(cmd, f, ring.Fingerprint(), served, kept); err != nil {
 		return err
 	}
 	return host.Run(ctx, host.Options{
-		Exchange: exchange, Perimeter: served, Operator: ring.Signer(), Classes: classes, Jobs: f.jobs,
-		Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)),
+		Exchange: exchange, Perimeter: served, Operator: ring.Signer(), Classes: classes, Jobs: f.jobs, Cache: kept, Log: log,
 	})
+}
+
+// openCache opens the folder for ciphertext; nil where nothing is to be kept, or can be: then everything is streamed.
+func openCache(f hostFlags, room int64, log *slog.Logger) *cache.Cache {
+	if room == 0 {
+		return nil
+	}
+	dir := f.cache
+	if dir == "" {
+		dir = filepath.Join(f.home, "cache")
+	}
+	c, err := cache.Open(cache.Options{Dir: dir, Bytes: room, Log: log})
+	if err != nil {
+		log.Warn("no ciphertext is kept: every job fetches its own", "folder", dir, "error", err)
+		return nil
+	}
+	return c
+}
+
+// byteSize reads a number of bytes with a unit.
+func byteSize(s string) (int64, error) {
+	digits, shift := s, 0
+	for unit, n := range map[string]int{"MiB": 20, "GiB": 30, "TiB": 40} {
+		if d, ok := strings.CutSuffix(s, unit); ok {
+			digits, shift = d, n
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > 1<<60>>shift || shift == 0 && n != 0 && n < 1<<20 {
+		return 0, fault.New(fault.Usage, fmt.Sprintf("--cache-size is no size: %q", s), "give a number with MiB, GiB or TiB behind it, or 0", nil)
+	}
+	return n << shift, nil
 }
 
 // perimeterOf makes the perimeter ready that was asked for by name.
@@ -208,16 +256,19 @@ func perimeterFault(err error) error {
 	return fault.New(fault.Usage, "the perimeter can't be used", "see 'cordon host serve --help' for its forms", err)
 }
 
-func hostReady(cmd *cobra.Command, f hostFlags, operator statement.Fingerprint, p host.Served) error {
+func hostReady(cmd *cobra.Command, f hostFlags, operator statement.Fingerprint, p host.Served, kept *cache.Cache) error {
+	folder := kept.Dir()
 	if f.json {
 		return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
 			Operator statement.Fingerprint `json:"operator"`
 			Build    statement.Digest      `json:"build"`
 			Form     string                `json:"form"`
 			Evidence string                `json:"evidence"`
-		}{operator, p.Build(), p.Form(), p.Kind()})
+			Cache    string                `json:"cache"` // folder; empty where nothing is kept
+		}{operator, p.Build(), p.Form(), p.Kind(), folder})
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "host ready\n  operator   %s\n  enclave    %s\n  perimeter  %s, evidence %s\n", operator, p.Build(), p.Form(), rootOf(p.Kind()))
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "host ready\n  operator   %s\n  enclave    %s\n  perimeter  %s, evidence %s\n  cache      %s\n",
+		operator, p.Build(), p.Form(), rootOf(p.Kind()), cmp.Or(folder, "none"))
 	return err
 }
 

@@ -147,7 +147,7 @@ func (f *fakeExchange) Finish(_ context.Context, _ statement.Digest, fin wire.Fi
 	return nil
 }
 
-func testClaim(t *testing.T) *wire.Claim {
+func testClaim(t testing.TB) *wire.Claim {
 	t.Helper()
 	k, err := seal.NewSigningKey()
 	if err != nil {

@@ -67,6 +67,14 @@ func Open(o Options) (*Cache, error) {
 	return c, nil
 }
 
+// Dir is the folder; empty for no cache.
+func (c *Cache) Dir() string {
+	if c == nil {
+		return ""
+	}
+	return c.dir
+}
+
 // Close waits for what is being written. Nobody may read from the cache any more.
 func (c *Cache) Close() error {
 	c.saves.Wait()
