@@ -7,6 +7,6 @@
 // network, the disk or another process, and a receipt would name a filter that was not in force.
 // Spec: docs/spec/perimeter-process.md, sections 5 and 6.
 //
-// Use, in this order, first thing in main: Prepare, then make the channel's net.Conn from ChannelFD (it takes calls that the
+// Use, in this order, first thing in main: Prepare, then make net.Conns from ChannelFD and BulkFD (it takes calls that the
 // filter refuses later), then Seccomp. DuckDB may be opened before or after.
 package lockdown

@@ -72,6 +72,7 @@ type world struct {
 	noisy     bool             // the policies say output: dp
 	timing    string           // of noisy policies; empty: off
 	free      bool             // the policies are guard-free
+	layout    bool             // the files say where columns lie
 }
 
 func must[T any](t testing.TB) func(T, error) T {
@@ -228,7 +229,7 @@ func (w *world) publish(o *party, n int) {
 		offer.Commitments = append(offer.Commitments, statement.Commitment{Key: name, Commit: seal.Commit(keyName(o, name), k)})
 	}
 	var sealed bytes.Buffer
-	if _, err := pme.Seal(context.Background(), bytes.NewReader(plain), int64(len(plain)), &sealed, pme.SealOptions{Keys: keys, AADPrefix: []byte(prefix)}); err != nil {
+	if _, err := pme.Seal(context.Background(), bytes.NewReader(plain), int64(len(plain)), &sealed, pme.SealOptions{Keys: keys, AADPrefix: []byte(prefix), Layout: w.layout}); err != nil {
 		t.Fatal(err)
 	}
 	object := string(o.fp())[len("cordon1"):] + "/strikes/v1/0.parquet"

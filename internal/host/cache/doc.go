@@ -6,5 +6,5 @@
 // If it fails: objects are streamed past it. If it is wrong: a job ends in bad-data, and the next one fetches again.
 //
 // Who may read which object is not decided here: the host asks for those that a job's offers name, and no others.
-// Spec: docs/spec/channel.md, section 8.
+// Spec: docs/spec/channel.md, section 7.
 package cache

@@ -21,7 +21,8 @@ import (
 // backend answers from memory.
 type backend struct {
 	object []byte
-	short  bool // give fewer bytes than asked for
+	short  bool  // give fewer bytes than asked for
+	failAt int64 // the range that can't be had
 	err    error
 	hold   chan struct{} // replies wait for it
 
@@ -29,6 +30,7 @@ type backend struct {
 	sent     int
 	put      int
 	attested int
+	open     int // ranges
 }
 
 var someone = statement.Fingerprint("cordon1" + strings.Repeat("ab", 32))
@@ -67,10 +69,44 @@ func (b *backend) Object(_ context.Context, _ string, off, n int64) (io.ReadClos
 	if b.err != nil {
 		return nil, b.err
 	}
+	if b.failAt > 0 && off == b.failAt {
+		return nil, errors.New("gone")
+	}
 	if b.short {
 		n--
 	}
-	return io.NopCloser(bytes.NewReader(b.object[off : off+n])), nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.open++
+	return &closing{bytes.NewReader(b.object[off : off+n]), b}, nil
+}
+
+// closing counts what is closed.
+type closing struct {
+	io.Reader
+	b *backend
+}
+
+func (c *closing) Close() error {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	c.b.open--
+	return nil
+}
+
+// opened waits until nothing is open any more, for a while.
+func (b *backend) opened(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		b.mu.Lock()
+		n := b.open
+		b.mu.Unlock()
+		if n == 0 {
+			return 0
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return b.open
 }
 
 func (b *backend) PutArtifact(_ context.Context, _ string, body []byte) error {
@@ -134,6 +170,38 @@ func TestRangesOfLargeObjects(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestManyRanges: of several objects, in one answer, in the order in which they were asked for, however long each takes to open.
+func TestManyRanges(t *testing.T) {
+	b := &backend{object: make([]byte, 1<<20)}
+	rand.Read(b.object)
+	h, ctx := connected(t, b)
+	var ask []link.Range
+	for i := range 500 {
+		ask = append(ask, link.Range{Object: "owner/data.parquet", Off: int64(i * 2000), Dst: make([]byte, 1+i)})
+	}
+	if err := h.Ranges(ctx, ask); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range ask {
+		if !bytes.Equal(r.Dst, b.object[r.Off:r.Off+int64(len(r.Dst))]) {
+			t.Fatalf("other bytes at %d", r.Off)
+		}
+	}
+	if b.opened(t) != 0 {
+		t.Errorf("%d ranges are open still", b.open)
+	}
+	b.failAt = 300 * 2000
+	if err := h.Ranges(ctx, ask); !errors.Is(err, link.ErrLink) {
+		t.Errorf("got %v", err)
+	}
+	if err := h.Stage(ctx, "run"); err != nil {
+		t.Error(err)
+	}
+	if h.Close(); b.opened(t) != 0 {
+		t.Errorf("%d ranges are open still", b.open)
+	}
 }
 
 func TestShortObjectIsAnError(t *testing.T) {

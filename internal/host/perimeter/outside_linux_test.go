@@ -121,7 +121,7 @@ func checkThreads(t *testing.T, pid int, f Form) {
 	}
 }
 
-// checkDescriptors: only the null device, the channel, and what the Go runtime and net.FileConn made.
+// checkDescriptors: only the null device, the channel with its second stream, and what the Go runtime and net.FileConn made.
 func checkDescriptors(t *testing.T, pid int) {
 	t.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
@@ -361,6 +361,44 @@ func TestNoEars(t *testing.T) {
 			w.Close()
 			if text := words(); text != "" {
 				t.Errorf("heard %q", text)
+			}
+		})
+	}
+}
+
+// TestSecondStream: a host that gives something else than a stream for ciphertext gets no enclave.
+func TestSecondStream(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		files func(all []*os.File, file *os.File) []*os.File
+		want  string
+	}{
+		"a file": {func(all []*os.File, file *os.File) []*os.File { return append([]*os.File{all[0], file}, all[2:]...) }, "second stream"},
+		"a pipe": {func(all []*os.File, _ *os.File) []*os.File { return append([]*os.File{all[0], all[2]}, all[2:]...) }, "second stream"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, err := os.CreateTemp(t.TempDir(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			f := realFacts()
+			f.start = func(cmd *exec.Cmd) error {
+				cmd.ExtraFiles = c.files(cmd.ExtraFiles, file)
+				return cmd.Start()
+			}
+			e, err := Start(t.Context(), Options{Image: probeImage(t), Request: offered(t, NoUserNS), Limits: testLimits(), facts: f})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Conn().Close()
+			defer e.Bulk().Close()
+			said, _ := io.ReadAll(e.Conn())
+			if !strings.HasSuffix(strings.TrimSpace(string(said)), c.want) {
+				t.Errorf("the enclave said %q", said)
+			}
+			if st := e.Wait(); st.Code != 3 {
+				t.Errorf("ended by %v", st)
 			}
 		})
 	}
