@@ -111,23 +111,59 @@ func TestHostileLayouts(t *testing.T) {
 	}
 }
 
-// TestMisledInLittleRoom: what a wrong layout had fetched is given up where it leaves no room for what is needed.
+// TestMisledInLittleRoom: what a wrong layout had fetched is given up where it leaves no room for what is needed, and only there.
 func TestMisledInLittleRoom(t *testing.T) {
 	w := newLargeWorld(t)
-	sealed := int64(0)
-	for object, b := range w.lake {
-		sealed += int64(len(b)) + slack
-		if object != objectOf(w.owners[0]) {
-			continue
-		}
-		w.relay(object, uvarints(4, 0, len(b)*9/10, 0, 0, 0, 0, 0, 0))
+	o := w.owners[0]
+	file := w.lake[objectOf(o)]
+	size := int64(len(file))
+	columns := []string{"cost", "size"}
+	keys := pme.Keys{Footer: o.keys[statement.FooterKey].BytesUnsafe(), Columns: map[string][]byte{}}
+	for _, c := range columns {
+		keys.Columns[c] = o.keys[c].BytesUnsafe()
 	}
-	h := newFakeHost(w)
-	h.limits.MemoryBytes = sealed * 10 / dataShare * 95 / 100
-	h.answers()
-	object := objectOf(w.owners[0])
-	if read, size := h.bytesRead[object], int64(len(w.lake[object])); read < size {
-		t.Errorf("read %d of %d bytes: nothing was fetched by the layout", read, size)
+	plan := must[*pme.Plan](t)(pme.ReadPlan(pme.Bytes(file), size, pme.OpenOptions{
+		Keys: keys, AADPrefix: []byte("strikes/v1/0"), Columns: columns, PagesOnly: true,
+	}))
+	needed := sizeOf(withSmallGaps(plan.Ranges()))
+	for name, c := range map[string]struct {
+		room        int64 // beside the source's columns, opened
+		hint        int64 // bytes that the layout had fetched
+		bytes, late int64 // fetched, or to be; of that not asked for before
+		fails       bool
+	}{
+		"right":             {needed, 0, needed, needed, false},
+		"wrong, with room":  {needed + size, size, size, 0, false},
+		"wrong, in no room": {needed, size, needed, needed, false},
+		"no room anyway":    {needed - 1, size, needed, needed, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &run{limits: channel.Limits{MemoryBytes: ((plan.MaxOutput()+c.room)/dataShare + 1) * 10}}
+			if c.fails {
+				r.limits.MemoryBytes -= 10
+			}
+			stopped := false
+			r.ahead = &ahead{stop: func() { stopped = true }}
+			s := &source{plan: plan, tail: &tail{off: size - 8, bytes: file[size-8:]}}
+			if c.hint > 0 {
+				s.data = newArriving("o/x")
+				must[[]*piece](t)(s.data.wants([]pme.Range{{Off: 0, Len: c.hint}}))
+			}
+			if err := s.place(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { s.data.free() }()
+			if err := r.fitsSomehow([]*source{s}); (err != nil) != c.fails {
+				t.Fatal(err)
+			}
+			late := int64(0)
+			for _, p := range s.late {
+				late += int64(len(p.buf))
+			}
+			if s.data.bytes != c.bytes || late != c.late || stopped != (c.hint > 0 && c.bytes == needed) {
+				t.Errorf("%d bytes, %d late, stopped: %v", s.data.bytes, late, stopped)
+			}
+		})
 	}
 }
 
