@@ -26,6 +26,8 @@ type Inspection struct {
 	FileIdentifier string `json:"file_identifier,omitempty"`
 	// Modules can be counted and measured by anyone where everything in front of the footer is modules.
 	Modules *VisibleModules `json:"modules,omitempty"`
+	// Layout is what a Layout in clear tells.
+	Layout *VisibleLayout `json:"layout,omitempty"`
 	// The rest is in clear only with a footer in clear.
 	Contents *VisibleContents `json:"contents,omitempty"`
 }
@@ -34,6 +36,12 @@ type Inspection struct {
 type VisibleModules struct {
 	Count   int64 `json:"count"`
 	Largest int64 `json:"largest"`
+}
+
+// VisibleLayout is what a Layout tells: how many column chunks of which size there are.
+type VisibleLayout struct {
+	Columns   int `json:"columns"`
+	RowGroups int `json:"row_groups"`
 }
 
 // VisibleContents is what a footer in clear tells.
@@ -75,7 +83,14 @@ func Inspect(src io.ReaderAt, size int64) (*Inspection, error) {
 		in.describe(a)
 	}
 	if t.encrypted {
-		in.Modules, err = countModules(src, t.start)
+		l, start, err := layoutIn(src, t.start)
+		if err != nil {
+			return nil, err
+		}
+		if l != nil {
+			in.Layout = &VisibleLayout{Columns: l.columns, RowGroups: len(l.chunks) / l.columns}
+		}
+		in.Modules, err = countModules(src, start)
 		return in, err
 	}
 	if in.Footer = "signed"; t.algorithm == nil {

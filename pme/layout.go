@@ -3,6 +3,7 @@ package pme
 import (
 	"context"
 	"encoding/binary"
+	"io"
 	"math"
 )
 
@@ -71,6 +72,31 @@ func ReadLayout(tail []byte, size int64) *Layout {
 		return nil
 	}
 	return parseLayout(rest[len(rest)-n:], r.Off)
+}
+
+// layoutIn is the layout of a file whose footer starts there, and where it starts; nil and the footer's start if there is none.
+func layoutIn(src io.ReaderAt, footer int64) (*Layout, int64, error) {
+	const trailer = int64(layoutTrailer)
+	if footer < magicSize+trailer {
+		return nil, footer, nil
+	}
+	end, err := readRange(src, Range{footer - trailer, trailer})
+	if err != nil {
+		return nil, 0, err
+	}
+	n := int64(binary.LittleEndian.Uint32(end))
+	start := footer - trailer - n
+	if string(end[4:]) != layoutMagic || n > maxLayout || start < magicSize {
+		return nil, footer, nil
+	}
+	b, err := readRange(src, Range{start, n})
+	if err != nil {
+		return nil, 0, err
+	}
+	if l := parseLayout(b, footer); l != nil {
+		return l, start, nil
+	}
+	return nil, footer, nil
 }
 
 // parseLayout reads the layout of a file whose footer starts there.

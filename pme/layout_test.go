@@ -64,6 +64,26 @@ func TestLayoutChangesNothing(t *testing.T) {
 	sameTable(t, readTable(t, s.file, s.decryption()), readTable(t, s.plain, nil))
 }
 
+// TestInspectTellsOfLayouts, and counts modules in front of one.
+func TestInspectTellsOfLayouts(t *testing.T) {
+	s := withLayout(t, 500)
+	in, err := pme.Inspect(bytes.NewReader(s.file), int64(len(s.file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := sealBytes(t, s.plain, s.keys).file
+	without, err := pme.Inspect(bytes.NewReader(bare), int64(len(bare)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in.Layout == nil || in.Layout.Columns != len(sampleLeaves()) || in.Layout.RowGroups != 2 || without.Layout != nil {
+		t.Errorf("%+v, without %+v", in.Layout, without.Layout)
+	}
+	if in.Modules == nil || without.Modules == nil || in.Modules.Count != without.Modules.Count {
+		t.Errorf("%+v, without %+v", in.Modules, without.Modules)
+	}
+}
+
 // TestTailRange: footer and layout lie within what it says, as far as there is that much.
 func TestTailRange(t *testing.T) {
 	s := withLayout(t, 500)

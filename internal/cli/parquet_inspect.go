@@ -62,7 +62,12 @@ func printInspection(w io.Writer, in *pme.Inspection) error {
 	if m := in.Modules; m != nil {
 		line("modules", fmt.Sprintf("%d, the largest %d bytes", m.Count, m.Largest))
 	}
-	if in.Contents == nil {
+	switch {
+	case in.Layout != nil:
+		line("layout", fmt.Sprintf("in clear: %d columns, %d row groups, and where they lie", in.Layout.Columns, in.Layout.RowGroups))
+		line("rows, schema", "not in clear")
+		return t.Flush()
+	case in.Contents == nil:
 		line("columns, rows, schema", "not in clear")
 		return t.Flush()
 	}

@@ -78,6 +78,7 @@ func TestEveryShapeInAProcess(t *testing.T) {
 		{name: "set", sql: testSQL},
 		{name: "condition", sql: "SELECT count(*) AS n FROM pool.strikes WHERE size = 'Large'", world: func(w *world) { w.lattice = "[[], [size]]" }},
 		{name: "large file", sql: testSQL, world: func(w *world) { w.rows, w.scatter = 200_000, true }},
+		{name: "large file, fetched before keys", sql: testSQL, world: func(w *world) { w.rows, w.scatter, w.layout = 200_000, true, true }},
 		{name: "noise", sql: testSQL, world: noisy},
 		{name: "noise at ticks", sql: testSQL, world: func(w *world) { w.noisy, w.timing = true, "tick 1s" }},
 		{name: "rollup", sql: "SELECT size, count(*) AS n, sum(cost) FILTER (WHERE size <> 'Large') AS c FROM pool.strikes GROUP BY ROLLUP (size)", world: free},
