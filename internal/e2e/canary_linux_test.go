@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -82,34 +81,37 @@ func (m *market) opened(job string) {
 	}
 }
 
-// fails: one bit of one owner's sealed file is another. The others' columns are opened all the same.
+// fails: one bit of one owner's sealed file is another, as the host keeps it. The others' columns are opened all the same, and the
+// host does not keep it any longer.
 func (m *market) fails() {
 	m.Helper()
-	path := m.sealedFile("bravo")
-	m.must(flipBit(path))
+	m.must(flipBit(m.keptFile("bravo")))
 	job := m.submit()
 	if state, code := m.follow(job); state != "failed" || code != "bad-data:bravo" {
 		m.Fatalf("job %s: %s", state, code)
 	}
-	m.must(flipBit(path))
 	m.until("the failure closes the exposures", func() bool { return m.ledgerHas("alpha", "close", job) == 1 })
 }
 
-func (m *market) sealedFile(owner string) (found string) {
+// keptFile is where the host keeps an owner's sealed file.
+func (m *market) keptFile(owner string) string {
 	m.Helper()
-	m.must(filepath.WalkDir(m.path("exchange", "lake"), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && strings.Contains(path, strings.TrimPrefix(m.fingerprints[owner], "cordon1")) && strings.HasSuffix(path, ".parquet") {
-			found = path
+	maps, err := filepath.Glob(filepath.Join(m.home("hangar"), "cache", "*.map"))
+	m.must(err)
+	for _, path := range maps {
+		var kept struct{ Path string }
+		b, err := os.ReadFile(path)
+		m.must(err)
+		m.must(json.Unmarshal(b, &kept))
+		if strings.HasPrefix(kept.Path, strings.TrimPrefix(m.fingerprints[owner], "cordon1")) {
+			return strings.TrimSuffix(path, ".map") + ".data"
 		}
-		return err
-	}))
-	if found == "" {
-		m.Fatal("no sealed file in the lake")
 	}
-	return found
+	m.Fatal("the host keeps no sealed file of " + owner)
+	return ""
 }
 
-// flipBit changes a bit of the sealed footer. Calling it twice changes nothing.
+// flipBit changes a bit of the sealed footer.
 func flipBit(path string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -399,13 +400,17 @@ func (d *demo) chargedOnce(ctx context.Context, job string) error {
 	return nil
 }
 
-// attackFlip turns one bit in one airline's sealed file.
+// attackFlip turns one bit in one airline's sealed file, and in what the host keeps of it.
 func (d *demo) attackFlip(ctx context.Context, skip int) (entry, error) {
 	path, err := d.sealedFile(d.airline("american_airlines").Fingerprint)
 	if err != nil {
 		return entry{}, err
 	}
-	if err := flipBit(path); err != nil {
+	kept, err := d.keptFile(path)
+	if err != nil {
+		return entry{}, err
+	}
+	if err := errors.Join(flipBit(path), flipBit(kept)); err != nil {
 		return entry{}, err
 	}
 	job, err := d.submit(ctx, &d.institute, bySize)
@@ -413,7 +418,29 @@ func (d *demo) attackFlip(ctx context.Context, skip int) (entry, error) {
 		return entry{}, err
 	}
 	e, err := d.noticed(ctx, victim, skip, func(e entry) bool { return e.Kind == "close" && e.Job == job })
-	return e, errors.Join(err, flipBit(path))
+	return e, errors.Join(err, flipBit(path)) // the host has dropped its own
+}
+
+// keptFile is where the host keeps what it fetched of an object of the lake.
+func (d *demo) keptFile(object string) (string, error) {
+	maps, err := filepath.Glob(filepath.Join(d.home(operatorName), "cache", "*.map"))
+	if err != nil {
+		return "", err
+	}
+	for _, m := range maps {
+		b, err := os.ReadFile(m)
+		if err != nil {
+			return "", err
+		}
+		var kept struct{ Path string }
+		if err := json.Unmarshal(b, &kept); err != nil {
+			return "", err
+		}
+		if strings.HasSuffix(filepath.ToSlash(object), kept.Path) {
+			return strings.TrimSuffix(m, ".map") + ".data", nil
+		}
+	}
+	return "", errors.New("the host keeps nothing of it")
 }
 
 func (d *demo) sealedFile(owner string) (string, error) {
