@@ -127,7 +127,7 @@ func TestMisledInLittleRoom(t *testing.T) {
 	}))
 	needed := sizeOf(withSmallGaps(plan.Ranges()))
 	for name, c := range map[string]struct {
-		room        int64 // beside the source's columns, opened
+		room        int64 // for data
 		hint        int64 // bytes that the layout had fetched
 		bytes, late int64 // fetched, or to be; of that not asked for before
 		fails       bool
@@ -138,7 +138,7 @@ func TestMisledInLittleRoom(t *testing.T) {
 		"no room anyway":    {needed - 1, size, needed, needed, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &run{limits: channel.Limits{MemoryBytes: ((plan.MaxOutput()+c.room)/dataShare + 1) * 10}}
+			r := &run{limits: channel.Limits{MemoryBytes: (c.room/dataShare + 1) * 10}}
 			if c.fails {
 				r.limits.MemoryBytes -= 10
 			}
@@ -162,6 +162,29 @@ func TestMisledInLittleRoom(t *testing.T) {
 			}
 			if s.data.bytes != c.bytes || late != c.late || stopped != (c.hint > 0 && c.bytes == needed) {
 				t.Errorf("%d bytes, %d late, stopped: %v", s.data.bytes, late, stopped)
+			}
+		})
+	}
+}
+
+// TestCutOffWhileFetching: what the host does not deliver is the host's failure, before the keys and after them.
+func TestCutOffWhileFetching(t *testing.T) {
+	for name, cut := range map[string]func(off, size int64) bool{
+		"first columns": func(off, size int64) bool { return off == 0 },
+		"last columns":  func(off, size int64) bool { return off > size/2 && off < size-256<<10 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newLargeWorld(t)
+			h := newFakeHost(w)
+			h.onObject = func(path string, off int64, b []byte) ([]byte, error) {
+				if cut(off, int64(len(w.lake[path]))) {
+					return b[:len(b)/2], nil
+				}
+				return b, nil
+			}
+			h.wantFailure("channel")
+			for _, o := range w.owners {
+				h.wantReceipt(o, "failed:channel")
 			}
 		})
 	}
