@@ -23,8 +23,9 @@ func Serve(ctx context.Context, conn net.Conn, b Backend) error {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	return s.serve(ctx, newOnceListener(conn), &http.Server{
-		Handler:   s.routes(),
-		Protocols: protocols,
+		Handler:           s.routes(),
+		Protocols:         protocols,
+		ReadHeaderTimeout: speakTime,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:      wire.MaxStreams,
 			MaxReadFrameSize:          wire.FrameSize,
@@ -33,7 +34,8 @@ func Serve(ctx context.Context, conn net.Conn, b Backend) error {
 	})
 }
 
-// ServeBulk answers one enclave's requests for ranges on a second stream, which carries nothing else. It ends as Serve does.
+// ServeBulk answers one enclave's requests for ranges on a second stream, which carries nothing else. It ends as Serve does. How long
+// the first one takes to come depends on owners, so nothing here bounds it: ctx does.
 func ServeBulk(ctx context.Context, conn net.Conn, b Backend) error {
 	s := &server{backend: b, spent: map[string]int64{}}
 	protocols := new(http.Protocols)
@@ -45,7 +47,6 @@ func (s *server) serve(ctx context.Context, l net.Listener, srv *http.Server) er
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	srv.MaxHeaderBytes = wire.MaxSmall
-	srv.ReadHeaderTimeout = speakTime
 	srv.BaseContext = func(net.Listener) context.Context { return ctx }
 	srv.ErrorLog = log.New(io.Discard, "", 0) // it would quote what the enclave sent
 	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
