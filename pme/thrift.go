@@ -50,9 +50,14 @@ type field struct {
 // record is one structure: its fields in ascending order of ids. Records share bytes with what they were read from.
 type record []field
 
+// usualFields is more than most structures have.
+const usualFields = 12
+
 // parseRecord reads one structure from the start of b into dst[:0] and says how many bytes it took.
 func parseRecord(dst record, b []byte) (record, int, error) {
-	dst = dst[:0]
+	if dst = dst[:0]; cap(dst) == 0 {
+		dst = make(record, 0, usualFields)
+	}
 	pos, last := 0, int16(0)
 	for {
 		id, wire, n, err := fieldHeader(b[pos:], last)
