@@ -13,6 +13,8 @@ import (
 	"math/big"
 	"strings"
 	"time"
+
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 )
 
 //go:embed intel-sgx-root-ca.pem
@@ -40,8 +42,8 @@ type chain struct {
 }
 
 // parseChain reads the three certificates of a PCK chain.
-func parseChain(text string) (chain, error) {
-	certs, err := parseCerts(text)
+func parseChain(m *remembered.Memory, at time.Time, text string) (chain, error) {
+	certs, err := certificates(m, at, text)
 	if err != nil {
 		return chain{}, err
 	}
@@ -49,6 +51,14 @@ func parseChain(text string) (chain, error) {
 		return chain{}, fmt.Errorf("%d certificates, want 3", len(certs))
 	}
 	return chain{certs[0], certs[1], certs[2]}, nil
+}
+
+// certificates is parseCerts, remembered.
+func certificates(m *remembered.Memory, at time.Time, text string) ([]*x509.Certificate, error) {
+	return remembered.Do(m, "dcap/certificates", at, [][]byte{[]byte(text)}, func() ([]*x509.Certificate, remembered.Span, error) {
+		list, err := parseCerts(text)
+		return list, remembered.Always(), err
+	})
 }
 
 // parseCerts reads certificates in PEM with nothing but empty lines between them.
@@ -91,8 +101,24 @@ func anchor(roots []*x509.Certificate, claimed *x509.Certificate) (*x509.Certifi
 	return nil, errors.New("leads to a root that is not pinned")
 }
 
-// under checks that certs, leaf first, were valid at a time and lead to root with nothing else between.
-func under(root *x509.Certificate, at time.Time, certs ...*x509.Certificate) error {
+// under is leads, remembered until the first of the certificates ends.
+func under(m *remembered.Memory, root *x509.Certificate, at time.Time, certs ...*x509.Certificate) error {
+	parts, span := [][]byte{root.Raw}, valid(root)
+	for _, c := range certs {
+		parts, span = append(parts, c.Raw), span.Within(valid(c))
+	}
+	_, err := remembered.Do(m, "dcap/under", at, parts, func() (bool, remembered.Span, error) {
+		return true, span, leads(root, at, certs...)
+	})
+	return err
+}
+
+func valid(c *x509.Certificate) remembered.Span {
+	return remembered.Span{From: c.NotBefore, Until: c.NotAfter}
+}
+
+// leads checks that certs, leaf first, were valid at a time and lead to root with nothing else between.
+func leads(root *x509.Certificate, at time.Time, certs ...*x509.Certificate) error {
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(root)
 	for _, c := range certs[1:] {

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
@@ -72,6 +74,14 @@ func ParseCollateral(src []byte) (*Collateral, error) {
 		return nil, malformed("collateral: %v", err)
 	}
 	return c, nil
+}
+
+// RememberedCollateral is ParseCollateral, remembered by what it gave for the same bytes. What it returns is shared: it must not be changed.
+func RememberedCollateral(m *remembered.Memory, at time.Time, src []byte) (*Collateral, error) {
+	return remembered.Do(m, "dcap/collateral", at, [][]byte{src}, func() (*Collateral, remembered.Span, error) {
+		c, err := ParseCollateral(src)
+		return c, remembered.Always(), err
+	})
 }
 
 // eachString calls f for every member of an object of strings.

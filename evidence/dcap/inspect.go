@@ -39,13 +39,13 @@ func Inspect(c *Collateral, opt Options) (*Summary, error) {
 	if len(c.RootCACRL) == 0 || len(c.PCKCRL) == 0 || c.PCKCRLIssuerChain == "" {
 		return nil, fmt.Errorf("%w: a list or its issuer is missing", stage.NoCRL)
 	}
-	certs, err := parseCerts(c.PCKCRLIssuerChain)
+	certs, err := certificates(opt.Memory, opt.At, c.PCKCRLIssuerChain)
 	if err != nil || len(certs) != 2 {
 		return nil, fmt.Errorf("%w: %w: issuer of the PCK CRL", stage.NoCRL, stage.Chain)
 	}
 	root, err := anchor(opt.Roots, certs[1])
 	if err == nil {
-		err = under(root, opt.At, certs[0])
+		err = under(opt.Memory, root, opt.At, certs[0])
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w: PCK CRL: %v", stage.NoCRL, stage.Chain, err)
@@ -59,7 +59,7 @@ func Inspect(c *Collateral, opt Options) (*Summary, error) {
 	default:
 		return nil, fmt.Errorf("%w: %w: PCK CRL of another CA", stage.NoCRL, stage.Chain)
 	}
-	a := &assessment{c: c, root: root, at: opt.At, tcb: new(TCB)}
+	a := &assessment{c: c, root: root, at: opt.At, tcb: new(TCB), memory: opt.Memory}
 	if err := a.listsOf(certs[0], s); err != nil {
 		return nil, err
 	}

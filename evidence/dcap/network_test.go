@@ -28,13 +28,13 @@ func TestNoNetwork(t *testing.T) {
 	}
 }
 
-// Only the standard library and the names of the checks, and nothing that could dial, log or run a program.
+// Only the standard library, the memory and the names of the checks, and nothing that could dial, log or run a program.
 func TestZoneImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Fields(string(out)); !slices.Equal(got, []string{"github.com/cordon-exchange/cordon/evidence/stage", "github.com/cordon-exchange/cordon/evidence/dcap"}) {
+	if got := strings.Fields(string(out)); !slices.Equal(got, []string{"github.com/cordon-exchange/cordon/evidence/remembered", "github.com/cordon-exchange/cordon/evidence/stage", "github.com/cordon-exchange/cordon/evidence/dcap"}) {
 		t.Errorf("depends on %v", got)
 	}
 	out, err = exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, ".").Output()

@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"time"
 
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
@@ -52,7 +54,10 @@ type Quote struct {
 }
 
 // Parse reads a quote. It proves nothing.
-func Parse(raw []byte) (*Quote, error) {
+func Parse(raw []byte) (*Quote, error) { return parse(raw, nil, time.Time{}) }
+
+// parse remembers what certificates say.
+func parse(raw []byte, m *remembered.Memory, at time.Time) (*Quote, error) {
 	if len(raw) > MaxQuote {
 		return nil, malformed("quote of %d bytes", len(raw))
 	}
@@ -75,10 +80,10 @@ func Parse(raw []byte) (*Quote, error) {
 	} else {
 		q.Kind, q.TD = KindTDX, parseTD(body)
 	}
-	if err := q.signatures(sigs); err != nil {
+	if err := q.signatures(sigs, m, at); err != nil {
 		return nil, err
 	}
-	if err := q.readPCK(); err != nil {
+	if err := q.readPCK(m, at); err != nil {
 		return nil, err
 	}
 	return q, nil
@@ -123,7 +128,7 @@ func (q *Quote) descriptor(c *cursor, tee uint32) (int, uint32, error) {
 }
 
 // signatures reads the signature data, of which nothing may be left over.
-func (q *Quote) signatures(c *cursor) error {
+func (q *Quote) signatures(c *cursor, m *remembered.Memory, at time.Time) error {
 	q.sig, q.key = c.take(64), c.take(64)
 	if q.Version >= 4 {
 		kind, inner := c.u16(), c.take(int(c.u32()))
@@ -146,16 +151,20 @@ func (q *Quote) signatures(c *cursor) error {
 	q.qe = parseEnclave(q.qeReport)
 	var err error
 	// A chain that can't be read is a chain that does not lead to the root.
-	if q.certChain, err = parseChain(string(bytes.TrimRight(pem, "\x00"))); err != nil {
+	if q.certChain, err = parseChain(m, at, string(bytes.TrimRight(pem, "\x00"))); err != nil {
 		return fmt.Errorf("%w: %w: PCK certificates: %v", stage.Parse, stage.Chain, err)
 	}
 	return nil
 }
 
 // readPCK reads the leaf's extension.
-func (q *Quote) readPCK() error {
+func (q *Quote) readPCK(m *remembered.Memory, at time.Time) error {
 	var err error
-	if q.PCK, err = parsePCK(q.certChain.leaf); err != nil {
+	q.PCK, err = remembered.Do(m, "dcap/pck", at, [][]byte{q.certChain.leaf.Raw}, func() (PCK, remembered.Span, error) {
+		p, err := parsePCK(q.certChain.leaf)
+		return p, remembered.Always(), err
+	})
+	if err != nil {
 		return fmt.Errorf("%w: %w: PCK certificate: %v", stage.Parse, stage.Chain, err)
 	}
 	q.PCK.CA = q.certChain.issuer.Subject.CommonName

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
@@ -36,6 +37,7 @@ type assessment struct {
 	tcb   *TCB
 	trail *stage.Trail
 
+	memory  *remembered.Memory
 	rootCRL *x509.RevocationList
 	info    tcbInfo
 	qe      qeIdentity
@@ -92,7 +94,7 @@ func (a *assessment) revocation() error {
 
 // crlIssuer: the chain beside the PCK CRL is the one of the quote.
 func (a *assessment) crlIssuer(issuer *x509.Certificate) error {
-	certs, err := parseCerts(a.c.PCKCRLIssuerChain)
+	certs, err := certificates(a.memory, a.at, a.c.PCKCRLIssuerChain)
 	switch {
 	case err != nil:
 		return err
@@ -104,7 +106,7 @@ func (a *assessment) crlIssuer(issuer *x509.Certificate) error {
 	if _, err := anchor([]*x509.Certificate{a.root}, certs[1]); err != nil {
 		return err
 	}
-	return under(a.root, a.at, certs[0])
+	return under(a.memory, a.root, a.at, certs[0])
 }
 
 // list reads a CRL, which must be by the CA whose certificates it is for. An absent one is nil.
@@ -112,6 +114,21 @@ func (a *assessment) list(what string, der []byte, by *x509.Certificate) (*x509.
 	if len(der) == 0 {
 		return nil, nil
 	}
+	l, err := remembered.Do(a.memory, "dcap/list", a.at, [][]byte{der, by.Raw}, func() (*x509.RevocationList, remembered.Span, error) {
+		l, err := readList(what, der, by)
+		if err != nil {
+			return nil, remembered.Span{}, err
+		}
+		return l, remembered.Span{From: l.ThisUpdate, Until: l.NextUpdate}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.current(what, l.ThisUpdate, l.NextUpdate)
+	return l, nil
+}
+
+func readList(what string, der []byte, by *x509.Certificate) (*x509.RevocationList, error) {
 	l, err := x509.ParseRevocationList(der)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w: %s can't be read", stage.NoCRL, stage.Parse, what)
@@ -119,7 +136,6 @@ func (a *assessment) list(what string, der []byte, by *x509.Certificate) (*x509.
 	if !bytes.Equal(l.RawIssuer, by.RawSubject) || l.CheckSignatureFrom(by) != nil {
 		return nil, fmt.Errorf("%w: %w: %s is not by its CA", stage.NoCRL, stage.Chain, what)
 	}
-	a.current(what, l.ThisUpdate, l.NextUpdate)
 	return l, nil
 }
 
@@ -141,7 +157,7 @@ func (a *assessment) signedDocuments() error {
 		return fmt.Errorf("%w: %w", stage.TCBInfoChain, err)
 	}
 	a.trail.Pass(stage.TCBInfoChain, "%s, under %s", signer.Subject.CommonName, a.root.Subject.CommonName)
-	if !signs(certKey(signer), []byte(a.c.TCBInfo), a.c.TCBInfoSignature) {
+	if !a.signed(signer, a.c.TCBInfo, a.c.TCBInfoSignature) {
 		return fmt.Errorf("%w: not by its signer", stage.TCBInfoSignature)
 	}
 	a.trail.Pass(stage.TCBInfoSignature, "it signed the TCB info")
@@ -150,11 +166,14 @@ func (a *assessment) signedDocuments() error {
 			return fmt.Errorf("%w: %w: %w", stage.QEIdentitySignature, stage.Chain, err)
 		}
 	}
-	if !signs(certKey(signer), []byte(a.c.QEIdentity), a.c.QEIdentitySignature) {
+	if !a.signed(signer, a.c.QEIdentity, a.c.QEIdentitySignature) {
 		return fmt.Errorf("%w: not by its signer", stage.QEIdentitySignature)
 	}
 	a.trail.Pass(stage.QEIdentitySignature, "it signed the identity of quoting enclaves")
-	if err := errors.Join(decodeDocument(a.c.TCBInfo, &a.info), decodeDocument(a.c.QEIdentity, &a.qe)); err != nil {
+	var decoded [2]error
+	a.info, decoded[0] = document[tcbInfo](a, a.c.TCBInfo)
+	a.qe, decoded[1] = document[qeIdentity](a, a.c.QEIdentity)
+	if err := errors.Join(decoded[:]...); err != nil {
 		return malformed("collateral: %v", err)
 	}
 	a.current("TCB info", a.info.IssueDate, a.info.NextUpdate)
@@ -163,9 +182,29 @@ func (a *assessment) signedDocuments() error {
 	return nil
 }
 
+// signed says whether a signer signed a document.
+func (a *assessment) signed(signer *x509.Certificate, text string, sig []byte) bool {
+	_, err := remembered.Do(a.memory, "dcap/signed", a.at, [][]byte{signer.Raw, []byte(text), sig}, func() (bool, remembered.Span, error) {
+		if !signs(certKey(signer), []byte(text), sig) {
+			return false, remembered.Span{}, stage.Chain
+		}
+		return true, remembered.Always(), nil
+	})
+	return err == nil
+}
+
+// document is decodeDocument, remembered: what it gives is shared, and stays as it is.
+func document[T tcbInfo | qeIdentity](a *assessment, text string) (T, error) {
+	var kind T
+	return remembered.Do(a.memory, fmt.Sprintf("dcap/%T", kind), a.at, [][]byte{[]byte(text)}, func() (out T, _ remembered.Span, err error) {
+		err = decodeDocument(text, &out)
+		return out, remembered.Always(), err
+	})
+}
+
 // signer returns who signs documents: named for that, issued by the root itself, not revoked.
 func (a *assessment) signer(text string) (*x509.Certificate, error) {
-	certs, err := parseCerts(text)
+	certs, err := certificates(a.memory, a.at, text)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +214,7 @@ func (a *assessment) signer(text string) (*x509.Certificate, error) {
 	if _, err := anchor([]*x509.Certificate{a.root}, certs[1]); err != nil {
 		return nil, err
 	}
-	if err := under(a.root, a.at, certs[0]); err != nil {
+	if err := under(a.memory, a.root, a.at, certs[0]); err != nil {
 		return nil, err
 	}
 	if a.rootCRL != nil && revokes(a.rootCRL, certs[0]) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
@@ -16,6 +17,8 @@ type Options struct {
 	Roots []*x509.Certificate // pinned; default Intel SGX Root CA
 	At    time.Time           // required: when certificates and collateral are judged
 	Trail *stage.Trail        // notes what was proved; default: nobody asks
+	// Memory remembers what verified of chains, lists and documents, never of a quote; default: nothing is remembered.
+	Memory *remembered.Memory
 }
 
 // Verified is a genuine quote. Only Verify makes one.
@@ -34,14 +37,14 @@ func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 	if opt.Roots == nil {
 		opt.Roots = IntelRoots()
 	}
-	q, err := Parse(raw) // 1
+	q, err := parse(raw, opt.Memory, opt.At) // 1
 	if err != nil {
 		return nil, err
 	}
 	opt.Trail.Pass(stage.Parse, "quote v%d, %s", q.Version, q.Kind)
 	root, err := anchor(opt.Roots, q.certChain.root) // 2
 	if err == nil {
-		err = q.chainUnder(root, opt.At)
+		err = q.chainUnder(opt.Memory, root, opt.At)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: PCK: %v", stage.Chain, err)
@@ -57,7 +60,7 @@ func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 	if err := c.bounded(); err != nil {
 		return nil, malformed("collateral: %v", err)
 	}
-	a := &assessment{q: q, c: c, root: root, at: opt.At, tcb: new(TCB), trail: opt.Trail}
+	a := &assessment{q: q, c: c, root: root, at: opt.At, tcb: new(TCB), trail: opt.Trail, memory: opt.Memory}
 	for _, step := range []func() error{a.revocation, a.documents, a.quotingEnclave, a.platform, a.module} { // 4, 5, 6
 		if err := step(); err != nil {
 			return nil, refused(append([]error{err}, a.tcb.stale()...))
@@ -70,14 +73,14 @@ func Verify(raw []byte, c *Collateral, opt Options) (*Verified, error) {
 }
 
 // chainUnder: leaf, PCK CA, root, and nothing else.
-func (q *Quote) chainUnder(root *x509.Certificate, at time.Time) error {
+func (q *Quote) chainUnder(m *remembered.Memory, root *x509.Certificate, at time.Time) error {
 	if q.PCK.CA != platformCA && q.PCK.CA != processorCA {
 		return errors.New("issuer is neither the Platform nor the Processor CA")
 	}
 	if q.certChain.leaf.IsCA {
 		return errors.New("leaf is a CA")
 	}
-	return under(root, at, q.certChain.leaf, q.certChain.issuer)
+	return under(m, root, at, q.certChain.leaf, q.certChain.issuer)
 }
 
 // linked checks the three links from the PCK key to the body. All that fail are named: one fault often breaks two.

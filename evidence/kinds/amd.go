@@ -77,7 +77,7 @@ func (o Options) genuine(report []byte, came, held bundle, at time.Time) (*snp.V
 		return nil, fmt.Errorf("%w: nothing says whether the key of the machine's key was revoked", stage.NoCRL)
 	}
 	verify := func(lists [][]byte) (*snp.Verified, error) {
-		return snp.Verify(report, came.key, snp.Options{Anchors: *o.Anchors.AMD, At: at, CRLs: lists, AllowDebug: true})
+		return snp.Verify(report, came.key, snp.Options{Anchors: *o.Anchors.AMD, At: at, CRLs: lists, AllowDebug: true, Memory: o.Memory})
 	}
 	if len(held.lists) == 0 {
 		return verify(came.lists)

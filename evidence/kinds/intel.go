@@ -97,9 +97,9 @@ func (o Options) verify(quote []byte, collateral [][]byte, at time.Time) (*dcap.
 	var c *dcap.Collateral
 	if len(collateral) == 1 {
 		var err error
-		if c, err = dcap.ParseCollateral(collateral[0]); err != nil {
+		if c, err = dcap.RememberedCollateral(o.Memory, at, collateral[0]); err != nil {
 			return nil, err
 		}
 	}
-	return dcap.Verify(quote, c, dcap.Options{Roots: o.Anchors.Intel, At: at})
+	return dcap.Verify(quote, c, dcap.Options{Roots: o.Anchors.Intel, At: at, Memory: o.Memory})
 }

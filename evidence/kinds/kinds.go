@@ -11,6 +11,7 @@ import (
 	"github.com/cordon-exchange/cordon/evidence/dcap"
 	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/nitro"
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/evidence/snp"
 	"github.com/cordon-exchange/cordon/evidence/stage"
@@ -49,6 +50,9 @@ type Options struct {
 	// SNPWithoutList accepts SNP evidence although nothing says whether AMD revoked the key that certifies the machine's. It is for
 	// evidence that was recorded without a list, never for a broker.
 	SNPWithoutList bool
+	// Memory remembers what verified of vendors' certificates, lists and documents (docs/decisions/050-fast-releases.md); default:
+	// nothing is remembered, and all of it is verified with each quote.
+	Memory *remembered.Memory
 }
 
 // Verifiers returns those of every kind whose root is pinned, and of the kinds that no hardware stands behind, which policies have to

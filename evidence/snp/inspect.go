@@ -2,13 +2,13 @@ package snp
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
@@ -22,8 +22,8 @@ type Endorsement struct {
 	Expires  time.Time
 }
 
-// InspectEndorsement checks an endorsement by itself, without a report: it hangs from an anchor, directly, at the time.
-func InspectEndorsement(der []byte, anchors Anchors, at time.Time) (*Endorsement, error) {
+// InspectEndorsement checks an endorsement by itself, without a report: it hangs from an anchor, directly, at the time. m may be nil.
+func InspectEndorsement(m *remembered.Memory, der []byte, anchors Anchors, at time.Time) (*Endorsement, error) {
 	if len(anchors.list) == 0 || at.IsZero() {
 		return nil, fmt.Errorf("%w: no anchor or no time given", stage.Chain)
 	}
@@ -41,7 +41,7 @@ func InspectEndorsement(der []byte, anchors Anchors, at time.Time) (*Endorsement
 		return nil, fmt.Errorf("%w: the key's issuer is none of AMD's for a %s", stage.Chain, key)
 	}
 	for _, a := range anchors.of(line, key) {
-		if !a.issued(ek, at) {
+		if !a.issuedBefore(m, ek, at) {
 			continue
 		}
 		e, err := extensions(ek, line)
@@ -60,19 +60,20 @@ type List struct {
 	Expires time.Time
 }
 
-// InspectCRL checks a revocation list by itself: by the root of a line. Whether it is current is for its reader.
-func InspectCRL(der []byte, anchors Anchors) (*List, error) {
+// InspectCRL checks a revocation list by itself: by the root of a line. Whether it is current is for its reader. m may be nil.
+func InspectCRL(m *remembered.Memory, der []byte, anchors Anchors, at time.Time) (*List, error) {
 	if len(der) > MaxCRL {
 		return nil, fmt.Errorf("%w: revocation list of %d bytes", stage.Parse, len(der))
 	}
-	l, err := x509.ParseRevocationList(der)
-	if err != nil {
-		return nil, fmt.Errorf("%w: revocation list", stage.Parse)
-	}
 	for _, a := range anchors.list {
-		if bytes.Equal(l.RawIssuer, a.ark.RawSubject) && l.CheckSignatureFrom(a.ark) == nil {
-			return &List{Line: a.line, Issued: l.ThisUpdate, Expires: l.NextUpdate}, nil
+		l, err := a.list(m, der, at)
+		if errors.Is(err, errOther) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		return &List{Line: a.line, Issued: l.ThisUpdate, Expires: l.NextUpdate}, nil
 	}
 	return nil, fmt.Errorf("%w: no list of a root of AMD's", stage.Chain)
 }

@@ -442,7 +442,7 @@ func TestCurve(t *testing.T) {
 
 func TestRevocationSize(t *testing.T) {
 	a := amd(t).list[0]
-	_, err := a.notRevoked([][]byte{make([]byte, MaxCRL+1)}, fakeTime)
+	_, err := a.notRevoked(nil, [][]byte{make([]byte, MaxCRL+1)}, fakeTime)
 	if err == nil || !strings.Contains(err.Error(), "bytes") {
 		t.Errorf("%v, want a refusal for the size", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/evidence/stage"
 )
 
@@ -20,6 +21,8 @@ type Options struct {
 	// AllowDebug accepts guests whose memory their host may read.
 	AllowDebug bool
 	Trail      *stage.Trail // notes what was proved; default: nobody asks
+	// Memory remembers what verified of endorsements and lists, never of a report; default: nothing is remembered.
+	Memory *remembered.Memory
 }
 
 // Verify checks that a report is genuine: signed by the key that the endorsement (DER of a VCEK or VLEK) certifies, for
@@ -43,7 +46,7 @@ func Verify(report, endorsement []byte, o Options) (*Verified, error) {
 		return nil, err
 	}
 	o.Trail.Pass(stage.Chain, "the %s leads over %s to %s", v.SigningKey, root.ask.Subject.CommonName, root.ark.Subject.CommonName)
-	if v.ListUntil, err = root.notRevoked(o.CRLs, o.At); err != nil {
+	if v.ListUntil, err = root.notRevoked(o.Memory, o.CRLs, o.At); err != nil {
 		return nil, err
 	}
 	if len(o.CRLs) > 0 {
@@ -91,11 +94,26 @@ func (v *Verified) chain(report []byte, ek *x509.Certificate, o Options) (*ancho
 	}
 	v.Line = line
 	for _, a := range o.Anchors.of(line, v.SigningKey) {
-		if a.issued(ek, o.At) {
+		if a.issuedBefore(o.Memory, ek, o.At) {
 			return &a, nil
 		}
 	}
 	return nil, fmt.Errorf("%w: the %s does not lead to an anchor for %s", stage.Chain, v.SigningKey, line)
+}
+
+// issuedBefore is issued, remembered until the first of the certificates ends.
+func (a *anchor) issuedBefore(m *remembered.Memory, ek *x509.Certificate, at time.Time) bool {
+	span := remembered.Always()
+	for _, c := range []*x509.Certificate{ek, a.ask, a.ark} {
+		span = span.Within(remembered.Span{From: c.NotBefore, Until: c.NotAfter})
+	}
+	_, err := remembered.Do(m, "snp/issued", at, [][]byte{ek.Raw, a.ask.Raw, a.ark.Raw}, func() (bool, remembered.Span, error) {
+		if !a.issued(ek, at) {
+			return false, remembered.Span{}, stage.Chain
+		}
+		return true, span, nil
+	})
+	return err == nil
 }
 
 // issued says whether the key's certificate hangs from this anchor and no other, and all are valid at a time.
@@ -111,7 +129,7 @@ func (a *anchor) issued(ek *x509.Certificate, at time.Time) bool {
 
 // notRevoked looks the intermediate up in its root's list, and says until when that holds. AMD retires endorsement keys by TCB, not
 // by list.
-func (a *anchor) notRevoked(crls [][]byte, at time.Time) (until time.Time, err error) {
+func (a *anchor) notRevoked(m *remembered.Memory, crls [][]byte, at time.Time) (until time.Time, err error) {
 	if len(crls) == 0 {
 		return until, nil
 	}
@@ -119,12 +137,12 @@ func (a *anchor) notRevoked(crls [][]byte, at time.Time) (until time.Time, err e
 		if len(der) > MaxCRL {
 			return until, fmt.Errorf("%w: revocation list of %d bytes", stage.Parse, len(der))
 		}
-		l, err := x509.ParseRevocationList(der)
-		if err != nil {
-			return until, fmt.Errorf("%w: revocation list", stage.Parse)
+		l, err := a.list(m, der, at)
+		if errors.Is(err, errOther) {
+			continue
 		}
-		if !bytes.Equal(l.RawIssuer, a.ark.RawSubject) || l.CheckSignatureFrom(a.ark) != nil {
-			continue // of another root
+		if err != nil {
+			return until, err
 		}
 		if at.Before(l.ThisUpdate) || !at.Before(l.NextUpdate) {
 			return until, fmt.Errorf("%w: revocation list", stage.StaleCollateral)
@@ -137,6 +155,22 @@ func (a *anchor) notRevoked(crls [][]byte, at time.Time) (until time.Time, err e
 		return l.NextUpdate, nil
 	}
 	return until, fmt.Errorf("%w: no list is of the root for %s", stage.NoCRL, a.line)
+}
+
+var errOther = errors.New("revocation list of another root")
+
+// list reads a list of the root's, which is remembered while it is current. Whether it is, and whom it names, is looked at each time.
+func (a *anchor) list(m *remembered.Memory, der []byte, at time.Time) (*x509.RevocationList, error) {
+	return remembered.Do(m, "snp/list", at, [][]byte{der, a.ark.Raw}, func() (*x509.RevocationList, remembered.Span, error) {
+		l, err := x509.ParseRevocationList(der)
+		if err != nil {
+			return nil, remembered.Span{}, fmt.Errorf("%w: revocation list", stage.Parse)
+		}
+		if !bytes.Equal(l.RawIssuer, a.ark.RawSubject) || l.CheckSignatureFrom(a.ark) != nil {
+			return nil, remembered.Span{}, errOther
+		}
+		return l, remembered.Span{From: l.ThisUpdate, Until: l.NextUpdate}, nil
+	})
 }
 
 func verifySignature(report []byte, ek *x509.Certificate) error {

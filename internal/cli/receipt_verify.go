@@ -12,19 +12,20 @@ import (
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/kinds"
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
 // verifiers are those of every kind of evidence, under the vendors' own roots. held finds collateral that the party holds itself; nil
-// where there is none.
+// where there is none. What verified of what vendors publish is remembered for as long as it holds and the process lives.
 func verifiers(held kinds.Held) (evidence.Verifiers, error) {
 	anchors, err := kinds.Vendors()
 	if err != nil {
 		return nil, err
 	}
-	return kinds.Verifiers(kinds.Options{Anchors: anchors, Held: held}), nil
+	return kinds.Verifiers(kinds.Options{Anchors: anchors, Held: held, Memory: remembered.New()}), nil
 }
 
 // maxPins bounds a file of fingerprints, in bytes.

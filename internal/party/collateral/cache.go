@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/evidence/dcap"
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/evidence/snp"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 )
@@ -46,6 +47,7 @@ type Anchors struct {
 type Cache struct {
 	dir     string
 	anchors Anchors
+	memory  *remembered.Memory // of the same bytes read again
 }
 
 // Open makes the cache of a home. The folder is made when something is put in it.
@@ -57,7 +59,7 @@ func Open(dir home.Dir, a Anchors) (*Cache, error) {
 		}
 		a.AMD = &amd
 	}
-	return &Cache{dir: dir.Collateral(), anchors: a}, nil
+	return &Cache{dir: dir.Collateral(), anchors: a, memory: remembered.New()}, nil
 }
 
 // Machine is a kind of Intel's machines, as a quote names it.
@@ -130,11 +132,11 @@ func (c *Cache) read(src []byte, at time.Time) (*Item, error) {
 }
 
 func (c *Cache) readIntel(src []byte, at time.Time) (*Item, error) {
-	d, err := dcap.ParseCollateral(src)
+	d, err := dcap.RememberedCollateral(c.memory, at, src)
 	if err != nil {
 		return nil, err
 	}
-	s, err := dcap.Inspect(d, dcap.Options{Roots: c.anchors.Intel, At: at})
+	s, err := dcap.Inspect(d, dcap.Options{Roots: c.anchors.Intel, At: at, Memory: c.memory})
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +151,7 @@ func (c *Cache) readIntel(src []byte, at time.Time) (*Item, error) {
 }
 
 func (c *Cache) readCRL(src []byte, at time.Time) (*Item, error) {
-	l, err := snp.InspectCRL(src, *c.anchors.AMD)
+	l, err := snp.InspectCRL(c.memory, src, *c.anchors.AMD, at)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +163,7 @@ func (c *Cache) readCRL(src []byte, at time.Time) (*Item, error) {
 }
 
 func (c *Cache) readKey(src []byte, at time.Time) (*Item, error) {
-	e, err := snp.InspectEndorsement(src, *c.anchors.AMD, at)
+	e, err := snp.InspectEndorsement(c.memory, src, *c.anchors.AMD, at)
 	if err != nil {
 		return nil, err
 	}

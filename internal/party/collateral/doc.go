@@ -5,7 +5,7 @@
 //
 // Sees in clear: vendors' documents, which are public. The services learn which machines a party asks about. Never sees: keys, rows.
 // Trusts: the pinned roots. Not the services, a mirror, the network, an imported file or the folder itself: everything is verified
-// when it comes, and again each time it is read.
+// when it comes, and again each time it is read; of bytes that were verified before, the dates and names are looked at again.
 // If it fails: evidence that needs collateral is refused. If it is wrong: a machine counts as current that its vendor warns of.
 // Spec: docs/spec/evidence.md, section 10.
 package collateral

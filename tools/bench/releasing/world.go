@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/kinds"
 	"github.com/cordon-exchange/cordon/evidence/machinetest"
+	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/internal/party/broker"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/collateral"
@@ -116,6 +117,9 @@ func (w *world) introduce(k *keyring.Keyring) {
 // openBroker makes the broker as an agent does.
 func (w *world) openBroker(line Line) {
 	o := kinds.Options{Anchors: w.machines.Anchors()}
+	if line.Remembers {
+		o.Memory = remembered.New()
+	}
 	if line.Held {
 		c := must(collateral.Open(w.home, collateral.Anchors{Intel: o.Anchors.Intel, AMD: o.Anchors.AMD}))
 		for _, src := range w.endorsements {
