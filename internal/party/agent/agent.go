@@ -24,6 +24,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/officers"
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/internal/party/query"
+	"github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/internal/party/results"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
@@ -58,6 +59,7 @@ type Agent struct {
 	opener   *results.Opener
 	publish  *publish.Publisher
 	broker   *broker.Broker
+	released *released.Store
 	rules    budget.Rules
 	revoked  []*statement.Verified[statement.Revocation] // of this party's own online keys
 	unlock   func()
@@ -160,8 +162,11 @@ func (a *Agent) wire() error {
 	}
 	a.publish = &publish.Publisher{Exchange: a.exchange, Store: a.store, Ledger: a.ledger, Signer: signer, Officers: a.officers, Now: o.Now}
 	var err error
+	if a.released, err = released.Open(o.Home); err != nil {
+		return err
+	}
 	a.broker, err = broker.New(broker.Options{
-		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Heads: a.heads, Home: o.Home, Signer: signer,
+		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Heads: a.heads, Released: a.released, Home: o.Home, Signer: signer,
 		Box: o.Keyring.Box(), Verifiers: o.Verifiers, Compile: policy.Compile, Now: o.Now, Log: o.Log,
 	})
 	return err
@@ -172,6 +177,9 @@ func (a *Agent) Close() error {
 	var err error
 	if a.ledger != nil {
 		err = a.ledger.Close()
+	}
+	if a.released != nil {
+		err = errors.Join(err, a.released.Close())
 	}
 	if a.exchange != nil {
 		a.exchange.Close()

@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
+	kept "github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -58,9 +59,7 @@ func TestAttacks(t *testing.T) {
 			j := w.newJob(nil)
 			e := w.enclave(j)
 			got := e.run()
-			if err := os.RemoveAll(w.home.Job(j.digest)); err != nil { // or the same answer would come again, to the same session
-				w.t.Fatal(err)
-			}
+			w.forgetReleased() // or the same answer would come again, to the same session
 			return j, e, e.send(wire.KindQuote, message.QuoteContext(j.digest, w.self()), got.quote), 1
 		}, CodeReplayed},
 		{"replayed nonce: a ready that was used", func(w *world) (*job, *enclave, *message.Reply, int) {
@@ -168,16 +167,12 @@ func (e *enclave) honest(h *message.Reply) (message.Quote, *message.Reply) {
 	return q, e.send(wire.KindQuote, message.QuoteContext(e.j.digest, e.w.self()), q)
 }
 
-// noKeysFor counts what the exchange could have been handed: as many files of releases as there were releases.
+// noKeysFor counts what the exchange could have been handed: as many kept answers as there were releases.
 func (w *world) noKeysFor(j *job, releases int) {
 	w.t.Helper()
-	files, err := os.ReadDir(w.home.Job(j.digest))
-	if err != nil && !os.IsNotExist(err) {
-		w.t.Fatal(err)
-	}
 	n := 0
-	for _, f := range files {
-		if strings.HasPrefix(f.Name(), "release-") {
+	for _, id := range must(kept.Read(w.home)).IDs() {
+		if id.Job == j.digest {
 			n++
 		}
 	}

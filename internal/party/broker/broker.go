@@ -21,6 +21,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/seal"
@@ -44,6 +45,7 @@ type Options struct {
 	Store     *dataset.Store
 	Ledger    *ledger.Ledger
 	Heads     *heads.Store
+	Released  *released.Store
 	Home      home.Dir
 	Signer    statement.Signer
 	Box       *seal.BoxKey
@@ -75,7 +77,7 @@ type jobLock struct {
 
 // New checks the options.
 func New(o Options) (*Broker, error) {
-	if o.Exchange == nil || o.Catalog == nil || o.Store == nil || o.Ledger == nil || o.Heads == nil || o.Signer == nil || o.Box == nil ||
+	if o.Exchange == nil || o.Catalog == nil || o.Store == nil || o.Ledger == nil || o.Heads == nil || o.Released == nil || o.Signer == nil || o.Box == nil ||
 		len(o.Verifiers) == 0 || o.Compile == nil || o.Now == nil || o.Log == nil || o.Home.Path() == "" {
 		return nil, errors.New("broker: an option is missing")
 	}

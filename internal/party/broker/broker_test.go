@@ -522,9 +522,7 @@ func TestReplays(t *testing.T) {
 		j := w.newJob(nil)
 		e := w.enclave(j)
 		x := e.run()
-		if err := os.RemoveAll(w.home.Job(j.digest)); err != nil { // the stored answer is gone
-			t.Fatal(err)
-		}
+		w.forgetReleased() // the stored answer is gone
 		r := e.send(wire.KindQuote, message.QuoteContext(j.digest, w.self()), x.quote)
 		w.refusedWith(j, e, r, CodeReplayed, 1)
 	})

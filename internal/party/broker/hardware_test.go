@@ -67,7 +67,7 @@ func (w *world) evidenceText() string {
 }
 
 // chain plays one job with every owner's own statements and returns its bundle.
-func (w *world) chain(t *testing.T, e *enclave) (*released, []byte) {
+func (w *world) chain(t *testing.T, e *enclave) (*handed, []byte) {
 	t.Helper()
 	grants := []statement.Envelope{*w.grant}
 	for _, m := range w.owners[1:] {

@@ -2,17 +2,12 @@ package broker
 
 import (
 	"context"
-	"errors"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/fault"
-	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
-	"github.com/cordon-exchange/cordon/internal/party/machines"
+	"github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -143,7 +138,8 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 		return nil, err
 	}
 	reply := &message.Reply{Stage: message.KindQuote, Release: e, Keys: sealed}
-	if err := errors.Join(b.keepReply(m, ev, reply), machines.Keep(b.Home, m.item.Job, shown, rel.ReleasedMS)); err != nil {
+	kept := &released.Entry{Job: m.item.Job, Digest: ev, AtMS: rel.ReleasedMS, Evidence: *shown, Reply: *reply}
+	if err := b.Released.Keep(kept); err != nil {
 		return nil, unwritten(err)
 	}
 	_, err = b.Ledger.Append(ctx, ledger.Entry{
@@ -269,7 +265,8 @@ func (b *Broker) sealKeys(ctx context.Context, m *matter) ([]byte, []statement.O
 }
 
 // answered finds the reply to a quote that was answered before, for a message
-// that comes again: the same bytes, and no second exposure.
+// that comes again: the same release and keys, and no second exposure. If a crash loses it, the message is refused as
+// a replay, and the job's next attempt gets a release of its own.
 func (b *Broker) answered(m *matter, ev statement.Digest) (*message.Reply, bool) {
 	var mine bool
 	b.Ledger.View(func(a *ledger.Accounts) {
@@ -280,25 +277,5 @@ func (b *Broker) answered(m *matter, ev statement.Digest) (*message.Reply, bool)
 	if !mine {
 		return nil, false
 	}
-	src, err := os.ReadFile(b.replyFile(m.item.Job, ev))
-	var r message.Reply
-	if err != nil || statement.Unmarshal(src, &r) != nil {
-		return nil, false
-	}
-	return &r, true
-}
-
-// keepReply stores a reply for the case that its message comes again. It holds
-// keys only sealed to the session. If a crash loses it, the message is refused as
-// a replay, and the job's next attempt gets a release of its own.
-func (b *Broker) keepReply(m *matter, ev statement.Digest, r *message.Reply) error {
-	src, err := statement.Marshal(r)
-	if err != nil {
-		return err
-	}
-	return home.WriteCache(b.replyFile(m.item.Job, ev), src)
-}
-
-func (b *Broker) replyFile(job, ev statement.Digest) string {
-	return filepath.Join(b.Home.Job(job), "release-"+strings.TrimPrefix(string(ev), "sha256:")+".json")
+	return b.Released.Reply(released.ID{Job: m.item.Job, Evidence: ev})
 }

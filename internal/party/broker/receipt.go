@@ -7,6 +7,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/machines"
+	"github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -174,8 +175,10 @@ func (b *Broker) close(ctx context.Context, m *matter, v *statement.Verified[sta
 	if !x.Open() && x.Receipt != v.Digest() {
 		return nil, refuse(CodeReceipt, "another receipt closed this exposure before")
 	}
-	if err := machines.Keep(b.Home, m.item.Job, &v.Body().Evidence, x.ReleasedMS); err != nil { // a crash may have lost it
-		b.Log.Warn("evidence not kept", "job", m.item.Job.Short(), "error", err)
+	if _, ok := b.Released.Reply(released.ID{Job: m.item.Job, Evidence: x.Evidence}); !ok { // a crash may have lost its evidence
+		if err := machines.Keep(b.Home, m.item.Job, &v.Body().Evidence, x.ReleasedMS); err != nil {
+			b.Log.Warn("evidence not kept", "job", m.item.Job.Short(), "error", err)
+		}
 	}
 	closed, seq := x.ClosedMS, x.ClosedSeq
 	if x.Open() {

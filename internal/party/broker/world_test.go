@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
+	kept "github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/seal"
@@ -151,10 +153,26 @@ func (w *world) catalog() *catalog.Catalog {
 func (w *world) openBroker() {
 	me := w.owners[0].ring
 	w.broker = must(New(Options{
-		Exchange: w.ex, Catalog: w.catalog(), Store: w.store, Ledger: w.ledger, Heads: heads.Open(w.home.Heads()), Home: w.home, Signer: me.Signer(), Box: me.Box(),
+		Exchange: w.ex, Catalog: w.catalog(), Store: w.store, Ledger: w.ledger, Heads: heads.Open(w.home.Heads()), Released: w.openReleased(), Home: w.home, Signer: me.Signer(), Box: me.Box(),
 		Verifiers: w.verifiers(), Compile: policy.Compile, Now: w.clock,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}))
+}
+
+// openReleased is as if the agent was started again.
+func (w *world) openReleased() *kept.Store {
+	s := must(kept.Open(w.home))
+	w.t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// forgetReleased loses what was released, as a machine that fails may.
+func (w *world) forgetReleased() {
+	w.t.Helper()
+	if err := os.RemoveAll(w.home.Released()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.broker.Released = w.openReleased()
 }
 
 // friend is a party that policies with a rule on organisations call the asker's affiliate.
@@ -465,8 +483,8 @@ func (e *enclave) newQuote(readies []statement.Envelope) message.Quote {
 	}
 }
 
-// released is what an enclave holds after a release.
-type released struct {
+// handed is what an enclave holds after a release.
+type handed struct {
 	quote   message.Quote
 	release *statement.Verified[statement.Release]
 	keys    statement.ReleasedKeys
@@ -474,7 +492,7 @@ type released struct {
 }
 
 // run plays an enclave up to the release.
-func (e *enclave) run() *released {
+func (e *enclave) run() *handed {
 	e.w.t.Helper()
 	h := e.hello(nil)
 	if h == nil || h.Ready == nil {
@@ -484,12 +502,12 @@ func (e *enclave) run() *released {
 	return e.take(q, e.send(wire.KindQuote, message.QuoteContext(e.j.digest, e.w.self()), q))
 }
 
-func (e *enclave) take(q message.Quote, r *message.Reply) *released {
+func (e *enclave) take(q message.Quote, r *message.Reply) *handed {
 	e.w.t.Helper()
 	if r == nil || r.Release == nil {
 		e.w.t.Fatalf("no release: %s", e.why(r))
 	}
-	out := &released{quote: q, release: must(statement.Verify[statement.Release](r.Release, e.w.self()))}
+	out := &handed{quote: q, release: must(statement.Verify[statement.Release](r.Release, e.w.self()))}
 	if out.release.Body().Sealed != statement.Sum(r.Keys) {
 		e.w.t.Fatal("release is for other keys")
 	}
@@ -519,7 +537,7 @@ func (e *enclave) why(r *message.Reply) string {
 }
 
 // receipt is the account of a run.
-func (e *enclave) receipt(x *released) statement.Receipt {
+func (e *enclave) receipt(x *handed) statement.Receipt {
 	w := e.w
 	r := statement.Receipt{
 		Job: e.j.digest, Contract: w.contract.Digest(), Plan: e.j.salted, Requester: w.contract.Body().Requester,
@@ -551,7 +569,7 @@ func (e *enclave) receipt(x *released) statement.Receipt {
 	return r
 }
 
-func (e *enclave) close(x *released, change func(*statement.Receipt, *message.ReceiptNotice)) *message.Reply {
+func (e *enclave) close(x *handed, change func(*statement.Receipt, *message.ReceiptNotice)) *message.Reply {
 	e.w.t.Helper()
 	r := e.receipt(x)
 	n := message.ReceiptNotice{Job: e.j.digest, Releases: append([]statement.Envelope{*x.release.Envelope()}, x.others...), Readies: x.quote.Readies}

@@ -108,6 +108,9 @@ func (d Dir) Job(job statement.Digest) string {
 	return filepath.Join(d.Jobs(), strings.TrimPrefix(string(job), "sha256:"))
 }
 
+// Released is the folder of what this party's broker released, and to which evidence.
+func (d Dir) Released() string { return filepath.Join(d.path, "released") }
+
 // Grants is the folder of grants that this party signed.
 func (d Dir) Grants() string { return filepath.Join(d.path, "grants") }
 

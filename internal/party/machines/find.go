@@ -1,6 +1,7 @@
 package machines
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -15,6 +16,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/collateral"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -151,13 +153,30 @@ func (p Past) list() (out []*Ran, err error) {
 			closed[e.Release] = true
 		}
 	}
+	files, err := released.Read(p.Home)
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range p.Entries {
 		if e.Kind != ledger.KindRelease {
 			continue
 		}
 		seen[[2]statement.Digest{e.Job, e.Evidence}] = true
 		r := &Ran{Job: e.Job, Evidence: e.Evidence, AtMS: e.AtMS, Asker: e.Requester, Release: e.Release, Open: !closed[e.Release]}
-		k, err := read(filepath.Join(p.Home.Job(e.Job), name(e.Evidence)), e.Job, e.Evidence)
+		k, err := p.kept(files, e.Job, e.Evidence)
+		p.tell(r, k, err)
+		out = append(out, r)
+	}
+	for _, id := range files.IDs() { // of a ledger that lost entries
+		if seen[[2]statement.Digest{id.Job, id.Evidence}] {
+			continue
+		}
+		seen[[2]statement.Digest{id.Job, id.Evidence}] = true
+		r := &Ran{Job: id.Job, Evidence: id.Evidence}
+		k, err := p.kept(files, id.Job, id.Evidence)
+		if k != nil {
+			r.AtMS = k.AtMS
+		}
 		p.tell(r, k, err)
 		out = append(out, r)
 	}
@@ -174,6 +193,19 @@ func (p Past) list() (out []*Ran, err error) {
 	})
 	slices.SortStableFunc(out, func(a, b *Ran) int { return int(max(-1, min(1, a.AtMS-b.AtMS))) })
 	return out, err
+}
+
+// kept is the evidence of a release, as the broker kept it, or as it came back with the receipt.
+func (p Past) kept(files *released.Files, job, evidence statement.Digest) (*kept, error) {
+	e, err := files.Entry(released.ID{Job: job, Evidence: evidence})
+	if err == nil {
+		return &kept{Job: job, AtMS: e.AtMS, Evidence: e.Evidence}, nil
+	}
+	k, other := read(filepath.Join(p.Home.Job(job), name(evidence)), job, evidence)
+	if other == nil || errors.Is(err, released.ErrNone) {
+		return k, other
+	}
+	return nil, err
 }
 
 // tell judges kept evidence, by what it came with and by what the vendor says now.

@@ -24,6 +24,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
@@ -130,7 +131,7 @@ func (w *world) openBroker(line Line) {
 	me := w.owners[0].ring
 	w.catalog = catalog.New(w.ex)
 	w.broker = must(broker.New(broker.Options{
-		Exchange: w.ex, Catalog: w.catalog, Store: w.store, Ledger: w.ledger, Heads: heads.Open(w.home.Heads()), Home: w.home,
+		Exchange: w.ex, Catalog: w.catalog, Store: w.store, Ledger: w.ledger, Heads: heads.Open(w.home.Heads()), Released: must(released.Open(w.home)), Home: w.home,
 		Signer: me.Signer(), Box: me.Box(), Verifiers: kinds.Verifiers(o), Compile: policy.Compile, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	}))
 }
