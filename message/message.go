@@ -114,6 +114,23 @@ func (m ResultKey) valid() bool { return len(m.Key) > 0 && len(m.Bundle) > 0 }
 
 // SealTo encodes m and seals it to a party's or session's public box.
 func SealTo(public []byte, c seal.Context, m any) ([]byte, error) {
+	b, err := encode(m)
+	if err != nil {
+		return nil, err
+	}
+	return seal.To(public, c, b)
+}
+
+// SealBy is SealTo for a reader and context that a Sealer was begun with.
+func SealBy(s *seal.Sealer, m any) ([]byte, error) {
+	b, err := encode(m)
+	if err != nil {
+		return nil, err
+	}
+	return s.Seal(b)
+}
+
+func encode(m any) ([]byte, error) {
 	if v, ok := m.(validated); ok && !v.valid() {
 		return nil, fmt.Errorf("%w: field missing or not of its stage", ErrMalformed)
 	}
@@ -124,7 +141,7 @@ func SealTo(public []byte, c seal.Context, m any) ([]byte, error) {
 	if len(b) > MaxSize {
 		return nil, fmt.Errorf("%w: too large", ErrMalformed)
 	}
-	return seal.To(public, c, b)
+	return b, nil
 }
 
 // OpenWith opens and strictly decodes a message into m, a pointer to a zero value. On error m is zero.

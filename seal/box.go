@@ -134,15 +134,59 @@ func (c Context) info() ([]byte, error) {
 // To seals plaintext to a public key, from a verified party or session
 // (docs/spec/sealing.md, section 2).
 func To(public []byte, c Context, plaintext []byte) ([]byte, error) {
-	info, err := c.info()
+	r, err := NewReader(public)
 	if err != nil {
 		return nil, err
 	}
+	s, err := r.Begin(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.Seal(plaintext)
+}
+
+// Reader is who a text is sealed to.
+type Reader struct{ pk hpke.PublicKey }
+
+// NewReader reads a public key.
+func NewReader(public []byte) (*Reader, error) {
 	pk, err := kem().NewPublicKey(public)
 	if err != nil {
 		return nil, ErrBadKey
 	}
-	return hpke.Seal(pk, kdf(), aead(), info, plaintext)
+	return &Reader{pk}, nil
+}
+
+// Begin encapsulates a fresh secret for one text: that it can be done shows that the key is good, before there is a text.
+func (r *Reader) Begin(c Context) (*Sealer, error) {
+	info, err := c.info()
+	if err != nil {
+		return nil, err
+	}
+	enc, sender, err := hpke.NewSender(r.pk, kdf(), aead(), info)
+	if err != nil {
+		return nil, err
+	}
+	return &Sealer{enc, sender}, nil
+}
+
+// ErrUsed says that a Sealer sealed its text before.
+var ErrUsed = errors.New("seal: a second text")
+
+// Sealer seals one text. It must not be used concurrently.
+type Sealer struct {
+	enc    []byte
+	sender *hpke.Sender // nil: used
+}
+
+// Seal gives what To gives.
+func (s *Sealer) Seal(plaintext []byte) ([]byte, error) {
+	if s.sender == nil {
+		return nil, ErrUsed
+	}
+	ct, err := s.sender.Seal(nil, plaintext)
+	s.sender = nil
+	return append(s.enc, ct...), err
 }
 
 // Open opens what To sealed for the same context.

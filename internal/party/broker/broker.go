@@ -65,7 +65,8 @@ type Broker struct {
 
 	mu      sync.Mutex
 	jobs    map[statement.Digest]*jobLock
-	genuine map[statement.Digest]*statement.Verified[statement.Job]
+	genuine map[statement.Digest]genuineJob
+	size    int            // of genuine, in bytes
 	many    map[string]int // refusals past a day's bound since counted, by code
 	counted time.Time
 }
@@ -83,7 +84,7 @@ func New(o Options) (*Broker, error) {
 	}
 	b := &Broker{
 		Options: o, self: statement.PartyOf(o.Signer), jobs: map[statement.Digest]*jobLock{},
-		genuine: map[statement.Digest]*statement.Verified[statement.Job]{}, many: map[string]int{},
+		genuine: map[statement.Digest]genuineJob{}, many: map[string]int{},
 	}
 	b.compareHeads()
 	return b, nil
@@ -170,8 +171,11 @@ func (b *Broker) guarded(ctx context.Context, m *matter, stage func(context.Cont
 }
 
 func (b *Broker) sealReply(m *matter, r *message.Reply) ([]byte, error) {
+	if m.reply == nil {
+		return nil, errors.New("broker: there is nobody to answer")
+	}
 	r.Stage = m.item.Kind
-	return message.SealTo(m.session.Box, message.ReplyContext(m.item.Job, b.self), r)
+	return message.SealBy(m.reply, r)
 }
 
 // post sends a sealed reply. That an attempt is over, or the answer known, is no error.

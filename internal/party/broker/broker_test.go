@@ -773,20 +773,20 @@ func TestNewsOfAJob(t *testing.T) {
 	news := must(w.ex.JobEnvelope(t.Context(), j.digest)).Bytes()
 	foreign := must(w.ex.JobEnvelope(t.Context(), other.digest)).Bytes()
 	for name, body := range map[string][]byte{"the job": news, "another job": foreign, "no job": []byte("{}"), "nothing": nil} {
-		w.broker.genuine = map[statement.Digest]*statement.Verified[statement.Job]{}
+		w.broker.genuine = map[statement.Digest]genuineJob{}
 		v, err := w.broker.genuineJob(t.Context(), wire.Item{Seq: 1, Job: j.digest, Kind: wire.KindJob, Body: body})
 		if err != nil || v.Digest() != j.digest {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	w.ex.Down = errors.New("away")
-	w.broker.genuine = map[statement.Digest]*statement.Verified[statement.Job]{}
+	w.broker.genuine = map[statement.Digest]genuineJob{}
 	if _, err := w.broker.genuineJob(t.Context(), wire.Item{Seq: 1, Job: j.digest, Kind: wire.KindJob, Body: news}); err != nil {
 		t.Errorf("asked for what it had: %v", err)
 	}
 	forged := must(statement.ParseEnvelope(news))
 	forged.Signatures[0].Sig[0] ^= 1
-	w.broker.genuine = map[statement.Digest]*statement.Verified[statement.Job]{}
+	w.broker.genuine = map[statement.Digest]genuineJob{}
 	if _, err := w.broker.genuineJob(t.Context(), wire.Item{Seq: 1, Job: j.digest, Kind: wire.KindJob, Body: forged.Bytes()}); err == nil {
 		t.Error("a job that nobody signed was believed")
 	}

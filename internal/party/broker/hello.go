@@ -68,7 +68,7 @@ func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 	if err := b.open(m, message.HelloContext(m.item.Job, b.self), &h); err != nil {
 		return nil, err
 	}
-	m.session = sessionOf(h.Session) // where a refusal goes
+	b.answerTo(m, h.Session) // where a refusal goes
 	if err := b.openJobInForce(ctx, m); err != nil {
 		return nil, err
 	}
@@ -98,13 +98,21 @@ func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 	return reply, nil
 }
 
-// sessionOf is a session that can be sealed to, or nil. Nothing but a refusal is
-// sealed to it before it is attested.
-func sessionOf(s statement.Session) *statement.Session {
-	if !s.Fingerprint().Valid() || !boxUsable(s.Box) {
-		return nil
+// answerTo sets m.session, if it can be sealed to: its answer is begun. Nothing but a
+// refusal is sealed to it before it is attested.
+func (b *Broker) answerTo(m *matter, s statement.Session) {
+	if !s.Fingerprint().Valid() {
+		return
 	}
-	return &s
+	r, err := seal.NewReader(s.Box)
+	if err != nil {
+		return
+	}
+	answer, err := r.Begin(message.ReplyContext(m.item.Job, b.self))
+	if err != nil {
+		return
+	}
+	m.session, m.reader, m.reply = &s, r, answer
 }
 
 // ready is signed by a party that is not frozen: judging took its time.

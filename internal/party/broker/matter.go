@@ -26,6 +26,8 @@ type matter struct {
 	job      *statement.Verified[statement.Job]
 	contract *statement.Verified[statement.Contract]
 	session  *statement.Session
+	reader   *seal.Reader // of the session
+	reply    *seal.Sealer // begun for it: there is one to each message
 	claims   *evidence.Claims
 	body     *statement.Body
 	plan     *policy.Plan
@@ -64,16 +66,26 @@ func (b *Broker) openJob(ctx context.Context, m *matter) error {
 	return nil
 }
 
-// maxJobs bounds the verified jobs at hand: each is asked for three times or more.
-const maxJobs = 256
+// genuineJob is a job that was verified, and this party's letter in it once it was opened and found to be what the job commits to: both
+// follow from the job's digest alone.
+type genuineJob struct {
+	job    *statement.Verified[statement.Job]
+	letter *message.Letter
+}
+
+// maxJobs and maxJobBytes bound the jobs at hand: each is asked for three times or more, soon after one another.
+const (
+	maxJobs     = 4096
+	maxJobBytes = 64 << 20
+)
 
 func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Verified[statement.Job], error) {
 	d := item.Job
 	b.mu.Lock()
-	job := b.genuine[d]
+	known := b.genuine[d]
 	b.mu.Unlock()
-	if job != nil {
-		return job, nil
+	if known.job != nil {
+		return known.job, nil
 	}
 	e, err := b.envelope(ctx, item)
 	if fault.ExitCode(err) == int(fault.Untrusted) || client.HasCode(err, wire.CodeNotFound) {
@@ -82,16 +94,21 @@ func (b *Broker) genuineJob(ctx context.Context, item wire.Item) (*statement.Ver
 	if err != nil {
 		return nil, err
 	}
-	job, err = statement.VerifyAuthor[statement.Job](e)
+	job, err := statement.VerifyAuthor[statement.Job](e)
 	if err != nil || e.Digest() != d {
 		return nil, refuseBecause(CodeJobSignature, "the job is not signed by its requester", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.genuine) >= maxJobs {
+	n := len(job.Envelope().Payload)
+	if len(b.genuine) >= maxJobs || b.size+n > maxJobBytes {
 		clear(b.genuine)
+		b.size = 0
 	}
-	b.genuine[d] = job
+	if b.genuine[d].job == nil {
+		b.size += n
+	}
+	b.genuine[d] = genuineJob{job: job}
 	return job, nil
 }
 
@@ -191,25 +208,45 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 
 // openLetter establishes what is asked: sealed to this broker, committed to by the job.
 func (b *Broker) openLetter(m *matter) error {
+	b.mu.Lock()
+	l := b.genuine[m.item.Job].letter
+	b.mu.Unlock()
+	if l == nil {
+		var err error
+		if l, err = b.letter(m); err != nil {
+			return err
+		}
+		b.mu.Lock()
+		if known := b.genuine[m.item.Job]; known.job != nil {
+			known.letter = l
+			b.genuine[m.item.Job] = known
+		}
+		b.mu.Unlock()
+	}
+	if err := b.witnessed(m, l.Ack); err != nil { // each time: the ledger may have changed
+		return err
+	}
+	m.body = &l.Body
+	return nil
+}
+
+// letter opens this party's letter of a job that was verified.
+func (b *Broker) letter(m *matter) (*message.Letter, error) {
 	for _, s := range m.job.Body().Bodies {
 		if s.To != b.self {
 			continue
 		}
-		var l message.Letter
-		if err := message.OpenWith(b.Box, message.BodyContext(m.job.Body().Requester, b.self), s.Sealed, &l); err != nil {
-			return refuseBecause(CodeJobCommitment, "the body of the job does not open", err)
+		l := new(message.Letter)
+		if err := message.OpenWith(b.Box, message.BodyContext(m.job.Body().Requester, b.self), s.Sealed, l); err != nil {
+			return nil, refuseBecause(CodeJobCommitment, "the body of the job does not open", err)
 		}
 		commit, err := l.Body.Commit()
 		if err != nil || commit != m.job.Body().Commitment {
-			return refuseBecause(CodeJobCommitment, "the body is not the one that the job commits to", err)
+			return nil, refuseBecause(CodeJobCommitment, "the body is not the one that the job commits to", err)
 		}
-		if err := b.witnessed(m, l.Ack); err != nil {
-			return err
-		}
-		m.body = &l.Body
-		return nil
+		return l, nil
 	}
-	return refuse(CodeJobCommitment, "the job has no body for this party")
+	return nil, refuse(CodeJobCommitment, "the job has no body for this party")
 }
 
 // compile establishes the plan, from this party's own view of all offers.
@@ -377,11 +414,6 @@ func (m *matter) appraisal() statement.Appraisal {
 		a.Policies = append(a.Policies, statement.Sum([]byte(p.Offer.Body().Policy)))
 	}
 	return a
-}
-
-func boxUsable(box []byte) bool {
-	_, err := seal.To(box, seal.Context{Purpose: seal.PurposeReply}, nil)
-	return err == nil
 }
 
 // accepts is what the contract and the policies of all of this party's offers in it accept.

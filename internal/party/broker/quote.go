@@ -19,7 +19,7 @@ func (b *Broker) quote(ctx context.Context, m *matter) (*message.Reply, error) {
 	if err := b.open(m, message.QuoteContext(m.item.Job, b.self), &q); err != nil {
 		return nil, err
 	}
-	m.session = sessionOf(q.Session) // where a refusal goes
+	b.answerTo(m, q.Session) // where a refusal goes
 	if err := b.openJobInForce(ctx, m); err != nil {
 		return nil, err
 	}
@@ -260,7 +260,11 @@ func (b *Broker) sealKeys(ctx context.Context, m *matter) ([]byte, []statement.O
 		keys.Offers = append(keys.Offers, *k)
 		columns = append(columns, statement.Opening{Offer: offer, Columns: needs})
 	}
-	sealed, err := message.SealTo(m.session.Box, message.KeysContext(m.item.Job, b.self), keys)
+	s, err := m.reader.Begin(message.KeysContext(m.item.Job, b.self))
+	if err != nil {
+		return nil, nil, err
+	}
+	sealed, err := message.SealBy(s, keys)
 	return sealed, columns, err
 }
 

@@ -23,7 +23,7 @@ func (b *Broker) receipt(ctx context.Context, m *matter) (*message.Reply, error)
 		return nil, refuseBecause(CodeReceipt, "the receipt is not signed by the session that it names", err)
 	}
 	r := v.Body()
-	m.session = sessionOf(r.Session)
+	b.answerTo(m, r.Session)
 	if n.Job != m.item.Job || r.Job != m.item.Job {
 		return nil, refuse(CodeReceipt, "the receipt is for another job")
 	}

@@ -22,18 +22,13 @@ type Accounts struct {
 	keys     map[statement.Digest]bool // operations on keys that began
 	done     map[statement.Digest]bool // grants, pools and lists of officers that were signed, whatever became of them
 
-	repairedMS int64           // of the last repair; 0: none
-	published  map[string]bool // data sets
-	exhausted  map[string]bool // data sets whose budget a repair gave up
-	charges    []charge
-	budgets    map[string][]account.Event // by data set, all its versions together
+	repairedMS int64                             // of the last repair; 0: none
+	published  map[string]bool                   // data sets
+	exhausted  map[string]bool                   // data sets whose budget a repair gave up
+	charges    map[statement.Fingerprint][]int64 // times of charged jobs by requester, sorted
+	budgets    map[string][]account.Event        // by data set, all its versions together
 	refusals   map[refused]int
 	frozen     bool // the party stopped its releases, and did not let them go on
-}
-
-type charge struct {
-	requester statement.Fingerprint
-	atMS      int64
 }
 
 // Job is what the ledger knows of one job.
@@ -80,7 +75,7 @@ func newAccounts() *Accounts {
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
 		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
-		refusals: map[refused]int{}, done: map[statement.Digest]bool{},
+		refusals: map[refused]int{}, charges: map[statement.Fingerprint][]int64{}, done: map[statement.Digest]bool{},
 	}
 }
 
@@ -152,7 +147,9 @@ func (a *Accounts) apply(e *Entry) {
 	case KindCharge:
 		j := a.job(e.Job)
 		j.Contract, j.Requester, j.Charged, j.ChargedMS = e.Contract, e.Requester, e.Charged, e.AtMS
-		a.charges = append(a.charges, charge{e.Requester, e.AtMS})
+		times := a.charges[e.Requester]
+		at, _ := slices.BinarySearch(times, e.AtMS+1) // behind its equals; at the end, but where a clock was put back
+		a.charges[e.Requester] = slices.Insert(times, at, e.AtMS)
 	case KindBudget:
 		a.budgets[e.Name] = append(a.budgets[e.Name], e.event())
 	case KindRelease:
@@ -278,16 +275,12 @@ const manyLost = 1 << 40
 
 // QueriesSince counts the charged jobs of a requester since a time: more than any quota, if entries of that time may be lost.
 func (a *Accounts) QueriesSince(requester statement.Fingerprint, sinceMS int64) int64 {
-	var n int64
 	if a.repairedMS != 0 && sinceMS <= a.repairedMS {
 		return manyLost
 	}
-	for _, c := range a.charges {
-		if c.requester == requester && c.atMS >= sinceMS {
-			n++
-		}
-	}
-	return n
+	times := a.charges[requester]
+	first, _ := slices.BinarySearch(times, sinceMS)
+	return int64(len(times) - first)
 }
 
 // Budget returns what was charged to a data set's privacy budget, oldest first: the whole account (docs/spec/dp.md, section 9).
