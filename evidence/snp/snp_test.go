@@ -58,10 +58,10 @@ func TestCases(t *testing.T) {
 				t.Fatal(err)
 			}
 			for name, anchors := range map[string]Anchors{"named root": root, "all roots": amd(t)} {
-				v, err := Verify(c.Read(t, c.File), c.Read(t, c.Endorsements[0]), Options{Anchors: anchors, At: c.At})
+				v, err := verify(t, c.Read(t, c.File), c.Read(t, c.Endorsements[0]), Options{Anchors: anchors, At: c.At})
 				c.Check(t, v, v != nil && v.Debug, err)
 				if v == nil { // what is read of a refused report is compared as well
-					v, err = Verify(c.Read(t, c.File), c.Read(t, c.Endorsements[0]), Options{Anchors: anchors, At: c.At, AllowDebug: true})
+					v, err = verify(t, c.Read(t, c.File), c.Read(t, c.Endorsements[0]), Options{Anchors: anchors, At: c.At, AllowDebug: true})
 					if err != nil {
 						t.Fatal(name, err)
 					}
@@ -76,7 +76,7 @@ func TestAnchorsAreTheCollections(t *testing.T) { evidencetest.SameAnchors(t, "r
 
 func TestVLEK(t *testing.T) {
 	s := load(t, "aws-vlek-milan")
-	v, err := Verify(s.report, s.ek, s.options(t))
+	v, err := verify(t, s.report, s.ek, s.options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,13 +87,13 @@ func TestVLEK(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Verify(s.report, s.ek, Options{Anchors: vcek, At: s.At})
+	_, err = verify(t, s.report, s.ek, Options{Anchors: vcek, At: s.At})
 	evidencetest.Refused(t, err, stage.Chain) // the same root, but the intermediate of VCEKs
 }
 
 func TestBergamo(t *testing.T) {
 	s := load(t, "bergamo-genoa-v5")
-	v, err := Verify(s.report, s.ek, s.options(t))
+	v, err := verify(t, s.report, s.ek, s.options(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,11 +104,11 @@ func TestBergamo(t *testing.T) {
 
 func TestDebug(t *testing.T) {
 	s := load(t, "google-milan-debug")
-	_, err := Verify(s.report, s.ek, s.options(t))
+	_, err := verify(t, s.report, s.ek, s.options(t))
 	evidencetest.Refused(t, err, stage.Debug)
 	o := s.options(t)
 	o.AllowDebug = true
-	v, err := Verify(s.report, s.ek, o)
+	v, err := verify(t, s.report, s.ek, o)
 	if err != nil || !v.Debug {
 		t.Fatal("a debug guest is not let in by name, or not marked", err)
 	}
@@ -123,7 +123,7 @@ func TestDebug(t *testing.T) {
 // TestVersion2 takes the line of processors from the key's issuer, which must then lead to that line's root.
 func TestVersion2(t *testing.T) {
 	s := load(t, "virtee-milan")
-	v, err := Verify(s.report, s.ek, s.options(t))
+	v, err := verify(t, s.report, s.ek, s.options(t))
 	if err != nil || v.Version != 2 || v.Line != Milan {
 		t.Fatal(v, err)
 	}
@@ -131,7 +131,7 @@ func TestVersion2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Verify(s.report, s.ek, Options{Anchors: genoa, At: s.At})
+	_, err = verify(t, s.report, s.ek, Options{Anchors: genoa, At: s.At})
 	evidencetest.Refused(t, err, stage.Chain)
 }
 
@@ -167,7 +167,7 @@ func TestCorruption(t *testing.T) {
 		"after s":           {0x2a0 + 144, stage.Parse},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Verify(evidencetest.Flipped(s.report, c.at), s.ek, s.options(t))
+			_, err := verify(t, evidencetest.Flipped(s.report, c.at), s.ek, s.options(t))
 			evidencetest.Refused(t, err, c.want)
 		})
 	}
@@ -178,17 +178,17 @@ func TestCorruption(t *testing.T) {
 		"trailing":        append(slices.Clone(s.ek), 0),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Verify(s.report, ek, s.options(t))
+			_, err := verify(t, s.report, ek, s.options(t))
 			evidencetest.Refused(t, err, stage.Chain)
 		})
 	}
 	for name, report := range map[string][]byte{"empty": nil, "short": s.report[:1183], "long": append(slices.Clone(s.report), 0)} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Verify(report, s.ek, s.options(t))
+			_, err := verify(t, report, s.ek, s.options(t))
 			evidencetest.Refused(t, err, stage.Parse)
 		})
 	}
-	_, err := Verify(s.report, make([]byte, MaxEndorsement+1), s.options(t))
+	_, err := verify(t, s.report, make([]byte, MaxEndorsement+1), s.options(t))
 	evidencetest.Refused(t, err, stage.Parse)
 }
 
@@ -196,24 +196,24 @@ func TestCorruption(t *testing.T) {
 func TestAnotherKey(t *testing.T) {
 	s := load(t, "aci-milan")
 	other := load(t, "trustee-milan") // the same TCB on another chip
-	_, err := Verify(s.report, other.ek, other.options(t))
+	_, err := verify(t, s.report, other.ek, other.options(t))
 	evidencetest.Refused(t, err, stage.EndorsementMismatch)
 	v3 := load(t, "azure-milan-v3")
-	_, err = Verify(v3.report, load(t, "azure-genoa-v3").ek, v3.options(t))
+	_, err = verify(t, v3.report, load(t, "azure-genoa-v3").ek, v3.options(t))
 	evidencetest.Refused(t, err, stage.Chain)
-	_, err = Verify(v3.report, load(t, "aws-vlek-milan").ek, v3.options(t))
+	_, err = verify(t, v3.report, load(t, "aws-vlek-milan").ek, v3.options(t))
 	evidencetest.Refused(t, err, stage.EndorsementMismatch)
 }
 
 func TestClock(t *testing.T) {
 	s := load(t, "aci-milan")
 	for _, at := range []time.Time{s.At.AddDate(-20, 0, 0), s.At.AddDate(20, 0, 0)} {
-		_, err := Verify(s.report, s.ek, Options{Anchors: amd(t), At: at})
+		_, err := verify(t, s.report, s.ek, Options{Anchors: amd(t), At: at})
 		evidencetest.Refused(t, err, stage.Chain)
 	}
-	_, err := Verify(s.report, s.ek, Options{Anchors: amd(t)})
+	_, err := verify(t, s.report, s.ek, Options{Anchors: amd(t)})
 	evidencetest.Refused(t, err, stage.Chain)
-	_, err = Verify(s.report, s.ek, Options{At: s.At})
+	_, err = verify(t, s.report, s.ek, Options{At: s.At})
 	evidencetest.Refused(t, err, stage.Chain)
 }
 
@@ -273,16 +273,16 @@ func fakeReport(t testing.TB, s *fake.AmdSigner, o fake.TestReportOptions, chang
 func TestLookAlike(t *testing.T) {
 	s := signer(t, nil)
 	report := fakeReport(t, s, fake.TestReportOptions{Version: 3, FMS: 0xa00f11}, nil)
-	_, err := Verify(report, s.Vcek.Raw, Options{Anchors: amd(t), At: fakeTime})
+	_, err := verify(t, report, s.Vcek.Raw, Options{Anchors: amd(t), At: fakeTime})
 	evidencetest.Refused(t, err, stage.Chain)
-	if _, err = Verify(report, s.Vcek.Raw, Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime}); err != nil {
+	if _, err = verify(t, report, s.Vcek.Raw, Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime}); err != nil {
 		t.Fatal("a root that is configured is not believed:", err)
 	}
-	_, err = Verify(load(t, "gcp-milan-v5").report, load(t, "gcp-milan-v5").ek, Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime})
+	_, err = verify(t, load(t, "gcp-milan-v5").report, load(t, "gcp-milan-v5").ek, Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime})
 	evidencetest.Refused(t, err, stage.Chain)
 	// A key of the right chip and TCB that is not the one which signed.
 	forged := evidencetest.Flipped(report, 0x90)
-	_, err = Verify(forged, s.Vcek.Raw, Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime})
+	_, err = verify(t, forged, s.Vcek.Raw, Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime})
 	evidencetest.Refused(t, err, stage.ReportSignature)
 }
 
@@ -350,7 +350,7 @@ func TestEndorsement(t *testing.T) {
 			if c.vlek {
 				o.SignerInfo.SigningKey, ek, ask = abi.VlekReportSigner, s.Vlek, s.Asvk
 			}
-			_, err := Verify(fakeReport(t, s, o, c.change), ek.Raw, Options{Anchors: anchorsOf(t, s, ask), At: fakeTime})
+			_, err := verify(t, fakeReport(t, s, o, c.change), ek.Raw, Options{Anchors: anchorsOf(t, s, ask), At: fakeTime})
 			if c.want == "" && err != nil {
 				t.Fatal(err)
 			}
@@ -365,7 +365,7 @@ func TestUnsigned(t *testing.T) {
 	s := signer(t, nil)
 	report := fakeReport(t, s, fake.TestReportOptions{Version: 3, FMS: 0xa00f11}, nil)
 	report[0x48] = byte(abi.NoneReportSigner) << 2
-	_, err := Verify(report, s.Vcek.Raw, Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime})
+	_, err := verify(t, report, s.Vcek.Raw, Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime})
 	evidencetest.Refused(t, err, stage.ReportSignature)
 }
 
@@ -388,11 +388,11 @@ func TestTurin(t *testing.T) {
 		})
 	}
 	o := Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime}
-	v, err := Verify(report(0), s.Vcek.Raw, o)
+	v, err := verify(t, report(0), s.Vcek.Raw, o)
 	if err != nil || v.Line != Turin {
 		t.Fatal(v, err)
 	}
-	_, err = Verify(report(1), s.Vcek.Raw, o)
+	_, err = verify(t, report(1), s.Vcek.Raw, o)
 	evidencetest.Refused(t, err, stage.EndorsementMismatch)
 }
 
