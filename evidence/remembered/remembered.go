@@ -6,8 +6,12 @@ import (
 	"time"
 )
 
-// most bounds what is remembered: a kind of machine has some ten verdicts. What came first is forgotten first.
-const most = 4096
+// most and mostBytes bound what is remembered, by the bytes that verdicts are about: a kind of machine has some ten verdicts, about 60 KiB.
+// What came first is forgotten first: whoever brings much else only makes others' be verified again.
+const (
+	most      = 4096
+	mostBytes = 16 << 20
+)
 
 // Span is how long a verdict holds, both ends included. Without an end it is about bytes alone: what they say, whenever.
 type Span struct{ From, Until time.Time }
@@ -35,6 +39,7 @@ type Memory struct {
 	mu    sync.Mutex
 	known map[key]verdict
 	order []key // oldest first
+	size  int   // in bytes
 }
 
 type key [sha256.Size]byte
@@ -42,6 +47,7 @@ type key [sha256.Size]byte
 type verdict struct {
 	value any
 	span  Span
+	size  int // of what it is about, in bytes
 }
 
 // New makes an empty memory.
@@ -61,7 +67,7 @@ func Do[T any](m *Memory, about string, at time.Time, parts [][]byte, verify fun
 	}
 	v, span, err := verify()
 	if err == nil && span.holds(at) {
-		m.keep(k, verdict{v, span})
+		m.keep(k, verdict{v, span, sizeOf(parts)})
 	}
 	return v, err
 }
@@ -85,15 +91,23 @@ func (m *Memory) recall(k key, at time.Time) any {
 	return nil
 }
 
+func sizeOf(parts [][]byte) (n int) {
+	for _, p := range parts {
+		n += len(p)
+	}
+	return n
+}
+
 func (m *Memory) keep(k key, v verdict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, again := m.known[k]; !again {
-		if len(m.order) >= most {
-			delete(m.known, m.order[0])
-			m.order = m.order[1:]
-		}
-		m.order = append(m.order, k)
+	if _, again := m.known[k]; again || v.size > mostBytes { // again: of the same parts, by another at the same time
+		return
 	}
-	m.known[k] = v
+	for len(m.order) >= most || m.size+v.size > mostBytes {
+		m.size -= m.known[m.order[0]].size
+		delete(m.known, m.order[0])
+		m.order = m.order[1:]
+	}
+	m.known[k], m.order, m.size = v, append(m.order, k), m.size+v.size
 }

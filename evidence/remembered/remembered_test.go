@@ -3,6 +3,7 @@ package remembered
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -90,6 +91,21 @@ func TestBounded(t *testing.T) {
 	}
 	if asked(t, m, "q", start, "0") != 1 || asked(t, m, "q", start, fmt.Sprint(most+99)) != 0 {
 		t.Error("not the oldest are forgotten")
+	}
+}
+
+func TestBoundedInBytes(t *testing.T) {
+	m := New()
+	big := strings.Repeat("x", mostBytes/4)
+	for i := range 9 {
+		asked(t, m, "q", start, big, fmt.Sprint(i))
+	}
+	if len(m.known) != 3 || m.size > mostBytes || m.size < mostBytes/2 {
+		t.Fatalf("%d verdicts of %d bytes", len(m.known), m.size)
+	}
+	asked(t, m, "q", start, strings.Repeat("x", mostBytes+1))
+	if asked(t, m, "q", start, big, "8") != 0 || len(m.known) != 3 {
+		t.Error("something that is too large took the place of others")
 	}
 }
 
