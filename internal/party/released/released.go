@@ -24,7 +24,7 @@ const Format = "cordon-released/1"
 const (
 	maxLine    = 16<<20 + 4096 // a message with evidence has 8 MiB at most, in base64 a third more; and the reply
 	maxSegment = 64 << 20      // bytes after which the next file is begun
-	atHand     = 2             // newest files that answers are found in again: whoever asks late is refused as a replay
+	atHand     = 2             // times maxSegment: of so much answers are found again; whoever asks later is refused as a replay
 )
 
 // Entry is one release.
@@ -148,12 +148,18 @@ func (p place) read(id ID) (*Entry, error) {
 type Store struct {
 	dir home.Dir
 
+	most  int64 // maxSegment, but in tests
 	mu    sync.Mutex
 	files Files
-	names []string // of the files that files is of, oldest first
+	held  []part   // what files is of, oldest first; f is the last, where it is begun
 	next  int64    // number of the next file
 	f     *os.File // nil: none begun
-	size  int64
+}
+
+// part is a file at hand.
+type part struct {
+	name string
+	size int64
 }
 
 // Open finds the newest releases. It writes to a file of its own: what stands in the others may end in a torn line.
@@ -162,16 +168,27 @@ func Open(dir home.Dir) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, files: Files{at: map[ID]place{}}, next: 1}
+	return openWith(dir, list, maxSegment)
+}
+
+func openWith(dir home.Dir, list []string, most int64) (*Store, error) {
+	s := &Store{dir: dir, most: most, files: Files{at: map[ID]place{}}, next: 1}
 	if len(list) > 0 {
 		if _, err := fmt.Sscanf(filepath.Base(list[len(list)-1]), "%d.ndjson", &s.next); err != nil {
 			return nil, home.Storage("can't read what was released", err)
 		}
 		s.next++
 	}
-	s.names = list[max(0, len(list)-atHand):]
-	for _, name := range s.names {
-		if err := s.files.index(name); err != nil {
+	for _, name := range list {
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, home.Storage("can't read what was released", err)
+		}
+		s.held = append(s.held, part{name, info.Size()})
+	}
+	s.forget()
+	for _, p := range s.held {
+		if err := s.files.index(p.name); err != nil {
 			return nil, err
 		}
 	}
@@ -195,14 +212,15 @@ func (s *Store) Keep(e *Entry) error {
 		s.end() // what follows must not stand behind a torn line
 		return home.Storage("can't keep what is released", err)
 	}
-	s.files.at[ID{e.Job, e.Digest}] = place{s.f.Name(), s.size, len(line)}
-	s.size += int64(len(line))
+	last := &s.held[len(s.held)-1]
+	s.files.at[ID{e.Job, e.Digest}] = place{last.name, last.size, len(line)}
+	last.size += int64(len(line))
 	return nil
 }
 
 // begin has a file with room for so many bytes.
 func (s *Store) begin(n int64) error {
-	if s.f != nil && s.size+n <= maxSegment {
+	if s.f != nil && s.held[len(s.held)-1].size+n <= s.most {
 		return nil
 	}
 	s.end()
@@ -217,20 +235,26 @@ func (s *Store) begin(n int64) error {
 	if err != nil {
 		return home.Storage("can't keep what is released", err)
 	}
-	s.f, s.size, s.next = f, 0, s.next+1
-	s.names = append(s.names, name)
+	s.f, s.next = f, s.next+1
+	s.held = append(s.held, part{name, 0})
 	s.forget()
 	return nil
 }
 
 // forget drops what stands in files that are no longer at hand.
 func (s *Store) forget() {
-	if len(s.names) <= atHand {
-		return
+	var size int64
+	first := len(s.held)
+	for ; first > 0 && size+s.held[first-1].size <= atHand*s.most; first-- {
+		size += s.held[first-1].size
 	}
-	s.names = slices.Clone(s.names[len(s.names)-atHand:])
+	gone := map[string]bool{}
+	for _, p := range s.held[:first] {
+		gone[p.name] = true
+	}
+	s.held = slices.Clone(s.held[first:])
 	for id, p := range s.files.at {
-		if !slices.Contains(s.names, p.file) {
+		if gone[p.file] {
 			delete(s.files.at, id)
 		}
 	}
