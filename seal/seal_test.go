@@ -201,3 +201,37 @@ func shows(out string, secret []byte) bool {
 	}
 	return false
 }
+
+// TestSealerSealsOnce: begun before there is a text, for one text; a key that can't be sealed to is found then.
+func TestSealerSealsOnce(t *testing.T) {
+	k, err := seal.NewBoxKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := seal.Context{Purpose: seal.PurposeReply}
+	r, err := seal.NewReader(k.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.Begin(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := s.Seal([]byte("text"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.Open(c, sealed); err != nil || string(got) != "text" {
+		t.Fatalf("%q: %v", got, err)
+	}
+	if again, err := s.Seal([]byte("another")); !errors.Is(err, seal.ErrUsed) || again != nil {
+		t.Errorf("a second text: %v", err)
+	}
+	low := k.Public()
+	clear(low[len(low)-32:]) // a point of low order: every secret made with it is zero
+	if r, err := seal.NewReader(low); err == nil {
+		if _, err := r.Begin(c); err == nil {
+			t.Error("begun for a key that can't be sealed to")
+		}
+	}
+}
