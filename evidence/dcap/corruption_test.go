@@ -52,6 +52,9 @@ func regions(raw []byte) []region {
 func TestCorruptQuote(t *testing.T) {
 	for kind, id := range map[string]string{"sgx": "automata-a/2025-08-30", "tdx": "gcp-cos113/2025-06-11", "tdx5": "v5-google/2026-02-04"} {
 		r := open(t, kind[:3], id)
+		if _, err := bothWays(t, r.raw, r.collateral, Options{Roots: r.roots, At: r.At}); err != nil {
+			t.Fatal(err)
+		}
 		at := 0
 		for _, g := range regions(r.raw) {
 			step := 3
@@ -91,6 +94,9 @@ func flip(s string, i int) string {
 func TestCorruptCollateral(t *testing.T) {
 	for kind, id := range map[string]string{"sgx": "automata-a/2025-08-30", "tdx": "gcp-cos113/2025-06-11"} {
 		r := open(t, kind, id)
+		if _, err := bothWays(t, r.raw, r.collateral, Options{Roots: r.roots, At: r.At}); err != nil {
+			t.Fatal(err)
+		}
 		for _, x := range []struct {
 			name string
 			size int

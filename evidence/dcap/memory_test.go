@@ -28,6 +28,22 @@ func bothWays(t testing.TB, raw []byte, c *Collateral, opt Options) (*Verified, 
 	return v, err
 }
 
+// TestRememberedUnderItsRoot: a chain that led to one root is not taken to lead to another.
+func TestRememberedUnderItsRoot(t *testing.T) {
+	r := open(t, "tdx", "gcp-cos113/2025-06-11")
+	q, err := Parse(r.raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, c := remembered.New(), q.certChain
+	if err := under(m, c.root, r.At, c.leaf, c.issuer); err != nil {
+		t.Fatal(err)
+	}
+	if err := under(m, c.issuer, r.At, c.leaf, c.issuer); err == nil {
+		t.Error("leads to a root that it does not end at")
+	}
+}
+
 // TestMemoryForgetsInTime: at every time around the ends of what is remembered the verdict is the same as without a memory, also when
 // the clock goes back.
 func TestMemoryForgetsInTime(t *testing.T) {
