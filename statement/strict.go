@@ -47,6 +47,11 @@ func encode(v any) ([]byte, error) {
 func scan(src []byte) error {
 	depth, inString := 0, false
 	for i := 0; i < len(src); i++ {
+		if inString {
+			if i += plain(src[i:]); i == len(src) {
+				break
+			}
+		}
 		switch c := src[i]; {
 		case c == '"':
 			inString = !inString
@@ -67,6 +72,20 @@ func scan(src []byte) error {
 		}
 	}
 	return nil
+}
+
+// plain is how many bytes of a string come before one that means something, as far as they are looked at: quote or backslash. It looks at
+// a bounded number, so that many backslashes do not have the rest read again for each.
+func plain(src []byte) int {
+	const most = 512
+	n := min(len(src), most)
+	if q := bytes.IndexByte(src[:n], '"'); q >= 0 {
+		n = q
+	}
+	if e := bytes.IndexByte(src[:n], '\\'); e >= 0 {
+		n = e
+	}
+	return n
 }
 
 // Unmarshal decodes src into v, which must be a pointer to a zero value, and refuses every encoding but the one that

@@ -1,7 +1,9 @@
 package home
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -33,17 +35,20 @@ func (d Dir) freezeFile() string { return filepath.Join(d.path, "freeze.json") }
 // Freeze reads the mark. A home has one from its beginning: one that is missing, damaged or unreadable is an error, and nothing may be
 // released. It may be called while SetFreeze replaces it.
 func (d Dir) Freeze() (Freeze, error) {
-	info, err := os.Stat(d.freezeFile())
+	src, err := os.Open(d.freezeFile())
 	if err != nil {
 		return Freeze{}, unreadable(err)
 	}
-	if info.Size() > maxFreeze {
-		return Freeze{}, unreadable(fmt.Errorf("%d bytes", info.Size()))
-	}
-	b, err := os.ReadFile(d.freezeFile())
-	if err != nil {
+	defer src.Close()
+	b := make([]byte, maxFreeze+1)
+	n, err := io.ReadFull(src, b)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return Freeze{}, unreadable(err)
 	}
+	if n > maxFreeze {
+		return Freeze{}, unreadable(fmt.Errorf("more than %d bytes", maxFreeze))
+	}
+	b = b[:n]
 	var f Freeze
 	if err := statement.Unmarshal(b, &f); err != nil {
 		return Freeze{}, unreadable(err)

@@ -45,6 +45,12 @@ func TestFreeze(t *testing.T) {
 	}
 }
 
+// exactly is a mark of so many bytes.
+func exactly(n int) string {
+	const before, after = `{"format":"cordon-freeze/1","frozen":true,"reason":"`, `","at_ms":1}`
+	return before + strings.Repeat("x", n-len(before)-len(after)) + after
+}
+
 // TestFreezeUnreadable: what can't be read is never "not frozen".
 func TestFreezeUnreadable(t *testing.T) {
 	d, err := Create(filepath.Join(t.TempDir(), "home"))
@@ -52,15 +58,16 @@ func TestFreezeUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, src := range map[string]string{
-		"empty":                  "",
-		"cut":                    `{"format":"cordon-freeze/1","frozen":fal`,
-		"another format":         `{"format":"cordon-freeze/2","frozen":false,"at_ms":1}`,
-		"unknown field":          `{"format":"cordon-freeze/1","frozen":false,"at_ms":1,"x":1}`,
-		"no verdict":             `{"format":"cordon-freeze/1","at_ms":1}`,
-		"frozen without reason":  `{"format":"cordon-freeze/1","frozen":true,"at_ms":1}`,
-		"a reason, yet unfrozen": `{"format":"cordon-freeze/1","frozen":false,"reason":"x","at_ms":1}`,
-		"something behind":       `{"format":"cordon-freeze/1","frozen":false,"at_ms":1}{}`,
-		"too large":              `{"format":"cordon-freeze/1","frozen":true,"reason":"` + strings.Repeat("x", maxFreeze) + `","at_ms":1}`,
+		"empty":                             "",
+		"cut":                               `{"format":"cordon-freeze/1","frozen":fal`,
+		"another format":                    `{"format":"cordon-freeze/2","frozen":false,"at_ms":1}`,
+		"unknown field":                     `{"format":"cordon-freeze/1","frozen":false,"at_ms":1,"x":1}`,
+		"no verdict":                        `{"format":"cordon-freeze/1","at_ms":1}`,
+		"frozen without reason":             `{"format":"cordon-freeze/1","frozen":true,"at_ms":1}`,
+		"a reason, yet unfrozen":            `{"format":"cordon-freeze/1","frozen":false,"reason":"x","at_ms":1}`,
+		"something behind":                  `{"format":"cordon-freeze/1","frozen":false,"at_ms":1}{}`,
+		"too large":                         `{"format":"cordon-freeze/1","frozen":true,"reason":"` + strings.Repeat("x", maxFreeze) + `","at_ms":1}`,
+		"as much as is looked at, and more": exactly(maxFreeze+1) + "{}",
 	} {
 		if err := os.WriteFile(d.freezeFile(), []byte(src), 0o600); err != nil {
 			t.Fatal(err)
