@@ -70,6 +70,7 @@ type Figure struct {
 	InFlight  int
 	PerSecond float64       // at full load, by the clock
 	Processor time.Duration // user and system time of the process for one release, at full load
+	Floor     time.Duration // the same of just the cryptography that its messages ask for, whatever the evidence, right before and after
 	Load      float64       // releases per second asked for in the second part: half of PerSecond
 	Paced     int           // how many then
 	P50, P99  time.Duration // from when a request was due until its answer was there
@@ -151,8 +152,12 @@ func (m *measurement) full(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = alone(func() error {
+	least, before := newFloor(), time.Duration(0)
+	err = alone(func() (err error) {
 		if err := m.closed(ctx, list[:warm]); err != nil {
+			return err
+		}
+		if before, err = least.measure(); err != nil {
 			return err
 		}
 		if m.o.Profile != nil {
@@ -169,6 +174,14 @@ func (m *measurement) full(ctx context.Context) error {
 		m.f.PerSecond = float64(m.o.Releases) / time.Since(start).Seconds()
 		m.f.Processor = (processor() - cpu) / time.Duration(m.o.Releases)
 		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = alone(func() error {
+		after, err := least.measure()
+		m.f.Floor = (before + after) / 2
+		return err
 	})
 	if err != nil {
 		return err
