@@ -50,7 +50,7 @@ type Options struct {
 	// SNPWithoutList accepts SNP evidence although nothing says whether AMD revoked the key that certifies the machine's. It is for
 	// evidence that was recorded without a list, never for a broker.
 	SNPWithoutList bool
-	// Memory remembers what verified of vendors' certificates, lists and documents (docs/decisions/050-fast-releases.md); default:
+	// Memory remembers what verified of vendors' certificates, lists and documents (docs/decisions/052-fast-releases.md); default:
 	// nothing is remembered, and all of it is verified with each quote.
 	Memory *remembered.Memory
 }

@@ -21,7 +21,7 @@ import (
 type Line struct {
 	Name       string
 	Kind       string
-	Remembers  bool    // the broker remembers collateral that it verified (docs/decisions/050-fast-releases.md), as agents do
+	Remembers  bool    // the broker remembers collateral that it verified (docs/decisions/052-fast-releases.md), as agents do
 	Held       bool    // the owner's folder holds the same collateral, so that it is judged by both
 	Goal       float64 // releases per second; 0: none
 	GoalMillis float64 // p99 at half that load
