@@ -25,7 +25,7 @@ const (
 	pause     = 500 * time.Millisecond // before an exchange that is away is asked again
 	stopTime  = 10 * time.Second       // for what is under way when the agent is stopped
 	tries     = 4                      // of an item that can't be decided
-	atOnce    = 8                      // items handled at once
+	atOnce    = 16                     // items handled at once: more share a sync of the ledger on a slow disk
 	heldTime  = 2 * time.Second        // between two looks at whether the ledger is still this agent's
 	postTime  = 3 * time.Second        // before a revocation that the exchange did not take is posted again
 	firstWait = 50 * time.Millisecond  // between tries; doubles

@@ -43,7 +43,7 @@ func Lines() []Line {
 type Options struct {
 	Dir      string // required: an empty folder on the disk whose syncs are measured
 	Releases int    // of each line, at full load; default 2000. Half as many follow at half the load, but no fewer than a second's
-	InFlight int    // requests at once; default 8, as many as an agent handles at once
+	InFlight int    // requests at once; default 16, as many as an agent handles at once
 	Profile  func(Line) (stop func(), err error)
 }
 
@@ -55,7 +55,7 @@ func (o *Options) valid() error {
 		o.Releases = 2000
 	}
 	if o.InFlight == 0 {
-		o.InFlight = 8
+		o.InFlight = 16
 	}
 	if o.Releases < 10 || o.InFlight < 1 {
 		return errors.New("releasing: too few")
