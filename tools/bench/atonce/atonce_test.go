@@ -1,0 +1,82 @@
+package atonce
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func middle(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
+
+// A machine that does two jobs at once, each in 100 ms: 10, 20, 20 jobs a second.
+func TestThroughputOfKnownJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		processors := make(chan struct{}, 2)
+		levels, err := Measure(t.Context(), Options{Levels: []int{1, 2, 4}, Rounds: 3, PerLevel: 10 * time.Second, Job: func(context.Context) error {
+			processors <- struct{}{}
+			time.Sleep(100 * time.Millisecond)
+			<-processors
+			return nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []float64{10, 20, 20} {
+			l := levels[i]
+			if got := middle(l.PerSecond); len(l.PerSecond) != 3 || math.Abs(got-want) > 0.5 || l.Failed != 0 {
+				t.Errorf("%d in flight: %v a second, want %v", l.InFlight, l.PerSecond, want)
+			}
+		}
+		if got := middle(levels[2].Millis); math.Abs(got-200) > 1 {
+			t.Errorf("a job took %v ms", got)
+		}
+		if f := Falls(levels, middle); f < 0.97 {
+			t.Errorf("falls to %v", f)
+		}
+	})
+}
+
+func TestFailedJobsAreCounted(t *testing.T) {
+	broken := errors.New("refused")
+	var mu sync.Mutex
+	n := 0
+	levels, err := Measure(t.Context(), Options{Levels: []int{1}, Rounds: 1, PerLevel: 20 * time.Millisecond, Job: func(context.Context) error {
+		time.Sleep(time.Millisecond)
+		mu.Lock()
+		defer mu.Unlock()
+		if n++; n == 2 {
+			return broken
+		}
+		return nil
+	}})
+	if err != nil || levels[0].Failed != 1 || !errors.Is(levels[0].Why, broken) || len(levels[0].Millis) != n-1 {
+		t.Errorf("%v, %+v", err, levels)
+	}
+}
+
+func TestFalls(t *testing.T) {
+	levels := []Level{{PerSecond: []float64{5}}, {PerSecond: []float64{10}}, {PerSecond: []float64{8}}, {PerSecond: []float64{9}}}
+	if got := Falls(levels, middle); got != 0.8 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestIncompleteOptions(t *testing.T) {
+	job := func(context.Context) error { return nil }
+	for name, o := range map[string]Options{
+		"no job": {Levels: []int{1}, Rounds: 1, PerLevel: 1}, "no levels": {Job: job, Rounds: 1, PerLevel: 1}, "no rounds": {Job: job, Levels: []int{1}, PerLevel: 1},
+		"no time": {Job: job, Levels: []int{1}, Rounds: 1}, "none in flight": {Job: job, Levels: []int{0}, Rounds: 1, PerLevel: 1},
+	} {
+		if _, err := Measure(t.Context(), o); !errors.Is(err, errOptions) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
