@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/hosted"
@@ -16,7 +17,7 @@ const (
 	PathJob       = "/v1/job"        // GET: a Job
 	PathEvidence  = "/v1/evidence"   // POST: a Report; answers statement.Evidence
 	PathMessages  = "/v1/messages"   // POST: Messages
-	PathReplies   = "/v1/replies"    // GET ?after=SEQ&wait_ms=MS: Replies
+	PathReplies   = "/v1/replies"    // GET ?after=SEQ&wait_ms=MS&want=N: Replies
 	PathRanges    = "/v1/ranges"     // POST: Ranges; answers their bytes, one range behind the other
 	PathArtifacts = "/v1/artifacts/" // PUT: bytes for parties to fetch
 	PathStage     = "/v1/stage"      // POST: a Stage
@@ -147,6 +148,14 @@ type Reply struct {
 	Seq  int64                 `json:"seq"`
 	From statement.Fingerprint `json:"from"`
 	Body []byte                `json:"body"`
+}
+
+// Await says what a poll for replies waits for.
+type Await struct {
+	After int64 // replies above this number
+	// Want is how many would do. Once there is one, others are waited for a moment only.
+	Want int
+	Wait time.Duration // for the first
 }
 
 // Replies is one answer to a poll: possibly none.

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,6 +39,7 @@ func NewHostCommand() *cobra.Command {
 type hostFlags struct {
 	home, exchange, enclave, image, build, perimeter, passphraseFile string
 	jobs                                                             int
+	idle                                                             map[string]int
 	cache, cacheSize                                                 string
 	json                                                             bool
 }
@@ -65,11 +68,24 @@ serve refuses and names the cure; it never falls back.
            a Nitro enclave. Never run on hardware by its authors. --image names the folder of
            the image, --build what 'cordon enclave measure' says of it.
 
+It does as many jobs at once as there are processors (--jobs), and takes one only where
+the memory limits of all of them, by their classes, fit into the machine's memory; a job
+alone is always taken.
+
+--idle small=1,standard=2 keeps enclaves waiting that were started before a job came, so
+that a job of that class need not wait for one to start. Such an enclave is empty: no
+statement and no key has reached it. It gets one job, under its class's limits, and is
+gone then; another takes its place when that job has ended, or a second after it began.
+One that waited for 10 minutes, or ended, is replaced. A job that finds none waiting gets
+an enclave that is started for it, as without --idle.
+
 Exit codes: 0 stopped, 2 usage, 3 no home or no enclave program there, 4 exchange does not
 authenticate us, 5 wrong passphrase, 6 exchange does not accept us, 7 the exchange or what
 the perimeter needs is unavailable.`,
 		Example: `  cordon host serve --home ~/operator --exchange http://127.0.0.1:7400 \
     --enclave ./cordon-enclave --perimeter process
+  cordon host serve --home ~/operator --exchange http://127.0.0.1:7400 \
+    --enclave ./cordon-enclave --perimeter strongest --jobs 2 --idle small=1
   cordon host serve --home ~/operator --exchange http://127.0.0.1:7400 \
     --image ./bin/vm --perimeter vm`,
 		Args: cobra.NoArgs,
@@ -83,7 +99,8 @@ the perimeter needs is unavailable.`,
 	flags.StringVar(&f.build, "build", "", "build that the hardware will show (required by gramine, snp, tdx and nitro)")
 	flags.StringVar(&f.perimeter, "perimeter", string(perimeter.Process), "form of the perimeter: process, vm, … or strongest")
 	flags.StringVar(&f.passphraseFile, "passphrase-file", "", "file with the passphrase of the operator's keyring; default: ask")
-	flags.IntVar(&f.jobs, "jobs", 1, "enclaves at once")
+	flags.IntVar(&f.jobs, "jobs", 0, "jobs at once; default: as many as processors")
+	flags.StringToIntVar(&f.idle, "idle", nil, "enclaves that wait for a job, by its class, such as small=1,standard=2")
 	flags.StringVar(&f.cache, "cache", "", "folder for ciphertext that was fetched, of this host alone; default: cache in the home")
 	flags.StringVar(&f.cacheSize, "cache-size", "8GiB", "bytes that may lie there, with MiB, GiB or TiB behind the number; 0: keep nothing")
 	flags.BoolVar(&f.json, "json", false, "print the ready line as JSON")
@@ -95,6 +112,9 @@ the perimeter needs is unavailable.`,
 
 func hostServe(cmd *cobra.Command, f hostFlags) error {
 	ctx := cmd.Context()
+	if !cmd.Flags().Changed("jobs") {
+		f.jobs = runtime.NumCPU()
+	}
 	if f.jobs < 1 || f.jobs > 1024 {
 		return fault.New(fault.Usage, "--jobs is out of range", "give a number from 1 to 1024", nil)
 	}
@@ -103,6 +123,9 @@ func hostServe(cmd *cobra.Command, f hostFlags) error {
 		return err
 	}
 	classes := host.DefaultClasses()
+	if err := idleFault(f.idle, classes); err != nil {
+		return err
+	}
 	served, err := perimeterOf(ctx, f, classes[0])
 	if err != nil {
 		return perimeterFault(err)
@@ -128,9 +151,31 @@ func hostServe(cmd *cobra.Command, f hostFlags) error {
 	if err := hostReady(cmd, f, ring.Fingerprint(), served, kept); err != nil {
 		return err
 	}
+	memory, err := host.MachineMemory()
+	if err != nil {
+		return err
+	}
 	return host.Run(ctx, host.Options{
-		Exchange: exchange, Perimeter: served, Operator: ring.Signer(), Classes: classes, Jobs: f.jobs, Cache: kept, Log: log,
+		Exchange: exchange, Perimeter: served, Operator: ring.Signer(), Classes: classes, Jobs: f.jobs, Idle: f.idle, MemoryBytes: memory,
+		Cache: kept, Log: log,
 	})
+}
+
+// mostWaiting bounds the idle enclaves of one class.
+const mostWaiting = 1024
+
+func idleFault(idle map[string]int, classes []host.Class) error {
+	var names []string
+	for _, c := range classes {
+		names = append(names, c.Name)
+	}
+	for name, n := range idle {
+		if !slices.Contains(names, name) || n < 0 || n > mostWaiting {
+			return fault.New(fault.Usage, fmt.Sprintf("--idle %s=%d can't be", name, n),
+				fmt.Sprintf("give a class (%s) and a number up to %d", strings.Join(names, ", "), mostWaiting), nil)
+		}
+	}
+	return nil
 }
 
 // openCache opens the folder for ciphertext; nil where nothing is to be kept, or can be: then everything is streamed.
@@ -264,12 +309,28 @@ func hostReady(cmd *cobra.Command, f hostFlags, operator statement.Fingerprint, 
 			Build    statement.Digest      `json:"build"`
 			Form     string                `json:"form"`
 			Evidence string                `json:"evidence"`
+			Idle     map[string]int        `json:"idle"`
 			Cache    string                `json:"cache"` // folder; empty where nothing is kept
-		}{operator, p.Build(), p.Form(), p.Kind(), folder})
+		}{operator, p.Build(), p.Form(), p.Kind(), nonzero(f.idle), folder})
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "host ready\n  operator   %s\n  enclave    %s\n  perimeter  %s, evidence %s\n  cache      %s\n",
-		operator, p.Build(), p.Form(), rootOf(p.Kind()), cmp.Or(folder, "none"))
+	var idle strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(nonzero(f.idle))) {
+		fmt.Fprintf(&idle, "  idle       %d of class %s\n", f.idle[name], name)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "host ready\n  operator   %s\n  enclave    %s\n  perimeter  %s, evidence %s\n%s  cache      %s\n",
+		operator, p.Build(), p.Form(), rootOf(p.Kind()), &idle, cmp.Or(folder, "none"))
 	return err
+}
+
+// nonzero are the classes that have idle enclaves.
+func nonzero(idle map[string]int) map[string]int {
+	out := map[string]int{}
+	for name, n := range idle {
+		if n > 0 {
+			out[name] = n
+		}
+	}
+	return out
 }
 
 // rootOf says what evidence of a kind rests on.

@@ -44,6 +44,8 @@ func TestHostServeRefuses(t *testing.T) {
 	}{
 		{"no such form", []string{"--perimeter", "none"}, fault.Usage},
 		{"no jobs", []string{"--jobs", "0"}, fault.Usage},
+		{"idle enclaves of no class", []string{"--idle", "tiny=1"}, fault.Usage},
+		{"less than none", []string{"--idle", "small=-1"}, fault.Usage},
 	} {
 		cmd := NewHostCommand()
 		cmd.SetArgs(append([]string{"serve", "--home", home, "--exchange", "http://127.0.0.1:1", "--enclave", filepath.Join(home, "none")}, c.args...))

@@ -101,9 +101,9 @@ func (p *pair) exchangeAgain() {
 func (p *pair) hostArgs() []string {
 	args := []string{"host", "serve", "--home", p.hostHome, "--exchange", p.exchange, "--passphrase-file", p.passphrase("hangar"), "--json"}
 	if p.image != "" {
-		return append(args, "--image", p.image, "--perimeter", "vm")
+		return append(args, "--image", p.image, "--perimeter", "vm", "--idle", "small=1")
 	}
-	return append(args, "--enclave", p.enclave, "--perimeter", "strongest")
+	return append(args, "--enclave", p.enclave, "--perimeter", "strongest", "--idle", "small=1")
 }
 
 func (p *pair) startHost() {

@@ -94,7 +94,7 @@ func (w *world) measure(owners []*party) {
 		}
 		w.ok(w.host.SendMessages(ctx, job, c.Lease, out))
 		for n := 0; n < len(brokers); {
-			r, err := w.host.Replies(ctx, job, c.Lease, after, 20*time.Second)
+			r, err := w.host.Replies(ctx, job, c.Lease, wire.Await{After: after, Wait: 20 * time.Second})
 			w.ok(err)
 			after = r.Next
 			n += len(r.Items)

@@ -52,7 +52,7 @@ func TestRestart(t *testing.T) {
 	m, err := w.a.Mailbox(ctx, 0, 0)
 	w.ok(err)
 	w.ok(w.a.Reply(ctx, job, wire.Answer{Attempt: 1, Kind: "reply", Body: []byte("after"), Ref: m.Next}))
-	r, err := w.host.Replies(ctx, job, c.Lease, 0, 0)
+	r, err := w.host.Replies(ctx, job, c.Lease, wire.Await{})
 	w.ok(err)
 	if len(r.Items) != 1 || string(r.Items[0].Body) != "after" {
 		t.Errorf("replies: %+v", r.Items)

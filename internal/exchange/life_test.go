@@ -86,7 +86,7 @@ func (w *world) round(job statement.Digest, lease string) {
 		}
 		w.ok(p.Reply(w.Context(), job, wire.Answer{Attempt: 1, Kind: "reply", Body: []byte("from " + p.name), Ref: it.Seq}))
 	}
-	r, err := w.host.Replies(w.Context(), job, lease, 0, 0)
+	r, err := w.host.Replies(w.Context(), job, lease, wire.Await{})
 	w.ok(err)
 	if len(r.Items) != 3 || r.Next != r.Items[2].Seq {
 		w.Fatalf("%d replies", len(r.Items))
@@ -96,7 +96,7 @@ func (w *world) round(job statement.Digest, lease string) {
 			w.Fatalf("reply %d: %+v", i, it)
 		}
 	}
-	r, err = w.host.Replies(w.Context(), job, lease, r.Items[1].Seq, 0)
+	r, err = w.host.Replies(w.Context(), job, lease, wire.Await{After: r.Items[1].Seq})
 	w.ok(err)
 	if len(r.Items) != 1 || r.Items[0].From != w.asker.fp {
 		w.Fatalf("replies behind the second: %+v", r.Items)

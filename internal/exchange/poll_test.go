@@ -57,7 +57,7 @@ func TestPollsWakeAtOnce(t *testing.T) {
 		w.ok(w.host.SendMessages(ctx, job, c.Lease, out))
 		var got []string
 		for len(got) < len(brokers) {
-			r, err := w.host.Replies(ctx, job, c.Lease, after, 30*time.Second)
+			r, err := w.host.Replies(ctx, job, c.Lease, wire.Await{After: after, Wait: 30 * time.Second})
 			w.ok(err)
 			after = r.Next
 			for _, it := range r.Items {
@@ -73,6 +73,41 @@ func TestPollsWakeAtOnce(t *testing.T) {
 	wg.Wait()
 	slices.Sort(times)
 	t.Logf("round of %d brokers: median %v, slowest %v", len(brokers), times[rounds/2], times[rounds-1])
+}
+
+// TestRepliesComeTogether: whoever wants several replies waits for the others of a round, but for a moment only.
+func TestRepliesComeTogether(t *testing.T) {
+	w := newWorld(t)
+	job := w.submit()
+	c := w.claim()
+	refs := map[*party]int64{}
+	w.ok(w.host.SendMessages(t.Context(), job, c.Lease, []wire.Outgoing{
+		{To: w.a.fp, Kind: wire.KindQuote, Body: []byte("a")}, {To: w.b.fp, Kind: wire.KindQuote, Body: []byte("b")},
+	}))
+	for _, p := range []*party{w.a, w.b} {
+		m, err := p.Mailbox(t.Context(), 0, 0)
+		w.ok(err)
+		refs[p] = m.Items[len(m.Items)-1].Seq
+	}
+	reply := func(p *party) {
+		w.ok(p.Reply(t.Context(), job, wire.Answer{Attempt: 1, Kind: "reply", Body: []byte(p.name), Ref: refs[p]}))
+	}
+	polled := make(chan *wire.Replies, 1)
+	poll := func(want int) {
+		r, err := w.host.Replies(t.Context(), job, c.Lease, wire.Await{Want: want, Wait: 20 * time.Second})
+		w.ok(err)
+		polled <- r
+	}
+	reply(w.a)
+	go poll(2)
+	if r := <-polled; len(r.Items) != 1 {
+		t.Fatalf("%d replies where one was there and the other did not come", len(r.Items))
+	}
+	reply(w.b)
+	go poll(2)
+	if r := <-polled; len(r.Items) != 2 || r.Next != r.Items[1].Seq {
+		t.Fatalf("%d replies, next %d", len(r.Items), r.Next)
+	}
 }
 
 func TestPollEndsEmpty(t *testing.T) {
@@ -171,7 +206,10 @@ func TestLostHost(t *testing.T) {
 			w.code(w.host.Finish(ctx, job, wire.Finish{Lease: first.Lease, State: wire.StateDone}), wire.CodeLeaseLost)
 		}
 		waiting := make(chan error, 1)
-		go func() { _, err := w.host.Replies(ctx, job, c.Lease, 0, 20*time.Second); waiting <- err }()
+		go func() {
+			_, err := w.host.Replies(ctx, job, c.Lease, wire.Await{Wait: 20 * time.Second})
+			waiting <- err
+		}()
 		w.skew.Add(9_000)
 		w.ok(w.host.Renew(ctx, job, c.Lease))
 		w.skew.Add(9_000)

@@ -15,7 +15,7 @@ type Exchange interface {
 	Claim(ctx context.Context, classes []string, wait time.Duration) (*wire.Claim, error)
 	Renew(ctx context.Context, job statement.Digest, lease string) error
 	SendMessages(ctx context.Context, job statement.Digest, lease string, m []wire.Outgoing) error
-	Replies(ctx context.Context, job statement.Digest, lease string, after int64, wait time.Duration) (*wire.Replies, error)
+	Replies(ctx context.Context, job statement.Digest, lease string, a wire.Await) (*wire.Replies, error)
 	OpenObject(ctx context.Context, path string, offset, length int64) (io.ReadCloser, error)
 	ObjectSize(ctx context.Context, path string) (int64, error)
 	ReportStage(ctx context.Context, job statement.Digest, lease, name string) error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -27,6 +28,12 @@ type Options struct {
 	Cache *cache.Cache
 	// Jobs at once. Default: 1.
 	Jobs int
+	// Idle is how many enclaves of each class, by its name, are started before a job comes, and wait for one. Default: none.
+	Idle map[string]int
+	// MostIdle is how long such an enclave waits before it is replaced. Default: 10 minutes.
+	MostIdle time.Duration
+	// MemoryBytes is what the limits of all jobs at once may add up to; a job alone is taken whatever its class. Default: no bound.
+	MemoryBytes int64
 	// Drain is how long jobs under way may go on when ctx ends. Default: 10 seconds. After it they are killed.
 	Drain time.Duration
 	// Log gets a line for what happens to each job: ids, codes, durations. Default: none.
@@ -46,8 +53,19 @@ func (o Options) valid() (Options, error) {
 			return o, errOptions
 		}
 	}
+	for name, n := range o.Idle {
+		if _, ok := classOf(o.Classes, name); !ok || n < 0 {
+			return o, errOptions
+		}
+	}
 	if o.Jobs < 1 {
 		o.Jobs = 1
+	}
+	if o.MostIdle <= 0 {
+		o.MostIdle = mostIdle
+	}
+	if o.MemoryBytes <= 0 {
+		o.MemoryBytes = math.MaxInt64
 	}
 	if o.Drain <= 0 {
 		o.Drain = 10 * time.Second
@@ -61,11 +79,24 @@ func (o Options) valid() (Options, error) {
 	return o, nil
 }
 
-// claimWait is how long one long poll for a job takes; backoff, how long to leave an exchange alone that does not answer.
+// claimWait is how long one long poll for a job takes; crowded, how long while there is no room for jobs of every class; backoff,
+// how long to leave an exchange alone that does not answer.
 const (
 	claimWait = 25 * time.Second
+	crowded   = time.Second
 	backoff   = time.Second
 )
+
+// serving is a host that serves.
+type serving struct {
+	Options
+	idle *idle
+	room *room
+}
+
+func newServing(o Options) *serving {
+	return &serving{Options: o, idle: newIdle(o), room: newRoom(o.MemoryBytes)}
+}
 
 // Run serves until ctx ends, and returns when every enclave that it started has ended. An error means that the exchange
 // does not accept this host; an exchange that is down is waited for.
@@ -78,10 +109,12 @@ func Run(ctx context.Context, o Options) error {
 	defer cancel(nil)
 	jobs, stop := drained(ctx, o.Drain)
 	defer stop()
+	s := newServing(o)
 	var all sync.WaitGroup
+	all.Go(func() { s.idle.run(ctx, jobs, o) })
 	for range o.Jobs {
 		all.Go(func() {
-			if err := serve(ctx, jobs, o); err != nil {
+			if err := s.serve(ctx, jobs); err != nil {
 				cancel(err)
 			}
 		})
@@ -109,21 +142,44 @@ func drained(ctx context.Context, after time.Duration) (context.Context, context
 }
 
 // serve does one job after the other.
-func serve(ctx, jobs context.Context, o Options) error {
+func (s *serving) serve(ctx, jobs context.Context) error {
 	for ctx.Err() == nil {
-		claim, err := o.Exchange.Claim(ctx, classNames(o.Classes), claimWait)
+		claim, release, err := s.claim(ctx)
 		switch {
 		case err == nil:
-			runJob(jobs, o, claim)
+			s.runJob(jobs, claim)
+			release()
 		case ctx.Err() != nil || errors.Is(err, client.ErrNoJob):
 		case unwelcome(err):
 			return err
 		default:
-			o.Log.Warn("no claim", "error", err)
+			s.Log.Warn("no claim", "error", err)
 			pause(ctx, backoff)
 		}
 	}
 	return nil
+}
+
+// claim asks for a job that there is room for. The caller releases the room when the job has ended.
+func (s *serving) claim(ctx context.Context) (*wire.Claim, func(), error) {
+	fit := s.room.enter(ctx, s.Classes)
+	if len(fit) == 0 {
+		return nil, nil, ctx.Err()
+	}
+	defer s.room.leave()
+	wait := claimWait
+	if len(fit) < len(s.Classes) {
+		wait = crowded // more may fit soon
+	}
+	claim, err := s.Exchange.Claim(ctx, classNames(fit), wait)
+	if err != nil {
+		return nil, nil, err
+	}
+	var bytes int64
+	if c, err := s.class(claim); err == nil {
+		bytes = c.MemoryBytes
+	}
+	return claim, s.room.take(bytes), nil
 }
 
 // unwelcome reports whether trying again is no use before somebody has changed something.

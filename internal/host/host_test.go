@@ -28,6 +28,7 @@ type fakeExchange struct {
 	attempts int // how often the job can be claimed
 
 	mu       sync.Mutex
+	more     chan struct{} // closed when attempts has grown
 	claimed  int
 	renewed  int
 	renew    func(n int) error
@@ -42,27 +43,38 @@ type fakeExchange struct {
 }
 
 func newFakeExchange(t *testing.T) *fakeExchange {
-	return &fakeExchange{claim: testClaim(t), attempts: 1, done: make(chan wire.Finish, 10), put: map[string][]byte{}}
+	return &fakeExchange{claim: testClaim(t), attempts: 1, more: make(chan struct{}), done: make(chan wire.Finish, 10), put: map[string][]byte{}}
 }
 
 func (f *fakeExchange) Claim(ctx context.Context, _ []string, _ time.Duration) (*wire.Claim, error) {
+	for {
+		f.mu.Lock()
+		down, more := f.down, f.more
+		first := f.claimed < f.attempts
+		c := *f.claim
+		if down == nil && first {
+			f.claimed++
+			c.Attempt = int64(f.claimed)
+		}
+		f.mu.Unlock()
+		switch {
+		case down != nil:
+			return nil, down
+		case first:
+			return &c, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, client.ErrNoJob
+		case <-more:
+		}
+	}
+}
+
+func (f *fakeExchange) claims() int {
 	f.mu.Lock()
-	down := f.down
-	first := f.claimed < f.attempts
-	if down == nil && first {
-		f.claimed++
-	}
-	f.mu.Unlock()
-	if down != nil {
-		return nil, down
-	}
-	if !first {
-		<-ctx.Done()
-		return nil, client.ErrNoJob
-	}
-	c := *f.claim
-	c.Attempt = int64(f.claimed)
-	return &c, nil
+	defer f.mu.Unlock()
+	return f.claimed
 }
 
 func (f *fakeExchange) Renew(context.Context, statement.Digest, string) error {
@@ -85,8 +97,8 @@ func (f *fakeExchange) SendMessages(_ context.Context, job statement.Digest, lea
 	return nil
 }
 
-func (f *fakeExchange) Replies(_ context.Context, _ statement.Digest, _ string, after int64, _ time.Duration) (*wire.Replies, error) {
-	return &wire.Replies{Items: []wire.Reply{{Seq: after + 3, From: operatorOf(f), Kind: "reply", Body: []byte("sealed"), Ref: 1}}}, nil
+func (f *fakeExchange) Replies(_ context.Context, _ statement.Digest, _ string, a wire.Await) (*wire.Replies, error) {
+	return &wire.Replies{Items: []wire.Reply{{Seq: a.After + 3, From: operatorOf(f), Kind: "reply", Body: []byte("sealed"), Ref: 1}}}, nil
 }
 
 func operatorOf(f *fakeExchange) statement.Fingerprint {
@@ -303,7 +315,7 @@ func TestEverythingIsRelayed(t *testing.T) {
 		}
 		to := operatorOf(r.exchange)
 		fail(h.Send(ctx, []words.Message{{To: to, Kind: "hello", Body: []byte("a")}, {To: to, Kind: "hello", Body: []byte("b")}}))
-		got, err := h.Replies(ctx, 4, time.Second)
+		got, err := h.Replies(ctx, words.Await{After: 4, Want: 1, Wait: time.Second})
 		fail(err)
 		if len(got) != 1 || got[0].Seq != 7 || string(got[0].Body) != "sealed" {
 			fail(errors.New("other replies"))
@@ -451,7 +463,7 @@ func TestLeaseLost(t *testing.T) {
 			r.exchange.claim.LeaseMS = 90
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
-			runJob(ctx, must(r.opt.valid()), r.exchange.claim)
+			newServing(must(r.opt.valid())).runJob(ctx, r.exchange.claim)
 			if ctx.Err() != nil {
 				t.Error("the enclave outlived its lease")
 			}
@@ -541,11 +553,12 @@ func TestStop(t *testing.T) {
 func TestIncompleteOptions(t *testing.T) {
 	r := newRig(t, nil)
 	for name, spoil := range map[string]func(*Options){
-		"exchange":  func(o *Options) { o.Exchange = nil },
-		"perimeter": func(o *Options) { o.Perimeter = nil },
-		"operator":  func(o *Options) { o.Operator = nil },
-		"classes":   func(o *Options) { o.Classes = nil },
-		"a limit":   func(o *Options) { o.Classes = []Class{{Name: "tiny"}} },
+		"exchange":                   func(o *Options) { o.Exchange = nil },
+		"perimeter":                  func(o *Options) { o.Perimeter = nil },
+		"operator":                   func(o *Options) { o.Operator = nil },
+		"classes":                    func(o *Options) { o.Classes = nil },
+		"the class of idle enclaves": func(o *Options) { o.Idle = map[string]int{"other": 1} },
+		"a limit":                    func(o *Options) { o.Classes = []Class{{Name: "tiny"}} },
 	} {
 		o := r.opt
 		spoil(&o)

@@ -27,11 +27,11 @@ const (
 )
 
 // runJob takes one claimed job to its end. If no outcome reached the exchange, the job is given back, for another attempt.
-func runJob(ctx context.Context, o Options, claim *wire.Claim) {
-	log := o.Log.With("job", claim.Digest.Short(), "attempt", claim.Attempt)
-	started := o.Now()
-	r, err := attempt(ctx, o, claim, log)
-	took := o.Now().Sub(started).Round(time.Millisecond)
+func (s *serving) runJob(ctx context.Context, claim *wire.Claim) {
+	log := s.Log.With("job", claim.Digest.Short(), "attempt", claim.Attempt)
+	started := s.Now()
+	r, err := s.attempt(ctx, claim, log)
+	took := s.Now().Sub(started).Round(time.Millisecond)
 	if r != nil {
 		if f, ok := r.outcome(); ok {
 			log.Info("job ended", "state", f.State, "code", f.Code, "took", took)
@@ -44,7 +44,7 @@ func runJob(ctx context.Context, o Options, claim *wire.Claim) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), givingUp)
 	defer cancel()
-	if err := o.Exchange.Finish(ctx, claim.Digest, withoutAWord(claim.Lease, err)); err != nil {
+	if err := s.Exchange.Finish(ctx, claim.Digest, withoutAWord(claim.Lease, err)); err != nil {
 		log.Warn("job not given back: its lease will run out", "error", err)
 	}
 }
@@ -67,15 +67,24 @@ var errClass = errors.New("host: job of a class that was not asked for")
 // errEnded stands for an enclave that went without a word.
 var errEnded = errors.New("host: enclave ended without an outcome")
 
-// attempt runs one enclave. When it returns, the enclave has ended and the lease is no longer renewed.
-func attempt(ctx context.Context, o Options, claim *wire.Claim, log *slog.Logger) (*relay, error) {
+// class of a job that was claimed.
+func (s *serving) class(claim *wire.Claim) (Class, error) {
 	j, err := statement.DecodeUnverified[statement.Job](claim.Job.Payload)
 	if err != nil {
-		return nil, err
+		return Class{}, err
 	}
-	class, ok := classOf(o.Classes, j.Class)
+	c, ok := classOf(s.Classes, j.Class)
 	if !ok {
-		return nil, errClass
+		return Class{}, errClass
+	}
+	return c, nil
+}
+
+// attempt has one enclave do the job. When it returns, the enclave has ended and the lease is no longer renewed.
+func (s *serving) attempt(ctx context.Context, claim *wire.Claim, log *slog.Logger) (*relay, error) {
+	class, err := s.class(claim)
+	if err != nil {
+		return nil, err
 	}
 	ctx, timeout := context.WithTimeout(ctx, class.Whole)
 	defer timeout()
@@ -85,17 +94,25 @@ func attempt(ctx context.Context, o Options, claim *wire.Claim, log *slog.Logger
 	defer heart.Wait()
 	defer cancel(nil)
 	heart.Go(func() {
-		if err := renew(ctx, o, claim); err != nil {
+		if err := renew(ctx, s.Options, claim); err != nil {
 			cancel(err)
 		}
 	})
-	e, err := o.Perimeter.Start(ctx, class)
-	if err != nil {
-		return nil, errors.Join(errStart, err)
+	if l := s.idle.take(class.Name); l != nil {
+		log.Info("enclave taken", "class", class.Name, "form", l.relay.enclave.Form().Form, "idle", s.Now().Sub(l.began).Round(time.Millisecond))
+		l.relay.give(claim)
+		err := l.wait(ctx)
+		if l.relay.wasTold() || ctx.Err() != nil {
+			return l.relay, err
+		}
+		log.Warn("idle enclave ended before it was told its job", "error", err)
 	}
-	log.Info("enclave started", "class", class.Name, "form", e.Form().Form)
-	r := &relay{o: o, claim: claim, class: class, enclave: e}
-	return r, live(ctx, e, r)
+	l, err := begin(ctx, s.Options, class, claim)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("enclave started", "class", class.Name, "form", l.relay.enclave.Form().Form)
+	return l.relay, l.wait(ctx)
 }
 
 // lastBreath is how long an enclave may take to end after its channel has closed.

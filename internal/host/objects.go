@@ -34,6 +34,9 @@ var errNotOffered = &channel.Problem{Status: http.StatusNotFound, Code: wire.Cod
 
 // Object reads from the cache, if there is one, and else from the exchange.
 func (r *relay) Object(ctx context.Context, path string, off, n int64) (io.ReadCloser, error) {
+	if _, err := r.held(); err != nil {
+		return nil, err
+	}
 	o := r.object(path)
 	if o == nil {
 		return nil, errNotOffered

@@ -13,7 +13,9 @@ import (
 
 // jobOf is a relay of one job of the exchange, over a cache of all jobs of a test.
 func jobOf(f *fakeExchange, c *cache.Cache) *relay {
-	return &relay{o: Options{Exchange: f, Cache: c}, claim: f.claim}
+	r := newRelay(Options{Exchange: f, Cache: c}, Class{}, nil)
+	r.give(f.claim)
+	return r
 }
 
 func newCache(t *testing.T) *cache.Cache {

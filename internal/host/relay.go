@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/cordon-exchange/cordon/evidence/hosted"
 	"github.com/cordon-exchange/cordon/evidence/simulated"
@@ -16,21 +15,55 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// relay is the channel's backend for one job: what the enclave asks of it, it asks of the exchange under the job's lease.
+// relay is the channel's backend for one enclave and its one job: what the enclave asks of it, it asks of the exchange under the
+// job's lease. Before there is a job it answers nothing, and the enclave's question for one waits.
 type relay struct {
 	o       Options
-	claim   *wire.Claim
 	class   Class
 	enclave Enclave
+	given   chan struct{} // closed once there is a job
+	claim   *wire.Claim   // set before
 	objects objects
 
 	mu       sync.Mutex
+	told     bool          // the enclave has been told its job
 	finished *words.Finish // what the exchange has accepted
 }
 
 var _ channel.Backend = (*relay)(nil)
 
-func (r *relay) Job(context.Context) (*words.Job, error) {
+func newRelay(o Options, c Class, e Enclave) *relay {
+	return &relay{o: o, class: c, enclave: e, given: make(chan struct{})}
+}
+
+// give hands the enclave its job. An enclave has one: giving a second is a bug of this host, and panics.
+func (r *relay) give(claim *wire.Claim) {
+	r.claim = claim
+	close(r.given)
+}
+
+// errNoJob is told to an enclave that asks for more than its job before it has one.
+var errNoJob = &channel.Problem{Status: http.StatusConflict, Code: "no-job"}
+
+// held is the job that the enclave was given.
+func (r *relay) held() (*wire.Claim, error) {
+	select {
+	case <-r.given:
+		return r.claim, nil
+	default:
+		return nil, errNoJob
+	}
+}
+
+func (r *relay) Job(ctx context.Context) (*words.Job, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-r.given:
+	}
+	r.mu.Lock()
+	r.told = true
+	r.mu.Unlock()
 	return &words.Job{
 		Job: r.claim.Job, Contract: r.claim.Contract, Limits: r.class.limits(),
 		Statements: append([]statement.Envelope{}, r.claim.Statements...),
@@ -41,6 +74,9 @@ func (r *relay) Job(context.Context) (*words.Job, error) {
 // simulated: the operator vouches for the program that it measured and for the form that it started it in. An enclave that was started
 // for one and asks for the other gets neither.
 func (r *relay) Evidence(_ context.Context, a *words.Attest) (*statement.Evidence, error) {
+	if _, err := r.held(); err != nil {
+		return nil, err
+	}
 	kind, quoted := r.enclave.Kind(), len(a.Quoted.Quote) > 0
 	switch {
 	case quoted != (kind != simulated.Kind):
@@ -55,15 +91,23 @@ func (r *relay) Evidence(_ context.Context, a *words.Attest) (*statement.Evidenc
 const codeOtherEvidence = "other-evidence"
 
 func (r *relay) Send(ctx context.Context, all []words.Message) error {
+	job, err := r.held()
+	if err != nil {
+		return err
+	}
 	out := make([]wire.Outgoing, 0, len(all))
 	for _, m := range all {
 		out = append(out, wire.Outgoing{To: m.To, Kind: m.Kind, Body: m.Body})
 	}
-	return told(r.o.Exchange.SendMessages(ctx, r.claim.Digest, r.claim.Lease, out))
+	return told(r.o.Exchange.SendMessages(ctx, job.Digest, job.Lease, out))
 }
 
-func (r *relay) Replies(ctx context.Context, after int64, wait time.Duration) ([]words.Reply, error) {
-	got, err := r.o.Exchange.Replies(ctx, r.claim.Digest, r.claim.Lease, after, wait)
+func (r *relay) Replies(ctx context.Context, a words.Await) ([]words.Reply, error) {
+	job, err := r.held()
+	if err != nil {
+		return nil, err
+	}
+	got, err := r.o.Exchange.Replies(ctx, job.Digest, job.Lease, wire.Await{After: a.After, Want: a.Want, Wait: a.Wait})
 	if err != nil {
 		return nil, told(err)
 	}
@@ -75,25 +119,44 @@ func (r *relay) Replies(ctx context.Context, after int64, wait time.Duration) ([
 }
 
 func (r *relay) PutArtifact(ctx context.Context, name string, body []byte) error {
-	return told(r.o.Exchange.PutArtifact(ctx, r.claim.Digest, r.claim.Lease, name, body))
+	job, err := r.held()
+	if err != nil {
+		return err
+	}
+	return told(r.o.Exchange.PutArtifact(ctx, job.Digest, job.Lease, name, body))
 }
 
 func (r *relay) Stage(ctx context.Context, name string) error {
-	return told(r.o.Exchange.ReportStage(ctx, r.claim.Digest, r.claim.Lease, name))
+	job, err := r.held()
+	if err != nil {
+		return err
+	}
+	return told(r.o.Exchange.ReportStage(ctx, job.Digest, job.Lease, name))
 }
 
 func (r *relay) Finish(ctx context.Context, f words.Finish) error {
+	job, err := r.held()
+	if err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.finished != nil {
 		return &channel.Problem{Status: http.StatusConflict, Code: "finished"}
 	}
-	if err := r.o.Exchange.Finish(ctx, r.claim.Digest, wire.Finish{Lease: r.claim.Lease, State: f.State, Code: f.Code}); err != nil {
+	if err := r.o.Exchange.Finish(ctx, job.Digest, wire.Finish{Lease: job.Lease, State: f.State, Code: f.Code}); err != nil {
 		return told(err)
 	}
 	r.finished = &f
 	r.forget(f.Code)
 	return nil
+}
+
+// wasTold reports whether the enclave knows of its job.
+func (r *relay) wasTold() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.told
 }
 
 // outcome is what the enclave said last, if the exchange knows it.

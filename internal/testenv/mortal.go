@@ -3,7 +3,6 @@ package testenv
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/host"
@@ -30,11 +29,11 @@ func (m mortal) SendMessages(ctx context.Context, job statement.Digest, lease st
 	return m.Exchange.SendMessages(ctx, job, lease, all)
 }
 
-func (m mortal) Replies(ctx context.Context, job statement.Digest, lease string, after int64, wait time.Duration) (*wire.Replies, error) {
+func (m mortal) Replies(ctx context.Context, job statement.Digest, lease string, a wire.Await) (*wire.Replies, error) {
 	if m.h.killed() {
 		return nil, errDead
 	}
-	got, err := m.Exchange.Replies(ctx, job, lease, after, wait)
+	got, err := m.Exchange.Replies(ctx, job, lease, a)
 	if m.h.killed() {
 		return nil, errDead
 	}

@@ -310,8 +310,8 @@ func (k *killer) SendMessages(ctx context.Context, job statement.Digest, lease s
 	return k.Exchange.SendMessages(ctx, job, lease, all)
 }
 
-func (k *killer) Replies(ctx context.Context, job statement.Digest, lease string, after int64, wait time.Duration) (*wire.Replies, error) {
-	got, err := k.Exchange.Replies(ctx, job, lease, after, wait)
+func (k *killer) Replies(ctx context.Context, job statement.Digest, lease string, a wire.Await) (*wire.Replies, error) {
+	got, err := k.Exchange.Replies(ctx, job, lease, a)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err == nil && k.asked > 0 {

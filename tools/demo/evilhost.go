@@ -143,8 +143,8 @@ func (i *impersonator) SendMessages(ctx context.Context, job statement.Digest, l
 	return i.Exchange.SendMessages(ctx, job, lease, all)
 }
 
-func (i *impersonator) Replies(ctx context.Context, job statement.Digest, lease string, after int64, wait time.Duration) (*wire.Replies, error) {
-	got, err := i.Exchange.Replies(ctx, job, lease, after, wait)
+func (i *impersonator) Replies(ctx context.Context, job statement.Digest, lease string, a wire.Await) (*wire.Replies, error) {
+	got, err := i.Exchange.Replies(ctx, job, lease, a)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if err != nil || i.quote == nil {
@@ -239,8 +239,8 @@ func (k *killer) SendMessages(ctx context.Context, job statement.Digest, lease s
 	return k.Exchange.SendMessages(ctx, job, lease, all)
 }
 
-func (k *killer) Replies(ctx context.Context, job statement.Digest, lease string, after int64, wait time.Duration) (*wire.Replies, error) {
-	got, err := k.Exchange.Replies(ctx, job, lease, after, wait)
+func (k *killer) Replies(ctx context.Context, job statement.Digest, lease string, a wire.Await) (*wire.Replies, error) {
+	got, err := k.Exchange.Replies(ctx, job, lease, a)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err == nil && k.quoted > 0 {

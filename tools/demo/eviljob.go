@@ -78,7 +78,7 @@ func (s *stranger) hello(ctx context.Context, claim *wire.Claim) error {
 	if err := s.exchange.SendMessages(ctx, claim.Digest, claim.Lease, out); err != nil {
 		return err
 	}
-	_, err = s.exchange.Replies(ctx, claim.Digest, claim.Lease, 0, 5*time.Second)
+	_, err = s.exchange.Replies(ctx, claim.Digest, claim.Lease, wire.Await{Wait: 5 * time.Second})
 	return err
 }
 

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/statement"
@@ -129,15 +128,17 @@ func fitting(all []channel.Message) int {
 	return len(all)
 }
 
-// Replies waits for answers numbered above after, at most for wait. None is no error.
-func (h *Host) Replies(ctx context.Context, after int64, wait time.Duration) ([]channel.Reply, error) {
-	ms := min(max(wait.Milliseconds(), 0), channel.MaxWaitMS)
-	q := url.Values{"after": {strconv.FormatInt(after, 10)}, "wait_ms": {strconv.FormatInt(ms, 10)}}
+// Replies waits for answers. None is no error.
+func (h *Host) Replies(ctx context.Context, a channel.Await) ([]channel.Reply, error) {
+	ms := min(max(a.Wait.Milliseconds(), 0), channel.MaxWaitMS)
+	q := url.Values{
+		"after": {strconv.FormatInt(a.After, 10)}, "wait_ms": {strconv.FormatInt(ms, 10)}, "want": {strconv.Itoa(min(max(a.Want, 0), channel.MaxItems))},
+	}
 	b, err := h.call(ctx, http.MethodGet, channel.PathReplies+"?"+q.Encode(), nil, channel.MaxMessages)
 	if err != nil {
 		return nil, err
 	}
-	r, err := channel.DecodeReplies(b, after)
+	r, err := channel.DecodeReplies(b, a.After)
 	if err != nil {
 		return nil, err
 	}

@@ -9,5 +9,5 @@
 // owner could end in a result, code or receipt that its policy does not allow.
 // Spec: docs/spec/channel.md, section 4; docs/spec/messages.md; docs/spec/receipt.md.
 //
-// The stages, as receipts name them: start, brief, hello, quote, open, run, seal.
+// The stages, as receipts name them: start, wait, brief, hello, quote, open, run, seal.
 package runner

@@ -111,14 +111,14 @@ func (h *fakeHost) deliver(from statement.Fingerprint, body []byte) {
 	h.wake = make(chan struct{})
 }
 
-func (h *fakeHost) Replies(ctx context.Context, after int64, wait time.Duration) ([]channel.Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
+func (h *fakeHost) Replies(ctx context.Context, a channel.Await) ([]channel.Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Wait)
 	defer cancel()
 	for {
 		h.mu.Lock()
 		var out []channel.Reply
 		for _, r := range h.replies {
-			if r.Seq > after {
+			if r.Seq > a.After {
 				out = append(out, r)
 			}
 		}

@@ -69,18 +69,19 @@ func (m *mailbox) seal(r round) ([]channel.Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []channel.Message
-	for _, to := range r.to {
-		sealed, err := seal.To(m.brief.Box(to), r.context(m.brief.Job.Digest(), to), text)
-		if err != nil {
-			return nil, err
-		}
-		if len(sealed) > channel.MaxBody {
-			return nil, message.ErrMalformed
-		}
-		out = append(out, channel.Message{To: to, Kind: r.kind, Body: sealed})
+	out := make([]channel.Message, len(r.to))
+	var letters []*channel.Message
+	for i, to := range r.to {
+		out[i] = channel.Message{To: to, Kind: r.kind}
+		letters = append(letters, &out[i])
 	}
-	return out, nil
+	return out, forEach(letters, func(c *channel.Message) (err error) {
+		c.Body, err = seal.To(m.brief.Box(c.To), r.context(m.brief.Job.Digest(), c.To), text)
+		if err == nil && len(c.Body) > channel.MaxBody {
+			err = message.ErrMalformed
+		}
+		return err
+	})
 }
 
 // tooSoon keeps a host that answers every poll with nothing, at once, from keeping a processor busy.
@@ -96,7 +97,7 @@ func (m *mailbox) collect(ctx context.Context, r round) error {
 		if left <= 0 {
 			break
 		}
-		items, err := m.host.Replies(ctx, m.after, left)
+		items, err := m.host.Replies(ctx, channel.Await{After: m.after, Want: len(missing), Wait: left})
 		if err != nil {
 			return errors.Join(first, failure.New(failure.Link, err))
 		}

@@ -123,7 +123,7 @@ func (r *run) open(ctx context.Context) error {
 			r.opened.data = append(r.opened.data, s.data)
 		}
 	}()
-	if err := each(sources, func(s *source) error { return r.locate(ctx, s) }); err != nil {
+	if err := forEach(sources, func(s *source) error { return r.locate(ctx, s) }); err != nil {
 		return err
 	}
 	if err := r.fitsSomehow(sources); err != nil {
@@ -248,7 +248,7 @@ func (r *run) serve(ctx context.Context, sources []*source) error {
 	var fetching sync.WaitGroup
 	defer fetching.Wait()
 	fetching.Go(func() { r.fetch(ctx, all) })
-	err := each(sources, func(s *source) error { return r.serveOne(ctx, s) })
+	err := forEach(sources, func(s *source) error { return r.serveOne(ctx, s) })
 	if err != nil {
 		cancel()
 	}
@@ -286,12 +286,12 @@ func (s *source) here() bool {
 	return !slices.ContainsFunc(s.plan.Ranges(), func(r pme.Range) bool { return s.data.Slice(r.Off, r.Len) == nil })
 }
 
-// each runs f for all sources, as many at once as there are processors, and returns the first error in the order of sources.
-func each(sources []*source, f func(*source) error) error {
-	errs := make([]error, len(sources))
+// forEach runs f for all of a list, as many at once as there are processors, and returns the first error in the list's order.
+func forEach[T any](list []T, f func(T) error) error {
+	errs := make([]error, len(list))
 	busy := make(slots, max(2, runtime.GOMAXPROCS(0)))
 	var all sync.WaitGroup
-	for i, s := range sources {
+	for i, s := range list {
 		all.Go(func() {
 			busy <- struct{}{}
 			defer func() { <-busy }()

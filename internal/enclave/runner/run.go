@@ -95,9 +95,11 @@ func (r *run) stage(name string) {
 	r.reports.add(name)
 }
 
+// prepare waits for the job, which the host may hold back for as long as it has none: until then the enclave is empty. What must be
+// fresh for a job, its keys and evidence, is made after it came; the engine, which is slow to open, needs nothing of it.
 func (r *run) prepare(ctx context.Context) (err error) {
-	r.stage("brief")
-	r.engine = openEngine(ctx, r.opt.Keys) // slow, and needs nothing of what follows
+	r.meter.Stage("wait") // nobody is told of it: there is no job to report on
+	r.engine = openEngine(ctx, r.opt.Keys)
 	defer func() {
 		if err != nil {
 			r.engine.close()
@@ -107,6 +109,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	if err != nil {
 		return failure.New(failure.Link, err)
 	}
+	r.stage("brief")
 	r.limits = in.Limits
 	r.engine.limit(ctx, in.Limits)
 	if r.brief, err = brief.Check(in, r.opt.Now()); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
@@ -107,10 +108,14 @@ func fitting(m []wire.Outgoing) int {
 	return len(m)
 }
 
-// Replies returns the answers of this attempt behind seq after, waiting as Mailbox does.
-func (c *Client) Replies(ctx context.Context, job statement.Digest, lease string, after int64, wait time.Duration) (*wire.Replies, error) {
+// Replies returns the answers of this attempt that a says, waiting as Mailbox does.
+func (c *Client) Replies(ctx context.Context, job statement.Digest, lease string, a wire.Await) (*wire.Replies, error) {
 	var out wire.Replies
-	k := call{method: http.MethodGet, path: jobPath(job) + "/replies", query: leaseQuery(lease, after, wait), wait: wait}
+	q := leaseQuery(lease, a.After, a.Wait)
+	if a.Want > 0 {
+		q.Set("want", strconv.Itoa(a.Want))
+	}
+	k := call{method: http.MethodGet, path: jobPath(job) + "/replies", query: q, wait: a.Wait}
 	if err := c.json(ctx, k, nil, &out); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/cordon-exchange/cordon/statement"
+import (
+	"time"
+
+	"github.com/cordon-exchange/cordon/statement"
+)
 
 // Exchange is the answer to GET /v1/exchange, the one call without a signature.
 type Exchange struct {
@@ -168,6 +172,14 @@ type Reply struct {
 	Kind string                `json:"kind"`
 	Body []byte                `json:"body"`
 	Ref  int64                 `json:"ref"`
+}
+
+// Await says what a poll for replies waits for.
+type Await struct {
+	After int64 // replies above this number
+	// Want is how many would do. Once there is one, the exchange waits for others a moment only.
+	Want int
+	Wait time.Duration // for the first
 }
 
 // Replies is one page of replies. Next is the "after" of the next page.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	wire "github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/statement"
@@ -16,7 +15,7 @@ type Backend interface {
 	Job(ctx context.Context) (*wire.Job, error)
 	Evidence(ctx context.Context, a *wire.Attest) (*statement.Evidence, error)
 	Send(ctx context.Context, all []wire.Message) error
-	Replies(ctx context.Context, after int64, wait time.Duration) ([]wire.Reply, error)
+	Replies(ctx context.Context, a wire.Await) ([]wire.Reply, error)
 	// Object returns exactly n bytes at off of an object of the lake. If what it returns is an io.WriterTo, its bytes are taken
 	// by that: written to an io.ReaderFrom, an *io.LimitedReader of an *os.File goes from file to socket without being read.
 	Object(ctx context.Context, path string, off, n int64) (io.ReadCloser, error)

@@ -203,7 +203,11 @@ func (s *server) replies(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	items, err := s.backend.Replies(r.Context(), after, time.Duration(ms)*time.Millisecond)
+	want, err := number(r, "want", wire.MaxItems)
+	if err != nil {
+		return err
+	}
+	items, err := s.backend.Replies(r.Context(), wire.Await{After: after, Want: int(want), Wait: time.Duration(ms) * time.Millisecond})
 	if err != nil {
 		return err
 	}

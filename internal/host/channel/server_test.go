@@ -54,7 +54,7 @@ func (b *backend) Send(_ context.Context, all []wire.Message) error {
 	return b.err
 }
 
-func (b *backend) Replies(ctx context.Context, after int64, wait time.Duration) ([]wire.Reply, error) {
+func (b *backend) Replies(ctx context.Context, a wire.Await) ([]wire.Reply, error) {
 	if b.hold != nil {
 		select {
 		case <-ctx.Done():
@@ -324,7 +324,7 @@ func TestHangingUpEndsWhatIsUnderWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := make(chan error, 1)
-	go func() { _, err := h.Replies(ctx, 0, time.Second); asked <- err }()
+	go func() { _, err := h.Replies(ctx, wire.Await{Wait: time.Second}); asked <- err }()
 	time.Sleep(20 * time.Millisecond)
 	far.Close()
 	select {
