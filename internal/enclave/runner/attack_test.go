@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -518,6 +521,50 @@ func TestChangedPageThatNobodyReads(t *testing.T) {
 				return b, nil
 			}
 			h.wantFailure(c.code)
+		})
+	}
+}
+
+// It is found as well when the job's time is over before the engine reads anything: how slow an enclave is, its host decides.
+func TestChangedPageThatThereIsNoTimeToRead(t *testing.T) {
+	w := (&world{
+		t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[size]]",
+		rows: 60_000, scatter: true, // pages that the first look at the file's end doesn't fetch
+	}).populate()
+	h := newFakeHost(w)
+	var needed atomic.Int64
+	h.onObject = func(_ string, _ int64, b []byte) ([]byte, error) { needed.Add(1); return b, nil }
+	if err := h.run(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		code string
+		bit  byte
+	}{"sound": {"timed-out", 0}, "changed": {"bad-data:beta", 1}} {
+		t.Run(name, func(t *testing.T) {
+			w.ask(w.institute, testSQL)
+			h := newFakeHost(w)
+			h.limits.RunMS = 2000
+			left := needed.Load()
+			h.onObject = func(path string, off int64, b []byte) ([]byte, error) {
+				if at := int64(len(w.lake[path])/8) - off; path == objectOf(w.owners[1]) && at >= 0 && at < int64(len(b)) {
+					b[at] ^= c.bit
+				}
+				atomic.AddInt64(&left, -1)
+				return b, nil
+			}
+			var slept sync.Once
+			h.clock = func() time.Time {
+				if atomic.LoadInt64(&left) == 0 { // asked for when everything has come, and "run" begins
+					slept.Do(func() { time.Sleep(time.Duration(h.limits.RunMS) * time.Millisecond) })
+				}
+				return time.Now()
+			}
+			h.wantFailure(c.code)
+			r := h.wantReceipt(w.owners[1], statement.OutcomeFailed+c.code)
+			if !slices.ContainsFunc(r.Stages, func(s statement.Stage) bool { return s.Name == "run" }) {
+				t.Errorf("time was over before the run: %v", r.Stages)
+			}
 		})
 	}
 }

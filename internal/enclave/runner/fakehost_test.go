@@ -37,6 +37,7 @@ type fakeHost struct {
 	onPut      func(name string) error
 	mirror     map[statement.Fingerprint]statement.Fingerprint // whose answers are passed off as whose, too
 	peak       func() (int64, error)
+	clock      func() time.Time // the enclave's; nil: time.Now
 	hangUp     context.CancelFunc
 
 	mu        sync.Mutex
@@ -209,7 +210,7 @@ func (h *fakeHost) run() error {
 	bulkServed := make(chan error, 1)
 	go func() { bulkServed <- hostchannel.ServeBulk(ctx, bulkHost, h) }()
 	err := Run(context.Background(), Options{
-		Conn: enclave, Bulk: bulk, Form: h.w.form, PeakMemory: h.peak,
+		Conn: enclave, Bulk: bulk, Form: h.w.form, PeakMemory: h.peak, Now: h.clock,
 		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
 	})
 	if serveErr := <-served; serveErr != nil {

@@ -175,8 +175,11 @@ func (r *run) work(ctx context.Context) (*sealedResult, error) {
 	}
 	r.step("run")
 	table, err := r.engine.run(ctx, r.plan, r.keys.noise())
-	if unsound := r.settle(ctx); unsound != nil {
-		err = unsound
+	if unsound := r.settle(context.WithoutCancel(ctx)); unsound != nil {
+		return nil, unsound // in time or not: how long a query takes is for the host to choose
+	}
+	if err == nil && ctx.Err() != nil {
+		err = failure.New(failure.Internal, ctx.Err())
 	}
 	if err != nil {
 		return nil, inTime(ctx, err)
