@@ -457,3 +457,69 @@ func TestHostileTails(t *testing.T) {
 		})
 	}
 }
+
+// However large pages are of which the beginning is read, little of them is kept.
+func TestBegunPagesAreFew(t *testing.T) {
+	for name, size := range map[string]int64{"small": 100, "large": 1 << 20, "larger than all that is kept": maxBegunBytes + 1} {
+		var g begun
+		opened := 0
+		for at := range 80 {
+			b, err := g.take(at, size, func(b []byte) error { opened++; return nil })
+			if err != nil || int64(len(b)) != size {
+				t.Fatal(len(b), err)
+			}
+			g.keep(at, b, false)
+			held, spare := 0, 0
+			for _, p := range g.pages {
+				held += cap(p.clear)
+			}
+			for _, b := range g.free {
+				spare += cap(b)
+			}
+			if held != g.bytes || spare != g.spare || max(held, spare) > maxBegunBytes || max(len(g.pages), len(g.free)) > maxBegun {
+				t.Fatalf("%s: %d pages of %d bytes are kept, %d counted; %d bytes free, %d counted", name, len(g.pages), held, g.bytes, spare, g.spare)
+			}
+		}
+		if kept := g.has(79); opened != 80 || kept != (size <= maxBegunBytes) {
+			t.Errorf("%s: opened %d, the last is kept: %v", name, opened, kept)
+		}
+	}
+}
+
+// What is kept of pages is erased when it is no longer needed, and a view that forgot is read no more.
+func TestViewForgets(t *testing.T) {
+	v := &View{size: 1, pieces: []piece{{size: 1, clear: []byte{1}}}}
+	g := &v.begun
+	var all [][]byte
+	page := func(at int, size int64) []byte {
+		b, err := g.take(at, size, func(b []byte) error {
+			for i := range b {
+				b[i] = 1
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b)
+		return b
+	}
+	g.keep(0, page(0, 100), true)
+	g.keep(1, page(1, 200), false) // in other memory than the first
+	for at := range 2 * maxBegun {
+		g.keep(at+2, page(at+2, 1<<20), false)
+	}
+	g.keep(1000, page(1000, maxBegunBytes+1), false)
+	v.Forget()
+	for i, b := range all {
+		if !bytes.Equal(b, make([]byte, len(b))) {
+			t.Errorf("page %d is still there", i)
+		}
+	}
+	if n, err := v.ReadAt(make([]byte, 1), 0); n != 0 || err == nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	if len(g.pages) > 0 || g.bytes != 0 || g.spare != 0 {
+		t.Error("something is kept")
+	}
+}

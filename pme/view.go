@@ -212,12 +212,16 @@ func (v *View) boxOf(r Range) (box []byte, free func(), err error) {
 	return box, func() { v.boxes.Put(buf) }, nil
 }
 
+var errForgotten = &partError{"view is closed", ErrRead}
+
 // begun are the pages of which the beginning was read, and the end was not: DuckDB looks for a page's header with a read that goes
 // on into the page. They are few, one for each column and thread.
 type begun struct {
 	mu    sync.Mutex
 	pages []begunPage // the oldest first
+	bytes int         // of memory that they take
 	free  [][]byte
+	spare int // bytes of free
 }
 
 type begunPage struct {
@@ -225,8 +229,12 @@ type begunPage struct {
 	clear []byte
 }
 
-// maxBegun pages are kept, and decrypted again if there are more.
-const maxBegun = 64
+// maxBegun pages are kept, of so many bytes, and decrypted again if there are more: no budget of the caller's counts them. As much may
+// be free.
+const (
+	maxBegun      = 64
+	maxBegunBytes = 16 << 20
+)
 
 // has says whether a page is kept.
 func (g *begun) has(at int) bool {
@@ -243,17 +251,21 @@ func (g *begun) index(at int) int {
 func (g *begun) take(at int, size int64, open func([]byte) error) ([]byte, error) {
 	g.mu.Lock()
 	if i := g.index(at); i >= 0 {
-		b := g.pages[i].clear
-		g.pages = slices.Delete(g.pages, i, i+1)
+		b := g.remove(i)
 		g.mu.Unlock()
 		return b, nil
 	}
 	var b []byte
 	if n := len(g.free); n > 0 {
 		b, g.free = g.free[n-1], g.free[:n-1]
+		g.spare -= cap(b)
 	}
 	g.mu.Unlock()
-	b = slices.Grow(b[:0], int(size))[:size]
+	if int64(cap(b)) < size {
+		clear(b[:cap(b)])
+		b = make([]byte, size)
+	}
+	b = b[:size]
 	if err := open(b); err != nil {
 		g.keep(at, b, true)
 		return nil, err
@@ -265,16 +277,48 @@ func (g *begun) take(at int, size int64, open func([]byte) error) ([]byte, error
 func (g *begun) keep(at int, b []byte, done bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if !done {
-		g.pages = append(g.pages, begunPage{at, b})
-		if len(g.pages) <= maxBegun {
-			return
-		}
-		b, g.pages = g.pages[0].clear, slices.Delete(g.pages, 0, 1)
+	if done || cap(b) > maxBegunBytes {
+		g.release(b)
+		return
 	}
-	if len(g.free) < maxBegun {
+	g.pages = append(g.pages, begunPage{at, b})
+	g.bytes += cap(b)
+	for len(g.pages) > maxBegun || g.bytes > maxBegunBytes {
+		g.release(g.remove(0))
+	}
+}
+
+func (g *begun) release(b []byte) {
+	if len(g.free) < maxBegun && g.spare+cap(b) <= maxBegunBytes {
 		g.free = append(g.free, b)
+		g.spare += cap(b)
+		return
 	}
+	clear(b[:cap(b)])
+}
+
+func (g *begun) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for len(g.pages) > 0 {
+		g.release(g.remove(len(g.pages) - 1))
+	}
+	for _, b := range g.free {
+		clear(b[:cap(b)])
+	}
+	g.free, g.spare = nil, 0
+}
+
+func (g *begun) remove(i int) []byte {
+	b := g.pages[i].clear
+	g.pages, g.bytes = slices.Delete(g.pages, i, i+1), g.bytes-cap(b)
+	return b
+}
+
+// Forget erases what is kept of pages, and lets no more be read. Nobody may be reading.
+func (v *View) Forget() {
+	_ = v.fail(errForgotten)
+	v.begun.forget()
 }
 
 // Rest authenticates every page that has not been read. Without it a file counts as unread, not as sound.

@@ -12,8 +12,8 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// Shares of the memory limit: the engine's own, and that of ciphertext and opened columns together. The rest is for the
-// runtime, messages and the result.
+// Shares of the memory limit: the engine's own, and that of ciphertext. The rest is for the runtime, messages, the result, and pages
+// on their way.
 const (
 	engineShare = 5 // tenths
 	dataShare   = 4

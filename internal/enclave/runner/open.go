@@ -30,11 +30,16 @@ type exposed struct {
 	column string
 }
 
-// close takes the files away, and the memory of their ciphertext. The engine is closed before.
+// close takes the files away, what was kept of them in clear, and the memory of their ciphertext. The engine is closed before.
 func (o *opened) close() {
 	for _, f := range o.files {
 		if f != nil {
 			_ = f.Close()
+		}
+	}
+	for _, v := range o.views {
+		if v != nil {
+			v.Forget()
 		}
 	}
 	for _, a := range o.data {

@@ -1,5 +1,3 @@
-#include "served.h"
-
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -10,6 +8,7 @@
 #include <unistd.h>
 
 #include "_cgo_export.h"
+#include "served.h"
 
 #define MOST 1024
 
