@@ -192,6 +192,54 @@ func TestViewEnds(t *testing.T) {
 	}
 }
 
+// Readers and Rest at once, of sound and changed files: what is handed out is of the file, and a changed one is never sound.
+func TestViewIsReadWhileItSettles(t *testing.T) {
+	s := sealSample(t, 1000, parquet.WithDataPageSize(512), parquet.WithBatchSize(32))
+	opt := s.options()
+	want := mustOpen(t, s.file, opt)
+	mods := modulesOf(t, s.file)
+	for round := range 15 {
+		b := slices.Clone(s.file)
+		changed := round%3 != 0
+		if changed {
+			m := mods[rand.IntN(len(mods))]
+			b[m.Off+rand.Int64N(m.Len)] ^= 1 << rand.IntN(8)
+		}
+		p, err := pme.ReadPlan(pme.Bytes(b), int64(len(b)), opt)
+		if err != nil {
+			continue
+		}
+		for _, src := range sources(b) {
+			v, err := p.View(ctx, src)
+			if err != nil {
+				continue
+			}
+			var all sync.WaitGroup
+			for range 6 {
+				all.Go(func() {
+					for range 150 {
+						off := rand.Int64N(int64(len(want)))
+						got := make([]byte, 1+rand.IntN([]int{1, 64, 2000, len(want)}[rand.IntN(4)]))
+						n, err := v.ReadAt(got, off)
+						if !bytes.Equal(got[:n], want[off:off+int64(n)]) {
+							t.Error("handed out something else")
+						}
+						if n == 0 && err != nil && !bytes.Equal(got, make([]byte, len(got))) {
+							t.Error("a read that failed left something")
+						}
+					}
+				})
+			}
+			var rest error
+			all.Go(func() { rest = v.Rest(ctx) })
+			all.Wait()
+			if changed != errors.Is(rest, pme.ErrTampered) {
+				t.Errorf("changed %v: %v", changed, rest)
+			}
+		}
+	}
+}
+
 func BenchmarkView(b *testing.B) {
 	s := benchSealed(b, 32)
 	opt := s.options()

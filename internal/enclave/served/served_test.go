@@ -7,13 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	_ "github.com/duckdb/duckdb-go/v2"
+	"golang.org/x/sys/unix"
 )
 
 // parquet is a file of the engine's own making.
@@ -227,4 +230,55 @@ func TestTooMany(t *testing.T) {
 	}
 	files[len(files)/2].Close()
 	serve(t, strings.NewReader("x"), 1)
+}
+
+// vanishing is memory that goes away under its readers, if they read too late.
+type vanishing struct {
+	b    []byte
+	gone atomic.Bool
+	late atomic.Int64
+}
+
+func (v *vanishing) ReadAt(b []byte, off int64) (int, error) {
+	if v.gone.Load() {
+		v.late.Add(1)
+		return 0, errSecret
+	}
+	if rand.IntN(4) == 0 {
+		time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
+	}
+	return copy(b, v.b[off:]), nil
+}
+
+// Out of time, engine closed, file closed, memory unmapped: nobody reads after that, nor where the engine's closing comes last.
+func TestMemoryGoesAfterTheFile(t *testing.T) {
+	src := parquet(t, engine(t), 200_000)
+	for i := range 10 {
+		mem, err := unix.Mmap(-1, 0, len(src), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(mem, src)
+		v := &vanishing{b: mem}
+		f := serve(t, v, int64(len(mem)))
+		db, err := sql.Open("duckdb", ":memory:?threads=4")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.IntN(40_000))*time.Microsecond)
+		_, _ = ask(ctx, db, f.Path()) // in time or not
+		cancel()
+		if i%2 == 0 {
+			db.Close()
+		}
+		f.Close()
+		v.gone.Store(true)
+		if err := unix.Munmap(mem); err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+		if n := v.late.Load(); n > 0 {
+			t.Errorf("%d reads after the file was closed", n)
+		}
+	}
 }
