@@ -173,6 +173,11 @@ func (r *run) work(ctx context.Context) (*sealedResult, error) {
 	if err := r.open(ctx); err != nil {
 		return nil, inTime(ctx, err)
 	}
+	if r.plan.Tick() > 0 { // a query that stops at a changed page tells by when it stops what it read
+		if unsound := r.settle(context.WithoutCancel(ctx)); unsound != nil {
+			return nil, unsound
+		}
+	}
 	r.step("run")
 	table, err := r.engine.run(ctx, r.plan, r.keys.noise())
 	if unsound := r.settle(context.WithoutCancel(ctx)); unsound != nil {
