@@ -174,8 +174,8 @@ func (r *run) work(ctx context.Context) (*sealedResult, error) {
 		return nil, inTime(ctx, err)
 	}
 	if r.plan.Tick() > 0 { // a query that stops at a changed page tells by when it stops what it read
-		if unsound := r.settle(context.WithoutCancel(ctx)); unsound != nil {
-			return nil, unsound
+		if err := r.settle(context.WithoutCancel(ctx)); err != nil {
+			return nil, err
 		}
 	}
 	r.step("run")
