@@ -1,7 +1,6 @@
 package pme
 
 import (
-	"context"
 	"encoding/binary"
 	"io"
 	"math"
@@ -23,8 +22,8 @@ const (
 )
 
 // writeLayout writes the layout, where it is wanted: spec, section 2, "The layout".
-func (s *sealer) writeLayout(context.Context) error {
-	if !s.layout {
+func (s *Sealer) writeLayout() error {
+	if !s.opt.Layout {
 		return nil
 	}
 	b := binary.AppendUvarint(nil, uint64(len(s.schema.leaves)))

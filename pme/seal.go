@@ -1,10 +1,12 @@
 package pme
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"io"
+	"math"
 )
 
 // SealOptions say how to seal a plain file.
@@ -50,16 +52,88 @@ const fileUniqueSize = 16
 // supplied and not stored, names as key metadata. The file must not change meanwhile. On failure what dst received has no
 // footer and must be discarded.
 func Seal(ctx context.Context, src io.ReaderAt, size int64, dst io.Writer, opt SealOptions) (*Sealed, error) {
-	s, err := newSealer(src, size, opt)
+	s, err := NewSealer(dst, opt)
 	if err != nil {
 		return nil, err
 	}
-	s.out = &counted{w: dst}
-	steps := []func(context.Context) error{s.writeHead, s.writeChunks, s.writeParts, s.writeLayout, s.writeFooter}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return nil, err
+	if err := s.Append(ctx, src, size); err != nil {
+		return nil, err
+	}
+	return s.Close()
+}
+
+// Sealer seals the row groups of several plain files of one schema into one sealed file, as they come: of each it keeps
+// what the footer and the indexes need. After an error it takes nothing more, and what dst received must be discarded. It is
+// not for concurrent use.
+type Sealer struct {
+	opt    SealOptions
+	out    *counted
+	unique []byte
+	aad    fileAAD
+
+	first   *tail // of the first file: what the footer says beside its row groups
+	schema  *schema
+	foot    *boxKey
+	keys    []*boxKey
+	sealers []chunkSealer // they keep their buffers
+
+	groups []rowGroup
+	rows   int64
+	chunks []chunk // all of them, row group by row group
+	parts  []sealedParts
+	done   []placed
+	footer int64 // size of the footer
+	failed bool
+}
+
+// NewSealer checks the options and begins a file.
+func NewSealer(dst io.Writer, opt SealOptions) (*Sealer, error) {
+	if err := opt.valid(); err != nil {
+		return nil, err
+	}
+	s := &Sealer{opt: opt, out: &counted{w: dst}, unique: make([]byte, fileUniqueSize)}
+	rand.Read(s.unique) // never fails
+	s.aad = append(append([]byte(nil), opt.AADPrefix...), s.unique...)
+	return s, nil
+}
+
+// Append seals the row groups of a plain file behind those before. Its schema, its writer's name and whatever else its footer
+// says must be the first one's. The file must not change meanwhile; it is not used when Append has returned.
+func (s *Sealer) Append(ctx context.Context, src io.ReaderAt, size int64) error {
+	if s.failed {
+		return &partError{"sealing has ended", ErrOptions}
+	}
+	s.failed = true // until it is not
+	from := len(s.chunks)
+	if err := s.locate(src, size); err != nil {
+		return err
+	}
+	if from == 0 && s.out.n == 0 {
+		if err := s.writeHead(); err != nil {
+			return err
 		}
+	}
+	if err := s.writeChunks(ctx, src, from); err != nil {
+		return err
+	}
+	s.failed = false
+	return nil
+}
+
+// Close writes indexes and footer.
+func (s *Sealer) Close() (*Sealed, error) {
+	if s.failed || s.first == nil {
+		return nil, &partError{"sealing has ended, or nothing was appended", ErrOptions}
+	}
+	s.failed = true
+	if err := s.writeParts(); err != nil {
+		return nil, err
+	}
+	if err := s.writeLayout(); err != nil {
+		return nil, err
+	}
+	if err := s.writeFooter(); err != nil {
+		return nil, err
 	}
 	return s.summary(), nil
 }
@@ -83,7 +157,12 @@ func readPlain(src io.ReaderAt, size int64) (*tail, *schema, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := splitTail(end, size)
+	r, err := footerRange(end, size)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Records share the bytes that they were read from, and those of many files may be kept: no more than the footer.
+	t, err := splitTail(bytes.Clone(end[int64(len(end))-r.Len:]), size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -104,45 +183,34 @@ func readPlain(src io.ReaderAt, size int64) (*tail, *schema, error) {
 	return t, sc, err
 }
 
-// sealer writes one sealed file.
-type sealer struct {
-	src     io.ReaderAt
-	tail    *tail
-	schema  *schema
-	groups  []rowGroup
-	rows    int64
-	chunks  []chunk // all of them, row group by row group
-	parts   []sealedParts
-	done    []placed
-	aad     fileAAD
-	unique  []byte
-	foot    *boxKey
-	workers int
-	out     *counted
-	footer  int64 // size of the footer
-	layout  bool
+// locate reads a file's footer and finds its chunks.
+func (s *Sealer) locate(src io.ReaderAt, size int64) error {
+	t, sc, err := readPlain(src, size)
+	if err != nil {
+		return err
+	}
+	if s.first == nil {
+		s.first, s.schema = t, sc
+		if err := s.expandKeys(); err != nil {
+			return err
+		}
+	} else if !sameFooter(s.first.meta, t.meta) {
+		return malformed("a footer that differs from the first one's")
+	}
+	groups, rows, err := parseRowGroups(t.meta, len(s.schema.leaves))
+	if err != nil {
+		return err
+	}
+	if len(s.groups)+len(groups) > maxRowGroups || rows > math.MaxInt64-s.rows {
+		return unsupported("number of row groups")
+	}
+	return s.locateChunks(t, groups, rows)
 }
 
-func newSealer(src io.ReaderAt, size int64, opt SealOptions) (*sealer, error) {
-	if err := opt.valid(); err != nil {
-		return nil, err
-	}
-	s := &sealer{src: src, workers: workers(opt.Workers), layout: opt.Layout}
-	var err error
-	if s.tail, s.schema, err = readPlain(src, size); err != nil {
-		return nil, err
-	}
-	if s.groups, s.rows, err = parseRowGroups(s.tail.meta, len(s.schema.leaves)); err != nil {
-		return nil, err
-	}
-	keys, err := s.expandKeys(opt.Keys)
-	if err != nil {
-		return nil, err
-	}
-	s.unique = make([]byte, fileUniqueSize)
-	rand.Read(s.unique) // never fails
-	s.aad = append(append([]byte(nil), opt.AADPrefix...), s.unique...)
-	return s, s.locateChunks(keys)
+// sameFooter compares all that two footers say but their row groups and rows.
+func sameFooter(a, b record) bool {
+	a, b = a.without(fmRowGroups, fmNumRows), b.without(fmRowGroups, fmNumRows)
+	return bytes.Equal(appendRecord(nil, a), appendRecord(nil, b))
 }
 
 func (o *SealOptions) valid() error {
@@ -158,58 +226,63 @@ func (o *SealOptions) valid() error {
 }
 
 // expandKeys checks that there is exactly one key for each column and one for the footer, no two alike.
-func (s *sealer) expandKeys(keys Keys) ([]*boxKey, error) {
+func (s *Sealer) expandKeys() error {
+	keys := s.opt.Keys
 	if len(keys.Footer) == 0 {
-		return nil, inColumn("footer", ErrMissingKey)
+		return inColumn("footer", ErrMissingKey)
 	}
 	seen := map[string]bool{string(keys.Footer): true}
 	var err error
 	if s.foot, err = newBoxKey(keys.Footer); err != nil {
-		return nil, inColumn("footer", err)
+		return inColumn("footer", err)
 	}
-	out := make([]*boxKey, len(s.schema.leaves))
+	s.keys = make([]*boxKey, len(s.schema.leaves))
 	for i, l := range s.schema.leaves {
 		key := keys.Columns[l.dotted]
 		if len(key) == 0 {
-			return nil, inColumn(l.dotted, ErrMissingKey)
+			return inColumn(l.dotted, ErrMissingKey)
 		}
 		if seen[string(key)] {
-			return nil, inColumn(l.dotted, &partError{"the same as another", ErrKey})
+			return inColumn(l.dotted, &partError{"the same as another", ErrKey})
 		}
 		seen[string(key)] = true
-		if out[i], err = newBoxKey(key); err != nil {
-			return nil, inColumn(l.dotted, err)
+		if s.keys[i], err = newBoxKey(key); err != nil {
+			return inColumn(l.dotted, err)
 		}
 	}
 	for path := range keys.Columns {
 		if i, ok := s.schema.byPath[path]; !ok || s.schema.nodes[i].leaf < 0 {
-			return nil, inColumn(path, &partError{"no such column", ErrKey})
+			return inColumn(path, &partError{"no such column", ErrKey})
 		}
 	}
-	return out, nil
+	return nil
 }
 
-func (s *sealer) locateChunks(keys []*boxKey) error {
-	for g := range s.groups {
+func (s *Sealer) locateChunks(t *tail, groups []rowGroup, rows int64) error {
+	var chunks []chunk
+	for g := range groups {
 		for l, lf := range s.schema.leaves {
-			c, err := s.locateChunk(g, l)
+			c, err := locateChunk(&groups[g], lf, place{int16(len(s.groups) + g), int16(l)}, t.start)
 			if err != nil {
 				return inColumn(lf.dotted, err)
 			}
-			c.key = keys[l]
-			s.chunks = append(s.chunks, c)
+			c.key = s.keys[l]
+			chunks = append(chunks, c)
 		}
 	}
-	s.parts = make([]sealedParts, len(s.chunks))
-	s.done = make([]placed, len(s.chunks))
-	_, err := rangesOf(s.chunks)
-	return err
+	if _, err := rangesOf(chunks); err != nil {
+		return err
+	}
+	s.groups, s.rows, s.chunks = append(s.groups, groups...), s.rows+rows, append(s.chunks, chunks...)
+	s.parts = append(s.parts, make([]sealedParts, len(chunks))...)
+	s.done = append(s.done, make([]placed, len(chunks))...)
+	return nil
 }
 
-func (s *sealer) locateChunk(g, l int) (chunk, error) {
-	c := chunk{at: place{int16(g), int16(l)}, leaf: l}
+func locateChunk(g *rowGroup, l leaf, at place, limit int64) (chunk, error) {
+	c := chunk{at: at, leaf: int(at.column)}
 	var err error
-	if c.rec, err = columnChunk(s.groups[g].columns[l]); err != nil {
+	if c.rec, err = columnChunk(g.columns[at.column]); err != nil {
 		return c, err
 	}
 	if c.rec.has(ccCrypto) || c.rec.has(ccEncryptedMetaData) {
@@ -219,10 +292,10 @@ func (s *sealer) locateChunk(g, l int) (chunk, error) {
 	if c.meta, ok, err = c.rec.nested(ccMetaData); err != nil || !ok {
 		return c, malformed("column metadata")
 	}
-	return c, c.locate(s.schema.leaves[l], s.tail.start)
+	return c, c.locate(l, limit)
 }
 
-func (s *sealer) summary() *Sealed {
+func (s *Sealer) summary() *Sealed {
 	res := &Sealed{Size: s.out.n, FooterSize: s.footer, Rows: s.rows, RowGroups: len(s.groups)}
 	for _, l := range s.schema.leaves {
 		res.Columns = append(res.Columns, SealedColumn{Path: l.dotted, Physical: l.physical, Logical: l.logical})

@@ -33,21 +33,23 @@ type chunkSealer struct {
 	values int64
 }
 
-func (s *sealer) writeHead(context.Context) error { return s.out.write([]byte(magicEncrypted)) }
+func (s *Sealer) writeHead() error { return s.out.write([]byte(magicEncrypted)) }
 
-// writeChunks seals as many chunks at once as there are workers, and writes them in order.
-func (s *sealer) writeChunks(ctx context.Context) error {
-	sealers := make([]chunkSealer, min(s.workers, len(s.chunks)))
-	for i := range sealers {
-		sealers[i] = chunkSealer{src: s.src, aad: s.aad}
+// writeChunks seals the chunks that were added last, as many at once as there are workers, and writes them in order.
+func (s *Sealer) writeChunks(ctx context.Context, src io.ReaderAt, from int) error {
+	for len(s.sealers) < min(workers(s.opt.Workers), len(s.chunks)-from) {
+		s.sealers = append(s.sealers, chunkSealer{aad: s.aad})
 	}
-	for from := 0; from < len(s.chunks); from += len(sealers) {
-		batch := s.chunks[from:min(from+len(sealers), len(s.chunks))]
-		if err := s.sealBatch(ctx, sealers, batch); err != nil {
+	for i := range s.sealers {
+		s.sealers[i].src = src
+	}
+	for ; from < len(s.chunks); from += len(s.sealers) {
+		batch := s.chunks[from:min(from+len(s.sealers), len(s.chunks))]
+		if err := s.sealBatch(ctx, batch); err != nil {
 			return err
 		}
 		for i := range batch {
-			if err := s.place(from+i, &sealers[i].out); err != nil {
+			if err := s.place(from+i, &s.sealers[i].out); err != nil {
 				return inColumn(s.schema.leaves[batch[i].leaf].dotted, err)
 			}
 		}
@@ -55,18 +57,18 @@ func (s *sealer) writeChunks(ctx context.Context) error {
 	return nil
 }
 
-func (s *sealer) sealBatch(ctx context.Context, sealers []chunkSealer, batch []chunk) error {
+func (s *Sealer) sealBatch(ctx context.Context, batch []chunk) error {
 	g, gctx := errgroup.WithContext(ctx)
 	for i := range batch {
 		g.Go(func() error {
-			return inColumn(s.schema.leaves[batch[i].leaf].dotted, sealers[i].chunk(gctx, &batch[i]))
+			return inColumn(s.schema.leaves[batch[i].leaf].dotted, s.sealers[i].chunk(gctx, &batch[i]))
 		})
 	}
 	return g.Wait()
 }
 
 // place writes a sealed chunk and turns its relative places into offsets of the file.
-func (s *sealer) place(i int, c *sealedChunk) error {
+func (s *Sealer) place(i int, c *sealedChunk) error {
 	start := s.out.n
 	d := c.place
 	d.data += start
@@ -213,7 +215,7 @@ func (s *chunkSealer) bloom(c *chunk) ([]byte, error) {
 }
 
 // writeParts writes bloom filters, column indexes and offset indexes, each kind together as other writers do.
-func (s *sealer) writeParts(context.Context) error {
+func (s *Sealer) writeParts() error {
 	kinds := []func(i int) ([]byte, *Range){
 		func(i int) ([]byte, *Range) { return s.parts[i].bloom, &s.done[i].bloom },
 		func(i int) ([]byte, *Range) { return s.parts[i].columnIndex, &s.done[i].columnIndex },

@@ -1,13 +1,12 @@
 package pme
 
 import (
-	"context"
 	"encoding/binary"
 	"math"
 )
 
 // writeFooter writes crypto metadata, the footer's module, their length and the magic.
-func (s *sealer) writeFooter(context.Context) error {
+func (s *Sealer) writeFooter() error {
 	crypto := appendRecord(nil, record{
 		structField(fcAlgorithm, record{structField(algGCM, record{
 			binaryField(aesFileUnique, s.unique),
@@ -30,13 +29,13 @@ func (s *sealer) writeFooter(context.Context) error {
 }
 
 // sealedMeta is the FileMetaData of the sealed file: the plain file's, with its chunks sealed and the binding added.
-func (s *sealer) sealedMeta(crypto []byte) (record, error) {
+func (s *Sealer) sealedMeta(crypto []byte) (record, error) {
 	groups := make([][]byte, len(s.groups))
 	per := len(s.schema.leaves)
 	for g := range groups {
 		groups[g] = appendRecord(nil, s.sealedRowGroup(g, g*per, (g+1)*per))
 	}
-	meta, err := withoutBinding(s.tail.meta)
+	meta, err := withoutBinding(s.first.meta)
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +48,12 @@ func (s *sealer) sealedMeta(crypto []byte) (record, error) {
 		binaryField(kvValue, bindingValue(s.out.n, crypto)),
 	}))
 	return meta.without(fmAlgorithm, fmSigningKey).
+		with(i64Field(fmNumRows, s.rows)).
 		with(listField(fmRowGroups, wireStruct, groups)).
 		with(listField(fmKeyValue, wireStruct, pairs)), nil
 }
 
-func (s *sealer) sealedRowGroup(g, from, to int) record {
+func (s *Sealer) sealedRowGroup(g, from, to int) record {
 	var cols [][]byte
 	var compressed, uncompressed int64
 	for i := from; i < to; i++ {
@@ -71,7 +71,7 @@ func (s *sealer) sealedRowGroup(g, from, to int) record {
 
 // sealedColumnChunk keeps nothing of the column in the footer but where its parts are: its metadata, statistics
 // included, is encrypted under the column's key.
-func (s *sealer) sealedColumnChunk(i int) record {
+func (s *Sealer) sealedColumnChunk(i int) record {
 	c, d := &s.chunks[i], &s.done[i]
 	l := s.schema.leaves[c.leaf]
 	path := make([][]byte, len(l.path))
