@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"strings"
 )
 
@@ -30,6 +31,9 @@ func Sum(b []byte) Digest {
 	h := sha256.Sum256(b)
 	return Digest(digestPrefix + hex.EncodeToString(h[:]))
 }
+
+// DigestOf returns the digest of what was written to a SHA-256 hash: Sum of what does not lie in memory.
+func DigestOf(h hash.Hash) Digest { return Digest(digestPrefix + hex.EncodeToString(h.Sum(nil))) }
 
 // LabelledSum hashes parts under a versioned label. Every part is framed by its
 // length, so no two lists of parts hash the same bytes (docs/spec/statement.md, section 2).

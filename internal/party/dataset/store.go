@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sort"
 	"strconv"
@@ -99,6 +100,26 @@ func (s *Store) NextVersion(dataset string) string {
 			return strconv.Itoa(n)
 		}
 	}
+}
+
+// Spool makes a file in the owner's folder for ciphertext that waits for its upload. Where a file can be open without a name it has
+// none, so that nothing is left of it if this process dies; else the caller removes it.
+func (s *Store) Spool() (*os.File, error) {
+	if err := home.MkdirAll(s.dir); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(s.dir, ".sealed-*") // 0600
+	if err != nil {
+		return nil, home.Storage("can't write what was sealed", err)
+	}
+	if runtime.GOOS != "windows" {
+		err = os.Remove(f.Name())
+	}
+	if err != nil {
+		f.Close()
+		return nil, home.Storage("can't write what was sealed", err)
+	}
+	return f, nil
 }
 
 // Begin reserves the version and stores its wrapped keys and the mark of its contents. They are durable when it returns:

@@ -109,6 +109,14 @@ func (g *Gate) list(d statement.Digest) (*List, error) {
 	return l, nil
 }
 
+// Asks says whether officers are asked before such an action.
+func (g *Gate) Asks(action string) (bool, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l, _, err := g.InForce()
+	return l != nil && l.requires(action), err
+}
+
 // Require lets a payload be signed, or keeps it as a request and returns *Waiting. What it lets pass stands in the ledger, with the
 // approvals, before it returns.
 func (g *Gate) Require(ctx context.Context, action string, payload []byte) error {

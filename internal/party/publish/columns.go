@@ -29,8 +29,7 @@ type measure struct {
 	lo, hi int64
 	scale  int
 
-	keeps   bool  // values outside: output: dp
-	outside int64 // how many were kept
+	keeps bool // values outside: output: dp
 }
 
 // selection pairs file columns with published names, before types are known.
@@ -119,13 +118,58 @@ func fieldNames(fields []tabular.Field) string {
 	return strings.Join(out, ", ")
 }
 
-func (s *selection) keeps(row []tabular.Cell) bool {
-	for _, w := range s.where {
-		if row[w.from].Null || row[w.from].Text != w.text {
-			return false
+// files are the columns of the file that are published or asked for, by their places in it.
+func (s *selection) files() (out []int) {
+	for _, from := range s.from {
+		if from != rowID {
+			out = append(out, from)
 		}
 	}
-	return true
+	for _, w := range s.where {
+		out = append(out, w.from)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// place is where a column of the file stands among those.
+func (s *selection) place(from int) int { return slices.Index(s.files(), from) }
+
+// kept are the rows of a batch that match all conditions, before the first that can't be read.
+func (s *selection) kept(b *tabular.Batch) (out []piece, err error) {
+	if len(s.where) == 0 {
+		return []piece{{b, 0, b.Rows}}, nil
+	}
+	defer b.Guard(&err)
+	var places []int
+	for _, w := range s.where {
+		places = append(places, s.place(w.from))
+	}
+	for row := range b.Rows {
+		keeps, err := s.keeps(b, places, row)
+		if err != nil {
+			return out, err
+		}
+		if !keeps {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].to == row {
+			out[n-1].to++
+		} else {
+			out = append(out, piece{b, row, row + 1})
+		}
+	}
+	return out, nil
+}
+
+func (s *selection) keeps(b *tabular.Batch, places []int, row int) (bool, error) {
+	for i, w := range s.where {
+		c, err := b.Cell(places[i], row)
+		if err != nil || c.Null || c.Text != w.text {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // columns decides each column's type: what the owner says, else what the policy

@@ -1,17 +1,15 @@
 package publish
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/rowgroup"
 	"github.com/cordon-exchange/cordon/internal/party/tabular"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/result"
@@ -25,9 +23,6 @@ var (
 	errTwice  = errors.New("stands in two rows, and the policy says that each row is a unit of its own")
 	errScale  = errors.New("has more decimals than the policy's scale")
 )
-
-// putter checks one cell, appends it to an arrow column and returns its canonical text, nil for NULL.
-type putter func(b array.Builder, c tabular.Cell) (*string, error)
 
 func refusedValue(place string, c *column, err error) error {
 	return fault.New(fault.Input, fmt.Sprintf("%s, column %s: the value %s", place, c.Name, reason(err)),
@@ -43,40 +38,88 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// putterOf binds a column's rules. The returned func remembers what it saw, so it serves one table.
-func putterOf(c *column) putter {
-	put := typedPutter(c.Type)
-	seen := map[[16]byte]struct{}{}
-	return func(b array.Builder, cell tabular.Cell) (*string, error) {
-		if cell.Null {
-			if !c.Nullable {
-				return nil, errNull
-			}
-			b.AppendNull()
-			return nil, nil
-		}
-		if err := c.measure.check(cell.Text); err != nil {
-			return nil, err
-		}
-		canonical, err := put(b, cell.Text)
-		if err != nil {
-			return nil, err
-		}
-		if c.domain != nil && !c.domain[canonical] {
-			return nil, errDomain
-		}
-		if c.unique {
-			h := sha256.Sum256([]byte(canonical))
-			if _, twice := seen[[16]byte(h[:16])]; twice {
-				return nil, errTwice
-			}
-			seen[[16]byte(h[:16])] = struct{}{}
-		}
-		return &canonical, nil
-	}
+// converter puts one column's values into row groups, some rows at a time, and checks each by the column's rules. What is plain
+// goes whole runs at once (package file fast.go); everything else, and every value that is refused, goes through put, one by one:
+// put alone says what a rule is. It serves one worker.
+type converter struct {
+	column  *column
+	place   int // in a batch's columns; rowID for the numbering
+	put     func(v *rowgroup.Values, text string) (canonical string, err error)
+	outside int64 // values beyond the clamp that were kept
+
+	ints  *intRule
+	words map[string]int32 // of the row group's dictionary, where texts go by one
+	batch *tabular.Batch   // whose dictionary codes are
+	codes []int32          // in the row group's dictionary, plus 1, of the batch's; 0 is not yet known
 }
 
-func (m *measure) check(text string) error {
+func newConverter(c *column, place int) *converter {
+	return &converter{column: c, place: place, put: typedPutter(c.Type), ints: intRuleOf(c), words: map[string]int32{}}
+}
+
+// begin is called before each row group.
+func (c *converter) begin() {
+	clear(c.words)
+	c.batch = nil
+}
+
+// add appends rows of a batch, up to the first that is refused: it says which, and why.
+func (c *converter) add(v *rowgroup.Values, b *tabular.Batch, from, to int) (bad int, err error) {
+	col := b.Columns[c.place]
+	for from < to {
+		if from = c.fast(v, b, col, from, to); from == to {
+			break
+		}
+		if err := c.one(v, b, from); err != nil {
+			return from, err
+		}
+		from++
+	}
+	return to, nil
+}
+
+// one appends one value by its text.
+func (c *converter) one(v *rowgroup.Values, b *tabular.Batch, row int) error {
+	cell, err := b.Cell(c.place, row)
+	if err != nil {
+		return err
+	}
+	if cell.Null {
+		if !c.column.Nullable {
+			return refusedValue(b.Place(row), c.column, errNull)
+		}
+		null(v)
+		return nil
+	}
+	if err := c.value(v, cell.Text); err != nil {
+		return refusedValue(b.Place(row), c.column, err)
+	}
+	return nil
+}
+
+// value checks and appends one text that is not NULL.
+func (c *converter) value(v *rowgroup.Values, text string) error {
+	if err := c.measure(text); err != nil {
+		return err
+	}
+	before := *v
+	canonical, err := c.put(v, text)
+	if err == nil && c.column.domain != nil && !c.column.domain[canonical] {
+		err = errDomain
+	}
+	if err != nil {
+		*v = before
+		return err
+	}
+	if c.column.kind() == rowgroup.Text {
+		c.word(v, text)
+	}
+	there(v, 1)
+	return nil
+}
+
+func (c *converter) measure(text string) error {
+	m := c.column.measure
 	if m == nil {
 		return nil
 	}
@@ -93,12 +136,58 @@ func (m *measure) check(text string) error {
 	if !m.keeps {
 		return errClamp
 	}
-	m.outside++
+	c.outside++
 	return nil
 }
 
-// typedPutter appends text as a type and returns its canonical text.
-func typedPutter(t policy.Type) func(array.Builder, string) (string, error) {
+// there says that n values were appended, null that a row has none.
+func there(v *rowgroup.Values, n int) {
+	v.Rows += n
+	if v.Present != nil {
+		for range n {
+			v.Present = append(v.Present, true)
+		}
+	}
+}
+
+func null(v *rowgroup.Values) {
+	if v.Present == nil {
+		v.Present = make([]bool, v.Rows, max(rowGroup, v.Rows+1))
+		for i := range v.Present {
+			v.Present[i] = true
+		}
+	}
+	v.Present = append(v.Present, false)
+	v.Rows++
+}
+
+// kind is how a column's type is stored.
+func (c *column) kind() rowgroup.Kind {
+	switch c.Type {
+	case "boolean":
+		return rowgroup.Boolean
+	case "int64":
+		return rowgroup.Int64
+	case "date":
+		return rowgroup.Date
+	case "timestamp":
+		return rowgroup.Timestamp
+	case "double":
+		return rowgroup.Double
+	case "varchar":
+		return rowgroup.Text
+	}
+	return rowgroup.Decimal
+}
+
+// stored is the column in a row group.
+func (c *column) stored() rowgroup.Column {
+	precision, scale, _ := result.Type(c.Type).Decimal()
+	return rowgroup.Column{Name: c.Name, Kind: c.kind(), Precision: precision, Scale: scale, Nullable: c.Nullable}
+}
+
+// typedPutter appends text as a type and returns its canonical text. Text itself is appended by word.
+func typedPutter(t policy.Type) func(*rowgroup.Values, string) (string, error) {
 	switch t {
 	case "boolean":
 		return putBoolean
@@ -111,97 +200,80 @@ func typedPutter(t policy.Type) func(array.Builder, string) (string, error) {
 	case "double":
 		return putDouble
 	case "varchar":
-		return putText
+		return func(_ *rowgroup.Values, s string) (string, error) { return s, nil }
 	}
 	precision, scale, _ := result.Type(t).Decimal()
-	return func(b array.Builder, s string) (string, error) {
+	return func(b *rowgroup.Values, s string) (string, error) {
 		v, err := tabular.ParseDecimal(s, precision, scale)
 		if err != nil {
 			return "", err
 		}
-		b.(*array.Decimal128Builder).Append(decimal128.FromI64(v))
-		return decimalText(v, scale), nil
+		b.Ints = append(b.Ints, v)
+		return string(appendDecimal(nil, v, scale)), nil
 	}
 }
 
-func decimalText(v int64, scale int) string {
-	s := strconv.FormatInt(v, 10)
+// appendDecimal writes an integer of 10^-scale with all its decimals.
+func appendDecimal(dst []byte, v int64, scale int) []byte {
 	if scale == 0 {
-		return s
+		return strconv.AppendInt(dst, v, 10)
 	}
-	sign := ""
+	var digits [24]byte
+	s := strconv.AppendInt(digits[:0], v, 10)
 	if s[0] == '-' {
-		sign, s = "-", s[1:]
+		dst, s = append(dst, '-'), s[1:]
 	}
 	if len(s) <= scale {
-		s = strings.Repeat("0", scale-len(s)+1) + s
+		dst = append(append(dst, "0."...), strings.Repeat("0", scale-len(s))...)
+		return append(dst, s...)
 	}
-	return sign + s[:len(s)-scale] + "." + s[len(s)-scale:]
+	dst = append(append(dst, s[:len(s)-scale]...), '.')
+	return append(dst, s[len(s)-scale:]...)
 }
 
-func putBoolean(b array.Builder, s string) (string, error) {
+func putBoolean(b *rowgroup.Values, s string) (string, error) {
 	v, err := tabular.ParseBoolean(s)
 	if err == nil {
-		b.(*array.BooleanBuilder).Append(v)
+		b.Bools = append(b.Bools, v)
 	}
 	return s, err
 }
 
-func putInt(b array.Builder, s string) (string, error) {
+func putInt(b *rowgroup.Values, s string) (string, error) {
 	v, err := tabular.ParseInt(s)
 	if err == nil {
-		b.(*array.Int64Builder).Append(v)
+		b.Ints = append(b.Ints, v)
 	}
 	return strconv.FormatInt(v, 10), err
 }
 
-func putDate(b array.Builder, s string) (string, error) {
+func putDate(b *rowgroup.Values, s string) (string, error) {
 	v, err := tabular.ParseDate(s)
 	if err == nil {
-		b.(*array.Date32Builder).Append(arrow.Date32(v))
+		b.Ints = append(b.Ints, int64(v))
 	}
 	return s, err
 }
 
-func putTimestamp(b array.Builder, s string) (string, error) {
+func putTimestamp(b *rowgroup.Values, s string) (string, error) {
 	v, err := tabular.ParseTimestamp(s)
 	if err != nil {
 		return "", err
 	}
-	b.(*array.TimestampBuilder).Append(arrow.Timestamp(v))
-	return result.FormatTimestamp(arrow.Timestamp(v).ToTime(arrow.Microsecond)), nil
+	b.Ints = append(b.Ints, v)
+	return timestampText(v), nil
 }
 
-func putDouble(b array.Builder, s string) (string, error) {
+func timestampText(v int64) string {
+	return result.FormatTimestamp(arrow.Timestamp(v).ToTime(arrow.Microsecond))
+}
+
+func putDouble(b *rowgroup.Values, s string) (string, error) {
 	v, err := tabular.ParseDouble(s)
 	if err != nil {
 		return "", err
 	}
-	b.(*array.Float64Builder).Append(v)
+	b.Doubles = append(b.Doubles, v)
 	text, _ := result.FormatDouble(v)
 	return text, nil
-}
-
-func putText(b array.Builder, s string) (string, error) {
-	b.(*array.StringBuilder).Append(s)
-	return s, nil
-}
-
-func arrowType(t policy.Type) arrow.DataType {
-	switch t {
-	case "boolean":
-		return arrow.FixedWidthTypes.Boolean
-	case "int64":
-		return arrow.PrimitiveTypes.Int64
-	case "date":
-		return arrow.FixedWidthTypes.Date32
-	case "timestamp":
-		return &arrow.TimestampType{Unit: arrow.Microsecond}
-	case "double":
-		return arrow.PrimitiveTypes.Float64
-	case "varchar":
-		return arrow.BinaryTypes.String
-	}
-	precision, scale, _ := result.Type(t).Decimal()
-	return &arrow.Decimal128Type{Precision: int32(precision), Scale: int32(scale)}
 }

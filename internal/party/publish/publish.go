@@ -10,11 +10,9 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
-	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/officers"
-	"github.com/cordon-exchange/cordon/pme"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -59,51 +57,72 @@ func (p *Publisher) approved(ctx context.Context, dataset, version string, polic
 }
 
 // Publish seals the file, uploads it, and signs and posts the offer. The wrapped
-// keys are durable before anything leaves, the offer before it is posted.
+// keys are durable before anything leaves, the offer before it is posted. What is
+// sealed lies in the home folder until it is uploaded: ciphertext, and no more.
 func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress)) (*statement.Verified[statement.Offer], error) {
 	if r.Version == "" {
 		r.Version = p.Store.NextVersion(r.Dataset)
 	}
-	t, err := Read(ctx, r, tell)
+	s, err := newScan(ctx, r, tell)
 	if err != nil {
 		return nil, err
 	}
-	defer t.Wipe()
-	for _, note := range t.Clamped {
-		tell(Progress{Stage: "read", Rows: t.Rows, Note: note})
-	}
-	newest, same, err := p.Store.Unchanged(ctx, r.Dataset, t.contents)
+	// Where officers are asked, they are asked about a table that can be published, before hours of sealing.
+	asks, err := p.Officers.Asks(statement.ActionPolicy)
 	if err != nil {
 		return nil, err
 	}
-	if same && !r.EvenIfUnchanged {
-		return p.finish(ctx, newest, t)
+	if asks {
+		t, err := s.run(ctx, nil, tell)
+		if err != nil {
+			return nil, err
+		}
+		if o, done, err := p.unchanged(ctx, &r, t); done || err != nil {
+			return o, err
+		}
+		if err := p.approved(ctx, r.Dataset, r.Version, t.Policy.Text()); err != nil {
+			return nil, err
+		}
 	}
-	if err := p.approved(ctx, r.Dataset, r.Version, t.Policy.Text()); err != nil {
-		return nil, err // before hours of sealing, and again when the offer is signed
+	v, err := p.seal(ctx, dataset.ID{Owner: statement.PartyOf(p.Signer), Dataset: r.Dataset, Version: r.Version}, s, tell)
+	if err != nil {
+		return nil, err
 	}
-	return p.offerTable(ctx, dataset.ID{Owner: statement.PartyOf(p.Signer), Dataset: r.Dataset, Version: r.Version}, t, tell)
+	defer v.close()
+	for _, note := range v.table.Clamped {
+		tell(Progress{Stage: "read", Rows: v.table.Rows, Note: note})
+	}
+	if o, done, err := p.unchanged(ctx, &r, v.table); done || err != nil {
+		return o, err
+	}
+	return p.offerSealed(ctx, v, tell)
 }
 
-// offerTable seals a table under fresh keys and offers it.
-func (p *Publisher) offerTable(ctx context.Context, id dataset.ID, t *Table, tell func(Progress)) (*statement.Verified[statement.Offer], error) {
-	var names []string
-	for _, c := range t.Schema {
-		names = append(names, c.Name)
-	}
-	keys, err := dataset.NewKeys(id, names, t.Policy.Noisy())
+// unchanged answers a request for rows that the newest version has already.
+func (p *Publisher) unchanged(ctx context.Context, r *Request, t *Table) (o *statement.Verified[statement.Offer], done bool, err error) {
+	newest, same, err := p.Store.Unchanged(ctx, r.Dataset, t.contents)
 	if err != nil {
+		return nil, false, err
+	}
+	if same && !r.EvenIfUnchanged {
+		o, err = p.finish(ctx, newest, t)
+		return o, true, err
+	}
+	return nil, false, nil
+}
+
+// offerSealed uploads a sealed table and offers it.
+func (p *Publisher) offerSealed(ctx context.Context, v *sealed, tell func(Progress)) (*statement.Verified[statement.Offer], error) {
+	if err := p.approved(ctx, v.id.Dataset, v.id.Version, v.table.Policy.Text()); err != nil {
+		return nil, err // before anything leaves, and again when the offer is signed
+	}
+	if err := p.Store.Begin(ctx, v.keys, v.table.contents); err != nil {
 		return nil, err
 	}
-	defer keys.Wipe()
-	if err := p.Store.Begin(ctx, keys, t.contents); err != nil {
+	if err := p.upload(ctx, v, tell); err != nil {
 		return nil, err
 	}
-	file, err := p.seal(ctx, id, t, keys, tell)
-	if err != nil {
-		return nil, err
-	}
-	return p.offer(ctx, id, t, keys, file, tell)
+	return p.offer(ctx, v.id, v.table, v.keys, v.file, tell)
 }
 
 func (p *Publisher) record(ctx context.Context, offer statement.Digest, o *statement.Offer) error {
@@ -169,43 +188,6 @@ func (p *Publisher) Notes(o *statement.Verified[statement.Offer]) []string {
 // AADPrefix binds a sealed file to its owner, data set, version and number.
 func AADPrefix(id dataset.ID, file int) string {
 	return fmt.Sprintf("cordon:%s/%s/%s/%d", id.Owner, id.Dataset, id.Version, file)
-}
-
-func (p *Publisher) seal(ctx context.Context, id dataset.ID, t *Table, keys *dataset.Keys, tell func(Progress)) (statement.File, error) {
-	plain := int64(len(t.Parquet))
-	tell(Progress{Stage: "seal", Rows: t.Rows, Total: plain})
-	prefix := AADPrefix(id, 0)
-	var out bytes.Buffer
-	sealed, err := pme.Seal(ctx, bytes.NewReader(t.Parquet), plain, &out, pme.SealOptions{
-		Keys:      pme.Keys{Footer: keys.FooterUnsafe(), Columns: keys.ColumnsUnsafe()},
-		AADPrefix: []byte(prefix), Layout: true,
-	})
-	if err != nil {
-		return statement.File{}, fault.New(fault.Internal, "can't seal the file", "nothing was published; report this", err)
-	}
-	tell(Progress{Stage: "seal", Rows: t.Rows, Bytes: plain, Total: plain})
-	f := statement.File{
-		Object: client.ObjectPath(id.Owner, id.Dataset, id.Version, "0.parquet"),
-		Bytes:  int64(out.Len()), Rows: sealed.Rows, AADPrefix: prefix,
-	}
-	return f, p.upload(ctx, f, out.Bytes(), tell)
-}
-
-func (p *Publisher) upload(ctx context.Context, f statement.File, sealed []byte, tell func(Progress)) error {
-	total := int64(len(sealed))
-	err := p.Exchange.PutObject(ctx, f.Object, client.Upload{
-		Size: total, Digest: statement.Sum(sealed),
-		Open: func() (io.ReadCloser, error) {
-			return io.NopCloser(&telling{r: bytes.NewReader(sealed), tell: func(n int64) {
-				tell(Progress{Stage: "upload", Rows: f.Rows, Bytes: n, Total: total})
-			}}), nil
-		},
-	})
-	if err != nil {
-		return err
-	}
-	tell(Progress{Stage: "upload", Rows: f.Rows, Bytes: total, Total: total})
-	return nil
 }
 
 // telling reports what passed, every MiB.

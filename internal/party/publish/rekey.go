@@ -26,16 +26,20 @@ func (p *Publisher) Rekey(ctx context.Context, name string, tell func(Progress))
 		return old, nil, err
 	}
 	defer clear(plain)
-	t, err := p.again(ctx, &old, plain, tell)
+	again, t, err := p.again(ctx, &old, plain, tell)
 	if err != nil {
 		return old, nil, err
 	}
-	defer t.Wipe()
 	id := dataset.ID{Owner: statement.PartyOf(p.Signer), Dataset: name, Version: p.Store.NextVersion(name)}
 	if err := p.mayRekey(ctx, &old, id, t); err != nil {
 		return old, nil, err
 	}
-	o, err = p.offerTable(ctx, id, t, tell)
+	v, err := p.seal(ctx, id, again, tell)
+	if err != nil {
+		return old, nil, err
+	}
+	defer v.close()
+	o, err = p.offerSealed(ctx, v, tell)
 	return old, o, err
 }
 
@@ -95,23 +99,31 @@ func (p *Publisher) fetch(ctx context.Context, f statement.File, tell func(Progr
 	return sealed, err
 }
 
-// again reads the table as publishing did. Whether one of its columns is a numbering that publishing had added, the mark of its
-// contents tells: the new version's has to be of the same contents.
-func (p *Publisher) again(ctx context.Context, old *dataset.Published, plain []byte, tell func(Progress)) (*Table, error) {
+// again reads and checks the table as publishing did. Whether one of its columns is a numbering that publishing had added, the mark
+// of its contents tells: the new version's has to be of the same contents.
+func (p *Publisher) again(ctx context.Context, old *dataset.Published, plain []byte, tell func(Progress)) (*scan, *Table, error) {
 	o := old.Offer.Body()
 	r := Request{Dataset: o.Dataset, Policy: []byte(o.Policy), plain: plain}
 	for _, c := range o.Schema {
 		r.Schema = append(r.Schema, Typed{Column: c.Name, Type: policy.Type(c.Type), NotNull: !c.Nullable})
 	}
-	t, err := Read(ctx, r, tell)
+	s, t, err := checked(ctx, r, tell)
 	if err != nil {
-		return nil, errors.Join(errors.New("publish: a version that was published does not fit its own policy"), err)
+		return nil, nil, errors.Join(errors.New("publish: a version that was published does not fit its own policy"), err)
 	}
 	same, err := p.Store.HasContents(ctx, old.Offer.Digest(), t.contents)
 	if err != nil || same || !old.Policy.RowsAreUnits() {
-		return t, err
+		return s, t, err
 	}
-	t.Wipe()
 	r.numbered = old.Policy.UnitColumn()
-	return Read(ctx, r, tell)
+	return checked(ctx, r, tell)
+}
+
+func checked(ctx context.Context, r Request, tell func(Progress)) (*scan, *Table, error) {
+	s, err := newScan(ctx, r, tell)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := s.run(ctx, nil, tell)
+	return s, t, err
 }

@@ -7,17 +7,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/compress"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/rowgroup"
 	"github.com/cordon-exchange/cordon/internal/party/tabular"
 	"github.com/cordon-exchange/cordon/policy"
 )
@@ -31,12 +24,12 @@ type Progress struct {
 	Note  string // what the owner should know, else empty
 }
 
-// Table is what will be sealed. It is in memory only: clear text never touches a disk.
+// Table is what was read, checked and converted. It is in memory only: clear text never touches a disk.
 type Table struct {
 	Policy  *policy.Policy
 	Schema  []policy.Column
 	Rows    int64
-	Parquet []byte
+	Parquet []byte   // of Read alone: a plain file
 	Clamped []string // under output: dp: of which columns how many values lie outside the clamp
 
 	contents dataset.Contents
@@ -46,15 +39,46 @@ type Table struct {
 func (t *Table) Wipe() { clear(t.Parquet) }
 
 const (
-	rowGroup     = 122880 // rows: what DuckDB scans in one piece
+	rowGroup     = 122880    // rows: what DuckDB scans in one piece
+	rowGroupSize = 256 << 20 // bytes of the source after which a row group ends early
 	progressRows = 1 << 15
 )
 
-// Read reads, checks and converts the file. Every value is refused that the
+// Read reads, checks and converts the file into a plain Parquet file in memory. Every value is refused that the
 // policy does not allow; the error tells its place, never the value. Under
 // output: dp values outside the clamp are counted and stay: the enclave moves
 // them to its bounds, and a refusal there would tell that they are there.
 func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
+	s, err := newScan(ctx, r, tell)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	file, err := rowgroup.NewFile(&out, s.stored())
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.run(ctx, file.Append, tell)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	t.Parquet = out.Bytes()
+	return t, nil
+}
+
+// scan is a table that is about to be read: its columns and their rules are known.
+type scan struct {
+	request Request
+	policy  *policy.Policy
+	cols    []column
+	sel     *selection
+}
+
+// newScan looks at the file, at all of it if types must be inferred.
+func newScan(ctx context.Context, r Request, tell func(Progress)) (*scan, error) {
 	if err := r.valid(); err != nil {
 		return nil, err
 	}
@@ -69,34 +93,44 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 	if err := p.Validate(schemaOf(cols)); err != nil {
 		return nil, policyFault(err)
 	}
-	src, err := r.open()
+	return &scan{request: r, policy: p, cols: cols, sel: sel}, nil
+}
+
+// names are the published columns', in order.
+func (s *scan) names() (out []string) {
+	for i := range s.cols {
+		out = append(out, s.cols[i].Name)
+	}
+	return out
+}
+
+// stored is how the columns lie in row groups.
+func (s *scan) stored() (out []rowgroup.Column) {
+	for i := range s.cols {
+		out = append(out, s.cols[i].stored())
+	}
+	return out
+}
+
+// run reads and checks all rows. Each row group goes to out, in order, encoded; it is out's until out returns. Where out is nil
+// nothing is encoded.
+func (s *scan) run(ctx context.Context, out func(*rowgroup.Group) error, tell func(Progress)) (*Table, error) {
+	src, err := s.request.open()
 	if err != nil {
 		return nil, err
 	}
 	defer src.Close()
-	if st, err := os.Stat(r.Path); err == nil {
+	if st, err := os.Stat(s.request.Path); err == nil {
 		tell = withTotal(tell, st.Size())
 	}
-	w, err := newWriter(cols, contentsOf(cols, p, r.numbered))
-	if err != nil {
+	p := newPipeline(s, src, out, tell)
+	if err := p.run(ctx); err != nil {
 		return nil, err
 	}
-	if err := w.copy(ctx, src, sel, tell); err != nil {
-		return nil, err
-	}
-	if w.rows == 0 {
+	if p.rows == 0 {
 		return nil, input("no row is left to publish", "check the file and --where-equals")
 	}
-	return &Table{Policy: p, Schema: schemaOf(cols), Rows: w.rows, Parquet: w.out.Bytes(), Clamped: clampedNotes(cols), contents: w.contents.digest()}, nil
-}
-
-func clampedNotes(cols []column) (out []string) {
-	for _, c := range cols {
-		if c.measure != nil && c.measure.outside > 0 {
-			out = append(out, fmt.Sprintf("%s: %d values lie outside the clamp; queries count them as its nearest bound", c.Name, c.measure.outside))
-		}
-	}
-	return out
+	return &Table{Policy: s.policy, Schema: schemaOf(s.cols), Rows: p.rows, Clamped: p.clampedNotes(), contents: p.contents.digest()}, nil
 }
 
 func withTotal(tell func(Progress), total int64) func(Progress) {
@@ -149,22 +183,22 @@ func undecided(r *Request, p *policy.Policy, sel *selection, types []policy.Type
 
 func infer(ctx context.Context, src tabular.Reader, sel *selection, columns []int, types []policy.Type, tell func(Progress)) error {
 	found := make([]tabular.Inference, len(columns))
-	for rows := int64(0); ; rows++ {
-		row, err := next(ctx, src, rows)
+	need := sel.files()
+	for rows := int64(0); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b, err := src.Next(need)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if rows%progressRows == 0 {
-			tell(Progress{Stage: "infer", Rows: rows, Bytes: src.Read()})
-		}
-		if !sel.keeps(row) {
-			continue
-		}
-		for i, from := range columns {
-			found[i].Add(row[from])
+		tell(Progress{Stage: "infer", Rows: rows, Bytes: src.Read()})
+		rows += int64(b.Rows)
+		if err := inferBatch(found, b, sel, columns); err != nil {
+			return err
 		}
 	}
 	for i, from := range columns {
@@ -173,101 +207,34 @@ func infer(ctx context.Context, src tabular.Reader, sel *selection, columns []in
 	return nil
 }
 
-func next(ctx context.Context, src tabular.Reader, rows int64) ([]tabular.Cell, error) {
-	if rows%1024 == 0 && ctx.Err() != nil {
-		return nil, ctx.Err()
+func inferBatch(found []tabular.Inference, b *tabular.Batch, sel *selection, columns []int) (err error) {
+	defer b.Guard(&err)
+	var places []int
+	for _, from := range columns {
+		places = append(places, sel.place(from))
 	}
-	return src.Next()
-}
-
-// writer makes the plain Parquet file, in memory.
-type writer struct {
-	cols     []column
-	putters  []putter
-	contents *contents
-	cells    []*string // of the row at hand
-	batch    *array.RecordBuilder
-	file     *pqarrow.FileWriter
-	out      *bytes.Buffer
-	pending  int
-	rows     int64
-}
-
-func newWriter(cols []column, c *contents) (*writer, error) {
-	var fields []arrow.Field
-	w := &writer{cols: cols, contents: c, cells: make([]*string, len(cols)), out: &bytes.Buffer{}}
-	for i := range cols {
-		fields = append(fields, arrow.Field{Name: cols[i].Name, Type: arrowType(cols[i].Type), Nullable: cols[i].Nullable})
-		w.putters = append(w.putters, putterOf(&cols[i]))
-	}
-	schema := arrow.NewSchema(fields, nil)
-	props := parquet.NewWriterProperties(
-		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(rowGroup),
-		parquet.WithDictionaryDefault(true), parquet.WithPageIndexEnabled(true),
-		parquet.WithStoreDecimalAsInteger(true), parquet.WithCreatedBy("cordon"))
-	file, err := pqarrow.NewFileWriter(schema, w.out, props, pqarrow.NewArrowWriterProperties())
+	kept, err := sel.kept(b)
 	if err != nil {
-		return nil, fmt.Errorf("publish: parquet writer: %w", err)
-	}
-	w.file, w.batch = file, array.NewRecordBuilder(memory.DefaultAllocator, schema)
-	return w, nil
-}
-
-func (w *writer) copy(ctx context.Context, src tabular.Reader, sel *selection, tell func(Progress)) error {
-	for read := int64(0); ; read++ {
-		row, err := next(ctx, src, read)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-		if sel.keeps(row) {
-			if err := w.add(row, src); err != nil {
-				return err
-			}
-		}
-		if read%progressRows == 0 {
-			tell(Progress{Stage: "read", Rows: w.rows, Bytes: src.Read()})
-		}
-	}
-	tell(Progress{Stage: "read", Rows: w.rows, Bytes: src.Read()})
-	if err := w.flush(); err != nil {
 		return err
 	}
-	return w.file.Close()
-}
-
-func (w *writer) add(row []tabular.Cell, src tabular.Reader) error {
-	w.rows++
-	for i := range w.cols {
-		c := &w.cols[i]
-		cell := tabular.Cell{Text: strconv.FormatInt(w.rows, 10)}
-		if c.from != rowID {
-			cell = row[c.from]
+	for _, k := range kept {
+		for row := k.from; row < k.to; row++ {
+			for i, place := range places {
+				c, err := b.Cell(place, row)
+				if err != nil {
+					return err
+				}
+				found[i].Add(c)
+			}
 		}
-		text, err := w.putters[i](w.batch.Field(i), cell)
-		if err != nil {
-			return refusedValue(src.Place(), c, err)
-		}
-		w.cells[i] = text
-	}
-	w.contents.add(w.cells)
-	if w.pending++; w.pending == rowGroup {
-		return w.flush()
 	}
 	return nil
 }
 
-func (w *writer) flush() error {
-	if w.pending == 0 {
-		return nil
-	}
-	rec := w.batch.NewRecordBatch()
-	defer rec.Release()
-	w.pending = 0
-	if err := w.file.Write(rec); err != nil {
-		return fault.New(fault.Internal, "can't write Parquet", "report this", err)
-	}
-	return nil
+func internal(err error) error {
+	return fault.New(fault.Internal, "can't write Parquet", "report this", err)
+}
+
+func clampedNote(name string, n int64) string {
+	return fmt.Sprintf("%s: %d values lie outside the clamp; queries count them as its nearest bound", name, n)
 }

@@ -31,6 +31,9 @@ type Group struct {
 // Size is how many bytes the encoded row group takes, without a footer.
 func (g *Group) Size() int { return len(g.bytes) }
 
+// Wipe overwrites what was encoded.
+func (g *Group) Wipe() { clear(g.bytes[:cap(g.bytes)]) }
+
 // Encoder encodes row groups of one table. It keeps its buffers, and is not for concurrent use.
 type Encoder struct {
 	columns []Column

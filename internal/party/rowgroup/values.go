@@ -86,6 +86,16 @@ func (v *Values) Reset() {
 	}
 }
 
+// Wipe overwrites the values.
+func (v *Values) Wipe() {
+	clear(v.Bools[:cap(v.Bools)])
+	clear(v.Ints[:cap(v.Ints)])
+	clear(v.Doubles[:cap(v.Doubles)])
+	clear(v.Codes[:cap(v.Codes)])
+	clear(v.Text.Bytes[:cap(v.Text.Bytes)])
+	clear(v.Dict.Bytes[:cap(v.Dict.Bytes)])
+}
+
 // Strings are texts one behind the other.
 type Strings struct {
 	Bytes []byte

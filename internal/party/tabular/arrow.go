@@ -1,70 +1,24 @@
 package tabular
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/file"
-	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 )
 
-// arrowReader reads rows out of record batches, wherever these come from.
+// arrowReader gives the record batches of Arrow IPC.
 type arrowReader struct {
 	format string
 	next   func() (arrow.RecordBatch, error) // io.EOF at the end
 	close  func() error
 	read   func() int64
 	fields []Field
-	texts  []textOf // of the batch
-	cells  []Cell
-	rows   int // of the batch
-	at     int // in the batch
 	row    int64
-}
-
-const batchRows = 1 << 14
-
-func openParquet(f *os.File) (Reader, error) {
-	count := &countingFile{File: f}
-	return readParquet(count, count.total)
-}
-
-// OpenParquet reads a Parquet file that is in memory.
-func OpenParquet(b []byte) (Reader, error) {
-	r, err := readParquet(bytes.NewReader(b), func() int64 { return int64(len(b)) })
-	if err != nil {
-		return nil, malformed(err)
-	}
-	return r, nil
-}
-
-func readParquet(src parquet.ReaderAtSeeker, read func() int64) (r Reader, err error) {
-	defer guard("Parquet file", &err)
-	pf, err := file.NewParquetReader(src, file.WithReadProps(parquet.NewReaderProperties(memory.DefaultAllocator)))
-	if err != nil {
-		return nil, errors.New("malformed Parquet file: cut short, or its footer is damaged")
-	}
-	fr, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
-	if err != nil {
-		return nil, errors.New("malformed Parquet file: its schema can't be read")
-	}
-	rr, err := fr.GetRecordReader(context.Background(), nil, nil)
-	if err != nil {
-		return nil, errors.New("malformed Parquet file: its columns can't be read")
-	}
-	out := &arrowReader{
-		format: "Parquet file", next: rr.Read, read: read,
-		close: func() error { rr.Release(); return pf.Close() },
-	}
-	return out, out.schema(rr.Schema())
 }
 
 func openArrowFile(f *os.File) (r Reader, err error) {
@@ -75,7 +29,8 @@ func openArrowFile(f *os.File) (r Reader, err error) {
 		return nil, errors.New("malformed Arrow file: cut short, or its footer is damaged")
 	}
 	out := &arrowReader{format: "Arrow file", next: fr.Read, read: count.total, close: func() error { fr.Close(); return f.Close() }}
-	return out, out.schema(fr.Schema())
+	out.fields, err = fieldsOf(fr.Schema(), out.format)
+	return out, err
 }
 
 func openArrowStream(f *os.File) (r Reader, err error) {
@@ -86,85 +41,84 @@ func openArrowStream(f *os.File) (r Reader, err error) {
 		return nil, errors.New("malformed Arrow stream")
 	}
 	out := &arrowReader{format: "Arrow stream", next: sr.Read, read: count.total, close: func() error { sr.Release(); return f.Close() }}
-	return out, out.schema(sr.Schema())
+	out.fields, err = fieldsOf(sr.Schema(), out.format)
+	return out, err
 }
 
 // countingFile counts what was read, for progress.
 type countingFile struct {
 	*os.File
-	n int64
+	n atomic.Int64
 }
 
 func (c *countingFile) Read(p []byte) (int, error) {
 	n, err := c.File.Read(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 
 func (c *countingFile) ReadAt(p []byte, off int64) (int, error) {
 	n, err := c.File.ReadAt(p, off)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 
-func (c *countingFile) total() int64 { return c.n }
+func (c *countingFile) total() int64 { return c.n.Load() }
 
-func (r *arrowReader) schema(s *arrow.Schema) error {
+func fieldsOf(s *arrow.Schema, format string) (out []Field, err error) {
 	if s.NumFields() == 0 || s.NumFields() > maxColumns {
-		return fmt.Errorf("%s has %d columns; 1 to %d are accepted", r.format, s.NumFields(), maxColumns)
+		return nil, fmt.Errorf("%s has %d columns; 1 to %d are accepted", format, s.NumFields(), maxColumns)
 	}
 	seen := map[string]bool{}
 	for _, f := range s.Fields() {
 		t, err := typeOf(f.Type)
 		if err != nil {
-			return fmt.Errorf("column %q: %w", f.Name, err)
+			return nil, fmt.Errorf("column %q: %w", f.Name, err)
 		}
 		if seen[f.Name] {
-			return fmt.Errorf("two columns are named %q", f.Name)
+			return nil, fmt.Errorf("two columns are named %q", f.Name)
 		}
 		seen[f.Name] = true
-		r.fields = append(r.fields, Field{Name: f.Name, Type: t})
+		out = append(out, Field{Name: f.Name, Type: t})
 	}
-	r.cells = make([]Cell, len(r.fields))
-	return nil
+	return out, nil
 }
 
 func (r *arrowReader) Fields() []Field { return r.fields }
 
-func (r *arrowReader) Next() (cells []Cell, err error) {
+func (r *arrowReader) Next(columns []int) (b *Batch, err error) {
 	defer guard(r.format, &err)
-	for r.at >= r.rows {
-		if err := r.batch(); err != nil {
-			return nil, err
+	for {
+		rec, err := r.next()
+		if errors.Is(err, io.EOF) {
+			return nil, io.EOF
+		}
+		if err != nil || rec == nil || int(rec.NumCols()) != len(r.fields) {
+			return nil, malformedBehind(r.format, r.row)
+		}
+		if rec.NumRows() > 0 {
+			return r.batch(rec, columns)
 		}
 	}
-	for i, text := range r.texts {
-		c, err := text(r.at)
-		if err != nil {
-			return nil, malformed(fmt.Errorf("row %d, column %q: %w", r.row+1, r.fields[i].Name, err))
+}
+
+func (r *arrowReader) batch(rec arrow.RecordBatch, columns []int) (*Batch, error) {
+	b := &Batch{Rows: int(rec.NumRows()), format: r.format, first: r.row}
+	for _, i := range columns {
+		col := rec.Column(i)
+		if col.Len() != b.Rows {
+			return nil, malformedBehind(r.format, r.row)
 		}
-		r.cells[i] = c
+		col.Retain()
+		b.Columns, b.fields = append(b.Columns, col), append(b.fields, r.fields[i])
 	}
-	r.at++
-	r.row++
-	return r.cells, nil
+	r.row += int64(b.Rows)
+	return b, nil
 }
 
-func (r *arrowReader) batch() error {
-	b, err := r.next()
-	if errors.Is(err, io.EOF) {
-		return io.EOF
-	}
-	if err != nil || b == nil {
-		return malformed(fmt.Errorf("malformed %s behind row %d", r.format, r.row))
-	}
-	r.rows, r.at, r.texts = int(b.NumRows()), 0, nil
-	for i := range r.fields {
-		r.texts = append(r.texts, textsOf(b.Column(i)))
-	}
-	return nil
+func malformedBehind(format string, row int64) error {
+	return malformed(fmt.Errorf("malformed %s behind row %d", format, row))
 }
 
-func (r *arrowReader) Place() string { return fmt.Sprintf("row %d", r.row) }
-func (r *arrowReader) Read() int64   { return r.read() }
-func (r *arrowReader) Close() error  { return r.close() }
+func (r *arrowReader) Read() int64  { return r.read() }
+func (r *arrowReader) Close() error { return r.close() }

@@ -9,11 +9,16 @@ import (
 	"os"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 const (
 	maxColumns = 4096
 	maxRecord  = 16 << 20 // bytes of one CSV record
+	csvRows    = 1 << 14  // of a batch,
+	csvBytes   = 32 << 20 // or fewer: of the asked columns
 )
 
 var errRecord = errors.New("record is longer than 16 MiB: is a quote missing?")
@@ -23,7 +28,8 @@ type csvReader struct {
 	src    *recordLimit
 	csv    *csv.Reader
 	fields []Field
-	cells  []Cell
+	row    int64
+	failed error // of the record behind the rows that were read
 }
 
 // recordLimit ends a record that does not end by itself.
@@ -66,7 +72,6 @@ func openCSV(f *os.File) (Reader, error) {
 		}
 		r.fields = append(r.fields, Field{Name: name})
 	}
-	r.cells = make([]Cell, len(header))
 	return r, nil
 }
 
@@ -91,23 +96,47 @@ func (r *csvReader) record() ([]string, error) {
 
 func (r *csvReader) Fields() []Field { return r.fields }
 
-func (r *csvReader) Next() ([]Cell, error) {
-	rec, err := r.record()
-	if errors.Is(err, io.EOF) {
+// Next gives every value as a text; an empty one is NULL.
+func (r *csvReader) Next(columns []int) (*Batch, error) {
+	b := &Batch{format: "CSV file", first: r.row, lines: make([]int, 0, csvRows)}
+	builds := make([]*array.StringBuilder, len(columns))
+	for i, from := range columns {
+		builds[i] = array.NewStringBuilder(memory.DefaultAllocator)
+		b.fields = append(b.fields, r.fields[from])
+	}
+	for size := 0; len(b.lines) < csvRows && size < csvBytes && r.failed == nil; {
+		var rec []string
+		if rec, r.failed = r.record(); r.failed != nil {
+			break // rows before it may have faults of their own, and come first
+		}
+		for i, from := range columns {
+			size += appendCSV(builds[i], rec[from])
+		}
+		line, _ := r.csv.FieldPos(0)
+		b.lines = append(b.lines, line)
+	}
+	b.Rows = len(b.lines)
+	r.row += int64(b.Rows)
+	switch {
+	case b.Rows > 0:
+	case errors.Is(r.failed, io.EOF):
 		return nil, io.EOF
+	default:
+		return nil, malformed(r.failed)
 	}
-	if err != nil {
-		return nil, malformed(err)
+	for _, build := range builds {
+		b.Columns = append(b.Columns, build.NewArray())
 	}
-	for i, s := range rec {
-		r.cells[i] = Cell{Null: s == "", Text: s}
-	}
-	return r.cells, nil
+	return b, nil
 }
 
-func (r *csvReader) Place() string {
-	line, _ := r.csv.FieldPos(0)
-	return fmt.Sprintf("line %d", line)
+func appendCSV(b *array.StringBuilder, s string) int {
+	if s == "" {
+		b.AppendNull()
+	} else {
+		b.Append(s)
+	}
+	return len(s)
 }
 
 func (r *csvReader) Read() int64  { return r.src.read }

@@ -1,5 +1,5 @@
-// Package tabular reads an owner's own table, row by row, from CSV, Parquet or
-// Arrow, as exact text: the same text for the same value from every format.
+// Package tabular reads an owner's own table from CSV, Parquet or Arrow, some rows at a time, as columns, and any value
+// as exact text: the same text for the same value from every format.
 //
 // Sees in clear: the owner's values, on the owner's premises. Never sees: keys, anything of another party.
 // Trusts: nobody: the file may be cut short, malformed or huge.

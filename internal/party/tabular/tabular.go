@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/policy"
@@ -24,17 +27,58 @@ type Cell struct {
 	Text string
 }
 
-// Reader gives the rows of a table in order.
+// Reader gives a table piece by piece, in order. It is not for concurrent use.
 type Reader interface {
 	// Fields are the columns of the file.
 	Fields() []Field
-	// Next returns the next row, valid until the next call, or io.EOF.
-	Next() ([]Cell, error)
-	// Place says where the last row stands in the file, for messages: "line 17", "row 16".
-	Place() string
+	// Next returns some of the next rows, at least one, of the columns with these places in Fields, no place twice and the same
+	// for each call; or io.EOF. The batch is the caller's.
+	Next(columns []int) (*Batch, error)
 	// Read is how many bytes of the file were read so far.
 	Read() int64
 	Close() error
+}
+
+// Batch is some rows of a table, whole columns at once. Rows count from 0. It is safe for concurrent use.
+type Batch struct {
+	Rows    int
+	Columns []arrow.Array // those that were asked for, in that order
+
+	format string
+	fields []Field // of the columns
+	once   sync.Once
+	texts  []textOf // of the columns, made when asked for
+	first  int64    // rows of the file before these
+	lines  []int    // CSV: where each row begins
+}
+
+// Place says where a row stands in the file, for messages: "line 17", "row 16".
+func (b *Batch) Place(row int) string {
+	if b.lines != nil {
+		return fmt.Sprintf("line %d", b.lines[row])
+	}
+	return fmt.Sprintf("row %d", b.first+int64(row)+1)
+}
+
+// Cell is one value as exact text. What has none, like a number that is not finite, is an error that says where it stands.
+func (b *Batch) Cell(column, row int) (Cell, error) {
+	b.once.Do(func() {
+		for _, col := range b.Columns {
+			b.texts = append(b.texts, textsOf(col))
+		}
+	})
+	c, err := b.texts[column](row)
+	if err != nil {
+		return Cell{}, malformed(fmt.Errorf("%s, column %q: %w", b.Place(row), b.fields[column].Name, err))
+	}
+	return c, nil
+}
+
+// Guard turns a panic over a batch's arrays into an error: what they were read from is not trusted. It is to be deferred.
+func (b *Batch) Guard(err *error) {
+	if r := recover(); r != nil {
+		*err = malformed(fmt.Errorf("malformed %s behind row %d", b.format, b.first))
+	}
 }
 
 // Open reads the file from its beginning, in the format that it has.

@@ -114,21 +114,31 @@ func FuzzCSV(f *testing.F) {
 		defer r.Close()
 		columns := make([]Inference, len(r.Fields()))
 		values := make([][]string, len(columns))
+		all := make([]int, len(columns))
+		for i := range all {
+			all[i] = i
+		}
 		for {
-			row, err := r.Next()
+			batch, err := r.Next(all)
 			if errors.Is(err, io.EOF) {
 				break
 			}
 			if err != nil {
 				return
 			}
-			if len(row) != len(columns) {
-				t.Fatal("row of another width")
+			if len(batch.Columns) != len(columns) || batch.Rows == 0 {
+				t.Fatal("batch of another width, or without rows")
 			}
-			for i, c := range row {
-				columns[i].Add(c)
-				if !c.Null {
-					values[i] = append(values[i], c.Text)
+			for row := range batch.Rows {
+				for i := range columns {
+					c, err := cell(batch, i, row)
+					if err != nil {
+						return
+					}
+					columns[i].Add(c)
+					if !c.Null {
+						values[i] = append(values[i], c.Text)
+					}
 				}
 			}
 		}
@@ -140,6 +150,11 @@ func FuzzCSV(f *testing.F) {
 			}
 		}
 	})
+}
+
+func cell(b *Batch, column, row int) (c Cell, err error) {
+	defer b.Guard(&err)
+	return b.Cell(column, row)
 }
 
 func fits(v string, typ policy.Type, scale int) error {
