@@ -208,7 +208,9 @@ func (p *pipeline) work(j *job) {
 	if j.bad, j.err = p.convert(j); j.err != nil {
 		return
 	}
-	j.sum = p.contents.sumOf(p.scan.cols, j.bench.values)
+	if !p.scan.unchecked {
+		j.sum = p.contents.sumOf(p.scan.cols, j.bench.values)
+	}
 	if p.out == nil {
 		return
 	}
@@ -264,7 +266,9 @@ func (p *pipeline) collect(ordered <-chan *job, benches chan<- *bench) error {
 				return err
 			}
 		}
-		p.contents.add(j.sum)
+		if j.sum != nil {
+			p.contents.add(j.sum)
+		}
 		p.rows += int64(j.rows)
 		for i, c := range j.bench.converters {
 			p.outside[i] += c.outside

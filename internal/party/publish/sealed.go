@@ -52,17 +52,10 @@ func (p *Publisher) seal(ctx context.Context, id dataset.ID, s *scan, tell func(
 		}
 	}()
 	prefix := AADPrefix(id, 0)
-	w, err := newSealing(s.stored(), out, pme.SealOptions{
+	var done *pme.Sealed
+	v.table, done, err = s.sealTo(ctx, out, pme.SealOptions{
 		Keys: pme.Keys{Footer: keys.FooterUnsafe(), Columns: keys.ColumnsUnsafe()}, AADPrefix: []byte(prefix), Layout: true,
-	})
-	if err != nil {
-		return nil, notSealed(err)
-	}
-	defer w.wipe()
-	if v.table, err = s.run(ctx, func(g *rowgroup.Group) error { return w.append(ctx, g) }, tell); err != nil {
-		return nil, err
-	}
-	done, err := w.close()
+	}, tell)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +64,35 @@ func (p *Publisher) seal(ctx context.Context, id dataset.ID, s *scan, tell func(
 	}
 	tell(Progress{Stage: "seal", Rows: done.Rows, Bytes: done.Size, Total: done.Size})
 	return v, nil
+}
+
+// Seal reads and checks a table as Publish does, and writes it sealed: publishing without a party. On an error what w received is
+// to be discarded. keys gets the names of the columns, and is asked once.
+func Seal(ctx context.Context, r Request, w io.Writer, keys func(columns []string) (pme.SealOptions, error), tell func(Progress)) (*Table, error) {
+	s, err := newScan(ctx, r, tell)
+	if err != nil {
+		return nil, err
+	}
+	opt, err := keys(s.names())
+	if err != nil {
+		return nil, err
+	}
+	t, _, err := s.sealTo(ctx, w, opt, tell)
+	return t, err
+}
+
+func (s *scan) sealTo(ctx context.Context, w io.Writer, opt pme.SealOptions, tell func(Progress)) (*Table, *pme.Sealed, error) {
+	out, err := newSealing(s.stored(), w, opt)
+	if err != nil {
+		return nil, nil, notSealed(err)
+	}
+	defer out.wipe()
+	t, err := s.run(ctx, func(g *rowgroup.Group) error { return out.append(ctx, g) }, tell)
+	if err != nil {
+		return nil, nil, err
+	}
+	done, err := out.close()
+	return t, done, err
 }
 
 // sealing seals row groups as they come: each is a plain Parquet file of its own for a moment, in memory.

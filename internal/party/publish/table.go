@@ -54,7 +54,40 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
-	file, err := rowgroup.NewFile(&out, s.stored())
+	t, err := s.plain(ctx, &out, tell)
+	if err != nil {
+		return nil, err
+	}
+	t.Parquet = out.Bytes()
+	return t, nil
+}
+
+// WritePlain reads and checks the file as Read does, and writes the plain Parquet file. What was written before an error has no
+// footer.
+func WritePlain(ctx context.Context, r Request, w io.Writer, tell func(Progress)) (*Table, error) {
+	s, err := newScan(ctx, r, tell)
+	if err != nil {
+		return nil, err
+	}
+	return s.plain(ctx, w, tell)
+}
+
+// WritePlainUnchecked is WritePlain without what a policy asks for: no value is compared with its rules, and contents are not
+// digested. It can't seal. The bench compares with it.
+func WritePlainUnchecked(ctx context.Context, r Request, w io.Writer, tell func(Progress)) (*Table, error) {
+	s, err := newScan(ctx, r, tell)
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.cols {
+		s.cols[i].measure, s.cols[i].domain, s.cols[i].unique = nil, nil, false
+	}
+	s.unchecked = true
+	return s.plain(ctx, w, tell)
+}
+
+func (s *scan) plain(ctx context.Context, w io.Writer, tell func(Progress)) (*Table, error) {
+	file, err := rowgroup.NewFile(w, s.stored())
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +95,7 @@ func Read(ctx context.Context, r Request, tell func(Progress)) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
-	t.Parquet = out.Bytes()
-	return t, nil
+	return t, file.Close()
 }
 
 // scan is a table that is about to be read: its columns and their rules are known.
@@ -75,6 +104,8 @@ type scan struct {
 	policy  *policy.Policy
 	cols    []column
 	sel     *selection
+
+	unchecked bool // of WritePlainUnchecked alone
 }
 
 // newScan looks at the file, at all of it if types must be inferred.
