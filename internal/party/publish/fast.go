@@ -111,7 +111,7 @@ func intRuleOf(c *column) *intRule {
 		return nil
 	}
 	if m := c.measure; m != nil {
-		if m.scale != r.scale {
+		if m.scale != r.scale || r.column.kind() == rowgroup.Date || r.column.kind() == rowgroup.Timestamp {
 			return nil
 		}
 		r.lo, r.hi = max(r.lo, m.lo), min(r.hi, m.hi)

@@ -22,6 +22,8 @@ const (
 	parquetFormat = "Parquet file"
 	// parquetRows is how many rows of a Parquet file are read at once.
 	parquetRows = 1 << 15
+	// parquetBuffer is how many bytes of a column are read at once.
+	parquetBuffer = 1 << 20
 )
 
 // parquetReader reads several columns at once: each share of them has a reader of its own.
@@ -55,7 +57,9 @@ func OpenParquet(b []byte) (Reader, error) {
 
 func readParquet(src parquet.ReaderAtSeeker, read func() int64) (r Reader, err error) {
 	defer guard(parquetFormat, &err)
-	pf, err := file.NewParquetReader(src, file.WithReadProps(parquet.NewReaderProperties(memory.DefaultAllocator)))
+	props := parquet.NewReaderProperties(memory.DefaultAllocator)
+	props.BufferedStreamEnabled, props.BufferSize = true, parquetBuffer // a row group may be as large as the file
+	pf, err := file.NewParquetReader(src, file.WithReadProps(props))
 	if err != nil {
 		return nil, errors.New("malformed Parquet file: cut short, or its footer is damaged")
 	}

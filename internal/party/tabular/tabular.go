@@ -52,6 +52,15 @@ type Batch struct {
 	lines  []int    // CSV: where each row begins
 }
 
+// BatchOf makes a batch of columns that lie in memory, all of as many rows.
+func BatchOf(columns ...arrow.Array) *Batch {
+	b := &Batch{Columns: columns, format: "table", fields: make([]Field, len(columns))}
+	for _, c := range columns {
+		b.Rows = c.Len()
+	}
+	return b
+}
+
 // Place says where a row stands in the file, for messages: "line 17", "row 16".
 func (b *Batch) Place(row int) string {
 	if b.lines != nil {
