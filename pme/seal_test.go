@@ -211,3 +211,63 @@ func TestSummaries(t *testing.T) {
 		t.Errorf("columns %v: %v", paths, err)
 	}
 }
+
+// TestSealerAppends: row groups of several files of one schema become one file, which opens to all of them; a file of another
+// schema, and whatever comes behind a failure, is refused.
+func TestSealerAppends(t *testing.T) {
+	s := smallSealed(t)
+	opt := pme.SealOptions{Keys: s.keys, AADPrefix: s.prefix}
+	var out bytes.Buffer
+	sealer, err := pme.NewSealer(&out, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sealer.Close(); err == nil {
+		t.Error("closed without a file")
+	}
+	for range 3 {
+		if err := sealer.Append(ctx, bytes.NewReader(s.plain), int64(len(s.plain))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done, err := sealer.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := pme.Seal(ctx, bytes.NewReader(s.plain), int64(len(s.plain)), io.Discard, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if done.Rows != 3*one.Rows || done.RowGroups != 3*one.RowGroups || done.Size != int64(out.Len()) {
+		t.Errorf("%+v of three times %+v", done, one)
+	}
+	plain, _, err := pme.OpenStrict(ctx, bytes.NewReader(out.Bytes()), int64(out.Len()), pme.OpenOptions{Keys: s.keys, AADPrefix: s.prefix, AllWithKeys: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := parquet.OpenFile(bytes.NewReader(plain), int64(len(plain)))
+	if err != nil || f.NumRows() != done.Rows || len(f.RowGroups()) != done.RowGroups {
+		t.Fatalf("opens to %v: %v", f, err)
+	}
+	tbl, err := array.TableFromJSON(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{{Name: "a", Type: arrow.PrimitiveTypes.Int64}}, nil), []string{`[{"a":1}]`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := writeTable(t, tbl, 3, nil)
+	sealer, err = pme.NewSealer(io.Discard, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sealer.Append(ctx, bytes.NewReader(s.plain), int64(len(s.plain))); err != nil {
+		t.Fatal(err)
+	}
+	if err := sealer.Append(ctx, bytes.NewReader(other), int64(len(other))); !errors.Is(err, pme.ErrMalformed) {
+		t.Errorf("another schema: %v", err)
+	}
+	if err := sealer.Append(ctx, bytes.NewReader(s.plain), int64(len(s.plain))); !errors.Is(err, pme.ErrOptions) {
+		t.Errorf("after a failure: %v", err)
+	}
+	if _, err := sealer.Close(); !errors.Is(err, pme.ErrOptions) {
+		t.Errorf("closed after a failure: %v", err)
+	}
+}
