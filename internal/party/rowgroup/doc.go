@@ -6,5 +6,5 @@
 // Sees in clear: the owner's values, on the owner's premises, in memory. Never sees: keys, anything of another party.
 // Trusts: its caller for values that fit their column's type. It checks none.
 // If it fails: an error, no file. If it is wrong: a file that readers refuse, or read as other values than the owner's.
-// Spec: Encodings.md and parquet.thrift of Apache parquet-format; docs/cli.md, section "dataset publish".
+// Spec: docs/cli.md, section "dataset publish"; the encodings are those of Apache parquet-format.
 package rowgroup
