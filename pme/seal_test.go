@@ -249,7 +249,9 @@ func TestSealerAppends(t *testing.T) {
 	if err != nil || f.NumRows() != done.Rows || len(f.RowGroups()) != done.RowGroups {
 		t.Fatalf("opens to %v: %v", f, err)
 	}
-	tbl, err := array.TableFromJSON(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{{Name: "a", Type: arrow.PrimitiveTypes.Int64}}, nil), []string{`[{"a":1}]`})
+	tbl, err := array.TableFromJSON(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+		{Name: "a", Type: arrow.PrimitiveTypes.Int64}, {Name: "b", Type: arrow.BinaryTypes.String}, // which was nullable
+	}, nil), []string{`[{"a":1,"b":"x"}]`})
 	if err != nil {
 		t.Fatal(err)
 	}
