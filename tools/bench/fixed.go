@@ -10,6 +10,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/tools/bench/atonce"
 	"github.com/cordon-exchange/cordon/tools/bench/figure"
 )
 
@@ -17,6 +18,9 @@ import (
 const (
 	goalFixedP50 = 100
 	goalFixedP99 = 200
+	goalIdleP50  = 40
+	goalIdleP99  = 80
+	goalAtOnce   = 0.9 // what is lost to others' noise in a few seconds
 )
 
 func bySize() question {
@@ -34,10 +38,25 @@ func fixedRows(ctx context.Context, b *bench, r *figure.Report) error {
 	if err != nil {
 		return err
 	}
+	if err := b.jobsWithoutData(ctx, r, w, q, exact, "fixed cost of a job", "a cold enclave", goalFixedP50, goalFixedP99); err != nil {
+		return err
+	}
+	if err := w.anotherHost(ctx, "--idle", "standard=1"); err != nil {
+		return err
+	}
+	if err := b.jobsWithoutData(ctx, r, w, q, exact, "fixed cost of a job with an idle enclave", "an enclave that was started ahead, empty, for one job", goalIdleP50, goalIdleP99); err != nil {
+		return err
+	}
+	return errors.Join(b.atOnce(ctx, r, w, q, exact), w.anotherHost(ctx))
+}
+
+// jobsWithoutData measures one job after the other.
+func (b *bench) jobsWithoutData(ctx context.Context, r *figure.Report, w *world, q question, exact answer, name, how string, p50, p99 float64) error {
 	var wall []float64
 	var stages map[string][]float64
 	for i := -1; i < b.o.cold; i++ {
 		r.Machine.Sample()
+		time.Sleep(pauseBetweenJobs)
 		j, err := w.ask(ctx, q, tinyPool)
 		if err != nil {
 			return err
@@ -49,17 +68,43 @@ func fixedRows(ctx context.Context, b *bench, r *figure.Report) error {
 			wall, stages = append(wall, j.ms), addAll(stages, j.stages)
 		}
 	}
-	note := fmt.Sprintf("3 owners, %d rows, a cold enclave", 3*tinyRows)
-	inside := 0.0
-	for _, v := range stages {
-		inside += figure.Median(v)
-	}
+	note := fmt.Sprintf("3 owners, %d rows, %s", 3*tinyRows, how)
 	stage := func(name string) float64 { return figure.Median(stages[name]) }
-	r.Add(figure.At("fixed cost of a job, p50", figure.Millis, wall, 0.5, figure.Goal{AtMost: goalFixedP50}).
-		In("fixed", "%s; in the enclave %.0f ms: brief %.0f, hello %.0f, quote %.0f, open %.0f, run %.0f, seal %.0f",
-			note, inside, stage("brief"), stage("hello"), stage("quote"), stage("open"), stage("run"), stage("seal")))
-	r.Add(figure.At("fixed cost of a job, p99", figure.Millis, wall, 0.99, figure.Goal{AtMost: goalFixedP99}).In("fixed", "%s", note))
+	r.Add(figure.At(name+", p50", figure.Millis, wall, 0.5, figure.Goal{AtMost: p50}).
+		In("fixed", "%s; in the enclave: brief %.0f ms, hello %.0f, quote %.0f, open %.0f, run %.0f, seal %.0f",
+			note, stage("brief"), stage("hello"), stage("quote"), stage("open"), stage("run"), stage("seal")))
+	r.Add(figure.At(name+", p99", figure.Millis, wall, 0.99, figure.Goal{AtMost: p99}).In("fixed", "%s", note))
 	return nil
+}
+
+// pauseBetweenJobs: an analyst reads an answer before the next question; by then the next enclave waits, where one is to.
+const pauseBetweenJobs = 250 * time.Millisecond
+
+// atOnce measures jobs per second with several in flight: more of them must not make fewer jobs.
+func (b *bench) atOnce(ctx context.Context, r *figure.Report, w *world, q question, exact answer) error {
+	levels, err := atonce.Measure(ctx, atonce.Options{
+		Levels: []int{1, 2, 4, 8}, Rounds: max(1, min(3, b.o.rounds)), PerLevel: 5 * time.Second,
+		Job: func(ctx context.Context) error {
+			out, err := w.cordon(ctx, "query", "run", "--open", "--quiet", "--format", "json", "--class", "standard", "--home", w.home(analyst),
+				"--contract", w.contract[tinyPool], q.over(tinyPool))
+			if err != nil {
+				return err
+			}
+			return same(q, exact, out)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, l := range levels {
+		failed = errors.Join(failed, l.Why)
+		f := figure.At(fmt.Sprintf("jobs per second, %d in flight", l.InFlight), figure.PerSecond, l.PerSecond, 0.5, figure.Goal{})
+		r.Add(f.In("atonce", "%d jobs, %d failed; p50 of a job %.0f ms", len(l.Millis), l.Failed, figure.Median(l.Millis)))
+	}
+	r.Add(figure.At("jobs per second past saturation, least over best before", figure.Ratio, []float64{atonce.Falls(levels, figure.Median)}, 0.5, figure.Goal{AtLeast: goalAtOnce}).
+		In("atonce", "1 to 8 in flight on one host"))
+	return failed
 }
 
 func addAll(to map[string][]float64, one map[string]float64) map[string][]float64 {

@@ -31,7 +31,9 @@ func parts() []part {
 	return []part{
 		{"evidence", "verifying recorded evidence, as a broker does", evidenceRows},
 		{"start", "start of cordon, and of cordon-enclave to its first request", startRows},
-		{"fixed", "the fixed cost of a job: three owners, an empty table", fixedRows},
+		{"releases", "releases of keys on one processor, by kind of evidence", releaseRows},
+		{"fixed", "the fixed cost of a job, cold and with an idle enclave; jobs at once", fixedRows},
+		{"publish", "sealing a table beside writing it in plain, and beside pyarrow", publishRows},
 		{"tpch", "open and query, the 22 queries of TPC-H", tpchRows},
 		{"cold", "the same for some of them with nothing in the page cache", coldRows},
 		{"opening", "opening alone beside bare AES-GCM", openingRows},

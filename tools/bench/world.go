@@ -137,8 +137,21 @@ func (w *world) startAll(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.start(ctx, "host", &w.host, "host", "serve", "--home", w.home(operator), "--exchange", w.exchange, "--enclave", w.enclaveBin,
-		"--perimeter", "strongest", "--passphrase-file", w.passphrase(operator), "--json")
+	return w.startHost(ctx)
+}
+
+// startHost starts the host, with more flags or none.
+func (w *world) startHost(ctx context.Context, more ...string) error {
+	return w.start(ctx, "host", &w.host, append([]string{"host", "serve", "--home", w.home(operator), "--exchange", w.exchange, "--enclave", w.enclaveBin,
+		"--perimeter", "strongest", "--passphrase-file", w.passphrase(operator), "--json"}, more...)...)
+}
+
+// anotherHost stops the host and starts one with other flags.
+func (w *world) anotherHost(ctx context.Context, more ...string) error {
+	last := len(w.running) - 1 // the host was started last
+	w.running[last].stop()
+	w.running = w.running[:last]
+	return w.startHost(ctx, more...)
 }
 
 // party makes a party's keys, and starts its agent unless it operates the host.

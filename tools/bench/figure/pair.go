@@ -99,3 +99,13 @@ func (p *Pair) byTurn() []float64 {
 	}
 	return out
 }
+
+// Measured is the pair of what was measured by turns elsewhere, and whose sides were compared there.
+func Measured(ours, plain []Sample) *Pair {
+	p := &Pair{}
+	for i := range min(len(ours), len(plain)) {
+		p.a, p.b = append(p.a, ours[i].Amount), append(p.b, plain[i].Amount)
+		p.busyA, p.busyB = append(p.busyA, ours[i].Processor), append(p.busyB, plain[i].Processor)
+	}
+	return p
+}
