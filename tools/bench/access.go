@@ -32,9 +32,21 @@ type opening interface {
 // access makes an opening of columns. It is the one place that says how ours opens.
 type access func(ctx context.Context, f *sealedFile, columns []string) (opening, error)
 
+// withStatistics opens all that plain DuckDB has of its file. Statistics are authenticated, but true only if their writer was.
+func withStatistics(ctx context.Context, f *sealedFile, columns []string) (opening, error) {
+	opt := f.options(columns)
+	opt.PagesOnly = false
+	return onRead(ctx, f, opt)
+}
+
+// pagesOnly opens as the enclave does, which takes no owner's word for what its values are.
+func pagesOnly(ctx context.Context, f *sealedFile, columns []string) (opening, error) {
+	return onRead(ctx, f, f.options(columns))
+}
+
 // onRead decrypts when DuckDB reads, as the enclave does. Ciphertext lies in memory there; here it is mapped, out of the page
 // cache that plain DuckDB reads from, too.
-func onRead(_ context.Context, f *sealedFile, columns []string) (opening, error) {
+func onRead(_ context.Context, f *sealedFile, opt pme.OpenOptions) (opening, error) {
 	src, err := os.Open(f.path)
 	if err != nil {
 		return nil, err
@@ -48,7 +60,7 @@ func onRead(_ context.Context, f *sealedFile, columns []string) (opening, error)
 	if err != nil {
 		return nil, errors.Join(err, unix.Munmap(mem))
 	}
-	return &serving{mem: mem, file: s, options: f.options(columns)}, nil
+	return &serving{mem: mem, file: s, options: opt}, nil
 }
 
 type serving struct {

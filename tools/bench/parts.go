@@ -56,9 +56,6 @@ type bench struct {
 	threads int
 	say     func(string, ...any)
 
-	// access is how ours opens sealed columns for DuckDB.
-	access access
-
 	tables *tables
 	world  *world
 }
@@ -71,7 +68,7 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &bench{o: o, dir: dir, threads: runtime.GOMAXPROCS(0), say: func(string, ...any) {}, access: onRead}
+	b := &bench{o: o, dir: dir, threads: runtime.GOMAXPROCS(0), say: func(string, ...any) {}}
 	if !o.quiet {
 		b.say = func(format string, args ...any) { fmt.Fprintf(os.Stderr, "# "+format+"\n", args...) }
 	}
