@@ -19,6 +19,8 @@ type options struct {
 	bin      string
 	only     []string
 	scale    float64
+	jobScale float64
+	jobClass string
 	rounds   int
 	cold     int
 	evidence string
@@ -79,6 +81,8 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.StringVar(&o.bin, "bin", "bin", "folder of the programs, and of bench/py/bin/tpchgen-cli")
 	only := f.String("only", "", "parts to measure, with commas between them; default all")
 	f.Float64Var(&o.scale, "sf", scaleOf(os.Getenv("BENCH_SF")), "scale factor of TPC-H; default BENCH_SF, or 1")
+	f.Float64Var(&o.jobScale, "job-sf", 5, "scale factor of the table that whole jobs are asked over")
+	f.StringVar(&o.jobClass, "job-class", "large", "class of those jobs' enclaves")
 	f.IntVar(&o.rounds, "rounds", 5, "turns of each pair of sides; what is quick is measured more often")
 	f.IntVar(&o.cold, "cold", 40, "jobs over a tiny table, for the fixed cost")
 	f.StringVar(&o.evidence, "evidence", "evidence/testdata", "folder of recorded evidence")
@@ -102,8 +106,8 @@ func parse(args []string, w io.Writer) (options, error) {
 			return o, errors.New("usage")
 		}
 	}
-	if !(o.scale >= 0.01) || o.rounds < 1 || o.cold < 10 || f.NArg() > 0 {
-		fmt.Fprintln(w, "error: -sf must be 0.01 or more, -rounds 1, -cold 10, and nothing may follow the flags")
+	if !(o.scale >= 0.01) || !(o.jobScale >= 0.01) || o.rounds < 1 || o.cold < 10 || f.NArg() > 0 {
+		fmt.Fprintln(w, "error: -sf and -job-sf must be 0.01 or more, -rounds 1, -cold 10, and nothing may follow the flags")
 		return o, errors.New("usage")
 	}
 	if *render {

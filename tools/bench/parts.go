@@ -38,6 +38,7 @@ func parts() []part {
 		{"cold", "the same for some of them with nothing in the page cache", coldRows},
 		{"opening", "opening alone beside bare AES-GCM", openingRows},
 		{"guard", "the guard's rewriting beside the analyst's own aggregate", guardRows},
+		{"jobs", "whole jobs beside the analyst's own SQL", jobRows},
 	}
 }
 

@@ -15,7 +15,7 @@ var noBins = regexp.MustCompile(`, bins: \[[^]]*\]`)
 // lineitemPolicy counts rows as units, with a lattice, or orders, without one.
 func (w *world) lineitemPolicy(dataset string) string {
 	unit, unitColumn := "{column: line, rows_are_units: true}", "line"
-	if dataset == "lineitem_orders" {
+	if dataset != "lineitem" {
 		unit, unitColumn = "{column: l_orderkey}", "l_orderkey"
 	}
 	text := w.policy(dataset, unit, fmt.Sprintf(`
@@ -28,7 +28,7 @@ func (w *world) lineitemPolicy(dataset string) string {
   l_discount: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1], scale: 2, bins: [0.05, 0.07]}
   l_tax: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1], scale: 2}`, unitColumn),
 		"guard-free", "")
-	if dataset == "lineitem_orders" {
+	if dataset != "lineitem" {
 		return text
 	}
 	return latticeOf(text)

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cordon-exchange/cordon/tools/bench/figure"
+	"github.com/cordon-exchange/cordon/tools/bench/tpch"
+)
+
+const (
+	goalJob = 1.05
+	// leastPlain is how long a query must take in plain DuckDB for its ratio to count, in milliseconds.
+	leastPlain = 1000
+	jobTable   = "vendor_a.lineitem_jobs"
+)
+
+// jobQuestions are of the grammar: like Q1 and Q6, totals, groups by one and by two columns, filters by date, number and value.
+func jobQuestions() []question {
+	q := func(name, columns, rest string, keys int, kinds ...kind) question {
+		return question{name, "SELECT " + columns + " FROM %s " + rest, keys, kinds}
+	}
+	one, six := likeQ1(), likeQ6()
+	one.name, six.name = "like Q1", "like Q6"
+	return []question{one, six,
+		byFlag(),
+		q("totals", "count(*) AS n, sum(l_extendedprice) AS price, sum(l_quantity) AS quantity, avg(l_tax) AS tax", "", 0, count, sum, sum, mean),
+		q("by status", "l_linestatus, count(*) AS n, sum(l_extendedprice) AS price, avg(l_discount) AS discount", "GROUP BY l_linestatus ORDER BY l_linestatus", 1, count, sum, mean),
+		q("a year by flag", "l_returnflag, count(*) AS n, sum(l_extendedprice * l_discount) AS revenue", "WHERE l_shipdate >= DATE '1994-01-01' AND l_shipdate < DATE '1995-01-01' GROUP BY l_returnflag ORDER BY l_returnflag", 1, count, sum),
+		q("small quantities", "l_linestatus, count(*) AS n, sum(l_extendedprice) AS price", "WHERE l_quantity < 24 GROUP BY l_linestatus ORDER BY l_linestatus", 1, count, sum),
+		q("returned", "count(*) AS n, sum(l_extendedprice) AS price, sum(l_extendedprice * l_tax) AS tax", "WHERE l_returnflag = 'R'", 0, count, sum, sum),
+	}
+}
+
+// jobRows measures whole jobs, from asking to the opened result, beside the analyst's own SQL over the plain file.
+func jobRows(ctx context.Context, b *bench, r *figure.Report) error {
+	w, err := b.exchange(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := b.generated(ctx, b.o.jobScale)
+	if err != nil {
+		return err
+	}
+	if err := w.steps(ctx, []step{
+		{"publish lineitem for jobs", func(ctx context.Context) error {
+			return w.publishBig(ctx, "lineitem_jobs", tpch.Path(dir, "lineitem"))
+		}},
+		{"agree on a contract over it", func(ctx context.Context) error { return w.agree(ctx, jobTable) }},
+	}); err != nil {
+		return err
+	}
+	files, err := w.unseal(ctx, "lineitem_jobs")
+	if err != nil {
+		return err
+	}
+	plain := w.file("jobs.parquet")
+	if err := files[0].writePlain(ctx, plain); err != nil {
+		return err
+	}
+	r.Settings = []string{fmt.Sprintf("lineitem at scale factor %g, orders are units, class %s", b.o.jobScale, b.o.jobClass)}
+	var pairs []*figure.Pair
+	var each []*figure.Figure
+	long := true
+	for _, q := range jobQuestions() {
+		r.Machine.Sample()
+		ours := func(ctx context.Context) (figure.Sample, error) { return w.jobSample(ctx, q, b.o.jobClass) }
+		analysts := func(ctx context.Context) (figure.Sample, error) { return b.plainAnswer(ctx, q, plain) }
+		p, err := figure.Turns(ctx, b.o.rounds, ours, analysts, func(x, y any) error { return agree(q, y.(answer), x.(answer)) })
+		if err != nil {
+			return fmt.Errorf("%s: %w", q.name, err)
+		}
+		f := figure.Of("job, "+q.name, p, figure.Goal{}, "").In("jobs", "")
+		if f.B < leastPlain {
+			long = false
+			f = tooQuick(f.Name, f.B, figure.Goal{})
+		}
+		pairs, each = append(pairs, p), append(each, f)
+	}
+	for _, f := range jobSums(pairs, each, long) {
+		r.Add(f)
+	}
+	return nil
+}
+
+// jobSums are the figures of all queries, then of each. One query that is too quick leaves no figure of all.
+func jobSums(pairs []*figure.Pair, each []*figure.Figure, long bool) []*figure.Figure {
+	const name, worst = "whole job, geometric mean", "whole job, worst"
+	goal := figure.Goal{AtMost: goalJob}
+	mean, err := figure.Mean(name, pairs, goal)
+	if err != nil || !long {
+		why := fmt.Sprintf("a query takes less than %d ms in plain DuckDB: raise -job-sf", leastPlain)
+		return append([]*figure.Figure{figure.Fail(name, figure.Ratio, goal, why).In("jobs", ""), figure.Fail(worst, figure.Ratio, figure.Goal{}, why).In("jobs", "")}, each...)
+	}
+	most := *each[0]
+	for _, f := range each {
+		if f.Value > most.Value {
+			most = *f
+		}
+	}
+	which := most.Name
+	most.Name = worst
+	return append([]*figure.Figure{mean.In("jobs", "submit to result opened"), most.In("jobs", "%s", which)}, each...)
+}
+
+func tooQuick(name string, ms float64, g figure.Goal) *figure.Figure {
+	return figure.Fail(name, figure.Ratio, g, fmt.Sprintf("plain DuckDB takes %.0f ms, less than %d: raise -job-sf", ms, leastPlain)).In("jobs", "")
+}
+
+func (w *world) jobSample(ctx context.Context, q question, class string) (figure.Sample, error) {
+	j, err := w.askClass(ctx, q, jobTable, class)
+	if err != nil {
+		return figure.Sample{}, err
+	}
+	a, err := q.answerOfJSON(j.result)
+	return figure.Sample{Amount: j.ms, Answer: a}, err
+}
