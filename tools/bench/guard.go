@@ -173,8 +173,12 @@ func (b *bench) guarded(ctx context.Context, q question, s *published, plan *pol
 }
 
 // plainAnswer answers over plain Parquet.
-func (b *bench) plainAnswer(ctx context.Context, q question, path string) (_ figure.Sample, err error) {
-	db, err := b.database()
+func (b *bench) plainAnswer(ctx context.Context, q question, path string) (figure.Sample, error) {
+	return b.plainWithin(ctx, q, path, b.engineMemory())
+}
+
+func (b *bench) plainWithin(ctx context.Context, q question, path string, memory int64) (_ figure.Sample, err error) {
+	db, err := b.databaseWithin(memory)
 	if err != nil {
 		return figure.Sample{}, err
 	}

@@ -81,7 +81,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.StringVar(&o.bin, "bin", "bin", "folder of the programs, and of bench/py/bin/tpchgen-cli")
 	only := f.String("only", "", "parts to measure, with commas between them; default all")
 	f.Float64Var(&o.scale, "sf", scaleOf(os.Getenv("BENCH_SF")), "scale factor of TPC-H; default BENCH_SF, or 1")
-	f.Float64Var(&o.jobScale, "job-sf", 5, "scale factor of the table that whole jobs are asked over")
+	f.Float64Var(&o.jobScale, "job-sf", 30, "scale factor of the table that whole jobs are asked over")
 	f.StringVar(&o.jobClass, "job-class", "large", "class of those jobs' enclaves")
 	f.IntVar(&o.rounds, "rounds", 5, "turns of each pair of sides; what is quick is measured more often")
 	f.IntVar(&o.cold, "cold", 40, "jobs over a tiny table, for the fixed cost")

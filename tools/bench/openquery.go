@@ -30,8 +30,10 @@ const roundsWithout = 3
 func (b *bench) engineMemory() int64 { return int64(2<<30) * int64(max(1, b.o.scale)) }
 
 // database is a fresh one in memory with the settings of both sides: threads, memory, nothing spilled, no cache of files.
-func (b *bench) database() (*sql.DB, error) {
-	settings := url.Values{"threads": {strconv.Itoa(b.threads)}, "memory_limit": {strconv.FormatInt(b.engineMemory(), 10) + "B"},
+func (b *bench) database() (*sql.DB, error) { return b.databaseWithin(b.engineMemory()) }
+
+func (b *bench) databaseWithin(memory int64) (*sql.DB, error) {
+	settings := url.Values{"threads": {strconv.Itoa(b.threads)}, "memory_limit": {strconv.FormatInt(memory, 10) + "B"},
 		"temp_directory": {""}, "enable_external_file_cache": {"false"}}
 	c, err := duckdb.NewConnector(":memory:?"+settings.Encode(), nil)
 	if err != nil {

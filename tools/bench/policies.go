@@ -12,10 +12,10 @@ const bigLattice = "[[l_returnflag], [l_linestatus]]"
 // noBins finds what only queries without a lattice may use.
 var noBins = regexp.MustCompile(`, bins: \[[^]]*\]`)
 
-// lineitemPolicy counts rows as units, with a lattice, or orders, without one.
+// lineitemPolicy counts rows as units, with a lattice, or without one for jobs; lineitem_orders counts orders, without one.
 func (w *world) lineitemPolicy(dataset string) string {
 	unit, unitColumn := "{column: line, rows_are_units: true}", "line"
-	if dataset != "lineitem" {
+	if dataset == "lineitem_orders" {
 		unit, unitColumn = "{column: l_orderkey}", "l_orderkey"
 	}
 	text := w.policy(dataset, unit, fmt.Sprintf(`

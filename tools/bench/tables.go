@@ -59,7 +59,7 @@ func (b *bench) generated(ctx context.Context, scale float64) (string, error) {
 	if err := errors.Join(os.RemoveAll(making), os.MkdirAll(making, 0o700)); err != nil {
 		return "", err
 	}
-	if err := tpch.Generate(ctx, filepath.Join(b.o.bin, "bench", "py", "bin", "tpchgen-cli"), making, scale); err != nil {
+	if err := tpch.Generate(ctx, b.generator(), making, scale); err != nil {
 		return "", err
 	}
 	return dir, os.Rename(making, dir)
@@ -113,4 +113,9 @@ func forget(path string) error {
 		return err
 	}
 	return unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+}
+
+// generator is where make bench-deps puts it.
+func (b *bench) generator() string {
+	return filepath.Join(b.o.bin, "bench", "py", "bin", "tpchgen-cli")
 }
