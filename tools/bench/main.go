@@ -21,6 +21,7 @@ type options struct {
 	scale    float64
 	jobScale float64
 	jobClass string
+	rows     int
 	rounds   int
 	cold     int
 	evidence string
@@ -83,6 +84,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.Float64Var(&o.scale, "sf", scaleOf(os.Getenv("BENCH_SF")), "scale factor of TPC-H; default BENCH_SF, or 1")
 	f.Float64Var(&o.jobScale, "job-sf", 30, "scale factor of the table that whole jobs are asked over")
 	f.StringVar(&o.jobClass, "job-class", "large", "class of those jobs' enclaves")
+	f.IntVar(&o.rows, "rows", 7, "size of the largest table of part rows, as a power of ten: 7, or 8 for 10^8 rows")
 	f.IntVar(&o.rounds, "rounds", 5, "turns of each pair of sides; what is quick is measured more often")
 	f.IntVar(&o.cold, "cold", 40, "jobs over a tiny table, for the fixed cost")
 	f.StringVar(&o.evidence, "evidence", "evidence/testdata", "folder of recorded evidence")
@@ -106,8 +108,8 @@ func parse(args []string, w io.Writer) (options, error) {
 			return o, errors.New("usage")
 		}
 	}
-	if !(o.scale >= 0.01) || !(o.jobScale >= 0.01) || o.rounds < 1 || o.cold < 10 || f.NArg() > 0 {
-		fmt.Fprintln(w, "error: -sf and -job-sf must be 0.01 or more, -rounds 1, -cold 10, and nothing may follow the flags")
+	if !(o.scale >= 0.01) || !(o.jobScale >= 0.01) || o.rounds < 1 || o.rows <= leastRows || o.rows > mostRows || o.cold < 10 || f.NArg() > 0 {
+		fmt.Fprintln(w, "error: -sf and -job-sf must be 0.01 or more, -rows 7 or 8, -rounds 1, -cold 10, and nothing may follow the flags")
 		return o, errors.New("usage")
 	}
 	if *render {

@@ -30,6 +30,8 @@ func TestParse(t *testing.T) {
 		{"no scale", []string{"-sf", "0"}, nil, false},
 		{"a scale that is no number", []string{"-sf", "NaN"}, nil, false},
 		{"no rounds", []string{"-rounds", "0"}, nil, false},
+		{"one size of rows", []string{"-rows", "6"}, nil, false},
+		{"too many rows", []string{"-rows", "9"}, nil, false},
 		{"few jobs", []string{"-cold", "9"}, nil, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

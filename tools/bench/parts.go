@@ -39,6 +39,7 @@ func parts() []part {
 		{"opening", "opening alone beside bare AES-GCM", openingRows},
 		{"guard", "the guard's rewriting beside the analyst's own aggregate", guardRows},
 		{"jobs", "whole jobs beside the analyst's own SQL", jobRows},
+		{"rows", "the same query over tables of 10^6 rows and more", scaleRows},
 	}
 }
 
