@@ -69,13 +69,23 @@ func jobRows(ctx context.Context, b *bench, r *figure.Report) error {
 	long := true
 	for _, q := range jobQuestions() {
 		r.Machine.Sample()
-		ours := func(ctx context.Context) (figure.Sample, error) { return w.jobSample(ctx, q, b.o.jobClass, &seen) }
+		var stages map[string][]float64
+		ours := func(ctx context.Context) (figure.Sample, error) {
+			j, err := w.askClass(ctx, q, jobTable, b.o.jobClass)
+			if err != nil {
+				return figure.Sample{}, err
+			}
+			seen.add(j)
+			stages = addAll(stages, j.stages)
+			a, err := q.answerOfJSON(j.result)
+			return figure.Sample{Amount: j.ms, Answer: a}, err
+		}
 		analysts := func(ctx context.Context) (figure.Sample, error) { return b.plainWithin(ctx, q, plain, b.jobMemory()) }
 		p, err := figure.Turns(ctx, b.o.rounds, ours, analysts, func(x, y any) error { return agree(q, y.(answer), x.(answer)) })
 		if err != nil {
 			return fmt.Errorf("%s: %w", q.name, err)
 		}
-		f := figure.Of("job, "+q.name, p, figure.Goal{}, "").In("jobs", "")
+		f := figure.Of("job, "+q.name, p, figure.Goal{}, "").In("jobs", "in the enclave: open %.0f ms, run %.0f", figure.Median(stages["open"]), figure.Median(stages["run"]))
 		if f.B < leastPlain {
 			long = false
 			f = tooQuick(f.Name, f.B, figure.Goal{})
@@ -124,14 +134,4 @@ func jobSums(pairs []*figure.Pair, each []*figure.Figure, long bool) []*figure.F
 
 func tooQuick(name string, ms float64, g figure.Goal) *figure.Figure {
 	return figure.Fail(name, figure.Ratio, g, fmt.Sprintf("plain DuckDB takes %.0f ms, less than %d: raise -job-sf", ms, leastPlain)).In("jobs", "")
-}
-
-func (w *world) jobSample(ctx context.Context, q question, class string, seen *exposures) (figure.Sample, error) {
-	j, err := w.askClass(ctx, q, jobTable, class)
-	if err != nil {
-		return figure.Sample{}, err
-	}
-	seen.add(j)
-	a, err := q.answerOfJSON(j.result)
-	return figure.Sample{Amount: j.ms, Answer: a}, err
 }

@@ -29,6 +29,8 @@ type world struct {
 	prints   map[string]string // fingerprint by party
 	contract map[string]string // digest by table
 	lineitem bool              // published
+
+	lastLarge time.Time // when the last job of class large ended
 }
 
 const (
