@@ -28,10 +28,13 @@ func (w *world) lineitemPolicy(dataset string) string {
   l_discount: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1], scale: 2, bins: [0.05, 0.07]}
   l_tax: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1], scale: 2}`, unitColumn),
 		"guard-free", "")
-	if dataset != "lineitem" {
-		return text
+	switch dataset {
+	case "lineitem":
+		return latticeOf(text)
+	case "lineitem_jobs":
+		return strings.ReplaceAll(text, "[count, sum, avg]", "[count, sum, avg, median, quantile_cont]")
 	}
-	return latticeOf(text)
+	return text
 }
 
 // tinyPolicy is that of a pool of three owners.
