@@ -25,6 +25,7 @@ type scaled struct {
 	wall   []float64 // whole jobs, milliseconds
 	inside []float64 // stages open and run of the same, by the enclave's clock
 	beyond []float64 // peak memory less the bytes opened
+	plain  []float64 // the other side, milliseconds
 }
 
 func (s *scaled) add(j *job) {
@@ -92,6 +93,7 @@ func (b *bench) scaled(ctx context.Context, w *world, power int) (*scaled, *figu
 		return nil, nil, err
 	}
 	s.wall, s.inside, s.beyond = s.wall[1:], s.inside[1:], s.beyond[1:] // the first turn warms up
+	s.plain = p.Plain()
 	f := figure.Of(fmt.Sprintf("job over 10^%d rows", power), p, figure.Goal{}, "").In("rows", "submit to result opened")
 	f.X = math.Pow10(power)
 	return s, f, nil
@@ -114,6 +116,8 @@ func scaleSums(all []*scaled) []*figure.Figure {
 			figure.Goal{AtLeast: 1 - slopeBand, AtMost: 1 + slopeBand}).In("rows", "stages open and run of the receipts, which grow with the rows"),
 		figure.At("slope of log time of the whole job over log rows", figure.Exponent, slopes(func(s *scaled) []float64 { return s.wall }), 0.5,
 			figure.Goal{}).In("rows", "with what a job costs over an empty table, too: below 1 as long as that counts"),
+		figure.At("slope of log time of plain DuckDB over log rows", figure.Exponent, slopes(func(s *scaled) []float64 { return s.plain }), 0.5,
+			figure.Goal{}).In("rows", "the same query over the plain file"),
 	}
 	for _, s := range all {
 		out = append(out, figure.At(fmt.Sprintf("peak memory beyond the opened bytes, 10^%d rows", s.power), figure.Bytes, s.beyond, 0.5,

@@ -20,10 +20,11 @@ func TestScaleSums(t *testing.T) {
 		for range 3 {
 			s.add(&job{ms: 90 + grows, receipt: r, stages: map[string]float64{"open": 0.25 * grows, "run": 0.75 * grows, "hello": 50}})
 		}
+		s.plain = []float64{grows * grows, grows * grows, grows * grows}
 		all = append(all, s)
 	}
 	f := scaleSums(all)
-	if len(f) != 5 {
+	if len(f) != 6 {
 		t.Fatal(len(f))
 	}
 	if math.Abs(f[0].Value-1) > 1e-9 || f[0].Missed || f[0].N != 3 {
@@ -32,9 +33,12 @@ func TestScaleSums(t *testing.T) {
 	if f[1].Value > 0.95 || f[1].Missed {
 		t.Error(f[1].Line())
 	}
+	if math.Abs(f[2].Value-2) > 1e-9 {
+		t.Error(f[2].Line())
+	}
 	for i, missed := range []bool{false, false, true} { // 20 MB, 200 MB and 2 GB beyond
-		if f[2+i].Missed != missed || math.Abs(f[2+i].Value-2e7*math.Pow10(i)) > 1 {
-			t.Error(f[2+i].Line())
+		if f[3+i].Missed != missed || math.Abs(f[3+i].Value-2e7*math.Pow10(i)) > 1 {
+			t.Error(f[3+i].Line())
 		}
 	}
 	if one := scaleSums(all[:1]); one[0].Failed == "" {
