@@ -5,28 +5,16 @@ import (
 	"io"
 )
 
-// output is where a plain file comes to be: memory, or something written to at offsets, or that with memory in place for
-// its beginning. Its areas are written by different goroutines.
+// output is where a plain file comes to be: memory, or something written to at offsets. Its areas are written by different
+// goroutines.
 type output struct {
-	mem []byte      // all of the file, or its beginning where there is dst
-	dst io.WriterAt // nil: mem is all
-}
-
-// ready is a destination of which the beginning lies in memory, as a populated memfile.File does: to write there costs no
-// page fault, and no copy.
-type ready interface{ Ready() []byte }
-
-func outputTo(dst io.WriterAt) output {
-	out := output{dst: dst}
-	if r, ok := dst.(ready); ok {
-		out.mem = r.Ready()
-	}
-	return out
+	mem []byte      // all of the file, where there is no dst
+	dst io.WriterAt // or nil
 }
 
 // area is the memory of an area, nil where it is to be written out.
 func (o output) area(start, room int64) []byte {
-	if o.dst != nil && start+room > int64(len(o.mem)) {
+	if o.dst != nil {
 		return nil
 	}
 	return o.mem[start : start+room : start+room]

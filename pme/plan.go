@@ -83,11 +83,10 @@ func (p *Plan) Run(ctx context.Context, src io.ReaderAt, dst []byte) (*Opened, e
 }
 
 // RunTo is Run with a destination that is not mapped memory, empty at the start. WriteAt is called concurrently, as
-// io.WriterAt has it, for parts that do not overlap. If dst has a method Ready, as memfile.File does, what it lends is the
-// beginning of the destination, and is decrypted into. The footer and then the head magic are written last; on failure the
+// io.WriterAt has it, for parts that do not overlap. The footer and then the head magic are written last; on failure the
 // destination holds neither and must be discarded.
 func (p *Plan) RunTo(ctx context.Context, src io.ReaderAt, dst io.WriterAt) (*Opened, error) {
-	return p.run(ctx, src, outputTo(dst))
+	return p.run(ctx, src, output{dst: dst})
 }
 
 // valid checks the options against each other.

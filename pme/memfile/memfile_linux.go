@@ -1,12 +1,9 @@
 package memfile
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,12 +12,11 @@ import (
 // concurrently, the other methods may not; reading Path from other threads may.
 //
 // There are two ways to fill it. WriteAt is the faster one for fresh memory: the kernel takes pages in bulk, where writing
-// through Bytes costs a page fault every 4 KiB. What was populated ahead of time, Ready, is twice as fast as that to write.
+// through Bytes costs a page fault every 4 KiB.
 type File struct {
 	fd   int
 	size int64
 	mem  []byte // mapped by Bytes
-	up   int    // how much of mem is populated
 	done bool
 }
 
@@ -67,32 +63,6 @@ func (f *File) Bytes() []byte {
 	return mem
 }
 
-// populateStep is how much is populated between two looks at the context: about a millisecond of work.
-const populateStep = 2 << 20
-
-// Populate puts zeroed pages under the first n bytes of the file, until ctx ends. It is for time in which there is nothing
-// to write yet; where the kernel can't (before 5.14, or out of memory) it does less, or nothing.
-func (f *File) Populate(ctx context.Context, n int64) {
-	mem := f.Bytes()
-	page := os.Getpagesize()
-	n = min((n+int64(page)-1)/int64(page)*int64(page), int64(len(mem)))
-	for int64(f.up) < n && ctx.Err() == nil {
-		end := int(min(int64(f.up)+populateStep, n))
-		if unix.Madvise(mem[f.up:end], unix.MADV_POPULATE_WRITE) != nil {
-			return
-		}
-		f.up = end
-	}
-}
-
-// Ready is the populated beginning of the file, as memory to write into. Using it after Finish faults.
-func (f *File) Ready() []byte {
-	if f.mem == nil {
-		return nil
-	}
-	return f.mem[:f.up:f.up]
-}
-
 // WriteAt writes within the room of the file.
 func (f *File) WriteAt(b []byte, off int64) (n int, err error) {
 	if off < 0 || int64(len(b)) > f.size-off {
@@ -137,20 +107,7 @@ func (f *File) unmap() error {
 	}
 	mem := f.mem
 	f.mem = nil
-	f.drop(mem[:f.up])
 	return unix.Munmap(mem)
-}
-
-// drop takes the pages of a mapping out of it, on two processors at once, which munmap does on one. They stay in the file.
-func (f *File) drop(mem []byte) {
-	half := len(mem) / 2 / populateStep * populateStep
-	if half == 0 {
-		return
-	}
-	var both sync.WaitGroup
-	both.Go(func() { _ = unix.Madvise(mem[:half], unix.MADV_DONTNEED) })
-	_ = unix.Madvise(mem[half:], unix.MADV_DONTNEED)
-	both.Wait()
 }
 
 // Fd is the descriptor, or -1 after Close.

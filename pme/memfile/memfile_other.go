@@ -2,10 +2,7 @@
 
 package memfile
 
-import (
-	"context"
-	"errors"
-)
+import "errors"
 
 // File is the same memory without a path: only Linux has files in memory that another library can open by name.
 type File struct {
@@ -23,12 +20,6 @@ func Create(_ string, size int64) (*File, error) {
 
 // Bytes is the memory, to write into before Finish and to read from after it.
 func (f *File) Bytes() []byte { return f.mem }
-
-// Populate does nothing: the memory is there.
-func (f *File) Populate(context.Context, int64) {}
-
-// Ready is nothing: WriteAt is a copy.
-func (f *File) Ready() []byte { return nil }
 
 // WriteAt writes within the room of the memory.
 func (f *File) WriteAt(b []byte, off int64) (int, error) {

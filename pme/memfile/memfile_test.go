@@ -2,11 +2,9 @@ package memfile_test
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"testing"
 
-	"github.com/cordon-exchange/cordon/internal/need"
 	"github.com/cordon-exchange/cordon/pme/memfile"
 )
 
@@ -29,50 +27,6 @@ func TestBothWays(t *testing.T) {
 	copy(f.Bytes(), "mapped")
 	if got := f.Bytes()[5000:5007]; string(got) != "written" || len(f.Bytes()) != 10000 {
 		t.Errorf("%q in %d bytes", got, len(f.Bytes()))
-	}
-}
-
-// TestPopulated: what is written into populated memory, and beside it, is in the file after Finish.
-func TestPopulated(t *testing.T) {
-	const size = 9 << 20
-	f := create(t, size)
-	f.Populate(t.Context(), 5<<20+1)
-	ready := f.Ready()
-	need.That(t, f.Path() != "" && len(ready) > 0, "memory can't be populated here")
-	if n := len(ready); n < 5<<20+1 || n > 6<<20 {
-		t.Errorf("%d bytes are populated", n)
-	}
-	for i := range ready {
-		ready[i] = byte(i >> 12)
-	}
-	if _, err := f.WriteAt([]byte("behind"), size-6); err != nil {
-		t.Fatal(err)
-	}
-	n := len(ready)
-	if err := f.Finish(size); err != nil {
-		t.Fatal(err)
-	}
-	if f.Ready() != nil {
-		t.Error("memory to write into after Finish")
-	}
-	b, err := os.ReadFile(f.Path())
-	if err != nil || len(b) != size || string(b[size-6:]) != "behind" {
-		t.Fatal(err, len(b))
-	}
-	for i := range n {
-		if b[i] != byte(i>>12) {
-			t.Fatalf("byte %d is lost", i)
-		}
-	}
-}
-
-// TestPopulateEnds: with its context, before the first step.
-func TestPopulateEnds(t *testing.T) {
-	f := create(t, 9<<20)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if f.Populate(ctx, 9<<20); len(f.Ready()) > 0 {
-		t.Errorf("%d bytes after the end", len(f.Ready()))
 	}
 }
 
