@@ -13,7 +13,7 @@ import (
 // question is one aggregate, asked of every side.
 type question struct {
 	name  string
-	sql   string // with %s for the table
+	sql   string // with %s for each table
 	keys  int    // how many columns name a row
 	kinds []kind // of the columns behind them; a mean needs a count, and divides by the first
 }
@@ -27,7 +27,13 @@ const (
 	quantile
 )
 
-func (q question) over(table string) string { return fmt.Sprintf(q.sql, table) }
+func (q question) over(tables ...string) string {
+	var args []any
+	for _, t := range tables {
+		args = append(args, t)
+	}
+	return fmt.Sprintf(q.sql, args...)
+}
 
 // answer is what a side said: numbers by keys.
 type answer map[string][]float64

@@ -158,6 +158,11 @@ func (w *world) ask(ctx context.Context, q question, table string) (*job, error)
 }
 
 func (w *world) askClass(ctx context.Context, q question, table, class string) (*job, error) {
+	return w.askUnder(ctx, table, q.over(table), class)
+}
+
+// askUnder asks under a contract by the name that agreeOn gave it.
+func (w *world) askUnder(ctx context.Context, contract, sql, class string) (*job, error) {
 	before, err := w.jobs()
 	if err != nil {
 		return nil, err
@@ -169,7 +174,7 @@ func (w *world) askClass(ctx context.Context, q question, table, class string) (
 	j := &job{}
 	began := time.Now()
 	j.result, err = w.cordon(ctx, "query", "run", "--open", "--quiet", "--format", "json", "--class", class,
-		"--home", w.home(analyst), "--contract", w.contract[table], q.over(table))
+		"--home", w.home(analyst), "--contract", w.contract[contract], sql)
 	j.ms = milliseconds(time.Since(began))
 	if err != nil {
 		return nil, err

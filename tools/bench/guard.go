@@ -63,7 +63,7 @@ func guardRows(ctx context.Context, b *bench, r *figure.Report) error {
 	if err := b.publishLineitem(ctx, w); err != nil {
 		return err
 	}
-	files, err := w.unseal(ctx, "lineitem", "lineitem_orders")
+	files, err := w.unseal(ctx, owners()[0], "lineitem", "lineitem_orders")
 	if err != nil {
 		return err
 	}
@@ -174,17 +174,22 @@ func (b *bench) guarded(ctx context.Context, q question, s *published, plan *pol
 
 // plainAnswer answers over plain Parquet.
 func (b *bench) plainAnswer(ctx context.Context, q question, path string) (figure.Sample, error) {
-	return b.plainWithin(ctx, q, path, b.engineMemory())
+	return b.plainWithin(ctx, q, b.engineMemory(), path)
 }
 
-func (b *bench) plainWithin(ctx context.Context, q question, path string, memory int64) (_ figure.Sample, err error) {
+// plainWithin gives plain DuckDB this much memory.
+func (b *bench) plainWithin(ctx context.Context, q question, memory int64, paths ...string) (_ figure.Sample, err error) {
+	var tables []string
+	for _, p := range paths {
+		tables = append(tables, "read_parquet('"+p+"')")
+	}
 	db, err := b.databaseWithin(memory)
 	if err != nil {
 		return figure.Sample{}, err
 	}
 	defer db.Close()
 	m := startMeter()
-	rows, err := db.QueryContext(ctx, q.over("read_parquet('"+path+"')"))
+	rows, err := db.QueryContext(ctx, q.over(tables...))
 	if err != nil {
 		return figure.Sample{}, err
 	}

@@ -185,16 +185,8 @@ func tpchRows(ctx context.Context, b *bench, r *figure.Report) error {
 	if err != nil {
 		return err
 	}
-	worst := *each[0]
-	for _, f := range each[1:] {
-		if f.Value > worst.Value {
-			worst = *f
-		}
-	}
-	which := worst.Name
-	worst.Name = "open+query, 22 queries, worst"
 	r.Add(mean.In("tpch", "each query in a fresh database over opened columns, hot"))
-	r.Add(worst.In("tpch", "%s", which))
+	r.Add(figure.Worst("open+query, 22 queries, worst", "tpch", each, figure.Goal{AtMost: goalWorst}))
 	r.Add(enclaves.In("tpch", "without statistics, which are an owner's word; plain DuckDB keeps its file's"))
 	for _, f := range each {
 		r.Add(f)

@@ -12,11 +12,14 @@ const bigLattice = "[[l_returnflag], [l_linestatus]]"
 // noBins finds what only queries without a lattice may use.
 var noBins = regexp.MustCompile(`, bins: \[[^]]*\]`)
 
-// lineitemPolicy counts rows as units, with a lattice, or without one for jobs; lineitem_orders counts orders, without one.
+// lineitemPolicy counts rows as units, with a lattice, or without one for jobs; lineitem_orders and lineitem_joined count orders, without one.
 func (w *world) lineitemPolicy(dataset string) string {
 	unit, unitColumn := "{column: line, rows_are_units: true}", "line"
-	if dataset == "lineitem_orders" {
+	switch dataset {
+	case "lineitem_orders":
 		unit, unitColumn = "{column: l_orderkey}", "l_orderkey"
+	case "lineitem_joined":
+		unit, unitColumn = orderUnit("l_orderkey"), "l_orderkey"
 	}
 	text := w.policy(dataset, unit, fmt.Sprintf(`
   %s: {roles: [unit]}
@@ -29,12 +32,28 @@ func (w *world) lineitemPolicy(dataset string) string {
   l_tax: {roles: [measure], aggregates: [count, sum, avg], clamp: [0, 1], scale: 2}`, unitColumn),
 		"guard-free", "")
 	switch dataset {
-	case "lineitem":
+	case "lineitem", "lineitem_cells":
 		return latticeOf(text)
+	case "lineitem_joined":
+		return text + joinedWith(owners()[1]+".orders_joined", "l_orderkey")
 	case "lineitem_jobs":
 		return strings.ReplaceAll(text, "[count, sum, avg]", "[count, sum, avg, median, quantile_cont]")
 	}
 	return text
+}
+
+// ordersPolicy lets orders be joined to their lines.
+func (w *world) ordersPolicy(dataset string) string {
+	return w.policy(dataset, orderUnit("o_orderkey"), `
+  o_orderkey: {roles: [unit]}
+  o_orderpriority: {roles: [dimension, filter], values: [1-URGENT, 2-HIGH, 3-MEDIUM, 4-NOT SPECIFIED, 5-LOW]}`, "guard-free", "") +
+		joinedWith(owners()[0]+".lineitem_joined", "o_orderkey")
+}
+
+func orderUnit(column string) string { return "{column: " + column + ", domain: order}" }
+
+func joinedWith(dataset, column string) string {
+	return "joins: [{with: " + dataset + ", on: [" + column + "], kind: [inner], trust: partner-honest}]\n"
 }
 
 // tinyPolicy is that of a pool of three owners.

@@ -24,9 +24,8 @@ type published struct {
 	file  sealedFile
 }
 
-// unseal finds the newest version of a data set of the first owner.
-func (w *world) unseal(ctx context.Context, names ...string) ([]*published, error) {
-	owner := owners()[0]
+// unseal finds the newest versions of an owner's data sets.
+func (w *world) unseal(ctx context.Context, owner string, names ...string) ([]*published, error) {
 	dir, err := home.Open(w.home(owner))
 	if err != nil {
 		return nil, err

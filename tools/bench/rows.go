@@ -70,7 +70,7 @@ func (b *bench) scaled(ctx context.Context, w *world, power int) (*scaled, *figu
 	}); err != nil {
 		return nil, nil, err
 	}
-	files, err := w.unseal(ctx, dataset)
+	files, err := w.unseal(ctx, owners()[0], dataset)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +87,7 @@ func (b *bench) scaled(ctx context.Context, w *world, power int) (*scaled, *figu
 		a, err := q.answerOfJSON(j.result)
 		return figure.Sample{Amount: j.ms, Answer: a}, err
 	}
-	analysts := func(ctx context.Context) (figure.Sample, error) { return b.plainWithin(ctx, q, plain, b.jobMemory()) }
+	analysts := func(ctx context.Context) (figure.Sample, error) { return b.plainWithin(ctx, q, b.jobMemory(), plain) }
 	p, err := figure.Turns(ctx, b.o.rounds, ours, analysts, func(x, y any) error { return agree(q, y.(answer), x.(answer)) })
 	if err != nil {
 		return nil, nil, err

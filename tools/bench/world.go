@@ -27,7 +27,7 @@ type world struct {
 		Form     string `json:"form"`
 	}
 	prints   map[string]string // fingerprint by party
-	contract map[string]string // digest by table
+	contract map[string]string // digest by table, or by another name
 	lineitem bool              // published
 
 	lastLarge time.Time // when the last job of class large ended
@@ -198,6 +198,10 @@ func (w *world) publishBig(ctx context.Context, dataset, path string) error {
 		"l_returnflag:varchar!", "l_linestatus:varchar!", "l_shipdate:date!"}, ","))
 }
 
+func (w *world) publishOrders(ctx context.Context, owner, dataset, path string) error {
+	return w.publish(ctx, owner, dataset, w.ordersPolicy(dataset), path, "--schema", "o_orderkey:int64!,o_orderpriority:varchar!")
+}
+
 func (w *world) publishTiny(ctx context.Context) error {
 	pins := []string{}
 	for _, name := range owners() {
@@ -230,20 +234,34 @@ func (w *world) publishTiny(ctx context.Context) error {
 // agree makes one contract for each table; standing rules grant it.
 func (w *world) agree(ctx context.Context, tables ...string) error {
 	for _, table := range tables {
-		args := []string{"contract", "propose", "--home", w.home(analyst), "--purpose", purpose, "--wait", patience.String(), "--data", table,
-			"--build", w.host.Build, "--operator", w.host.Operator, "--evidence", "simulated", "--perimeter", w.host.Form, "--until", "2d"}
-		for _, name := range owners() {
-			if table == tinyPool || strings.HasPrefix(table, name+".") {
-				args = append(args, "--pin", name+"="+w.prints[name])
-			}
-		}
-		var made struct {
-			Digest string `json:"digest"`
-		}
-		if err := w.cordonJSON(ctx, &made, args...); err != nil {
+		if err := w.agreeOn(ctx, table, table); err != nil {
 			return err
 		}
-		w.contract[table] = made.Digest
 	}
+	return nil
+}
+
+// agreeOn makes one contract over several tables, under a name.
+func (w *world) agreeOn(ctx context.Context, name string, tables ...string) error {
+	args := []string{"contract", "propose", "--home", w.home(analyst), "--purpose", purpose, "--wait", patience.String(),
+		"--build", w.host.Build, "--operator", w.host.Operator, "--evidence", "simulated", "--perimeter", w.host.Form, "--until", "2d"}
+	of := map[string]bool{}
+	for _, table := range tables {
+		args = append(args, "--data", table)
+		owner, _, _ := strings.Cut(table, ".")
+		of[owner] = true
+	}
+	for _, owner := range owners() {
+		if of[owner] || name == tinyPool {
+			args = append(args, "--pin", owner+"="+w.prints[owner])
+		}
+	}
+	var made struct {
+		Digest string `json:"digest"`
+	}
+	if err := w.cordonJSON(ctx, &made, args...); err != nil {
+		return err
+	}
+	w.contract[name] = made.Digest
 	return nil
 }

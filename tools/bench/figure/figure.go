@@ -112,6 +112,18 @@ func Mean(name string, ps []*Pair, g Goal) (*Figure, error) {
 	return f.judged(), nil
 }
 
+// Worst is the figure with the largest value, under another name, in another table and with another goal; it is noted which one it was.
+func Worst(name, table string, fs []*Figure, g Goal) *Figure {
+	worst := *fs[0]
+	for _, f := range fs {
+		if f.Value > worst.Value {
+			worst = *f
+		}
+	}
+	worst.Note, worst.Name, worst.Table, worst.Goal = worst.Name, name, table, g
+	return worst.judged()
+}
+
 // At makes the figure of samples without a counterpart: their quantile q.
 func At(name string, u Unit, samples []float64, q float64, g Goal) *Figure {
 	f := &Figure{Name: name, Unit: u, Value: Quantile(samples, q), Goal: g, Low: Quantile(samples, 0.25), High: Quantile(samples, 0.75), N: len(samples)}
