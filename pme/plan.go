@@ -63,6 +63,20 @@ func NewPlan(tail []byte, size int64, opt OpenOptions) (*Plan, error) {
 // Ranges are the parts of the source that Run reads, in order, none adjacent: each read of Run lies within one of them.
 func (p *Plan) Ranges() []Range { return slices.Clone(p.ranges) }
 
+// RowGroups are the parts of the source that belong to each row group, in the order of the columns: what Ranges joins. The head magic
+// belongs to the first.
+func (p *Plan) RowGroups() [][]Range {
+	out := make([][]Range, len(p.groups))
+	if len(out) > 0 {
+		out[0] = []Range{{0, magicSize}}
+	}
+	for i := range p.chunks {
+		c := &p.chunks[i]
+		out[c.at.rowGroup] = append(out[c.at.rowGroup], c.ranges()...)
+	}
+	return out
+}
+
 // MaxOutput is the room that Run needs at most.
 func (p *Plan) MaxOutput() int64 { return p.max }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync"
 )
 
 // Bytes is a source that lies in memory. Opening decrypts from it without copying, so nobody else may be able to write
@@ -33,6 +34,44 @@ func (b Bytes) Slice(off, n int64) []byte {
 // slicer is a source that can lend its bytes, as Bytes can. The caller of Run vouches that they do not change.
 type slicer interface {
 	Slice(off, n int64) []byte
+}
+
+// lender is a source that has its bytes only now and then: what it lends stays as it is until it is given back. Lend may wait, but not for
+// others to give back what they have.
+type lender interface {
+	Lend(off, n int64) (b []byte, back func(), err error)
+}
+
+// boxes lends the ciphertext of pages.
+type boxes struct {
+	src   io.ReaderAt
+	spare sync.Pool // *[]byte: ciphertext on its way, where the source does not lend it
+}
+
+// box lends a part of the source until free is called.
+func (b *boxes) box(r Range) (box []byte, free func(), err error) {
+	switch s := b.src.(type) {
+	case slicer:
+		if box = s.Slice(r.Off, r.Len); box == nil {
+			return nil, nil, malformed("file is shorter than it says")
+		}
+		return box, func() {}, nil
+	case lender:
+		if box, free, err = s.Lend(r.Off, r.Len); err != nil {
+			return nil, nil, readError(err)
+		}
+		return box, free, nil
+	}
+	buf, ok := b.spare.Get().(*[]byte)
+	if !ok || int64(cap(*buf)) < r.Len {
+		fresh := make([]byte, r.Len)
+		buf = &fresh
+	}
+	box = (*buf)[:r.Len]
+	if n, err := b.src.ReadAt(box, r.Off); n != len(box) {
+		return nil, nil, readError(err)
+	}
+	return box, func() { b.spare.Put(buf) }, nil
 }
 
 func readError(err error) error {

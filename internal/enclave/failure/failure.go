@@ -2,6 +2,7 @@ package failure
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/cordon-exchange/cordon/internal/channel"
 )
@@ -55,6 +56,12 @@ func Of(code Code, party string, cause error) *Error {
 		full = string(code)
 	}
 	return &Error{code: full, cause: cause}
+}
+
+// Sized makes a failure that says how much was needed, and how much there was. Both must follow from the plan and the data's layout alone.
+func Sized(code Code, need, room int64) *Error {
+	const mib = 1 << 20
+	return &Error{code: fmt.Sprintf("%s:need_%d_mib:room_%d_mib", code, (need+mib-1)/mib, room/mib)}
 }
 
 func (e *Error) Error() string { return e.code }

@@ -44,9 +44,12 @@ func (a *arriving) has(t *tail) {
 	a.add([]*piece{{off: t.off, buf: t.bytes, have: len(t.bytes)}})
 }
 
+// lacks is what of the ranges is neither here nor on its way.
+func (a *arriving) lacks(ranges []pme.Range) []pme.Range { return withSmallGaps(a.missing(ranges)) }
+
 // wants makes room for what of the ranges is neither here nor on its way, and returns it for fetching.
 func (a *arriving) wants(ranges []pme.Range) ([]*piece, error) {
-	ranges = withSmallGaps(a.missing(ranges))
+	ranges = a.lacks(ranges)
 	total := sizeOf(ranges)
 	if total == 0 {
 		return nil, nil
@@ -139,6 +142,18 @@ func (a *arriving) fail(err error) {
 	}
 	a.mu.Unlock()
 	a.came.Broadcast()
+}
+
+// whole is nil if all pieces came whole.
+func (a *arriving) whole() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range a.pieces {
+		if a.err == nil && p.have < len(p.buf) {
+			return io.ErrUnexpectedEOF
+		}
+	}
+	return a.err
 }
 
 // failed reports whether the host did not deliver.

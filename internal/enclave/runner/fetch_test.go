@@ -11,6 +11,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/pme"
+	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -138,7 +139,7 @@ func TestMisledInLittleRoom(t *testing.T) {
 		"no room anyway":    {needed - 1, size, needed, needed, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := &run{limits: channel.Limits{MemoryBytes: (c.room/dataShare + 1) * 10}}
+			r := &run{plan: &policy.Plan{}, limits: channel.Limits{MemoryBytes: (c.room/dataShare + 1) * 10, Threads: 100}}
 			if c.fails {
 				r.limits.MemoryBytes -= 10
 			}
@@ -149,12 +150,12 @@ func TestMisledInLittleRoom(t *testing.T) {
 				s.data = newArriving("o/x")
 				must[[]*piece](t)(s.data.wants([]pme.Range{{Off: 0, Len: c.hint}}))
 			}
-			if err := s.place(); err != nil {
+			defer func() { s.data.free() }()
+			if err := r.makeRoom(t.Context(), []*source{s}); (err != nil) != c.fails {
 				t.Fatal(err)
 			}
-			defer func() { s.data.free() }()
-			if err := r.fitsSomehow([]*source{s}); (err != nil) != c.fails {
-				t.Fatal(err)
+			if c.fails {
+				return
 			}
 			late := int64(0)
 			for _, p := range s.late {

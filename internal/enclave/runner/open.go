@@ -19,6 +19,7 @@ type opened struct {
 	files []*served.File
 	views []*pme.View // what the files read as; nil before open
 	data  []*arriving // where their ciphertext lies
+	waves *window     // where that of the others comes by; nil: nowhere
 
 	mu      sync.Mutex
 	columns map[exposed]int64 // bytes that the engine may read in clear
@@ -32,6 +33,7 @@ type exposed struct {
 
 // close takes the files away, what was kept of them in clear, and the memory of their ciphertext. The engine is closed before.
 func (o *opened) close() {
+	o.stop()
 	for _, f := range o.files {
 		if f != nil {
 			_ = f.Close()
@@ -45,7 +47,15 @@ func (o *opened) close() {
 	for _, a := range o.data {
 		a.free()
 	}
-	o.files, o.views, o.data = nil, nil, nil
+	o.waves.close()
+	o.files, o.views, o.data, o.waves = nil, nil, nil, nil
+}
+
+// stop ends the reading of what is fetched when it is read. Stopping nothing is harmless.
+func (o *opened) stop() {
+	if o != nil {
+		o.waves.end()
+	}
 }
 
 func (o *opened) count(offer statement.Digest, column string, n int64) {
@@ -67,7 +77,9 @@ type source struct {
 	tail  *tail
 	foot  int64
 	data  *arriving
-	late  []*piece // of data: what nobody has asked for yet
+	lacks []pme.Range // of what the plan needs: neither here nor on its way
+	late  []*piece    // of data: what nobody has asked for yet
+	waves *waved      // instead of data
 }
 
 func (r *run) sources() ([]*source, error) {
@@ -131,7 +143,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := forEach(sources, func(s *source) error { return r.locate(ctx, s) }); err != nil {
 		return err
 	}
-	if err := r.fitsSomehow(sources); err != nil {
+	if err := r.makeRoom(ctx, sources); err != nil {
 		return err
 	}
 	r.opened.views = make([]*pme.View, len(sources))
@@ -142,6 +154,9 @@ func (r *run) open(ctx context.Context) error {
 // changes one page could tell from the outcome whether the page was read. So ctx must not end: a query that ran out of time is
 // settled too.
 func (r *run) settle(ctx context.Context) error {
+	if err := r.waveFault(); err != nil {
+		return err // whether anybody read what is wrong, or not
+	}
 	for i, v := range r.opened.views {
 		if err := v.Rest(ctx); err != nil {
 			owner := r.brief.Offers[statement.Digest(r.plan.Sources[i].Offer)].Body().Owner
@@ -174,18 +189,6 @@ func (r *run) locate(ctx context.Context, s *source) error {
 		return failure.Of(failure.BadData, s.owner, err)
 	}
 	s.foot, s.tail = footerBytes(t.bytes), t
-	return s.place()
-}
-
-// place makes room for what was not fetched ahead.
-func (s *source) place() (err error) {
-	if s.data == nil {
-		s.data = newArriving(s.file.Object)
-	}
-	s.data.has(s.tail)
-	if s.late, err = s.data.wants(s.plan.Ranges()); err != nil {
-		return failure.Of(failure.TooLarge, s.owner, err)
-	}
 	return nil
 }
 
@@ -202,40 +205,6 @@ func footerBytes(tail []byte) int64 {
 // workers per source: processors are shared by the sources that are opened at once.
 func (r *run) workers(sources int) int {
 	return max(1, runtime.GOMAXPROCS(0)/max(1, sources))
-}
-
-// fitsSomehow is fits, where need be without what was fetched by layouts that were wrong.
-func (r *run) fitsSomehow(sources []*source) error {
-	err := r.fits(sources)
-	if err == nil || !slices.ContainsFunc(sources, (*source).misled) {
-		return err
-	}
-	r.ahead.close()
-	for _, s := range sources {
-		s.data.free()
-		s.data = nil
-		if err := s.place(); err != nil {
-			return err
-		}
-	}
-	return r.fits(sources)
-}
-
-// misled reports whether more was fetched than the source's columns take.
-func (s *source) misled() bool {
-	return s.data.bytes > sizeOf(withSmallGaps(s.plan.Ranges()))
-}
-
-// fits refuses what the job's class has no room for, before more is fetched.
-func (r *run) fits(sources []*source) error {
-	var total int64
-	for _, s := range sources {
-		total += s.data.bytes
-	}
-	if total > share(r.limits, dataShare) {
-		return failure.New(failure.TooLarge, nil)
-	}
-	return nil
 }
 
 // serve fetches all row groups of the columns wanted, whatever the query's constants, and serves them as they come.
@@ -259,9 +228,12 @@ func (r *run) serve(ctx context.Context, sources []*source) error {
 }
 
 func (r *run) serveOne(ctx context.Context, s *source) error {
-	v, err := s.plan.View(ctx, s.data)
+	v, err := s.view(ctx)
 	if err != nil {
-		if s.data.failed() {
+		if why := r.waveFault(); why != nil {
+			return why
+		}
+		if s.data != nil && s.data.failed() {
 			return failure.New(failure.Link, err)
 		}
 		return failure.Of(failure.BadData, s.owner, err)
@@ -284,9 +256,17 @@ func (r *run) serveOne(ctx context.Context, s *source) error {
 	return nil
 }
 
+// view opens a source's page headers; in waves, every page is authenticated on the way.
+func (s *source) view(ctx context.Context) (*pme.View, error) {
+	if s.waves != nil {
+		return s.plan.SoundView(ctx, s.waves)
+	}
+	return s.plan.View(ctx, s.data)
+}
+
 // here waits until all that the columns take has come. It reports whether it did.
 func (s *source) here() bool {
-	return !slices.ContainsFunc(s.plan.Ranges(), func(r pme.Range) bool { return s.data.Slice(r.Off, r.Len) == nil })
+	return s.waves != nil || !slices.ContainsFunc(s.plan.Ranges(), func(r pme.Range) bool { return s.data.Slice(r.Off, r.Len) == nil })
 }
 
 // forEach runs f for all of a list, as many at once as there are processors, and returns the first error in the list's order.

@@ -130,6 +130,7 @@ func (r *run) letGo() {
 	}
 	r.gone = true
 	r.keys.wipe()
+	r.opened.stop()  // nobody waits for what is read
 	r.engine.close() // reads no more
 	r.ahead.close()
 	if r.opened != nil {
