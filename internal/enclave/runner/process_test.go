@@ -86,7 +86,7 @@ func TestEveryShapeInAProcess(t *testing.T) {
 		{name: "quantile", sql: "SELECT size, median(cost) AS m, quantile_cont(cost, 0.9) AS q, stddev(cost) AS s FROM pool.strikes GROUP BY size", world: free},
 		{name: "join of releases", sql: "WITH a AS (SELECT size, count(*) AS n FROM pool.strikes GROUP BY size), g AS (SELECT sum(n) AS total FROM a) SELECT a.size, a.n / g.total AS share FROM a CROSS JOIN g ORDER BY share", world: free},
 		{name: "union of releases", sql: "SELECT 'a' AS x, count(*) AS n FROM pool.strikes WHERE size = 'Small' UNION ALL SELECT 'b', count(*) FROM pool.strikes WHERE size = 'Large' ORDER BY x", world: free},
-		{name: "no room", sql: testSQL, world: func(w *world) { w.rows, w.scatter = 200_000, true }, failed: "too-large"},
+		{name: "no room", sql: testSQL, world: func(w *world) { w.rows, w.scatter, w.groupRows = 200_000, true, 200_000 }, failed: "too-large:need_4_mib:room_1_mib"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := &world{

@@ -103,8 +103,8 @@ func (t *tails) come(offer statement.Digest) *tail {
 }
 
 func (r *run) fetchTail(ctx context.Context, object string, off, n int64) (*tail, error) {
-	if n < 1 || n > share(r.limits, dataShare)/tailShare {
-		return nil, failure.New(failure.TooLarge, nil)
+	if room := r.dataRoom() / tailShare; n < 1 || n > room {
+		return nil, failure.Sized(failure.TooLarge, n, room)
 	}
 	t := &tail{off: off, bytes: make([]byte, n)}
 	if err := r.host.Range(ctx, link.Range{Object: object, Off: off, Dst: t.bytes}); err != nil {

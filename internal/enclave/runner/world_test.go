@@ -73,6 +73,7 @@ type world struct {
 	timing    string           // of noisy policies; empty: off
 	free      bool             // the policies are guard-free
 	layout    bool             // the files say where columns lie
+	groupRows int64            // of each row group. Default: 50,000
 }
 
 func must[T any](t testing.TB) func(T, error) T {
@@ -279,7 +280,7 @@ func (w *world) table(n int) []byte {
 	record := b.NewRecordBatch()
 	defer record.Release()
 	var buf bytes.Buffer
-	f, err := pqarrow.NewFileWriter(schema, &buf, parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(50_000)), pqarrow.NewArrowWriterProperties())
+	f, err := pqarrow.NewFileWriter(schema, &buf, parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithMaxRowGroupLength(cmp.Or(w.groupRows, 50_000))), pqarrow.NewArrowWriterProperties())
 	if err != nil {
 		t.Fatal(err)
 	}
