@@ -14,11 +14,14 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// Classes of the hosts here: one, whose brokers must answer soon.
+// Classes of the hosts here: one, whose brokers must answer soon, and one with hardly any memory.
 func Classes() []host.Class {
-	return []host.Class{{
+	small := host.Class{
 		Name: "small", MemoryBytes: 512 << 20, Threads: 1, Reply: 2 * time.Second, Run: 10 * time.Second, Whole: 20 * time.Second,
-	}}
+	}
+	tiny := small
+	tiny.Name, tiny.MemoryBytes = "tiny", 16<<20
+	return []host.Class{small, tiny}
 }
 
 // Host runs until it is stopped or killed.

@@ -142,9 +142,14 @@ func proposal(e *Env, until time.Duration, data ...string) api.ContractPropose {
 
 // Ask runs a query and waits for its end, at most so long; 0 submits it only.
 func (p *Party) Ask(ctx context.Context, contract statement.Digest, sql string, wait time.Duration) (*api.Job, error) {
+	return p.AskClass(ctx, "", contract, sql, wait)
+}
+
+// AskClass is Ask for a job of a class.
+func (p *Party) AskClass(ctx context.Context, class string, contract statement.Digest, sql string, wait time.Duration) (*api.Job, error) {
 	out := &api.Job{}
 	return out, p.Stream(ctx, api.PathRun, api.Query{
-		Contract: contract, SQL: sql, ExpireMS: time.Minute.Milliseconds(), WaitMS: wait.Milliseconds(),
+		Contract: contract, SQL: sql, Class: class, ExpireMS: time.Minute.Milliseconds(), WaitMS: wait.Milliseconds(),
 	}, out, func(api.Progress) {})
 }
 

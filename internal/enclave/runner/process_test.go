@@ -3,6 +3,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,6 +74,7 @@ func TestEveryShapeInAProcess(t *testing.T) {
 	for _, c := range []struct {
 		name, sql string
 		world     func(*world)
+		memory    int64  // of the class, if not the usual
 		failed    string // the code of a job that must fail in good order
 	}{
 		{name: "set", sql: testSQL},
@@ -86,7 +88,11 @@ func TestEveryShapeInAProcess(t *testing.T) {
 		{name: "quantile", sql: "SELECT size, median(cost) AS m, quantile_cont(cost, 0.9) AS q, stddev(cost) AS s FROM pool.strikes GROUP BY size", world: free},
 		{name: "join of releases", sql: "WITH a AS (SELECT size, count(*) AS n FROM pool.strikes GROUP BY size), g AS (SELECT sum(n) AS total FROM a) SELECT a.size, a.n / g.total AS share FROM a CROSS JOIN g ORDER BY share", world: free},
 		{name: "union of releases", sql: "SELECT 'a' AS x, count(*) AS n FROM pool.strikes WHERE size = 'Small' UNION ALL SELECT 'b', count(*) FROM pool.strikes WHERE size = 'Large' ORDER BY x", world: free},
-		{name: "no room", sql: testSQL, world: func(w *world) { w.rows, w.scatter, w.groupRows = 200_000, true, 200_000 }, failed: "too-large:need_4_mib:room_1_mib"},
+		{name: "in waves", sql: testSQL, world: func(w *world) { w.rows, w.scatter, w.groupRows = 400_000, true, 20_000 }, memory: 16 << 20},
+		{name: "quantile, in waves", sql: "SELECT size, median(cost) AS m, stddev(cost) AS s FROM pool.strikes GROUP BY size", world: func(w *world) {
+			w.free, w.rows, w.scatter, w.layout, w.groupRows = true, 400_000, true, true, 20_000
+		}, memory: 16 << 20},
+		{name: "no room", sql: testSQL, world: func(w *world) { w.rows, w.scatter, w.groupRows = 200_000, true, 200_000 }, memory: 4 << 20, failed: "too-large:need_4_mib:room_1_mib"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := &world{
@@ -99,9 +105,7 @@ func TestEveryShapeInAProcess(t *testing.T) {
 			w.populate()
 			w.ask(w.institute, c.sql)
 			h := newFakeHost(w)
-			if c.failed != "" {
-				h.limits.MemoryBytes = 4 << 20
-			}
+			h.limits.MemoryBytes = cmp.Or(c.memory, h.limits.MemoryBytes)
 			s := h.runProcess(image, form.Request())
 			if h.finish == nil || s.Signal != 0 {
 				t.Fatalf("enclave ended with %s, finish %+v", s, h.finish)

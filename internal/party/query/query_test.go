@@ -284,6 +284,7 @@ func TestWait(t *testing.T) {
 		{"not granted", wire.JobStatus{State: wire.StateFailed, Code: "no-grant:owner"}, fault.Refused, "owner"},
 		{"keys of a host's own making", wire.JobStatus{State: wire.StateFailed, Code: "bad-release:owner"}, fault.Untrusted, "owner"},
 		{"tampered file", wire.JobStatus{State: wire.StateFailed, Code: "bad-data:owner"}, fault.Untrusted, "owner"},
+		{"too large", wire.JobStatus{State: wire.StateFailed, Code: "too-large:need_900_mib:room_409_mib"}, fault.Unavailable, "too-large: 900 MiB of sealed columns are needed at once, and the class has room for 409 MiB"},
 		{"nobody takes it", wire.JobStatus{State: wire.StateQueued}, fault.Unavailable, "no result in time (waiting-queued)"},
 		{"stuck", wire.JobStatus{State: wire.StateLeased, Stages: []wire.JobStage{{Name: "quote"}}}, fault.Unavailable, "quote"},
 	}
@@ -317,6 +318,18 @@ func TestFailedNamesWhoRefused(t *testing.T) {
 	var f *Failed
 	if !errors.As(err, &f) || len(f.Refusals) != 1 || !strings.Contains(err.Error(), "owner refused at hello: evidence-build: not accepted") || fault.ExitCode(err) != int(fault.Refused) {
 		t.Fatalf("%v", err)
+	}
+}
+
+// TestHintsOfSizes: what does not fit says which class would do.
+func TestHintsOfSizes(t *testing.T) {
+	for said, want := range map[string]string{
+		"need_900_mib:room_409_mib": "of 3 times the memory", "need_1_mib:room_0_mib": "of 1 times", "alpha": "", "need_x_mib:room_4_mib": "", "": "",
+	} {
+		f := &Failed{Code: "too-large", Size: sizeIn(said)}
+		if (f.Size != nil) != (want != "") || !strings.Contains(f.Hint(), want) || !strings.Contains(f.Hint(), "--class") {
+			t.Errorf("%s: %+v, %s", said, f.Size, f.Hint())
+		}
 	}
 }
 

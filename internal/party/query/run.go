@@ -169,6 +169,10 @@ const noticeTime = 2 * time.Second
 // failed waits a moment for the sealed refusals that say why.
 func (a *Asker) failed(ctx context.Context, job statement.Digest, s *wire.JobStatus) error {
 	code, party, _ := strings.Cut(s.Code, ":")
+	size := sizeIn(party)
+	if size != nil {
+		party = ""
+	}
 	var refusals []statement.Refusal
 	for end := time.Now().Add(noticeTime); ; {
 		var err error
@@ -184,7 +188,16 @@ func (a *Asker) failed(ctx context.Context, job statement.Digest, s *wire.JobSta
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	return &Failed{Job: job, Code: code, Party: party, Refusals: a.named(ctx, refusals)}
+	return &Failed{Job: job, Code: code, Party: party, Size: size, Refusals: a.named(ctx, refusals)}
+}
+
+// sizeIn reads what stands behind a code that says sizes; nil if it is something else.
+func sizeIn(s string) *Size {
+	var z Size
+	if _, err := fmt.Sscanf(s, "need_%d_mib:room_%d_mib", &z.Need, &z.Room); err != nil || z.Need < 1 || z.Room < 0 {
+		return nil
+	}
+	return &z
 }
 
 func (a *Asker) late(job statement.Digest, s *wire.JobStatus) error {
@@ -227,9 +240,13 @@ type Failed struct {
 	Job      statement.Digest
 	Code     string // the exchange's or the enclave's
 	Party    string // whom the code names
+	Size     *Size  // that the code says; nil if it says none
 	Refusals []Said
 	Late     bool
 }
+
+// Size is how many MiB of sealed columns a job needs at once, and how many its class has room for.
+type Size struct{ Need, Room int64 }
 
 func (f *Failed) Error() string {
 	var b strings.Builder
@@ -240,6 +257,9 @@ func (f *Failed) Error() string {
 	}
 	if f.Party != "" {
 		fmt.Fprintf(&b, " of %s", f.Party)
+	}
+	if f.Size != nil {
+		fmt.Fprintf(&b, ": %d MiB of sealed columns are needed at once, and the class has room for %d MiB", f.Size.Need, f.Size.Room)
 	}
 	for _, r := range f.Refusals {
 		fmt.Fprintf(&b, "\n  %s refused at %s: %s: %s", r.Party, r.Stage, r.Code, r.Why)
@@ -273,6 +293,13 @@ func (f *Failed) Hint() string {
 		return "the job goes on: 'cordon query status " + string(f.Job) + "' follows it"
 	case f.Code == "too-slow":
 		return "the policies let answers leave at ticks that are longer than a job of this class may take: ask with a larger --class; 'query explain' says the tick"
+	case f.Code == "too-large" && f.Size != nil:
+		return fmt.Sprintf("ask with a --class of %d times the memory or more, or for fewer columns; where no policy asks for ticks, data published in row groups of a part of the size goes through in waves",
+			(f.Size.Need+f.Size.Room)/max(1, f.Size.Room))
+	case f.Code == "too-large":
+		return "ask with a larger --class, or for fewer columns"
+	case f.Code == "engine":
+		return "the class has too little memory for the query (groups, keys of joins, quantiles are kept in it), or a value is not what its owner's policy says; which of the two is not told, since it can depend on data: a larger --class helps in the first case"
 	case f.Code == "revoked":
 		return orSomeone(f.Party) + " withdrew what the contract rests on: propose a new one over what is on offer ('cordon dataset list')"
 	case strings.HasPrefix(f.Code, "bad-"):
