@@ -14,14 +14,16 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// Classes of the hosts here: one, whose brokers must answer soon, and one with hardly any memory.
+// Classes of the hosts here: one, whose brokers must answer soon, and two with hardly any memory.
 func Classes() []host.Class {
 	small := host.Class{
 		Name: "small", MemoryBytes: 512 << 20, Threads: 1, Reply: 2 * time.Second, Run: 10 * time.Second, Whole: 20 * time.Second,
 	}
 	tiny := small
 	tiny.Name, tiny.MemoryBytes = "tiny", 16<<20
-	return []host.Class{small, tiny}
+	least := small
+	least.Name, least.MemoryBytes, least.Threads = "least", 3<<20, 4
+	return []host.Class{small, tiny, least}
 }
 
 // Host runs until it is stopped or killed.

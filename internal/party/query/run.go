@@ -294,8 +294,8 @@ func (f *Failed) Hint() string {
 	case f.Code == "too-slow":
 		return "the policies let answers leave at ticks that are longer than a job of this class may take: ask with a larger --class; 'query explain' says the tick"
 	case f.Code == "too-large" && f.Size != nil:
-		return fmt.Sprintf("ask with a --class of %d times the memory or more, or for fewer columns; where no policy asks for ticks, data published in row groups of a part of the size goes through in waves",
-			(f.Size.Need+f.Size.Room)/max(1, f.Size.Room))
+		room := max(1, f.Size.Room)
+		return fmt.Sprintf("ask with a --class of %d times the memory, or for fewer columns", (f.Size.Need+room-1)/room)
 	case f.Code == "too-large":
 		return "ask with a larger --class, or for fewer columns"
 	case f.Code == "engine":
