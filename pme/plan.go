@@ -77,6 +77,18 @@ func (p *Plan) RowGroups() [][]Range {
 	return out
 }
 
+// ColumnBytes is how much of the source belongs to each column to be opened: what opening it decrypts at most.
+func (p *Plan) ColumnBytes() map[string]int64 {
+	out := make(map[string]int64)
+	for i := range p.chunks {
+		c := &p.chunks[i]
+		for _, r := range c.ranges() {
+			out[p.schema.leaves[c.leaf].dotted] += r.Len
+		}
+	}
+	return out
+}
+
 // MaxOutput is the room that Run needs at most.
 func (p *Plan) MaxOutput() int64 { return p.max }
 

@@ -228,8 +228,10 @@ func (r *run) serve(ctx context.Context, sources []*source) error {
 }
 
 func (r *run) serveOne(ctx context.Context, s *source) error {
+	r.opened.count(s.offer, statement.FooterKey, s.foot)
 	v, err := s.view(ctx)
 	if err != nil {
+		r.countPassed(s)
 		if why := r.waveFault(); why != nil {
 			return why
 		}
@@ -239,7 +241,6 @@ func (r *run) serveOne(ctx context.Context, s *source) error {
 		return failure.Of(failure.BadData, s.owner, err)
 	}
 	got := v.Opened()
-	r.opened.count(s.offer, statement.FooterKey, s.foot)
 	for _, c := range got.Columns {
 		r.opened.count(s.offer, c.Path, c.Bytes)
 	}
@@ -254,6 +255,16 @@ func (r *run) serveOne(ctx context.Context, s *source) error {
 		return failure.New(failure.Internal, err)
 	}
 	return nil
+}
+
+// countPassed counts all of a source whose pages were being authenticated when that ended.
+func (r *run) countPassed(s *source) {
+	if s.waves == nil {
+		return
+	}
+	for column, n := range s.plan.ColumnBytes() {
+		r.opened.count(s.offer, column, n)
+	}
 }
 
 // view opens a source's page headers; in waves, every page is authenticated on the way.

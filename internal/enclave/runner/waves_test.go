@@ -1,10 +1,13 @@
 package runner
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/cordon-exchange/cordon/internal/enclave/failure"
 )
 
 // newWaveWorld has more data than inLittleRoom has memory for, in row groups of which some fit.
@@ -87,7 +90,11 @@ func TestInWaves(t *testing.T) {
 				return b
 			})
 			h.wantFailure("bad-data:beta")
-			h.wantReceipt(w.owners[1], "failed:bad-data:beta")
+			for _, e := range h.wantReceipt(w.owners[1], "failed:bad-data:beta").Exposures {
+				if e.Owner == w.owners[1].fp() && e.Bytes == 0 {
+					t.Errorf("nothing of %s was decrypted, it says", e.Column)
+				}
+			}
 		})
 	}
 	for name, from := range map[string]int64{"cut off": size / 2, "cut off later": size * 3 / 2} {
@@ -138,5 +145,26 @@ func TestTooLargeForWaves(t *testing.T) {
 			h.wantReceipt(w.owners[1], "failed:"+code)
 			h.wantNoKey()
 		})
+	}
+}
+
+// A window that failed fails the job, also where nobody read what is wrong.
+func TestAFaultThatNobodyReads(t *testing.T) {
+	w, err := newWindow(1, 100, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	r := &run{opened: &opened{waves: w}}
+	if err := r.settle(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for err, want := range map[error]string{
+		failure.Of(failure.BadData, "beta", nil): "bad-data:beta", context.DeadlineExceeded: "timed-out", context.Canceled: "channel",
+	} {
+		w.err = err
+		if got := r.settle(t.Context()); failure.CodeOf(got) != want {
+			t.Errorf("%v: %v", err, got)
+		}
 	}
 }

@@ -124,6 +124,40 @@ func TestReadersNeverWaitForEachOther(t *testing.T) {
 	}
 }
 
+// What is lent stays as it is until it is given back, and its room is somebody else's then.
+func TestWhatIsLentStays(t *testing.T) {
+	s := newTides(t, 1, 6, 2)
+	s.w.start(t.Context())
+	b, back, err := s.files[0].Lend(10, 80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range []int{3, 1, 5, 2} {
+		if err := s.read(0, g, 1); err != nil {
+			t.Error(err)
+		}
+	}
+	if !bytes.Equal(b, s.objects["a"][10:90]) {
+		t.Error("changed while it was lent")
+	}
+	_, backToo, err := s.files[0].Lend(200_010, 80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan error)
+	go func() { got <- s.read(0, 4, 0) }()
+	select {
+	case <-got:
+		t.Error("there was room while all of it was lent")
+	case <-time.After(50 * time.Millisecond):
+	}
+	back()
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	backToo()
+}
+
 // Threads that hold one row group each and go on in order, as an engine's do, make each wave come once for each scan, if there are rooms for
 // all of them and two more.
 func TestAScanFetchesOnce(t *testing.T) {
