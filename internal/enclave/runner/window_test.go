@@ -144,11 +144,11 @@ func TestWhatIsLentStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := make(chan error)
+	got := make(chan error, 1)
 	go func() { got <- s.read(0, 4, 0) }()
 	select {
 	case <-got:
-		t.Error("there was room while all of it was lent")
+		t.Fatal("there was room while all of it was lent")
 	case <-time.After(50 * time.Millisecond):
 	}
 	back()
@@ -286,8 +286,10 @@ func TestWaitersEnd(t *testing.T) {
 				s.w.end()
 				s.w.end()
 			})
-			if s.read(0, 0, 0) == nil {
-				t.Error("lent after the end")
+			for g := range 8 {
+				if s.read(0, g, 0) == nil || s.read(1, g, 0) == nil {
+					t.Error("lent after the end")
+				}
 			}
 		})
 	}
@@ -343,4 +345,17 @@ func TestCutWaves(t *testing.T) {
 	if seen != 150 || len(f.waves) < 5 || len(f.waves) == 50 {
 		t.Errorf("%d ranges, %d waves", seen, len(f.waves))
 	}
+}
+
+// A wave of which a part did not come is none.
+func TestPartsOfAWave(t *testing.T) {
+	s := newTides(t, 1, 3, 2)
+	fetch := s.w.fetch
+	s.w.fetch = func(ctx context.Context, all []wanted) { fetch(ctx, all[1:]) }
+	s.w.start(t.Context())
+	s.wait(func() {
+		if err := s.read(0, 1, 1); failure.CodeOf(err) != "channel" {
+			t.Error(err)
+		}
+	})
 }

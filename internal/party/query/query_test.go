@@ -324,7 +324,7 @@ func TestFailedNamesWhoRefused(t *testing.T) {
 // TestHintsOfSizes: what does not fit says which class would do.
 func TestHintsOfSizes(t *testing.T) {
 	for said, want := range map[string]string{
-		"need_900_mib:room_409_mib": "of 3 times the memory", "need_1_mib:room_0_mib": "of 1 times", "alpha": "", "need_x_mib:room_4_mib": "", "": "",
+		"need_900_mib:room_409_mib": "of 3 times the memory", "need_1_mib:room_0_mib": "of 1 times", "alpha": "", "need_x_mib:room_4_mib": "", "need_9_mib:room_4_mib:alpha": "", "need_-9_mib:room_4_mib": "", "": "",
 	} {
 		f := &Failed{Code: "too-large", Size: sizeIn(said)}
 		if (f.Size != nil) != (want != "") || !strings.Contains(f.Hint(), want) || !strings.Contains(f.Hint(), "--class") {

@@ -193,8 +193,9 @@ func (a *Asker) failed(ctx context.Context, job statement.Digest, s *wire.JobSta
 
 // sizeIn reads what stands behind a code that says sizes; nil if it is something else.
 func sizeIn(s string) *Size {
+	const form = "need_%d_mib:room_%d_mib"
 	var z Size
-	if _, err := fmt.Sscanf(s, "need_%d_mib:room_%d_mib", &z.Need, &z.Room); err != nil || z.Need < 1 || z.Room < 0 {
+	if _, err := fmt.Sscanf(s, form, &z.Need, &z.Room); err != nil || fmt.Sprintf(form, z.Need, z.Room) != s || z.Need < 1 || z.Room < 0 {
 		return nil
 	}
 	return &z
