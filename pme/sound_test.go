@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -19,7 +18,6 @@ type lending struct {
 	b     []byte
 	out   atomic.Int64
 	lends atomic.Int64
-	spare sync.Pool
 }
 
 func (l *lending) Lend(off, n int64) ([]byte, func(), error) {
