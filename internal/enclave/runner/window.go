@@ -22,8 +22,9 @@ import (
 // A reader waits for fetching alone. What it is lent it gives back without waiting for anything, so there is always a wave that can be
 // dropped, or will be; that holds for a window of one wave and any number of readers.
 //
-// What comes again must be what came the first time, by a MAC under a key that nobody else has ever: a page has been authenticated then,
-// and its owner, who could make another page that authenticates as well, can't have a host exchange the two between two scans.
+// What comes again must be what came the first time, by a MAC under a key that nobody else has ever. So pages that were authenticated once
+// are sound for good; and an owner, who could make another page that authenticates as well, can't have a host exchange the two between two
+// scans. Decision 060.
 type window struct {
 	fetch func(context.Context, []wanted)
 	mac   cipher.AEAD
@@ -44,8 +45,8 @@ type window struct {
 
 // newWindow makes rooms for so many waves, each of at most so many bytes.
 func newWindow(rooms int, bytes int64, fetch func(context.Context, []wanted)) (*window, error) {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
+	key := make([]byte, 32) // of marks: it tells nothing of data
+	_, _ = rand.Read(key)   // never fails
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
