@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"slices"
 )
 
 // placed is what became of a chunk: where its parts lie in the output, by offsets into the whole file. Its page indexes
@@ -27,8 +26,7 @@ type opener struct {
 	src  io.ReaderAt
 
 	win     window
-	boxes   boxes
-	scratch []byte // a page in clear, erased at once
+	sound   sound
 	out     spool
 	aad     []byte
 	header  []byte // page header in clear
@@ -157,31 +155,13 @@ func (o *opener) promise(h *pageHeader, t moduleType, ordinal int) error {
 	if n != h.compressed || plain < 0 {
 		return tampered("page")
 	}
-	if o.out.plan.sound && !o.plan.ctr {
-		if err := o.authenticate(box, t, ordinal); err != nil {
-			return err
-		}
+	if err := o.sound.page(o, box, t, ordinal); err != nil {
+		return err
 	}
 	if err := o.putHeader(h, plain); err != nil {
 		return err
 	}
 	return o.out.draw(piece{off: o.out.at(), size: int64(plain), box: box, chunk: o.c, typ: t, ordinal: ordinal})
-}
-
-// authenticate opens a page for nothing but its tag.
-func (o *opener) authenticate(r Range, t moduleType, ordinal int) error {
-	box, free, err := o.boxes.box(r)
-	if err != nil {
-		return err
-	}
-	defer free()
-	o.scratch = slices.Grow(o.scratch[:0], len(box))
-	page, err := o.c.key.open(o.scratch, box, o.pageAAD(t, ordinal))
-	clear(page)
-	if err != nil {
-		return tampered("page")
-	}
-	return nil
 }
 
 // plainPage copies a page that is not encrypted.

@@ -16,6 +16,7 @@ type Plan struct {
 	encryptedFooter bool
 	ctr             bool
 	pagesOnly       bool
+	sound           bool // views authenticate every page first
 	aad             fileAAD
 	meta            record // FileMetaData
 	schema          *schema

@@ -79,7 +79,7 @@ func (p *Plan) openChunks(ctx context.Context, src io.ReaderAt, out output, sket
 	g, gctx := errgroup.WithContext(ctx)
 	for range min(p.workers, len(p.chunks)) {
 		g.Go(func() error {
-			o := opener{plan: p, src: src, boxes: boxes{src: src}, out: spool{out: out}}
+			o := opener{plan: p, src: src, out: spool{out: out}}
 			if sketches != nil {
 				o.win.ahead = glanceSize
 			}

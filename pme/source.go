@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"sync"
 )
 
 // Bytes is a source that lies in memory. Opening decrypts from it without copying, so nobody else may be able to write
@@ -42,36 +41,21 @@ type lender interface {
 	Lend(off, n int64) (b []byte, back func(), err error)
 }
 
-// boxes lends the ciphertext of pages.
-type boxes struct {
-	src   io.ReaderAt
-	spare sync.Pool // *[]byte: ciphertext on its way, where the source does not lend it
-}
-
-// box lends a part of the source until free is called.
-func (b *boxes) box(r Range) (box []byte, free func(), err error) {
-	switch s := b.src.(type) {
+// lent is a part of a source until back is called. It reports whether the source lends at all.
+func lent(src io.ReaderAt, r Range) (b []byte, back func(), ok bool, err error) {
+	switch s := src.(type) {
 	case slicer:
-		if box = s.Slice(r.Off, r.Len); box == nil {
-			return nil, nil, malformed("file is shorter than it says")
+		if b = s.Slice(r.Off, r.Len); b == nil {
+			return nil, nil, true, malformed("file is shorter than it says")
 		}
-		return box, func() {}, nil
+		return b, func() {}, true, nil
 	case lender:
-		if box, free, err = s.Lend(r.Off, r.Len); err != nil {
-			return nil, nil, readError(err)
+		if b, back, err = s.Lend(r.Off, r.Len); err != nil {
+			return nil, nil, true, readError(err)
 		}
-		return box, free, nil
+		return b, back, true, nil
 	}
-	buf, ok := b.spare.Get().(*[]byte)
-	if !ok || int64(cap(*buf)) < r.Len {
-		fresh := make([]byte, r.Len)
-		buf = &fresh
-	}
-	box = (*buf)[:r.Len]
-	if n, err := b.src.ReadAt(box, r.Off); n != len(box) {
-		return nil, nil, readError(err)
-	}
-	return box, func() { b.spare.Put(buf) }, nil
+	return nil, nil, false, nil
 }
 
 func readError(err error) error {

@@ -18,12 +18,13 @@ import (
 // ReadAt may be called concurrently. After the first page that does not authenticate, every read fails.
 type View struct {
 	plan   *Plan
-	boxes  boxes
+	src    io.ReaderAt
 	pieces []piece // by offset; what lies between them is zero
 	read   []atomic.Bool
 	size   int64
 	opened *Opened
 	broken atomic.Pointer[error]
+	boxes  sync.Pool // *[]byte: ciphertext on its way, where the source does not lend it
 	begun  begun
 }
 
@@ -41,7 +42,6 @@ type piece struct {
 type sketch struct {
 	pieces []piece
 	clear  []byte
-	sound  bool // pages are authenticated when they are noted
 }
 
 func (s *sketch) literal(at int64, b []byte) piece {
@@ -51,37 +51,17 @@ func (s *sketch) literal(at int64, b []byte) piece {
 }
 
 // View looks at the heads of all pages, and decrypts no page. If src has a method Slice, as Bytes does, pages are decrypted from
-// what it lends; if it has a method Lend, from that. The view keeps plan and source.
+// what it lends. The view keeps plan and source.
 func (p *Plan) View(ctx context.Context, src io.ReaderAt) (*View, error) {
-	return p.view(ctx, src, false)
-}
-
-// SoundView is a View of which every page has been authenticated, in the order of the file: for a source that is slow to come back to.
-// The source must vouch that it gives the same bytes later.
-func (p *Plan) SoundView(ctx context.Context, src io.ReaderAt) (*View, error) {
-	v, err := p.view(ctx, src, true)
-	if err != nil {
-		return nil, err
-	}
-	for i := range v.read {
-		v.read[i].Store(true)
-	}
-	return v, nil
-}
-
-func (p *Plan) view(ctx context.Context, src io.ReaderAt, sound bool) (*View, error) {
 	if err := p.checkHead(src); err != nil {
 		return nil, err
 	}
 	sketches := make([]sketch, len(p.chunks))
-	for i := range sketches {
-		sketches[i].sound = sound
-	}
 	done, err := p.openChunks(ctx, src, output{}, sketches)
 	if err != nil {
 		return nil, err
 	}
-	v := &View{plan: p, boxes: boxes{src: src}}
+	v := &View{plan: p, src: src}
 	v.add(0, []byte(magicPlain))
 	for _, s := range sketches {
 		v.pieces = append(v.pieces, s.pieces...)
@@ -193,7 +173,7 @@ func (v *View) part(i int, b []byte, from int64) error {
 // page opens a page into b, which is as long as the page.
 func (v *View) page(i int, b []byte) error {
 	p := &v.pieces[i]
-	box, free, err := v.boxes.box(p.box)
+	box, free, err := v.boxOf(p.box)
 	if err != nil {
 		return err
 	}
@@ -210,6 +190,23 @@ func (v *View) page(i int, b []byte) error {
 	}
 	v.read[i].Store(true)
 	return nil
+}
+
+// boxOf lends the ciphertext of a page until free is called.
+func (v *View) boxOf(r Range) (box []byte, free func(), err error) {
+	if box, free, ok, err := lent(v.src, r); ok {
+		return box, free, err
+	}
+	buf, ok := v.boxes.Get().(*[]byte)
+	if !ok || int64(cap(*buf)) < r.Len {
+		b := make([]byte, r.Len)
+		buf = &b
+	}
+	box = (*buf)[:r.Len]
+	if n, err := v.src.ReadAt(box, r.Off); n != len(box) {
+		return nil, nil, readError(err)
+	}
+	return box, func() { v.boxes.Put(buf) }, nil
 }
 
 var errForgotten = &partError{"view is closed", ErrRead}
