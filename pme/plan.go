@@ -16,7 +16,6 @@ type Plan struct {
 	encryptedFooter bool
 	ctr             bool
 	pagesOnly       bool
-	sound           bool // views authenticate every page first
 	aad             fileAAD
 	meta            record // FileMetaData
 	schema          *schema
@@ -27,6 +26,7 @@ type Plan struct {
 	ranges          []Range
 	max             int64
 	workers         int
+	sound           bool // views authenticate every page first
 }
 
 // ReadFooterRange says where to read the tail of a file of this size first.
