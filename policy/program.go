@@ -167,8 +167,9 @@ type Over struct {
 type programColumn struct {
 	Type     Type
 	Nullable bool
-	Scale    int  // of whole numbers of 10^-Scale: measures and what is made of them
-	Positive bool // 0 or more, where the row is an honest source's
+	Scale    int     // of whole numbers of 10^-Scale: measures and what is made of them
+	Positive bool    // 0 or more, where the row is an honest source's
+	Bounds   *Bounds // of a measure, where the row is an honest source's
 }
 
 // columns of a step, in order.
@@ -179,7 +180,7 @@ func (p *Program) stepColumns(s Step) []programColumn {
 		for _, r := range s.Reads {
 			c := programColumn{Type: r.Type, Nullable: r.Nullable}
 			if r.Bounds != nil {
-				c.Scale, c.Positive = r.Bounds.Scale, r.Bounds.Lo >= 0
+				c.Scale, c.Positive, c.Bounds = r.Bounds.Scale, r.Bounds.Lo >= 0, r.Bounds
 			}
 			out = append(out, c)
 		}

@@ -84,11 +84,13 @@ func (p *Program) atoms(release, source int, refs []string, conditions []Expr) *
 	rows := canon.Call("count_star")
 	add("rows", rows)
 	add("units", countUnits(rows, units, nil, most))
+	sums := p.atomSums(release)
 	for i, a := range n.args() {
 		part, _ := a.takesPart(columns)
-		count := canon.Call("count_star")
-		count.Filter = part
-		for k, e := range []*canon.Expr{count, countUnits(count, units, part, most), a.exactSum(columns, part, false), a.exactSum(columns, part, true)} {
+		with := contributing{sums, sums.found[i], units, most}
+		count, counted := with.counts(part, nil)
+		sum, abs := with.exact(a, columns, part, nil)
+		for k, e := range []*canon.Expr{count, counted, sum, abs} {
 			add("m"+itoa(i)+"_"+itoa(k), e)
 		}
 	}

@@ -392,9 +392,13 @@ func TestBoundsBetweenPlaces(t *testing.T) {
 	if p.InputTexts([]string{"a"}) != nil {
 		t.Error("rows are looked at twice")
 	}
-	text := p.ReleaseText(0, []string{"a"}).SQL()
+	sums := p.Sums()
+	if len(sums) != 1 || len(sums[0].Columns) != 1 || sums[0].Columns[0].Lo != 1 || sums[0].Columns[0].Hi != 100000_00 || !sums[0].Columns[0].Checked {
+		t.Errorf("%+v", sums)
+	}
+	p = mustCompile(t, r, "SELECT sum(total) FROM (SELECT household_id, sum(amount) AS total FROM retailer.sales GROUP BY household_id) AS h")
 	for _, want := range []string{"'0.01'", "'100000.00'"} {
-		if !strings.Contains(text, want) {
+		if text := p.InputTexts([]string{"a"})[0].SQL(); !strings.Contains(text, want) {
 			t.Errorf("no bound %s in %s", want, text)
 		}
 	}

@@ -174,19 +174,21 @@ func (n ReleaseNode) looksAtRows() bool { return n.From.Op == StepScan && n.Mode
 
 // dishonestRows tells whether a release has a row that no honest source has. What is a key is left to who reads the keys: see
 // KeyIsHonest.
-func (p *Program) dishonestRows(n ReleaseNode, source int) *canon.Expr {
+func (p *Program) dishonestRows(n ReleaseNode, source int, a *adding) *canon.Expr {
 	var bad []*canon.Expr
 	if n.looksAtRows() {
 		for i, r := range n.From.Reads {
 			if !slices.ContainsFunc(n.Keys, func(k Key) bool { return k.Expr.Op == OpCol && k.Expr.Index == i }) {
+				r.Bounds = nil // see Sums
 				bad = append(bad, r.dishonest(canon.Col("s", "c"+itoa(i)), p.required.has(source, r.Column))...)
 			}
 		}
 	}
-	if bad == nil {
-		return canon.Const("false", "BOOLEAN")
+	ways := a.bad()
+	if bad != nil {
+		ways = append(ways, canon.Call("bool_or", one(canon.Or, bad)))
 	}
-	return canon.Call("bool_or", one(canon.Or, bad))
+	return orFalse(ways)
 }
 
 // KeyIsHonest reports whether a key's value is one that an honest source can have: any, but where the key is a column whose
@@ -324,9 +326,10 @@ func (p *Program) contributions(release, source int, refs []string) *canon.Selec
 		all = 0 // a number of units that is released is taken off the number of all
 	}
 	add("units", countUnits(rows, units, nil, all))
-	add("dishonest", p.dishonestRows(n, source))
-	for j, a := range n.Aggs {
-		for k, e := range p.contribution(a, columns, units, most) {
+	sums := p.sums(release)
+	add("dishonest", p.dishonestRows(n, source, sums))
+	for j := range n.Aggs {
+		for k, e := range p.contribution(n.Aggs[j], columns, contributing{sums, sums.found[j], units, most}) {
 			add("a"+itoa(j)+"_"+itoa(k), e)
 		}
 	}
@@ -354,53 +357,88 @@ func countUnits(rows *canon.Expr, units bool, condition *canon.Expr, most int64)
 	return e
 }
 
+// contributing is what a contribution to an aggregate is made with.
+type contributing struct {
+	sums  *adding
+	found added
+	units bool
+	most  int64 // units are counted up to; 0: all
+}
+
 // contribution gives the ContributedColumns of an aggregate.
-func (p *Program) contribution(a Agg, columns []programColumn, units bool, most int64) [ContributedColumns]*canon.Expr {
+func (p *Program) contribution(a Agg, columns []programColumn, with contributing) [ContributedColumns]*canon.Expr {
 	var out [ContributedColumns]*canon.Expr
 	for i := range out {
 		out[i] = canon.NullOf("HUGEINT")
 	}
 	part, rest := a.takesPart(columns)
-	count := func(cond *canon.Expr) *canon.Expr {
-		e := canon.Call("count_star")
-		e.Filter = cond
-		return e
-	}
-	out[ContributedRows] = count(part)
+	when, not := a.when()
 	if a.Op == AggCountUnits {
-		most = 0 // the number itself is released
+		with.most = 0 // the number itself is released
 	}
-	out[ContributedUnits] = countUnits(count(part), units, part, most)
+	out[ContributedRows], out[ContributedUnits] = with.counts(part, when)
 	if rest != nil {
-		out[ContributedOtherRows], out[ContributedOtherUnits] = count(rest), countUnits(count(rest), units, rest, most)
+		out[ContributedOtherRows], out[ContributedOtherUnits] = with.counts(rest, not)
 	}
 	if a.Op != AggSum && a.Op != AggStddev {
 		return out
 	}
-	sum := func(cond *canon.Expr, abs bool) *canon.Expr { return a.exactSum(columns, cond, abs) }
-	out[ContributedSum], out[ContributedAbs] = sum(part, false), sum(part, true)
+	out[ContributedSum], out[ContributedAbs] = with.exact(a, columns, part, when)
 	if rest != nil {
-		out[ContributedOtherSum], out[ContributedOtherAbs] = sum(rest, false), sum(rest, true)
+		out[ContributedOtherSum], out[ContributedOtherAbs] = with.exact(a, columns, rest, not)
 	}
 	if a.Op == AggStddev {
-		x := exactColumn(*a.Arg, columns)
-		sq := canon.Call("sum", canon.Call("*", x, x))
-		sq.Filter = part
-		out[ContributedSquares] = canon.CastTo(sq, "HUGEINT")
+		out[ContributedSquares] = with.squares(a, columns, part, when)
 	}
 	return out
+}
+
+// counts rows and units of a part. Where its aggregate is one of Sums, that counts the rows: of those that meet the condition, the
+// ones that have a value.
+func (w contributing) counts(part, condition *canon.Expr) (rows, units *canon.Expr) {
+	rows = canon.Call("count_star")
+	rows.Filter = part
+	if w.found.ok && part != nil {
+		rows = w.sums.rows(w.found, condition)
+	}
+	return rows, countUnits(rows, w.units, part, w.most)
+}
+
+// exact adds up whole numbers of 10^-Scale, and their absolute values.
+func (w contributing) exact(a Agg, columns []programColumn, part, condition *canon.Expr) (sum, abs *canon.Expr) {
+	if !w.found.ok {
+		return a.exactSum(columns, part, false), a.exactSum(columns, part, true)
+	}
+	return w.sums.sum(w.found.group, w.found.sum, condition, false), w.sums.sum(w.found.group, w.found.sum, condition, true)
+}
+
+func (w contributing) squares(a Agg, columns []programColumn, part, condition *canon.Expr) *canon.Expr {
+	if w.found.ok {
+		return w.sums.sum(w.found.group, w.found.squares, condition, false)
+	}
+	x := exactColumn(*a.Arg, columns)
+	sq := canon.Call("sum", canon.Call("*", x, x))
+	sq.Filter = part
+	return canon.CastTo(sq, "HUGEINT")
+}
+
+// when is an aggregate's condition and its opposite, or nothing.
+func (a Agg) when() (when, not *canon.Expr) {
+	if a.When == nil {
+		return nil, nil
+	}
+	when = canon.Op(canon.Coalesce, stepWriter().sql(*a.When), canon.Const("false", "BOOLEAN"))
+	return when, canon.Op(canon.Not, when)
 }
 
 // takesPart gives the rows that an aggregate is computed of (nil: all), and the others that the whole minus it would show (nil:
 // there are none, or nobody releases the whole).
 func (a Agg) takesPart(columns []programColumn) (part, rest *canon.Expr) {
-	var there, when *canon.Expr
+	var there *canon.Expr
 	if a.Arg != nil && a.nullable(columns) {
 		there = canon.Op(canon.Not, canon.Op(canon.IsNull, exactColumn(*a.Arg, columns)))
 	}
-	if a.When != nil {
-		when = canon.Op(canon.Coalesce, stepWriter().sql(*a.When), canon.Const("false", "BOOLEAN"))
-	}
+	when, not := a.when()
 	switch {
 	case when == nil && there == nil:
 		return nil, nil
@@ -410,12 +448,12 @@ func (a Agg) takesPart(columns []programColumn) (part, rest *canon.Expr) {
 		}
 		return there, rest
 	case there == nil:
-		return when, canon.Op(canon.Not, when)
+		return when, not
 	case a.Op == AggCountValue:
 		both := canon.Op(canon.And, when, there)
 		return both, canon.Op(canon.Not, both)
 	}
-	return canon.Op(canon.And, when, there), canon.Op(canon.And, canon.Op(canon.Not, when), there)
+	return canon.Op(canon.And, when, there), canon.Op(canon.And, not, there)
 }
 
 func (a Agg) nullable(columns []programColumn) bool {

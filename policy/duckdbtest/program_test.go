@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cordon-exchange/cordon/internal/enclave/sums"
 	"github.com/cordon-exchange/cordon/internal/enclave/units"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/policy/internal/randomquery"
@@ -114,7 +115,7 @@ func TestRandomProgramsInTheEngine(t *testing.T) {
 	s := &stage{open(t), t.TempDir(), map[string]bool{}}
 	r := freeWorld(t)
 	random := rand.New(rand.NewPCG(7, 7))
-	programs, caps := 0, map[int64]bool{thresholds[0]: true, thresholds[1]: true}
+	programs, caps, made := 0, map[int64]bool{thresholds[0]: true, thresholds[1]: true}, map[string]bool{}
 	for range 800 {
 		r.SQL = randomquery.Query(random.IntN)
 		r.Purpose = "benchmarking"
@@ -134,6 +135,7 @@ func TestRandomProgramsInTheEngine(t *testing.T) {
 				caps[most] = true
 			}
 		}
+		registerSums(t, s.db, p, made)
 		for _, text := range texts(p, refs) {
 			if err := text.Recheck(account(t, s.db, "json_serialize_sql", text.SQL())); err != nil {
 				t.Fatalf("%v\n%s\n%s", err, r.SQL, text.SQL())
@@ -170,5 +172,24 @@ func registerUnits(t testing.TB, db *sql.DB, most int64) {
 	defer c.Close()
 	if err := c.Raw(func(d any) error { return units.Register(d.(driver.Conn), policy.CappedUnits(most), most) }); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// registerSums makes a plan's own aggregates, those that are not made yet.
+func registerSums(t testing.TB, db *sql.DB, p *policy.Plan, made map[string]bool) {
+	t.Helper()
+	c, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, s := range p.Sums() {
+		if made[s.Name()] {
+			continue
+		}
+		made[s.Name()] = true
+		if err := c.Raw(func(d any) error { return sums.Register(d.(driver.Conn), s) }); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"github.com/cordon-exchange/cordon/internal/enclave/sums"
 	"github.com/cordon-exchange/cordon/internal/enclave/units"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/result"
@@ -21,6 +22,11 @@ func (e *Engine) Prepare(ctx context.Context, plan *policy.Plan) error {
 	}
 	for _, most := range plan.UnitCaps() {
 		if err := units.Register(e.conn, policy.CappedUnits(most), most); err != nil {
+			return Error{CodeSetup}
+		}
+	}
+	for _, s := range plan.Sums() {
+		if err := sums.Register(e.conn, s); err != nil {
 			return Error{CodeSetup}
 		}
 	}

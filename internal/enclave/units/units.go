@@ -23,7 +23,7 @@ var ErrRegister = errors.New("units: the aggregate could not be registered")
 
 // Register makes the aggregate of that name and cap on a connection of the DuckDB driver: over UBIGINT, giving BIGINT.
 func Register(c driver.Conn, name string, capped int64) error {
-	p := pointer(c)
+	p := Pointer(c)
 	if p == nil || name == "" || capped < 1 || capped > MaxCap {
 		return ErrRegister
 	}
@@ -35,9 +35,9 @@ func Register(c driver.Conn, name string, capped int64) error {
 	return nil
 }
 
-// pointer is the connection that the driver holds. The driver has no word for it, so it is read by reflection: with another version
+// Pointer is the connection that the driver holds. The driver has no word for it, so it is read by reflection: with another version
 // of the driver, whose field is not there, it is nil, and nothing is registered.
-func pointer(c driver.Conn) unsafe.Pointer {
+func Pointer(c driver.Conn) unsafe.Pointer {
 	conn, ok := c.(*duckdb.Conn)
 	if !ok || conn == nil {
 		return nil

@@ -1,0 +1,22 @@
+#include <stdint.h>
+
+// Limits of one aggregate.
+enum { cordon_sums_columns = 32, cordon_sums_terms = 16 };
+
+// cordon_sums_column is an argument: INTEGER where precision is 0 and BIGINT where it is -1, else DECIMAL(precision, scale).
+struct cordon_sums_column {
+	int32_t precision, scale;
+	int32_t checked; // a value outside lo and hi makes the state bad
+	int64_t lo, hi;  // whole numbers of the type's last place; hi is lo - 1 or more
+};
+
+// cordon_sums_term is what is added up: a column, or the product of two where b is not -1.
+struct cordon_sums_term {
+	int32_t a, b;
+	int32_t absolute; // its absolute values are added up as well
+};
+
+// cordon_register_sums makes an aggregate on a DuckDB connection. It gives a STRUCT: bad BOOLEAN, then for each term n{i} BIGINT (rows in
+// which it is not NULL), s{i} HUGEINT and, where they are added up, a{i} HUGEINT. It returns 0 where that fails.
+int cordon_register_sums(void *connection, const char *name, const struct cordon_sums_column *columns, int32_t n_columns,
+	const struct cordon_sums_term *terms, int32_t n_terms);
