@@ -81,10 +81,10 @@ func (p *Program) atoms(release, source int, refs []string, conditions []Expr) *
 		s.Group = append(s.Group, e)
 	}
 	add("src", canon.Const(itoa(source), "INTEGER"))
-	rows := canon.Call("count_star")
+	sums := p.atomSums(release)
+	rows := sums.rowsOfAll()
 	add("rows", rows)
 	add("units", countUnits(rows, units, nil, most))
-	sums := p.atomSums(release)
 	for i, a := range n.args() {
 		part, _ := a.takesPart(columns)
 		with := contributing{sums, sums.found[i], units, most}

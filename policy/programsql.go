@@ -318,7 +318,8 @@ func (p *Program) contributions(release, source int, refs []string) *canon.Selec
 		s.Group = append(s.Group, stepWriter().sql(k.Expr))
 	}
 	add("src", canon.Const(itoa(source), "INTEGER"))
-	rows := canon.Call("count_star")
+	sums := p.sums(release)
+	rows := sums.rowsOfAll()
 	add("rows", rows)
 	most := p.unitCap(release)
 	all := most
@@ -326,7 +327,6 @@ func (p *Program) contributions(release, source int, refs []string) *canon.Selec
 		all = 0 // a number of units that is released is taken off the number of all
 	}
 	add("units", countUnits(rows, units, nil, all))
-	sums := p.sums(release)
 	add("dishonest", p.dishonestRows(n, source, sums))
 	for j := range n.Aggs {
 		for k, e := range p.contribution(n.Aggs[j], columns, contributing{sums, sums.found[j], units, most}) {
@@ -396,10 +396,14 @@ func (p *Program) contribution(a Agg, columns []programColumn, with contributing
 // counts rows and units of a part. Where its aggregate is one of Sums, that counts the rows: of those that meet the condition, the
 // ones that have a value.
 func (w contributing) counts(part, condition *canon.Expr) (rows, units *canon.Expr) {
-	rows = canon.Call("count_star")
-	rows.Filter = part
-	if w.found.ok && part != nil {
+	switch {
+	case part == nil:
+		rows = w.sums.rowsOfAll()
+	case w.found.ok:
 		rows = w.sums.rows(w.found, condition)
+	default:
+		rows = canon.Call("count_star")
+		rows.Filter = part
 	}
 	return rows, countUnits(rows, w.units, part, w.most)
 }

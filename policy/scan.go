@@ -8,13 +8,14 @@ import (
 )
 
 // ScanSQL gives the SQL that computes contributions: one row for each source and key of Dims in it, with columns in this
-// order: d0.. (the Dims), src INTEGER, rows BIGINT, units BIGINT, and for each measure i: n{i} BIGINT (rows in which it is
-// not NULL), u{i} BIGINT (units with such a row), v{i} BIGINT (units with another row), s{i} HUGEINT (sum of scaled integers),
-// a{i} HUGEINT (sum of their absolute values), lo{i} and hi{i} HUGEINT (their bounds). s, a, lo and hi are NULL where no row has
-// a value. Rows without a unit are left out. In ModeOwn, where no guard counts units, units, u and v may be rows. Units are
-// counted up to what the guard asks for, see UnitCaps, and units exactly where their number is a base.
+// order: d0.. (the Dims), src INTEGER, rows BIGINT, units BIGINT, bad BOOLEAN (true of a row or more of each source that has a
+// value outside a clamp), and for each measure i: n{i} BIGINT (rows in which it is not NULL), u{i} BIGINT (units with such a row),
+// v{i} BIGINT (units with another row), s{i} HUGEINT (sum of scaled integers), a{i} HUGEINT (sum of their absolute values); s
+// and a are 0 where no row has a value. Rows without a unit are left out. In ModeOwn, where no guard counts units, units, u
+// and v may be rows. Units are counted up to what the guard asks for, see UnitCaps, and units exactly where their number is a base.
 //
-// The caller must refuse bounds outside the clamp and keys outside a declared domain: a{i} is exact only within the clamp.
+// The caller must make the aggregates that Sums and UnitCaps list, and refuse bad and keys outside a declared domain: s{i} and a{i}
+// mean nothing in any row of a source that has a value outside a clamp.
 //
 // refs holds one path for each source, in their order; each is read by read_parquet.
 func (p *Plan) ScanSQL(refs []string) string { return p.scan(refs).String() }
@@ -36,9 +37,11 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 		s.Group = append(s.Group, col(d.Column))
 	}
 	add("src", canon.Const(itoa(i), "INTEGER"))
-	rows := canon.Call("count_star")
+	sums := p.sums()
+	rows := sums.rowsOfAll()
 	add("rows", rows)
 	add("units", p.unitCount(rows, nil, !slices.ContainsFunc(p.Bases, func(b Base) bool { return b.Op == BaseCountUnits })))
+	add("bad", orFalse(sums.bad()))
 	if p.opensUnit() && !p.required.has(i, p.Unit.Column) {
 		s.Where = canon.Op(canon.Not, canon.Op(canon.IsNull, col(p.Unit.Column)))
 	}
@@ -47,23 +50,17 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 		var notNull *canon.Expr
 		if m.Nullable {
 			null := canon.Op(canon.IsNull, x)
-			n, notNull = canon.Call("count", x), canon.Op(canon.Not, null)
+			n, notNull = sums.rows(sums.found[j], nil), canon.Op(canon.Not, null)
 			none := canon.Call("count_star")
 			none.Filter = null
 			others = p.unitCount(none, null, true)
 		}
-		abs := canon.Call("abs", x)
-		if m.Lo >= 0 {
-			abs = x // within the clamp, the sum of the absolute values is the sum
-		}
-		k := itoa(j)
+		k, f := itoa(j), sums.found[j]
 		add("n"+k, n)
 		add("u"+k, p.unitCount(n, notNull, true))
 		add("v"+k, others)
-		add("s"+k, m.exact(canon.Call("sum", x)))
-		add("a"+k, m.exact(canon.Call("sum", abs)))
-		add("lo"+k, m.exact(canon.Call("min", x)))
-		add("hi"+k, m.exact(canon.Call("max", x)))
+		add("s"+k, sums.sum(f.group, f.sum, nil, false))
+		add("a"+k, sums.sum(f.group, f.sum, nil, true))
 	}
 	return s
 }

@@ -18,9 +18,9 @@ const (
 )
 
 // Sums is an aggregate of the engine that adds up measures, and products of two, and looks whether values are out of bounds, in
-// one pass. It gives a STRUCT: bad BOOLEAN (a value of a checked column is out of its bounds), then for each term n{i} BIGINT (rows
-// in which it is not NULL), s{i} HUGEINT and, with Abs, a{i} HUGEINT (the sum of the absolute values). Within bounds a term fits 64
-// bits; the sums of a state that is bad have no meaning, and whoever reads them must refuse it.
+// one pass. It gives a STRUCT: bad BOOLEAN (a value of a checked column is out of its bounds), rows BIGINT, then for each term with
+// Counted n{i} BIGINT (rows in which it is not NULL), s{i} HUGEINT (0 of no rows), and with Abs a{i} HUGEINT (the sum of the absolute
+// values). Within bounds a term fits 64 bits. Sums have no meaning where any state of a source is bad: whoever reads them must refuse it.
 type Sums struct {
 	Columns []SumsColumn // its arguments
 	Terms   []SumsTerm
@@ -34,7 +34,7 @@ func (s Sums) Name() string {
 		fmt.Fprintf(h, "column %s %d %d %t\n", c.Type, c.Lo, c.Hi, c.Checked)
 	}
 	for _, t := range s.Terms {
-		fmt.Fprintf(h, "term %d %d %t\n", t.A, t.B, t.Abs)
+		fmt.Fprintf(h, "term %d %d %t %t\n", t.A, t.B, t.Abs, t.Counted)
 	}
 	return "sums_" + hex.EncodeToString(h.Sum(nil)[:16])
 }
@@ -50,14 +50,14 @@ type SumsColumn struct {
 
 // SumsTerm is a column, or where B is not -1 the product of two.
 type SumsTerm struct {
-	A, B int // into Columns
-	Abs  bool
+	A, B         int // into Columns
+	Abs, Counted bool
 }
 
 // Sums lists the aggregates that the plan's statements name.
 func (p *Plan) Sums() (out []Sums) {
 	if p.Program == nil {
-		return nil
+		return p.sums().all()
 	}
 	for i, n := range p.Program.Releases {
 		if n.Mode == ModeDP {
@@ -79,6 +79,7 @@ func (p *Plan) Sums() (out []Sums) {
 // adding arranges what the aggregates of a release add up. Each condition has aggregates of its own, which are asked for the rows
 // that meet it and for those that do not.
 type adding struct {
+	column  func(int) *canon.Expr // that a statement has in this place
 	columns []programColumn
 	groups  []addingGroup
 	found   []added // by aggregate of the release
@@ -118,9 +119,21 @@ func (p *Program) atomSums(release int) *adding {
 }
 
 func (p *Program) newAdding(n ReleaseNode, aggs []Agg) *adding {
-	a := &adding{columns: p.stepColumns(n.From), groups: []addingGroup{{}}}
+	a := &adding{column: c, columns: p.stepColumns(n.From), groups: []addingGroup{{}}}
 	for _, x := range aggs {
 		a.found = append(a.found, a.add(x))
+	}
+	return a
+}
+
+// sums of a plan/1: each measure, and its bounds.
+func (p *Plan) sums() *adding {
+	a := &adding{column: func(i int) *canon.Expr { return col(p.Measures[i].Column) }, groups: []addingGroup{{}}}
+	for i, m := range p.Measures {
+		b := &Bounds{Scale: m.Scale, Lo: m.Lo, Hi: m.Hi}
+		a.columns = append(a.columns, programColumn{Type: m.Type, Nullable: m.Nullable, Scale: m.Scale, Positive: m.Lo >= 0, Bounds: b})
+		a.found = append(a.found, a.add(Agg{Op: AggSum, Arg: &Expr{Op: OpCol, Index: i, Type: m.Type}, Scale: m.Scale}))
+		a.check(i)
 	}
 	return a
 }
@@ -146,6 +159,9 @@ func (a *adding) add(x Agg) (out added) {
 	}
 	out = added{ok: true, group: a.group(x.When)}
 	out.sum = a.place(out.group, factors)
+	if t := &a.groups[out.group].sums[out.sum.sums].Terms[out.sum.term]; x.When != nil || x.nullable(a.columns) {
+		t.Counted = true
+	}
 	if x.Op == AggStddev {
 		out.squares = a.place(out.group, []Expr{factors[0], factors[0]})
 	}
@@ -264,21 +280,29 @@ func (a *adding) check(column int) {
 	s.Columns[a.argument(s, column)].Checked = true
 }
 
+// rowsOfAll counts the rows that all aggregates are made of.
+func (a *adding) rowsOfAll() *canon.Expr {
+	if len(a.groups[0].sums) == 0 {
+		return canon.Call("count_star")
+	}
+	return a.field(a.groups[0].sums[0], "rows", nil)
+}
+
 // bad are the conditions that are true where a checked column has a value out of its bounds.
 func (a *adding) bad() (out []*canon.Expr) {
 	for _, s := range a.groups[0].sums {
 		if slices.ContainsFunc(s.Columns, func(c SumsColumn) bool { return c.Checked }) {
-			out = append(out, s.field("bad", nil))
+			out = append(out, a.field(s, "bad", nil))
 		}
 	}
 	return out
 }
 
 // field of what an aggregate of the rows that the condition leaves gives.
-func (s Sums) field(name string, condition *canon.Expr) *canon.Expr {
+func (a *adding) field(s Sums, name string, condition *canon.Expr) *canon.Expr {
 	var args []*canon.Expr
 	for _, x := range s.Columns {
-		args = append(args, c(x.column))
+		args = append(args, a.column(x.column))
 	}
 	e := canon.Call(s.Name(), args...)
 	e.Filter = condition
@@ -286,7 +310,7 @@ func (s Sums) field(name string, condition *canon.Expr) *canon.Expr {
 }
 
 func (a *adding) rows(f added, condition *canon.Expr) *canon.Expr {
-	return a.groups[f.group].sums[f.sum.sums].field("n"+itoa(f.sum.term), condition)
+	return a.field(a.groups[f.group].sums[f.sum.sums], "n"+itoa(f.sum.term), condition)
 }
 
 // sum gives whole numbers of 10^-Scale.
@@ -296,7 +320,7 @@ func (a *adding) sum(group int, p place, condition *canon.Expr, abs bool) *canon
 	if abs && s.Terms[p.term].Abs {
 		letter = "a"
 	}
-	e := s.field(letter+itoa(p.term), condition)
+	e := a.field(s, letter+itoa(p.term), condition)
 	if p.power > 0 {
 		e = canon.Call("*", e, canon.Const(pow10(p.power).String(), "HUGEINT"))
 	}

@@ -128,6 +128,7 @@ func TestTheBoundPlanReadsWhatThePlanOpens(t *testing.T) {
 		p := parsed(t, name)
 		for _, q := range queries {
 			plan := compile(t, p, q)
+			registerSums(t, db, plan)
 			if err := plan.RecheckScanPlan(refs, account(t, db, "json_serialize_plan", plan.ScanSQL(refs))); err != nil {
 				t.Errorf("%s: scan of %s: %v", name, q, err)
 			}

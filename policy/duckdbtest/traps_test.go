@@ -96,7 +96,7 @@ func TestOperatorsAreFunctions(t *testing.T) {
 	}
 	plan := compile(t, parsed(t, "strikes.yaml"), "SELECT size, sum(cost), count(cost) FROM pool.strikes GROUP BY size")
 	fresh := open(t)
-	if with, without := rows(t, db, plan.ScanSQL(refs)), rows(t, fresh, plan.ScanSQL(fixture(t, fresh))); !sameRows(with, without) {
+	if with, without := scanned(t, db, plan, refs), scanned(t, fresh, plan, fixture(t, fresh)); !sameRows(with, without) {
 		t.Errorf("%q, and without the macros %q", with, without)
 	}
 }

@@ -53,7 +53,6 @@ type contribution struct {
 	withValue map[string]bool
 	without   map[string]bool
 	sum, abs  *big.Int
-	lo, hi    *big.Int
 }
 
 // TestScanAgainstGo recomputes every contribution from the raw rows.
@@ -67,7 +66,7 @@ func TestScanAgainstGo(t *testing.T) {
 		for measure, scale := range measures {
 			for _, dim := range []string{"size", "phase", "flown", "damaged", "engines"} {
 				plan := compile(t, parsed(t, name), "SELECT "+dim+", sum("+measure+"), count(*) FROM pool.strikes GROUP BY "+dim)
-				got := rows(t, db, plan.ScanSQL(refs))
+				got := scanned(t, db, plan, refs)
 				var want []string
 				for i, ref := range refs {
 					raw := rows(t, db, "SELECT "+dim+", report_id, "+measure+" FROM read_parquet('"+ref+"')")
@@ -110,12 +109,6 @@ func contributions(t *testing.T, raw []string, src, scale int, rowsAreUnits bool
 		v := scaled(t, f[2], scale)
 		c.sum.Add(c.sum, v)
 		c.abs.Add(c.abs, new(big.Int).Abs(v))
-		if c.lo == nil || v.Cmp(c.lo) < 0 {
-			c.lo = v
-		}
-		if c.hi == nil || v.Cmp(c.hi) > 0 {
-			c.hi = v
-		}
 	}
 	number := func(units map[string]bool) int {
 		if rowsAreUnits {
@@ -124,11 +117,7 @@ func contributions(t *testing.T, raw []string, src, scale int, rowsAreUnits bool
 		return min(len(units), 10) // the policies' threshold
 	}
 	for key, c := range cells {
-		values := "<nil>|<nil>|<nil>|<nil>"
-		if c.n > 0 {
-			values = fmt.Sprintf("%v|%v|%v|%v", c.sum, c.abs, c.lo, c.hi)
-		}
-		out = append(out, fmt.Sprintf("%s|%d|%d|%d|%d|%d|%d|%s", key, src, c.rows, number(c.units), c.n, number(c.withValue), number(c.without), values))
+		out = append(out, fmt.Sprintf("%s|%d|%d|%d|false|%d|%d|%d|%v|%v", key, src, c.rows, number(c.units), c.n, number(c.withValue), number(c.without), c.sum, c.abs))
 	}
 	return out
 }
@@ -217,7 +206,9 @@ func TestDisagreement(t *testing.T) {
 	refs := fixture(t, db)
 	p := parsed(t, "strikes.yaml")
 	plan := compile(t, p, "SELECT size, sum(cost) FROM pool.strikes WHERE size = 'Small' GROUP BY size")
+	registerSums(t, db, plan)
 	scan, text := plan.ScanSQL(refs), plan.PostSQL("released")
+	sums := `"` + plan.Sums()[0].Name() + `"`
 	released(t, db, plan)
 	refuse := func(name string, err error) {
 		if err == nil {
@@ -236,20 +227,21 @@ func TestDisagreement(t *testing.T) {
 	refuse("other constant", plan.RecheckPost("released", parse(strings.Replace(text, "'Small'", "'Large'", 1))))
 	refuse("other table", plan.RecheckPost("released", parse(strings.Replace(text, `"released"`, `"other"`, 1))))
 	refuse("no WHERE", plan.RecheckScan(refs, parse(scan+" HAVING true")))
-	refuse("max for sum", plan.RecheckScan(refs, parse(strings.Replace(scan, `"sum"`, `"max"`, 1))))
-	refuse("unqualified", plan.RecheckScan(refs, parse(strings.Replace(scan, `"system"."main"."sum"`, `"sum"`, 1))))
+	refuse("max for its sums", plan.RecheckScan(refs, parse(strings.Replace(scan, sums, `"max"`, 1))))
+	refuse("count for sum", plan.RecheckScan(refs, parse(strings.Replace(scan, `'s0'`, `'rows'`, 1))))
+	refuse("unqualified", plan.RecheckScan(refs, parse(strings.Replace(scan, `"system"."main".`+sums, sums, 1))))
 	refuse("other file", plan.RecheckScan(refs, parse(strings.Replace(scan, refs[0], refs[1], 1))))
 	refuse("UNION for UNION ALL", plan.RecheckScan(refs, parse(strings.Replace(scan, "UNION ALL", "UNION", 1))))
 	refuse("two statements", plan.RecheckScan(refs, parse(scan+"; SELECT 1")))
 	refuse("no statement", plan.RecheckScan(refs, parse("-- nothing")))
 	refuse("bound: other file", plan.RecheckScanPlan(refs, bind(strings.Replace(scan, refs[0], refs[1], 1))))
-	refuse("bound: one more column", plan.RecheckScanPlan(refs, bind(strings.Replace(scan, `"min"("t"."cost")`, `"min"("t"."engines")`, 1))))
-	refuse("bound: other function", plan.RecheckScanPlan(refs, bind(strings.Replace(scan, `"min"("t"."cost")`, `"mode"("t"."cost")`, 1))))
+	refuse("bound: one more column", plan.RecheckScanPlan(refs, bind(strings.Replace(scan, sums+`("t"."cost")`, sums+`(CAST("t"."engines" AS BIGINT))`, 1))))
+	refuse("bound: other function", plan.RecheckScanPlan(refs, bind(strings.Replace(scan, sums+`("t"."cost"), 'bad')`, `"mode"({'bad': "t"."cost" < 0}), 'bad')`, 1))))
 	refuse("bound: window", plan.RecheckPostPlan("released", bind(strings.Replace(text, "SELECT ", "SELECT row_number() OVER (), ", 1))))
 	refuse("bound: join", plan.RecheckPostPlan("released", bind(`SELECT * FROM memory.main.released a, memory.main.released b`)))
 	exec(t, db, "CREATE TABLE memory.main.other AS FROM memory.main.released")
 	refuse("bound: other table", plan.RecheckPostPlan("released", bind(strings.Replace(text, `"released"`, `"other"`, 1))))
-	exec(t, db, "COPY (SELECT * REPLACE (CAST(cost AS DOUBLE) AS cost) FROM read_parquet('"+refs[0]+"')) TO '"+refs[0]+"3' (FORMAT parquet)")
+	exec(t, db, "COPY (SELECT * REPLACE (CAST(cost AS INTEGER) AS cost) FROM read_parquet('"+refs[0]+"')) TO '"+refs[0]+"3' (FORMAT parquet)")
 	other := append([]string{refs[0] + "3"}, refs[1:]...)
 	refuse("bound: other physical type", plan.RecheckScanPlan(other, bind(plan.ScanSQL(other))))
 	if err := plan.RecheckScanPlan(refs, bind(scan)); err != nil {
@@ -262,11 +254,11 @@ func TestMacrosDoNotShadow(t *testing.T) {
 	db := open(t)
 	refs := fixture(t, db)
 	plan := compile(t, parsed(t, "strikes.yaml"), "SELECT size, sum(cost), count(cost) FROM pool.strikes GROUP BY size")
-	before := rows(t, db, plan.ScanSQL(refs))
+	before := scanned(t, db, plan, refs)
 	for _, m := range []string{`sum(x) AS max(x)`, `"*"(a, b) AS a`, `count(x) AS 1`, `min(x) AS 0`, `read_parquet(x) AS TABLE SELECT 1`} {
 		_, _ = db.Exec("CREATE OR REPLACE MACRO " + m)
 	}
-	after := rows(t, db, plan.ScanSQL(refs))
+	after := scanned(t, db, plan, refs)
 	slices.Sort(before)
 	slices.Sort(after)
 	if !slices.Equal(before, after) {
@@ -292,7 +284,7 @@ func TestNoColumn(t *testing.T) {
 	if err != nil || ownPlan.Mode != policy.ModeOwn {
 		t.Fatal(err)
 	}
-	capped, exact := []string{"0|300|10", "1|200|10", "2|100|10"}, []string{"0|300|150"}
+	capped, exact := []string{"0|300|10|false", "1|200|10|false", "2|100|10|false"}, []string{"0|300|150|false"}
 	for _, plan := range []*policy.Plan{compile(t, p, "SELECT count(*) FROM pool.strikes"), ownPlan} {
 		all := capped
 		if plan == ownPlan {
@@ -305,7 +297,7 @@ func TestNoColumn(t *testing.T) {
 		if err := plan.RecheckScanPlan(mine, account(t, db, "json_serialize_plan", plan.ScanSQL(mine))); err != nil {
 			t.Error(plan.Mode, err)
 		}
-		if got := rows(t, db, plan.ScanSQL(mine)); !slices.Equal(got, all[:len(mine)]) {
+		if got := scanned(t, db, plan, mine); !slices.Equal(got, all[:len(mine)]) {
 			t.Error(plan.Mode, got)
 		}
 	}

@@ -86,12 +86,9 @@ func (r *releasing) key(row []driver.Value) ([]privacy.Value, error) {
 	return key, nil
 }
 
-// fixedOfProgram columns stand between keys and aggregates: fixedColumns, then whether there is a row that no honest source has.
-const fixedOfProgram = fixedColumns + 1
-
 func (r *releasing) take(row []driver.Value) error {
 	n := len(r.node.Keys)
-	if len(row) != n+fixedOfProgram+policy.ContributedColumns*len(r.node.Aggs) {
+	if len(row) != n+allFixed+policy.ContributedColumns*len(r.node.Aggs) {
 		return errUnexpected
 	}
 	key, err := r.key(row)
@@ -107,11 +104,8 @@ func (r *releasing) take(row []driver.Value) error {
 	if err != nil {
 		return err
 	}
-	switch dishonest, known := row[n+fixedColumns].(bool); {
-	case dishonest:
-		return Error{CodeInput}
-	case !known && row[n+fixedColumns] != nil:
-		return errUnexpected
+	if err := honest(row[n+badColumn]); err != nil {
+		return err
 	}
 	got := contribution{source: int(fixed[0]), rows: fixed[1], units: fixed[2]}
 	if got.units > got.rows || got.rows > 0 && got.units == 0 {
@@ -121,7 +115,7 @@ func (r *releasing) take(row []driver.Value) error {
 		return nil
 	}
 	for j := range r.node.Aggs {
-		at := n + fixedOfProgram + policy.ContributedColumns*j
+		at := n + allFixed + policy.ContributedColumns*j
 		a, err := aggregated(row[at : at+policy.ContributedColumns])
 		if err != nil {
 			return err

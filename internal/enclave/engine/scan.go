@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"database/sql/driver"
-	"math/big"
 	"slices"
 
 	"github.com/cordon-exchange/cordon/policy"
@@ -28,15 +27,18 @@ func (j *job) scan(ctx context.Context) error {
 	return nil
 }
 
-// fixedColumns come between the dimensions and the measures: src, rows, units. Each measure has perMeasure columns.
+// fixedColumns are src, rows, units. Between keys and what is added up they stand before badColumn: there is a row that no honest
+// source has. Each measure has perMeasure columns.
 const (
 	fixedColumns = 3
-	perMeasure   = 7
+	badColumn    = fixedColumns
+	allFixed     = badColumn + 1
+	perMeasure   = 5
 )
 
 func (j *job) take(c *cells, row []driver.Value) error {
 	dims := len(j.plan.Dims)
-	if len(row) != dims+fixedColumns+perMeasure*len(j.plan.Measures) {
+	if len(row) != dims+allFixed+perMeasure*len(j.plan.Measures) {
 		return errUnexpected
 	}
 	key := make([]privacy.Value, dims)
@@ -74,13 +76,16 @@ func (j *job) contribution(row []driver.Value) (contribution, error) {
 	if err != nil {
 		return contribution{}, err
 	}
+	if err := honest(row[badColumn]); err != nil {
+		return contribution{}, err
+	}
 	got := contribution{source: int(fixed[0]), rows: fixed[1], units: fixed[2]}
 	if got.source >= len(j.plan.Sources) || got.units > got.rows || got.rows > 0 && got.units == 0 {
 		return contribution{}, errUnexpected
 	}
 	for i, m := range j.plan.Measures {
-		at := fixedColumns + perMeasure*i
-		part, err := measure(row[at:at+perMeasure], m)
+		at := allFixed + perMeasure*i
+		part, err := measure(row[at : at+perMeasure])
 		if err != nil {
 			return contribution{}, err
 		}
@@ -95,35 +100,28 @@ func (j *job) contribution(row []driver.Value) (contribution, error) {
 	return got, nil
 }
 
-// measure reads n, u, v, s, a, lo, hi. Where no row has a value the last four are NULL and the part is empty.
-func measure(row []driver.Value, m policy.Measure) (measured, error) {
+// measure reads n, u, v, s, a.
+func measure(row []driver.Value) (measured, error) {
 	fixed, err := counts(row[:3])
 	if err != nil {
 		return measured{}, err
 	}
-	part := measured{rows: fixed[0], units: fixed[1], others: fixed[2], sum: new(big.Int), abs: new(big.Int)}
-	if part.rows == 0 {
-		return part, nil
+	sum, ok := integer(row[3])
+	abs, ok2 := integer(row[4])
+	if !ok || !ok2 {
+		return measured{}, errUnexpected
 	}
-	var four [4]*big.Int
-	for i := range four {
-		n, ok := integer(row[3+i])
-		if !ok {
-			return measured{}, errUnexpected
-		}
-		four[i] = n
-	}
-	if err := clamped(four[2], four[3], m); err != nil {
-		return measured{}, err
-	}
-	part.sum, part.abs = four[0], four[1]
-	return part, nil
+	return measured{rows: fixed[0], units: fixed[1], others: fixed[2], sum: sum, abs: abs}, nil
 }
 
-// clamped refuses a source with a value out of bounds: one owner's absurd value would otherwise carry every guard.
-func clamped(lo, hi *big.Int, m policy.Measure) error {
-	if lo.Cmp(big.NewInt(m.Lo)) < 0 || hi.Cmp(big.NewInt(m.Hi)) > 0 {
+// honest refuses a source with a row that no honest one has: one owner's absurd value would otherwise carry every guard. NULL says
+// that there was none to look at.
+func honest(bad driver.Value) error {
+	switch dishonest, known := bad.(bool); {
+	case dishonest:
 		return Error{CodeInput}
+	case !known && bad != nil:
+		return errUnexpected
 	}
 	return nil
 }

@@ -31,32 +31,30 @@ extern void *duckdb_vector_get_data(handle vector);
 extern uint64_t *duckdb_vector_get_validity(handle vector);
 
 struct config {
-	int32_t columns, terms;
+	int32_t columns, terms, totals;
+	int narrow; // a block's sum of each term fits 64 bits
 	struct cordon_sums_column column[cordon_sums_columns];
 	struct cordon_sums_term term[cordon_sums_terms];
+	int32_t sum[cordon_sums_terms], absolute[cordon_sums_terms], nulls[cordon_sums_terms]; // which total; 0 is none of these
 };
 
-// DuckDB aligns states to 8 bytes.
+// DuckDB aligns states to 8 bytes. Totals are in two's complement: what is added is a whole number of 64 bits with its sign.
 typedef unsigned __int128 wide __attribute__((aligned(8)));
 
-struct cell {
-	uint64_t nulls;
-	wide sum, absolute; // two's complement: what is added is a whole number of 64 bits with its sign
-};
-
 struct state {
-	uint64_t bad, rows;
-	struct cell cell[];
+	uint64_t bad;
+	wide total[]; // the first is of rows
 };
 
 static const struct config *config_of(handle info) { return duckdb_aggregate_function_get_extra_info(info); }
 
-static idx_t size(handle info) { return sizeof(struct state) + (idx_t)config_of(info)->terms * sizeof(struct cell); }
+static idx_t size(handle info) { return sizeof(struct state) + (idx_t)config_of(info)->totals * sizeof(wide); }
 
 static void init(handle info, void *state) { memset(state, 0, size(info)); }
 
-// Rows are taken in blocks, so that what is computed of them stays in the nearest cache.
-enum { block = 256 };
+// Rows are taken in blocks, so that what is computed of them stays in the nearest caches. A block of few states is added up
+// beside them first: in lanes, since an addition to a place in memory waits for the one before.
+enum { block = 256, lanes = 4, slots = 16, hashes = 256, most_totals = 1 + 3 * cordon_sums_terms };
 
 struct rows {
 	int32_t n;
@@ -68,8 +66,8 @@ struct rows {
 
 static inline uint64_t is_valid(const uint64_t *mask, idx_t row) { return !mask || mask[row / 64] >> row % 64 & 1; }
 
-// outside has its highest bit set where a value is outside. One of both differences keeps its sign whatever the value is: they
-// can't both go past 64 bits, as hi is lo - 1 or more.
+// outside has its highest bit set where a value is outside. Of the two differences one is negative then, or both together go
+// round past 64 bits and one of them has the bit all the same, as hi is lo - 1 or more.
 static uint64_t outside(const struct rows *r, int32_t c, uint64_t lo, uint64_t hi) {
 	const int64_t *v = r->column[c];
 	uint64_t out = 0;
@@ -106,93 +104,129 @@ static const int64_t *widened(const void *data, int32_t precision, idx_t first, 
 	return buffer;
 }
 
-// values gives a term in all rows: within bounds its product fits 64 bits, else whatever it is, as the state is bad.
-static const int64_t *values(const struct rows *r, const struct cordon_sums_term *t, int64_t *buffer) {
-	const int64_t *a = r->column[t->a];
-	if (t->b < 0) {
+// values gives a term in all rows, 0 where it is NULL: within bounds its product fits 64 bits, else it is whatever it is, as the
+// state is bad.
+static const int64_t *values(const struct rows *r, const struct cordon_sums_term *t, int64_t *buffer, int64_t *nulls) {
+	const int64_t *a = r->column[t->a], *b = t->b < 0 ? NULL : r->column[t->b];
+	const uint64_t *in_a = r->valid[t->a], *in_b = b ? r->valid[t->b] : NULL;
+	if (!in_a && !in_b && !b) {
 		return a;
 	}
-	const int64_t *b = r->column[t->b];
 	for (int32_t i = 0; i < r->n; i++) {
-		buffer[i] = (int64_t)((uint64_t)a[i] * (uint64_t)b[i]);
+		buffer[i] = b ? (int64_t)((uint64_t)a[i] * (uint64_t)b[i]) : a[i];
+	}
+	for (int32_t i = 0; (in_a || in_b) && i < r->n; i++) {
+		const uint64_t there = is_valid(in_a, r->first + (idx_t)i) & is_valid(in_b, r->first + (idx_t)i);
+		buffer[i] &= -(int64_t)there;
+		nulls[i] = (int64_t)(there ^ 1);
 	}
 	return buffer;
 }
 
-static inline wide magnitude(int64_t v) { return v < 0 ? -(uint64_t)v : (uint64_t)v; }
+struct addition {
+	int32_t total;
+	const int64_t *value; // in each row
+};
 
-// add_some adds a term that has NULLs.
-static void add_some(const struct rows *r, const struct cordon_sums_term *t, int32_t at, const int64_t *v) {
-	const uint64_t *a = r->valid[t->a], *b = t->b < 0 ? NULL : r->valid[t->b];
-	for (int32_t i = 0; i < r->n; i++) {
-		struct cell *c = &((struct state *)r->states[i])->cell[at];
-		if (!is_valid(a, r->first + (idx_t)i) || !is_valid(b, r->first + (idx_t)i)) {
-			c->nulls++;
-			continue;
+static void add_to_one(const struct rows *r, int32_t n, const struct addition *add) {
+	struct state *s = r->states[0];
+	s->total[0] += (wide)r->n;
+	for (int32_t k = 0; k < n; k++) {
+		wide sum = 0;
+		for (int32_t i = 0; i < r->n; i++) {
+			sum += (wide)(__int128)add[k].value[i];
 		}
-		c->sum += (wide)(__int128)v[i];
-		if (t->absolute) {
-			c->absolute += magnitude(v[i]);
-		}
+		s->total[add[k].total] += sum;
 	}
 }
 
-// add_to_one adds a term to one state.
-static void add_to_one(const struct rows *r, const struct cordon_sums_term *t, int32_t at, const int64_t *v) {
-	struct cell *c = &((struct state *)r->states[0])->cell[at];
-	wide sum = 0, absolute = 0;
-	for (int32_t i = 0; i < r->n; i++) {
-		sum += (wide)(__int128)v[i];
-	}
-	for (int32_t i = 0; t->absolute && i < r->n; i++) {
-		absolute += magnitude(v[i]);
-	}
-	c->sum += sum;
-	c->absolute += absolute;
-}
-
-// add_all adds terms without NULLs, row by row: sums of one state wait for each other, those of several terms don't.
-static void add_all(const struct rows *r, int32_t n, const int32_t *at, const int64_t *const *v) {
+static void add_to_each(const struct rows *r, int32_t n, const struct addition *add) {
 	for (int32_t i = 0; i < r->n; i++) {
 		struct state *s = r->states[i];
+		s->total[0]++;
 		for (int32_t k = 0; k < n; k++) {
-			s->cell[at[k]].sum += (wide)(__int128)v[k][i];
+			s->total[add[k].total] += (wide)(__int128)add[k].value[i];
+		}
+	}
+}
+
+// slots_of numbers the states of a block. It returns how many there are, or 0 where there are too many.
+static int32_t slots_of(const struct rows *r, uint8_t *slot, struct state **found) {
+	void *key[hashes] = {0};
+	uint8_t number[hashes];
+	int32_t n = 0;
+	for (int32_t i = 0; i < r->n; i++) {
+		void *p = r->states[i];
+		uint32_t h = (uint32_t)((uint64_t)(uintptr_t)p * 0x9E3779B97F4A7C15u >> 56);
+		for (; key[h] != p; h = (h + 1) % hashes) {
+			if (!key[h]) {
+				if (n == slots) {
+					return 0;
+				}
+				key[h] = p;
+				number[h] = (uint8_t)n;
+				found[n++] = p;
+				break;
+			}
+		}
+		slot[i] = number[h];
+	}
+	return n;
+}
+
+// add_to_few adds up by state first. Whatever values are out of bounds, the sums beside go round without harm: the state is bad.
+static void add_to_few(const struct rows *r, int32_t n, const struct addition *add, int32_t n_slots, const uint8_t *slot, struct state **found) {
+	uint64_t sum[lanes][slots][most_totals];
+	for (int32_t l = 0; l < lanes; l++) {
+		for (int32_t s = 0; s < n_slots; s++) {
+			memset(sum[l][s], 0, (size_t)(n + 1) * sizeof(uint64_t));
+		}
+	}
+	for (int32_t i = 0; i < r->n; i++) {
+		uint64_t *to = sum[i % lanes][slot[i]];
+		to[n]++;
+		for (int32_t k = 0; k < n; k++) {
+			to[k] += (uint64_t)add[k].value[i];
+		}
+	}
+	for (int32_t s = 0; s < n_slots; s++) {
+		for (int32_t k = 0; k <= n; k++) {
+			uint64_t all = 0;
+			for (int32_t l = 0; l < lanes; l++) {
+				all += sum[l][s][k];
+			}
+			found[s]->total[k < n ? add[k].total : 0] += (wide)(__int128)(int64_t)all;
 		}
 	}
 }
 
 static void add(const struct config *g, const struct rows *r) {
-	int64_t products[cordon_sums_terms][block];
-	const int64_t *v[cordon_sums_terms];
-	int32_t at[cordon_sums_terms], n = 0;
-	int one = 1;
-	for (int32_t i = 1; i < r->n; i++) {
-		one &= r->states[i] == r->states[0];
-	}
-	if (one) {
-		((struct state *)r->states[0])->rows += (uint64_t)r->n;
-	} else {
-		for (int32_t i = 0; i < r->n; i++) {
-			((struct state *)r->states[i])->rows++;
-		}
-	}
+	int64_t products[cordon_sums_terms][block], magnitudes[cordon_sums_terms][block], nulls[cordon_sums_terms][block];
+	struct addition list[most_totals];
+	struct state *found[slots];
+	uint8_t slot[block];
+	int32_t n = 0;
 	for (int32_t k = 0; k < g->terms; k++) {
 		const struct cordon_sums_term *t = &g->term[k];
-		const int64_t *x = values(r, t, products[k]);
-		if (r->valid[t->a] || t->b >= 0 && r->valid[t->b]) {
-			add_some(r, t, k, x);
-		} else if (one) {
-			add_to_one(r, t, k, x);
-		} else {
-			for (int32_t i = 0; t->absolute && i < r->n; i++) {
-				((struct state *)r->states[i])->cell[k].absolute += magnitude(x[i]);
+		const int64_t *v = values(r, t, products[k], nulls[k]);
+		list[n++] = (struct addition){g->sum[k], v};
+		if (t->absolute) {
+			for (int32_t i = 0; i < r->n; i++) {
+				magnitudes[k][i] = v[i] < 0 ? (int64_t)-(uint64_t)v[i] : v[i];
 			}
-			at[n] = k;
-			v[n++] = x;
+			list[n++] = (struct addition){g->absolute[k], magnitudes[k]};
+		}
+		if (t->counted && (r->valid[t->a] || t->b >= 0 && r->valid[t->b])) {
+			list[n++] = (struct addition){g->nulls[k], nulls[k]};
 		}
 	}
-	if (n > 0) {
-		add_all(r, n, at, v);
+	const int32_t n_slots = slots_of(r, slot, found);
+	if (n_slots == 1) {
+		add_to_one(r, n, list);
+	} else if (n_slots > 1 && g->narrow) {
+		add_to_few(r, n, list, n_slots, slot, found);
+	} else {
+		add_to_each(r, n, list);
 	}
 }
 
@@ -230,32 +264,35 @@ static void combine(handle info, void **source, void **target, idx_t count) {
 		const struct state *from = source[i];
 		struct state *to = target[i];
 		to->bad |= from->bad;
-		to->rows += from->rows;
-		for (int32_t k = 0; k < g->terms; k++) {
-			to->cell[k].nulls += from->cell[k].nulls;
-			to->cell[k].sum += from->cell[k].sum;
-			to->cell[k].absolute += from->cell[k].absolute;
+		for (int32_t k = 0; k < g->totals; k++) {
+			to->total[k] += from->total[k];
 		}
 	}
 }
 
+static void *field(handle result, idx_t *at) { return duckdb_vector_get_data(duckdb_struct_vector_get_child(result, (*at)++)); }
+
 static void finalize(handle info, void **source, handle result, idx_t count, idx_t offset) {
 	const struct config *g = config_of(info);
-	idx_t field = 0;
-	uint8_t *bad = duckdb_vector_get_data(duckdb_struct_vector_get_child(result, field++));
+	idx_t at = 0;
+	uint8_t *bad = field(result, &at);
+	uint64_t *rows = field(result, &at);
 	for (idx_t i = 0; i < count; i++) {
-		bad[offset + i] = ((struct state *)source[i])->bad != 0;
+		const struct state *s = source[i];
+		bad[offset + i] = s->bad != 0;
+		rows[offset + i] = (uint64_t)s->total[0];
 	}
 	for (int32_t k = 0; k < g->terms; k++) {
-		uint64_t *n = duckdb_vector_get_data(duckdb_struct_vector_get_child(result, field++));
-		wide *sum = duckdb_vector_get_data(duckdb_struct_vector_get_child(result, field++));
-		wide *absolute = g->term[k].absolute ? duckdb_vector_get_data(duckdb_struct_vector_get_child(result, field++)) : NULL;
+		uint64_t *n = g->nulls[k] ? field(result, &at) : NULL;
+		wide *sum = field(result, &at), *absolute = g->absolute[k] ? field(result, &at) : NULL;
 		for (idx_t i = 0; i < count; i++) {
 			const struct state *s = source[i];
-			n[offset + i] = s->rows - s->cell[k].nulls;
-			sum[offset + i] = s->cell[k].sum;
+			sum[offset + i] = s->total[g->sum[k]];
+			if (n) {
+				n[offset + i] = (uint64_t)(s->total[0] - s->total[g->nulls[k]]);
+			}
 			if (absolute) {
-				absolute[offset + i] = s->cell[k].absolute;
+				absolute[offset + i] = s->total[g->absolute[k]];
 			}
 		}
 	}
@@ -270,16 +307,20 @@ static handle parameter(const struct cordon_sums_column *c) {
 
 // result_type gives the STRUCT.
 static handle result_type(const struct config *g) {
-	enum { most = 1 + 3 * cordon_sums_terms };
+	enum { most = 2 + 3 * cordon_sums_terms };
 	handle types[most];
 	char text[most][16];
 	const char *names[most];
 	idx_t n = 0;
 	snprintf(text[n], sizeof text[n], "bad");
 	types[n++] = duckdb_create_logical_type(type_boolean);
+	snprintf(text[n], sizeof text[n], "rows");
+	types[n++] = duckdb_create_logical_type(type_bigint);
 	for (int32_t k = 0; k < g->terms; k++) {
-		snprintf(text[n], sizeof text[n], "n%d", k);
-		types[n++] = duckdb_create_logical_type(type_bigint);
+		if (g->term[k].counted) {
+			snprintf(text[n], sizeof text[n], "n%d", k);
+			types[n++] = duckdb_create_logical_type(type_bigint);
+		}
 		snprintf(text[n], sizeof text[n], "s%d", k);
 		types[n++] = duckdb_create_logical_type(type_hugeint);
 		if (g->term[k].absolute) {
@@ -297,18 +338,34 @@ static handle result_type(const struct config *g) {
 	return out;
 }
 
-static int formed(const struct config *g) {
+static unsigned __int128 most_of(const struct cordon_sums_column *c) {
+	const unsigned __int128 lo = c->lo < 0 ? -(__int128)c->lo : c->lo, hi = c->hi < 0 ? -(__int128)c->hi : c->hi;
+	return lo > hi ? lo : hi;
+}
+
+// prepare looks at what was asked for and gives each sum its place. A term may be past 64 bits neither way.
+static int prepare(struct config *g) {
 	for (int32_t c = 0; c < g->columns; c++) {
 		const struct cordon_sums_column *x = &g->column[c];
-		if (x->precision < -1 || x->precision > 18 || x->scale < 0 || x->precision > 0 && x->scale > x->precision || x->lo > x->hi && x->lo - 1 != x->hi) {
+		if (x->precision < -1 || x->precision > 18 || x->scale < 0 || x->precision > 0 && x->scale > x->precision || (__int128)x->hi < (__int128)x->lo - 1) {
 			return 0;
 		}
 	}
+	g->totals = 1;
+	g->narrow = 1;
 	for (int32_t k = 0; k < g->terms; k++) {
 		const struct cordon_sums_term *t = &g->term[k];
 		if (t->a < 0 || t->a >= g->columns || t->b < -1 || t->b >= g->columns) {
 			return 0;
 		}
+		const unsigned __int128 most = most_of(&g->column[t->a]) * (t->b < 0 ? 1 : most_of(&g->column[t->b]));
+		if (most > INT64_MAX) {
+			return 0;
+		}
+		g->narrow &= most <= INT64_MAX / block;
+		g->sum[k] = g->totals++;
+		g->absolute[k] = t->absolute ? g->totals++ : 0;
+		g->nulls[k] = t->counted ? g->totals++ : 0;
 	}
 	return 1;
 }
@@ -328,7 +385,7 @@ int cordon_register_sums(void *connection, const char *name, const struct cordon
 	if (n_terms > 0) {
 		memcpy(g->term, terms, (size_t)n_terms * sizeof *terms);
 	}
-	if (!formed(g)) {
+	if (!prepare(g)) {
 		free(g);
 		return 0;
 	}

@@ -33,7 +33,7 @@ func Register(c driver.Conn, s policy.Sums) error {
 	}
 	var terms [policy.MaxSumsTerms]C.struct_cordon_sums_term
 	for i, t := range s.Terms {
-		terms[i] = C.struct_cordon_sums_term{a: C.int32_t(t.A), b: C.int32_t(t.B), absolute: flag(t.Abs)}
+		terms[i] = C.struct_cordon_sums_term{a: C.int32_t(t.A), b: C.int32_t(t.B), absolute: flag(t.Abs), counted: flag(t.Counted)}
 	}
 	name := C.CString(s.Name())
 	defer C.free(unsafe.Pointer(name))

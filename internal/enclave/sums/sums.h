@@ -14,9 +14,11 @@ struct cordon_sums_column {
 struct cordon_sums_term {
 	int32_t a, b;
 	int32_t absolute; // its absolute values are added up as well
+	int32_t counted;  // the rows in which it is not NULL are counted
 };
 
-// cordon_register_sums makes an aggregate on a DuckDB connection. It gives a STRUCT: bad BOOLEAN, then for each term n{i} BIGINT (rows in
-// which it is not NULL), s{i} HUGEINT and, where they are added up, a{i} HUGEINT. It returns 0 where that fails.
+// cordon_register_sums makes an aggregate on a DuckDB connection. It gives a STRUCT: bad BOOLEAN, rows BIGINT, then for each term n{i} BIGINT
+// (rows in which it is not NULL) where it is counted, s{i} HUGEINT, and a{i} HUGEINT where absolute values are added up. It returns 0
+// where that fails, or a term of values within bounds would not fit 64 bits.
 int cordon_register_sums(void *connection, const char *name, const struct cordon_sums_column *columns, int32_t n_columns,
 	const struct cordon_sums_term *terms, int32_t n_terms);
