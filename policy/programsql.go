@@ -351,7 +351,7 @@ func countUnits(rows *canon.Expr, units bool, condition *canon.Expr, most int64)
 	}
 	e := canon.Call("count", canon.Col("s", "u"))
 	if e.Distinct = most == 0; most > 0 {
-		e = canon.Call(CappedUnits(most), canon.Call("hash", canon.Col("s", "u")))
+		e = canon.Call(CappedUnits(most), canon.Col("s", "u"))
 	}
 	e.Filter = condition
 	return e

@@ -74,7 +74,7 @@ func (p *Plan) unitCount(rows, condition *canon.Expr, upTo bool) *canon.Expr {
 	}
 	c := canon.Call("count", col(p.Unit.Column))
 	if most := p.unitCap(); upTo && most > 0 {
-		c = canon.Call(CappedUnits(most), canon.Call("hash", col(p.Unit.Column)))
+		c = canon.Call(CappedUnits(most), col(p.Unit.Column))
 	} else {
 		c.Distinct = true
 	}

@@ -8,7 +8,7 @@ import (
 // MaxUnitCap is the largest cap up to which units are counted; a plan that needs more counts exactly.
 const MaxUnitCap = 1 << 10
 
-// CappedUnits names the aggregate of the engine that counts distinct UBIGINT values up to a cap. Thresholds ask whether there are k
+// CappedUnits names the aggregate of the engine that counts distinct values up to a cap. Thresholds ask whether there are k
 // units, and to know the least of their number and k is enough: for every choice of owners the sum of what each has, cut at k,
 // reaches k exactly where the sum of what each has does.
 func CappedUnits(most int64) string { return "units_up_to_" + itoa64(most) }

@@ -66,21 +66,25 @@ struct rows {
 
 static inline uint64_t is_valid(const uint64_t *mask, idx_t row) { return !mask || mask[row / 64] >> row % 64 & 1; }
 
-// outside has its highest bit set where a value is outside. Of the two differences one is negative then, or both together go
-// round past 64 bits and one of them has the bit all the same, as hi is lo - 1 or more.
-static uint64_t outside(const struct rows *r, int32_t c, uint64_t lo, uint64_t hi) {
+// outside has its highest bit set where a value is outside. Within bounds that are less than 2^63 apart, neither difference has it.
+// Of a value outside, one is negative; or that goes round past 64 bits, and then the other has the bit, as hi is lo - 1 or more.
+static uint64_t outside(const struct rows *r, int32_t c, int64_t lo, int64_t hi) {
 	const int64_t *v = r->column[c];
+	const uint64_t *valid = r->valid[c];
+	const uint64_t from = (uint64_t)lo, to = (uint64_t)hi;
 	uint64_t out = 0;
-	if (r->valid[c]) {
+	if ((__int128)hi - lo > INT64_MAX) {
 		for (int32_t i = 0; i < r->n; i++) {
-			const uint64_t x = (uint64_t)v[i];
-			out |= ((x - lo) | (hi - x)) & -is_valid(r->valid[c], r->first + (idx_t)i);
+			out |= -((uint64_t)(v[i] < lo || v[i] > hi) & is_valid(valid, r->first + (idx_t)i));
 		}
-		return out;
-	}
-	for (int32_t i = 0; i < r->n; i++) {
-		const uint64_t x = (uint64_t)v[i];
-		out |= (x - lo) | (hi - x);
+	} else if (valid) {
+		for (int32_t i = 0; i < r->n; i++) {
+			out |= (((uint64_t)v[i] - from) | (to - (uint64_t)v[i])) & -is_valid(valid, r->first + (idx_t)i);
+		}
+	} else {
+		for (int32_t i = 0; i < r->n; i++) {
+			out |= ((uint64_t)v[i] - from) | (to - (uint64_t)v[i]);
+		}
 	}
 	return out;
 }
@@ -248,7 +252,7 @@ static void update(handle info, handle input, void **states) {
 		for (int32_t c = 0; c < g->columns; c++) {
 			r.column[c] = widened(data[c], g->column[c].precision, r.first, r.n, buffers[c]);
 			if (g->column[c].checked) {
-				bad |= outside(&r, c, (uint64_t)g->column[c].lo, (uint64_t)g->column[c].hi);
+				bad |= outside(&r, c, g->column[c].lo, g->column[c].hi);
 			}
 		}
 		add(g, &r);

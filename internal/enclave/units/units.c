@@ -6,7 +6,10 @@
 // What is used of DuckDB's C API, as duckdb.h declares it. The types are opaque here.
 typedef uint64_t idx_t;
 typedef struct opaque *handle;
-enum { type_bigint = 5, type_ubigint = 9, state_success = 0 };
+enum {
+	type_boolean = 1, type_smallint = 3, type_integer = 4, type_bigint = 5, type_double = 11, type_timestamp = 12, type_date = 13, type_hugeint = 16, type_varchar = 17,
+	type_decimal = 19, type_any = 34, state_success = 0
+};
 
 extern handle duckdb_create_aggregate_function(void);
 extern void duckdb_destroy_aggregate_function(handle *function);
@@ -19,6 +22,10 @@ extern void duckdb_aggregate_function_set_functions(handle function, idx_t (*siz
 extern void duckdb_aggregate_function_set_extra_info(handle function, void *extra, void (*destroy)(void *));
 extern void *duckdb_aggregate_function_get_extra_info(handle info);
 extern int duckdb_register_aggregate_function(handle connection, handle function);
+extern void duckdb_aggregate_function_set_error(handle info, const char *error);
+extern handle duckdb_vector_get_column_type(handle vector);
+extern int duckdb_get_type_id(handle type);
+extern int duckdb_decimal_internal_type(handle type);
 extern handle duckdb_create_logical_type(int type);
 extern void duckdb_destroy_logical_type(handle *type);
 extern handle duckdb_data_chunk_get_vector(handle chunk, idx_t column);
@@ -26,7 +33,21 @@ extern idx_t duckdb_data_chunk_get_size(handle chunk);
 extern void *duckdb_vector_get_data(handle vector);
 extern uint64_t *duckdb_vector_get_validity(handle vector);
 
-// A state holds the distinct values that it has met, up to the cap. After that it holds no more and looks at no value.
+// text is DuckDB's string: up to 12 bytes are in it, longer ones are elsewhere.
+union text {
+	struct {
+		uint32_t length;
+		char prefix[4];
+		const char *at;
+	} elsewhere;
+	struct {
+		uint32_t length;
+		char bytes[12];
+	} within;
+};
+
+// A state holds the distinct values that it has met, up to the cap: numbers of 64 bits as they are, hashes of what is longer. After
+// that it holds no more and looks at no value.
 struct state {
 	uint64_t n;
 	uint64_t seen[];
@@ -52,16 +73,85 @@ static void add(struct state *s, uint64_t cap, uint64_t v) {
 	}
 }
 
+// hash_of mixes eight bytes at a time.
+static uint64_t hash_of(const char *p, uint32_t length) {
+	const uint64_t m = 0x880355F21E6D1965u;
+	uint64_t h = 0x9E3779B97F4A7C15u ^ length * m;
+	for (uint32_t at = 0; at < length; at += 8) {
+		uint64_t v = 0;
+		memcpy(&v, p + at, length - at < 8 ? length - at : 8);
+		v ^= v >> 23;
+		v *= 0x2127599BF4325C37u;
+		v ^= v >> 47;
+		h = (h ^ v) * m;
+	}
+	h ^= h >> 23;
+	h *= 0x2127599BF4325C37u;
+	return h ^ h >> 47;
+}
+
+static uint64_t hash_of_text(const union text *t) {
+	return hash_of(t->within.length <= sizeof t->within.bytes ? t->within.bytes : t->elsewhere.at, t->within.length);
+}
+
+// id_of is the type that the values of a vector are stored in.
+static int id_of(handle vector) {
+	handle type = duckdb_vector_get_column_type(vector);
+	int id = duckdb_get_type_id(type);
+	if (id == type_decimal) {
+		id = duckdb_decimal_internal_type(type);
+	}
+	duckdb_destroy_logical_type(&type);
+	return id;
+}
+
+// value_of a row. Equal doubles are one, whatever their bits.
+static uint64_t value_of(const void *values, int id, idx_t row) {
+	switch (id) {
+	case type_boolean:
+		return ((const uint8_t *)values)[row];
+	case type_smallint:
+		return (uint64_t)((const int16_t *)values)[row];
+	case type_integer:
+	case type_date:
+		return (uint64_t)((const int32_t *)values)[row];
+	case type_bigint:
+	case type_timestamp:
+		return ((const uint64_t *)values)[row];
+	case type_double: {
+		double v = ((const double *)values)[row];
+		uint64_t bits = 0;
+		if (v != v) {
+			return UINT64_MAX;
+		}
+		v += 0.0;
+		memcpy(&bits, &v, sizeof bits);
+		return bits;
+	}
+	case type_hugeint:
+		return hash_of((const char *)values + row * 16, 16);
+	}
+	return hash_of_text((const union text *)values + row);
+}
+
 static void update(handle info, handle input, void **states) {
 	const uint64_t cap = cap_of(info);
 	handle vector = duckdb_data_chunk_get_vector(input, 0);
 	const idx_t count = duckdb_data_chunk_get_size(input);
-	const uint64_t *values = duckdb_vector_get_data(vector);
+	const void *values = duckdb_vector_get_data(vector);
 	const uint64_t *valid = duckdb_vector_get_validity(vector);
+	const int id = id_of(vector);
+	switch (id) {
+	case type_boolean: case type_smallint: case type_integer: case type_date: case type_bigint: case type_timestamp: case type_double: case type_hugeint: case type_varchar:
+		break;
+	default:
+		duckdb_aggregate_function_set_error(info, "units: a type that is none of a unit");
+		return;
+	}
 	for (idx_t i = 0; i < count; i++) {
 		struct state *s = states[i];
 		if (s->n < cap && (!valid || valid[i / 64] >> i % 64 & 1)) {
-			add(s, cap, values[i]);
+			add(s, cap, value_of(values, id, i));
 		}
 	}
 }
@@ -87,7 +177,7 @@ static void finalize(handle info, void **source, handle result, idx_t count, idx
 
 int cordon_register_units(void *connection, const char *name, uint64_t cap) {
 	handle function = duckdb_create_aggregate_function();
-	handle in = duckdb_create_logical_type(type_ubigint), out = duckdb_create_logical_type(type_bigint);
+	handle in = duckdb_create_logical_type(type_any), out = duckdb_create_logical_type(type_bigint);
 	duckdb_aggregate_function_set_name(function, name);
 	duckdb_aggregate_function_add_parameter(function, in);
 	duckdb_aggregate_function_set_return_type(function, out);

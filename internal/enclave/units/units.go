@@ -21,7 +21,7 @@ const MaxCap = policy.MaxUnitCap
 // ErrRegister says that the aggregate could not be made.
 var ErrRegister = errors.New("units: the aggregate could not be registered")
 
-// Register makes the aggregate of that name and cap on a connection of the DuckDB driver: over UBIGINT, giving BIGINT.
+// Register makes the aggregate of that name and cap on a connection of the DuckDB driver: over any type of a plan's columns, giving BIGINT.
 func Register(c driver.Conn, name string, capped int64) error {
 	p := Pointer(c)
 	if p == nil || name == "" || capped < 1 || capped > MaxCap {
