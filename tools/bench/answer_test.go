@@ -31,6 +31,38 @@ func TestAgree(t *testing.T) {
 	}
 }
 
+// A subtotal may differ by what its cells are rounded by, together, and no more.
+func TestSubtotals(t *testing.T) {
+	q := question{keys: 2, kinds: []kind{count, sum, mean}}
+	exact := answer{"A|x|": {1002, 123456789012, 123210368}, "A|y|": {2002, 1, 0.0005}, "B|x|": {3002, 5, 0.001}, "A||": {3004, 123456789013, 41097466}, "||": {6006, 123456789018, 20555575}}
+	for _, tc := range []struct {
+		name, key string
+		column    int
+		by        float64
+		ok        bool
+	}{
+		{"a count of a cell", "A|x|", 0, 2, true},
+		{"a count of a cell, more", "A|x|", 0, 3, false},
+		{"a count of two", "A||", 0, 5, true},
+		{"a count of two, more", "A||", 0, 6, false},
+		{"a count of all three", "||", 0, 7, true},
+		{"a count of all three, more", "||", 0, 8, false},
+		{"a sum of two", "A||", 1, 500, true},
+		{"a sum of two, more", "A||", 1, 501, false},
+		{"a mean of two", "A||", 2, 68000, true},
+		{"a mean of two, more", "A||", 2, 69000, false},
+	} {
+		released := answer{}
+		for key, row := range exact {
+			released[key] = append([]float64{}, row...)
+		}
+		released[tc.key][tc.column] += tc.by
+		if err := agree(q, exact, released); (err == nil) != tc.ok {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+	}
+}
+
 // What the rules hide agrees with nothing that is there: a row all of which is hidden is none, one with holes lacks columns.
 func TestSuppressed(t *testing.T) {
 	q := question{keys: 1, kinds: []kind{count, count}}

@@ -47,6 +47,7 @@ func jobQuestions() []question {
 		q("small quantities", "l_linestatus, "+all, "WHERE l_quantity < 24 GROUP BY l_linestatus ORDER BY l_linestatus", 1, kinds...),
 		q("returned", all, "WHERE l_returnflag = 'R'", 0, kinds...),
 		q("by flag and status", "l_returnflag, l_linestatus, "+all, "GROUP BY l_returnflag, l_linestatus ORDER BY l_returnflag, l_linestatus", 2, kinds...),
+		q("subtotals", "l_returnflag, l_linestatus, "+all, "GROUP BY ROLLUP (l_returnflag, l_linestatus) ORDER BY l_returnflag, l_linestatus", 2, kinds...),
 		q("quantiles of a year", "l_returnflag, count(*) AS n, median(l_quantity) AS middle, quantile_cont(l_extendedprice, 0.9) AS high", "WHERE l_shipdate >= DATE '1994-01-01' AND l_shipdate < DATE '1995-01-01' GROUP BY l_returnflag ORDER BY l_returnflag", 1, count, quantile, quantile),
 	}
 }
