@@ -440,7 +440,7 @@ func (a Agg) when() (when, not *canon.Expr) {
 func (a Agg) takesPart(columns []programColumn) (part, rest *canon.Expr) {
 	var there *canon.Expr
 	if a.Arg != nil && a.nullable(columns) {
-		there = canon.Op(canon.Not, canon.Op(canon.IsNull, exactColumn(*a.Arg, columns)))
+		there = canon.Op(canon.Not, a.missing(columns))
 	}
 	when, not := a.when()
 	switch {
@@ -464,6 +464,17 @@ func (a Agg) nullable(columns []programColumn) bool {
 	null := false
 	a.Arg.each(func(x Expr) { null = null || x.Op == OpCol && columns[x.Index].Nullable })
 	return null
+}
+
+// missing is true where the argument is NULL.
+func (a Agg) missing(columns []programColumn) *canon.Expr {
+	var ways []*canon.Expr
+	a.Arg.each(func(x Expr) {
+		if x.Op == OpCol && columns[x.Index].Nullable {
+			ways = append(ways, canon.Op(canon.IsNull, c(x.Index)))
+		}
+	})
+	return one(canon.Or, ways)
 }
 
 // exactSum adds up whole numbers of 10^-Scale. A bare column is added up in its own type first, which is exact and faster.
@@ -496,7 +507,11 @@ func exactColumn(x Expr, columns []programColumn) *canon.Expr {
 	if col.Type == Hugeint {
 		return c(x.Index)
 	}
-	return Measure{Type: col.Type, Scale: col.Scale}.exact(c(x.Index))
+	e := c(x.Index)
+	if _, digits, ok := col.Type.Decimal(); ok { // of two of at most 18 digits the product has no more either
+		e = canon.CastTo(e, sqlType(Decimal(38, digits)))
+	}
+	return Measure{Type: col.Type, Scale: col.Scale}.exact(e)
 }
 
 // withSurvivors joins rows to the keys that an earlier release shows.

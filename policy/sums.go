@@ -11,10 +11,10 @@ import (
 	"github.com/cordon-exchange/cordon/policy/internal/canon"
 )
 
-// Limits of one aggregate of Sums. What goes past them takes part in another.
+// Limits of one aggregate of Sums. What goes past them takes part in another: each field that a statement asks for names all arguments.
 const (
-	MaxSumsColumns = 32
-	MaxSumsTerms   = 16
+	MaxSumsColumns = 8
+	MaxSumsTerms   = 8
 )
 
 // Sums is an aggregate of the engine that adds up measures, and products of two, and looks whether values are out of bounds, in

@@ -1,7 +1,7 @@
 #include <stdint.h>
 
 // Limits of one aggregate.
-enum { cordon_sums_columns = 32, cordon_sums_terms = 16 };
+enum { cordon_sums_columns = 8, cordon_sums_terms = 8 };
 
 // cordon_sums_column is an argument: INTEGER where precision is 0 and BIGINT where it is -1, else DECIMAL(precision, scale).
 struct cordon_sums_column {
