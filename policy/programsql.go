@@ -180,6 +180,9 @@ func (p *Program) dishonestRows(n ReleaseNode, source int, a *adding) *canon.Exp
 		for i, r := range n.From.Reads {
 			if !slices.ContainsFunc(n.Keys, func(k Key) bool { return k.Expr.Op == OpCol && k.Expr.Index == i }) {
 				r.Bounds = nil // see Sums
+				if n.From.Where != nil && n.From.Where.admits(i, r) {
+					continue
+				}
 				bad = append(bad, r.dishonest(canon.Col("s", "c"+itoa(i)), p.required.has(source, r.Column))...)
 			}
 		}
@@ -189,6 +192,19 @@ func (p *Program) dishonestRows(n ReleaseNode, source int, a *adding) *canon.Exp
 		ways = append(ways, canon.Call("bool_or", one(canon.Or, bad)))
 	}
 	return orFalse(ways)
+}
+
+// admits reports whether rows that meet a condition have in a column, which is then not NULL, a value of its declared domain alone.
+func (x Expr) admits(column int, r Read) bool {
+	if x.Op == OpAnd {
+		return slices.ContainsFunc(x.Args, func(y Expr) bool { return y.admits(column, r) })
+	}
+	if x.Op != OpEq && x.Op != OpIn || len(r.Values) == 0 || x.Args[0].Op != OpCol || x.Args[0].Index != column {
+		return false
+	}
+	return !slices.ContainsFunc(x.Args[1:], func(y Expr) bool {
+		return y.Op != OpConst || y.Type != r.Type || !slices.Contains(r.Values, y.Value)
+	})
 }
 
 // KeyIsHonest reports whether a key's value is one that an honest source can have: any, but where the key is a column whose
