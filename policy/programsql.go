@@ -263,7 +263,7 @@ func pow10(n int) *big.Int { return new(big.Int).Exp(big.NewInt(10), big.NewInt(
 
 // ReleaseText computes the contributions to a release: one row for each owner and key, with columns d{i} of the keys, src INTEGER
 // (into the plan's sources), rows and units BIGINT, dishonest BOOLEAN, which must not be true (there is a row that no honest
-// source has, as far as InputTexts do not count it), and ContributedColumns for each aggregate. Under ModeDP a row is what one unit
+// source has, as far as InputTexts do not count it), ContributedColumns for each aggregate, and OwnQuantiles. Under ModeDP a row is what one unit
 // adds to one group: see unitParts.
 func (p *Plan) ReleaseText(release int, refs []string) Text {
 	var q canon.Query
@@ -349,7 +349,37 @@ func (p *Program) contributions(release, source int, refs []string) *canon.Selec
 			add("a"+itoa(j)+"_"+itoa(k), e)
 		}
 	}
+	if len(p.readers(release)) == 1 {
+		s.Items = append(s.Items, n.quantiles(columns)...)
+	}
 	return s
+}
+
+// quantiles gives those of a release, of all rows together.
+func (n ReleaseNode) quantiles(columns []programColumn) (out []canon.Item) {
+	for j, a := range n.Aggs {
+		if a.Op != AggQuantile {
+			continue
+		}
+		part, _ := a.takesPart(columns)
+		x := canon.CastTo(c(a.Arg.Index), "DOUBLE")
+		if columns[a.Arg.Index].Type == Hugeint && a.Scale > 0 {
+			x = canon.Call("/", x, canon.Const("1e"+itoa(a.Scale), "DOUBLE"))
+		}
+		e := canon.Call("quantile_cont", x, canon.Const(a.Q, "DOUBLE"))
+		e.Filter = part
+		out = append(out, canon.Item{Expr: e, Alias: "q" + itoa(j)})
+	}
+	return out
+}
+
+// OwnQuantiles is how many quantiles stand at the end of what ReleaseText gives: all of a release's, where one source has all its rows.
+func (p *Plan) OwnQuantiles(release int) int {
+	n := p.Program.Releases[release]
+	if n.Mode == ModeDP || len(p.Program.readers(release)) != 1 {
+		return 0
+	}
+	return len(n.quantiles(p.Program.stepColumns(n.From)))
 }
 
 // opensAnyUnit: the step carries the unit along.
@@ -676,11 +706,11 @@ func (p *Program) entitySelect(n ReleaseNode, s Step, source int, refs []string)
 }
 
 // QuantileText computes the quantiles of a release over all owners together: d{i} of the keys, then q{j} DOUBLE for each aggregate
-// that is a quantile, in their order. It is false where there is none.
+// that is a quantile, in their order. It is false where there is none, or ReleaseText gives them.
 func (p *Plan) QuantileText(release int, refs []string) (Text, bool) {
 	g := p.Program
 	n := g.Releases[release]
-	if !slices.ContainsFunc(n.Aggs, func(a Agg) bool { return a.Op == AggQuantile }) {
+	if p.OwnQuantiles(release) > 0 || !slices.ContainsFunc(n.Aggs, func(a Agg) bool { return a.Op == AggQuantile }) {
 		return Text{}, false
 	}
 	var all canon.Query
@@ -697,19 +727,7 @@ func (p *Plan) QuantileText(release int, refs []string) (Text, bool) {
 		e := stepWriter().sql(k.Expr)
 		s.Items, s.Group = append(s.Items, canon.Item{Expr: e, Alias: "d" + itoa(i)}), append(s.Group, e)
 	}
-	for j, a := range n.Aggs {
-		if a.Op != AggQuantile {
-			continue
-		}
-		part, _ := a.takesPart(columns)
-		x := canon.CastTo(c(a.Arg.Index), "DOUBLE")
-		if columns[a.Arg.Index].Type == Hugeint && a.Scale > 0 {
-			x = canon.Call("/", x, canon.Const("1e"+itoa(a.Scale), "DOUBLE"))
-		}
-		e := canon.Call("quantile_cont", x, canon.Const(a.Q, "DOUBLE"))
-		e.Filter = part
-		s.Items = append(s.Items, canon.Item{Expr: e, Alias: "q" + itoa(j)})
-	}
+	s.Items = append(s.Items, n.quantiles(columns)...)
 	return g.programText(canon.Query{s}, refs), true
 }
 

@@ -116,7 +116,7 @@ func sumsWorld(t testing.TB, unit string) policy.Request {
 	var list strings.Builder
 	schema := []policy.Column{{Name: "id", Type: policy.Int64}, {Name: "k", Type: policy.Varchar}, {Name: "f", Type: policy.Varchar, Nullable: true}}
 	for i, m := range measuredColumns {
-		fmt.Fprintf(&list, "  m%d: {roles: [measure], aggregates: [count, sum, avg, stddev], clamp: [%s, %s], scale: %d}\n", i, decimalText(m.lo, m.scale), decimalText(m.hi, m.scale), m.scale)
+		fmt.Fprintf(&list, "  m%d: {roles: [measure], aggregates: [count, sum, avg, stddev, median, quantile_cont], clamp: [%s, %s], scale: %d}\n", i, decimalText(m.lo, m.scale), decimalText(m.hi, m.scale), m.scale)
 		schema = append(schema, policy.Column{Name: fmt.Sprintf("m%d", i), Type: policy.Type(m.typ), Nullable: m.nullable})
 	}
 	p, err := policy.Parse([]byte(fmt.Sprintf(sumsPolicy, unit, list.String(), fingerprint("e"), fingerprint("0"), digest("b"))))
@@ -235,6 +235,42 @@ func TestSumsAgainstDuckDB(t *testing.T) {
 		if fused == 0 || plain == 0 {
 			t.Errorf("%d in one pass, %d wider: the test shows too little", fused, plain)
 		}
+	}
+}
+
+// Quantiles of one source come with its contributions, and are those of DuckDB over the same rows.
+func TestQuantilesOfOneSource(t *testing.T) {
+	db := open(t)
+	r := sumsWorld(t, "{column: id, rows_are_units: true}")
+	r.SQL = "SELECT k, sum(m6), median(m8), quantile_cont(m10, 0.9), median(m0) FILTER (WHERE f = 'x') FROM a.measures WHERE k <> 'b' GROUP BY k"
+	p, err := policy.Compile(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "rows.parquet")
+	exec(t, db, "COPY (SELECT i AS id, chr(CAST(97 + i % 3 AS INTEGER)) AS k, CASE WHEN i % 7 > 1 THEN 'x' WHEN i % 7 > 0 THEN 'y' END AS f, CAST(i % 90 AS INTEGER) - 45 AS m0, CAST(i % 777 AS DECIMAL(9,2)) AS m6, "+
+		"CAST(i * 7919 % 100003 AS DECIMAL(18,2)) AS m8, CASE WHEN i % 5 > 0 THEN CAST(i * 48271 % 99991 AS DECIMAL(18,6)) END AS m10 FROM range(5000) t(i)) TO '"+path+"' (FORMAT parquet)")
+	registerSums(t, db, p)
+	if _, more := p.QuantileText(0, []string{path}); more || p.OwnQuantiles(0) != 3 {
+		t.Errorf("%d quantiles, others %t", p.OwnQuantiles(0), more)
+	}
+	var names, want []string
+	for j, a := range p.Program.Releases[0].Aggs {
+		if a.Op != policy.AggQuantile {
+			continue
+		}
+		names = append(names, fmt.Sprintf("q%d", j))
+		x := p.Program.Releases[0].From.Reads[a.Arg.Index].Column
+		filter := ""
+		if a.When != nil {
+			filter = " FILTER (WHERE f = 'x')"
+		}
+		want = append(want, "quantile_cont(CAST("+x+" AS DOUBLE), "+a.Q+")"+filter)
+	}
+	got := rows(t, db, "SELECT d0, "+strings.Join(names, ", ")+" FROM ("+p.ReleaseText(0, []string{path}).SQL()+") ORDER BY ALL")
+	naive := rows(t, db, "SELECT k, "+strings.Join(want, ", ")+" FROM read_parquet('"+path+"') WHERE k <> 'b' GROUP BY k ORDER BY ALL")
+	if len(names) != 3 || len(got) != 2 || !slices.Equal(got, naive) {
+		t.Errorf("%s\n%s", strings.Join(got, "\n"), strings.Join(naive, "\n"))
 	}
 }
 

@@ -44,7 +44,7 @@ func (r *releasing) check(ctx context.Context) error {
 
 // scan reads the contributions.
 func (r *releasing) scan(ctx context.Context) error {
-	r.cells = newCells()
+	r.cells, r.quantiles = newCells(), map[string][]*float64{}
 	err := r.engine.query(ctx, r.scans[r.index].SQL(), maxContributions, r.take)
 	if err != nil {
 		return err
@@ -61,7 +61,6 @@ func (r *releasing) scan(ctx context.Context) error {
 		}
 	}
 	if q := r.program.quantile[r.index]; q != nil {
-		r.quantiles = map[string][]*float64{}
 		return r.engine.query(ctx, q.SQL(), maxCells, r.takeQuantiles)
 	}
 	return nil
@@ -87,8 +86,8 @@ func (r *releasing) key(row []driver.Value) ([]privacy.Value, error) {
 }
 
 func (r *releasing) take(row []driver.Value) error {
-	n := len(r.node.Keys)
-	if len(row) != n+allFixed+policy.ContributedColumns*len(r.node.Aggs) {
+	n, quantiles := len(r.node.Keys), r.plan.OwnQuantiles(r.index)
+	if len(row) != n+allFixed+policy.ContributedColumns*len(r.node.Aggs)+quantiles {
 		return errUnexpected
 	}
 	key, err := r.key(row)
@@ -125,6 +124,11 @@ func (r *releasing) take(row []driver.Value) error {
 		}
 		got.aggs = append(got.aggs, a)
 	}
+	if quantiles > 0 {
+		if err := r.keepQuantiles(key, row[len(row)-quantiles:]); err != nil {
+			return err
+		}
+	}
 	return r.cells.add(key, got)
 }
 
@@ -153,8 +157,12 @@ func (r *releasing) takeQuantiles(row []driver.Value) error {
 	if err != nil {
 		return err
 	}
+	return r.keepQuantiles(key, row[len(r.node.Keys):])
+}
+
+func (r *releasing) keepQuantiles(key []privacy.Value, row []driver.Value) error {
 	var out []*float64
-	for _, v := range row[len(r.node.Keys):] {
+	for _, v := range row {
 		switch x := v.(type) {
 		case nil:
 			out = append(out, nil)
