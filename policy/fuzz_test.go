@@ -124,6 +124,7 @@ func FuzzDecodePlan(f *testing.F) {
 		checkReleased(t, p)
 		_ = p.PostSQL("released") // must not panic
 		_ = p.ScanSQL(make([]string, len(p.Sources)))
+		_ = p.Sums()
 		_ = p.Explain().Text()
 	})
 }

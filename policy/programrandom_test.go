@@ -31,9 +31,11 @@ func checkProgram(t testing.TB, p *policy.Plan) {
 	for _, text := range append(p.InputTexts(refs), p.ResultText()) {
 		_ = text.SQL()
 	}
+	_ = p.Sums()
 	for i, n := range p.Program.Releases {
 		_ = p.ReleaseText(i, refs).SQL()
 		p.QuantileText(i, refs)
+		p.AtomText(i, refs)
 		if len(n.Aggs) == 0 || n.Mode != policy.ModeOwn && n.Guard.MinUnits < 1 {
 			t.Fatalf("a release without a guard: %s", p.Encode())
 		}

@@ -50,17 +50,24 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 		var notNull *canon.Expr
 		if m.Nullable {
 			null := canon.Op(canon.IsNull, x)
-			n, notNull = sums.rows(sums.found[j], nil), canon.Op(canon.Not, null)
+			n, notNull = canon.Call("count", x), canon.Op(canon.Not, null)
+			if f := sums.found[j]; f.ok {
+				n = sums.rows(f, nil)
+			}
 			none := canon.Call("count_star")
 			none.Filter = null
 			others = p.unitCount(none, null, true)
 		}
 		k, f := itoa(j), sums.found[j]
+		sum, abs := m.exact(canon.Call("sum", x)), m.exact(canon.Call("sum", canon.Call("abs", x)))
+		if f.ok {
+			sum, abs = sums.sum(f.group, f.sum, nil, false), sums.sum(f.group, f.sum, nil, true)
+		}
 		add("n"+k, n)
 		add("u"+k, p.unitCount(n, notNull, true))
 		add("v"+k, others)
-		add("s"+k, sums.sum(f.group, f.sum, nil, false))
-		add("a"+k, sums.sum(f.group, f.sum, nil, true))
+		add("s"+k, sum)
+		add("a"+k, abs)
 	}
 	return s
 }

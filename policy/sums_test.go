@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -43,6 +44,22 @@ func TestDomainsThatConditionsKeep(t *testing.T) {
 		text := p.ReleaseText(0, make([]string, len(p.Sources))).SQL()
 		if got := strings.Contains(text, "NOT IN ("); got != looks {
 			t.Errorf("%s: looked at: %t", where, got)
+		}
+	}
+}
+
+// The one whole number whose absolute value has no place in 64 bits may be a bound: then sums are 128 bits wide, and the bound is looked at.
+func TestTheLeastBound(t *testing.T) {
+	p := mustCompile(t, corpusWorld(t), "SELECT product, sum(balance) FROM pool.loans GROUP BY product")
+	if len(p.Measures) != 1 {
+		t.Fatal(p.Measures)
+	}
+	p.Measures[0].Type, p.Measures[0].Scale, p.Measures[0].Lo = policy.Int64, 0, math.MinInt64
+	for _, nullable := range []bool{true, false} {
+		p.Measures[0].Nullable = nullable
+		text, sums := p.ScanSQL(make([]string, len(p.Sources))), p.Sums()
+		if !strings.Contains(text, `"sum"(`) || len(sums) != 1 || len(sums[0].Terms) != 0 || !sums[0].Columns[0].Checked {
+			t.Errorf("%+v in %s", sums, text)
 		}
 	}
 }

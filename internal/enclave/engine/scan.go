@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"database/sql/driver"
+	"math/big"
 	"slices"
 
 	"github.com/cordon-exchange/cordon/policy"
@@ -100,11 +101,14 @@ func (j *job) contribution(row []driver.Value) (contribution, error) {
 	return got, nil
 }
 
-// measure reads n, u, v, s, a.
+// measure reads n, u, v, s, a. Where no row has a value, s and a are 0 or NULL.
 func measure(row []driver.Value) (measured, error) {
 	fixed, err := counts(row[:3])
 	if err != nil {
 		return measured{}, err
+	}
+	if fixed[0] == 0 {
+		return measured{units: fixed[1], others: fixed[2], sum: new(big.Int), abs: new(big.Int)}, nil
 	}
 	sum, ok := integer(row[3])
 	abs, ok2 := integer(row[4])
