@@ -18,6 +18,7 @@ import (
 
 // process is one running server.
 type process struct {
+	name string
 	cmd  *exec.Cmd
 	log  *os.File
 	done chan struct{}
@@ -47,7 +48,7 @@ func (w *world) start(ctx context.Context, name string, ready any, args ...strin
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	p := &process{cmd: cmd, log: log, done: make(chan struct{})}
+	p := &process{name: name, cmd: cmd, log: log, done: make(chan struct{})}
 	w.running = append(w.running, p)
 	lines := make(chan string, 1)
 	go func() {
