@@ -40,7 +40,7 @@ func TestOthers(t *testing.T) {
 		"reply by the host":             {w.host.Reply(ctx, job, answer), wire.CodeNotFound},
 		"notice about another's job":    {w.other.SendNotice(ctx, w.a.fp, wire.Notice{Job: job, Body: []byte("x")}), wire.CodeNotFound},
 		"notice to a stranger":          {w.a.SendNotice(ctx, w.other.fp, wire.Notice{Job: job, Body: []byte("x")}), wire.CodeForbidden},
-		"claim by who is no operator":   {second(w.other.Claim(ctx, []string{"small"}, 0)), ""},
+		"claim by who is no operator":   {second(w.other.Claim(ctx, []string{"small"}, 0, nil)), ""},
 		"lease of another's job":        {w.other.Renew(ctx, job, c.Lease), wire.CodeNotFound},
 		"lease by an owner":             {w.a.Renew(ctx, job, c.Lease), wire.CodeNotFound},
 		"lease by another host":         {secondHost.Renew(ctx, job, c.Lease), wire.CodeNotFound},

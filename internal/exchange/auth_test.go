@@ -232,6 +232,8 @@ func TestMalformed(t *testing.T) {
 		"claim of no class":        {w.host, "POST", "/v1/claim", `{"classes":[],"wait_ms":0}`, 400, wire.CodeMalformed},
 		"claim of a bad class":     {w.host, "POST", "/v1/claim", `{"classes":["A B"],"wait_ms":0}`, 400, wire.CodeMalformed},
 		"claim of many classes":    {w.host, "POST", "/v1/claim", `{"classes":[` + strings.Repeat(`"a",`, 16) + `"a"],"wait_ms":0}`, 400, wire.CodeMalformed},
+		"claim of a bad name":      {w.host, "POST", "/v1/claim", `{"classes":["small"],"wait_ms":0,"poll":"x"}`, 400, wire.CodeMalformed},
+		"recall of a bad name":     {w.host, "POST", "/v1/claim/recall", `{"poll":""}`, 400, wire.CodeMalformed},
 		"negative wait":            {w.host, "POST", "/v1/claim", `{"classes":["small"],"wait_ms":-1}`, 400, wire.CodeMalformed},
 		"lease malformed":          {w.host, "POST", at + "/lease", `{"lease":"x"}`, 400, wire.CodeMalformed},
 		"lease missing":            {w.host, "GET", at + "/replies", "", 400, wire.CodeMalformed},

@@ -21,16 +21,18 @@ func (s *Server) claim(c *call) error {
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	if len(in.Classes) == 0 || len(in.Classes) > wire.MaxClasses || in.WaitMS < 0 {
-		return malformed("claim names no class, or too many")
+	if len(in.Classes) == 0 || len(in.Classes) > wire.MaxClasses || in.WaitMS < 0 || in.Poll != "" && !wire.ValidNonce(in.Poll) {
+		return malformed("claim names no class, or too many, or has a malformed name")
 	}
 	for _, class := range in.Classes {
 		if !wire.ValidToken(class) {
 			return malformed("a class is malformed")
 		}
 	}
+	recalled, end := s.recalls.begin(c.party, in.Poll)
+	defer end()
 	var out *claimAnswer
-	err := s.poll(c, queueTopic, waitOf(in.WaitMS), func(ctx context.Context) (found bool, err error) {
+	err := s.pollUntil(c, queueTopic, waitOf(in.WaitMS), recalled, func(ctx context.Context) (found bool, err error) {
 		out, err = s.tryClaim(ctx, c.party, in.Classes)
 		return out != nil, err
 	})

@@ -277,7 +277,7 @@ func (w *world) submit() statement.Digest {
 
 func (w *world) claim() *wire.Claim {
 	w.Helper()
-	c, err := w.host.Claim(w.Context(), []string{"small"}, 0)
+	c, err := w.host.Claim(w.Context(), []string{"small"}, 0, nil)
 	w.ok(err)
 	return c
 }

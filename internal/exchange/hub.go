@@ -83,6 +83,11 @@ func (h *hub) next(name string) <-chan struct{} {
 // poll calls look until it finds something, the wait is over, the caller leaves,
 // or the exchange stops.
 func (s *Server) poll(c *call, name string, wait time.Duration, look func(context.Context) (found bool, err error)) error {
+	return s.pollUntil(c, name, wait, nil, look)
+}
+
+// pollUntil is poll, and ends when enough is closed.
+func (s *Server) pollUntil(c *call, name string, wait time.Duration, enough <-chan struct{}, look func(context.Context) (found bool, err error)) error {
 	ctx := c.r.Context()
 	if wait <= 0 {
 		_, err := look(ctx)
@@ -103,6 +108,8 @@ func (s *Server) poll(c *call, name string, wait time.Duration, look func(contex
 		select {
 		case <-wake:
 		case <-timer.C:
+			return nil
+		case <-enough:
 			return nil
 		case <-s.closing:
 			return nil

@@ -46,7 +46,7 @@ func TestLifeOfAJob(t *testing.T) {
 		t.Fatalf("requester's mailbox: %s", got)
 	}
 	w.artifacts(job, c.Lease)
-	if _, err := w.host.Claim(ctx, []string{"small"}, 0); !errors.Is(err, client.ErrNoJob) {
+	if _, err := w.host.Claim(ctx, []string{"small"}, 0, nil); !errors.Is(err, client.ErrNoJob) {
 		t.Fatalf("claim of a finished job: %v", err)
 	}
 }

@@ -119,7 +119,7 @@ func TestPollEndsEmpty(t *testing.T) {
 	if len(m.Items) != 0 || m.Next != 7 || time.Since(begin) < 20*time.Millisecond {
 		t.Errorf("%+v after %v", m, time.Since(begin))
 	}
-	if _, err := w.host.Claim(t.Context(), []string{"small"}, 20*time.Millisecond); !errors.Is(err, client.ErrNoJob) {
+	if _, err := w.host.Claim(t.Context(), []string{"small"}, 20*time.Millisecond, nil); !errors.Is(err, client.ErrNoJob) {
 		t.Errorf("claim: %v", err)
 	}
 }
@@ -128,7 +128,7 @@ func TestClaimWakes(t *testing.T) {
 	w := newWorld(t)
 	got := make(chan *wire.Claim, 1)
 	go func() {
-		c, err := w.host.Claim(t.Context(), []string{"small"}, 20*time.Second)
+		c, err := w.host.Claim(t.Context(), []string{"small"}, 20*time.Second, nil)
 		if err != nil {
 			t.Error(err)
 		}
@@ -137,6 +137,62 @@ func TestClaimWakes(t *testing.T) {
 	job := w.submit()
 	if c := <-got; c == nil || c.Digest != job {
 		t.Fatalf("got %+v", c)
+	}
+}
+
+// TestClaimIsRecalled: a host ends its own question for a job, by name, and nobody else's; what was leased by then is answered all the same.
+func TestClaimIsRecalled(t *testing.T) {
+	w := newWorld(t)
+	ask := func(p *party, recall <-chan struct{}) <-chan error {
+		asked := make(chan error, 1)
+		go func() {
+			_, err := p.Claim(t.Context(), []string{"small"}, time.Minute, recall)
+			asked <- err
+		}()
+		return asked
+	}
+	recall := make(chan struct{})
+	ended, stays := ask(w.host, recall), ask(w.other, make(chan struct{}))
+	select {
+	case err := <-ended:
+		t.Fatalf("ended before it was recalled: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(recall)
+	select {
+	case err := <-ended:
+		if !errors.Is(err, client.ErrNoJob) {
+			t.Fatal(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("recalled, and still waiting")
+	}
+	select {
+	case err := <-stays:
+		t.Fatalf("another party's question ended, too: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	job := w.submit()
+	c, err := w.host.Claim(t.Context(), []string{"small"}, time.Minute, recall) // recalled from the start
+	if err != nil || c.Digest != job {
+		t.Errorf("a job that is there: %+v, %v", c, err)
+	}
+}
+
+// TestOthersCannotRecall: names of questions are each party's own.
+func TestOthersCannotRecall(t *testing.T) {
+	w := newWorld(t)
+	const name = "000102030405060708090a0b0c0d0e0f"
+	asked := make(chan int, 1)
+	q := w.host.raw("POST", "/v1/claim", []byte(`{"classes":["small"],"wait_ms":400,"poll":"`+name+`"}`))
+	begin := time.Now()
+	go func() { status, _ := w.send(q); asked <- status }()
+	time.Sleep(50 * time.Millisecond)
+	if status, code := w.send(w.other.raw("POST", "/v1/claim/recall", []byte(`{"poll":"`+name+`"}`))); status != 200 {
+		t.Fatalf("recall of nothing: %d %s", status, code)
+	}
+	if status := <-asked; status != 204 || time.Since(begin) < 400*time.Millisecond {
+		t.Errorf("status %d after %v: another party ended it", status, time.Since(begin))
 	}
 }
 
@@ -229,7 +285,7 @@ func TestLostHost(t *testing.T) {
 	if st.State != wire.StateFailed || st.Code != wire.FailedHostLost || st.Attempts != 4 {
 		t.Fatalf("got %+v", st)
 	}
-	if _, err := w.host.Claim(ctx, []string{"small"}, 0); !errors.Is(err, client.ErrNoJob) {
+	if _, err := w.host.Claim(ctx, []string{"small"}, 0, nil); !errors.Is(err, client.ErrNoJob) {
 		t.Fatalf("claim of a failed job: %v", err)
 	}
 }
@@ -311,7 +367,7 @@ func TestClaimTooLarge(t *testing.T) {
 	j.Bodies = []statement.SealedBody{{To: w.members[0].Owner, Sealed: []byte("s")}, {To: w.asker.fp, Sealed: []byte("s")}}
 	job, err := w.asker.SubmitJob(t.Context(), sign(w.env, j, w.asker))
 	w.ok(err)
-	if _, err := w.host.Claim(t.Context(), []string{"small"}, 0); err == nil {
+	if _, err := w.host.Claim(t.Context(), []string{"small"}, 0, nil); err == nil {
 		t.Fatal("claimed")
 	}
 	st, err := w.asker.Job(t.Context(), job)

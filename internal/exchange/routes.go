@@ -23,6 +23,7 @@ func (s *Server) routes() http.Handler {
 		"GET /v1/jobs/{digest}":                  s.getJob,
 		"GET /v1/jobs/{digest}/envelope":         s.getJobEnvelope,
 		"POST /v1/claim":                         s.claim,
+		"POST /v1/claim/recall":                  s.recall,
 		"POST /v1/jobs/{digest}/lease":           s.renew,
 		"POST /v1/jobs/{digest}/messages":        s.postMessages,
 		"POST /v1/jobs/{digest}/replies":         s.postReply,

@@ -41,6 +41,7 @@ type Server struct {
 	hub         hub
 	replays     replays
 	jobs        jobParties
+	recalls     recalls
 	closing     chan struct{} // closed: long polls end
 	closed      sync.Once
 }

@@ -12,7 +12,8 @@ import (
 // Exchange is what a host needs of an exchange; *client.Client is one. Everything that an enclave says or reads goes through
 // it. Its methods may be called concurrently.
 type Exchange interface {
-	Claim(ctx context.Context, classes []string, wait time.Duration) (*wire.Claim, error)
+	// Claim waits for a job, or until recall is closed.
+	Claim(ctx context.Context, classes []string, wait time.Duration, recall <-chan struct{}) (*wire.Claim, error)
 	Renew(ctx context.Context, job statement.Digest, lease string) error
 	SendMessages(ctx context.Context, job statement.Digest, lease string, m []wire.Outgoing) error
 	Replies(ctx context.Context, job statement.Digest, lease string, a wire.Await) (*wire.Replies, error)

@@ -79,11 +79,9 @@ func (o Options) valid() (Options, error) {
 	return o, nil
 }
 
-// claimWait is how long one long poll for a job takes; crowded, how long while there is no room for jobs of every class; backoff,
-// how long to leave an exchange alone that does not answer.
+// claimWait is how long one long poll for a job takes; backoff, how long to leave an exchange alone that does not answer.
 const (
 	claimWait = 25 * time.Second
-	crowded   = time.Second
 	backoff   = time.Second
 )
 
@@ -160,18 +158,16 @@ func (s *serving) serve(ctx, jobs context.Context) error {
 	return nil
 }
 
-// claim asks for a job that there is room for. The caller releases the room when the job has ended.
+// claim asks for a job that there is room for, and asks anew when there is room for more. The caller releases the room when the job has ended.
 func (s *serving) claim(ctx context.Context) (*wire.Claim, func(), error) {
 	fit := s.room.enter(ctx, s.Classes)
 	if len(fit) == 0 {
 		return nil, nil, ctx.Err()
 	}
 	defer s.room.leave()
-	wait := claimWait
-	if len(fit) < len(s.Classes) {
-		wait = crowded // more may fit soon
-	}
-	claim, err := s.Exchange.Claim(ctx, classNames(fit), wait)
+	more, stop := s.room.more(s.Classes, len(fit))
+	defer stop()
+	claim, err := s.Exchange.Claim(ctx, classNames(fit), claimWait, more)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -30,6 +30,7 @@ type fakeExchange struct {
 	mu       sync.Mutex
 	more     chan struct{} // closed when attempts has grown
 	claimed  int
+	asked    [][]string // the classes of each question for a job
 	renewed  int
 	renew    func(n int) error
 	down     error // what every call answers, while it is set
@@ -46,7 +47,10 @@ func newFakeExchange(t *testing.T) *fakeExchange {
 	return &fakeExchange{claim: testClaim(t), attempts: 1, more: make(chan struct{}), done: make(chan wire.Finish, 10), put: map[string][]byte{}}
 }
 
-func (f *fakeExchange) Claim(ctx context.Context, _ []string, _ time.Duration) (*wire.Claim, error) {
+func (f *fakeExchange) Claim(ctx context.Context, classes []string, _ time.Duration, recall <-chan struct{}) (*wire.Claim, error) {
+	f.mu.Lock()
+	f.asked = append(f.asked, classes)
+	f.mu.Unlock()
 	for {
 		f.mu.Lock()
 		down, more := f.down, f.more
@@ -65,6 +69,8 @@ func (f *fakeExchange) Claim(ctx context.Context, _ []string, _ time.Duration) (
 		}
 		select {
 		case <-ctx.Done():
+			return nil, client.ErrNoJob
+		case <-recall:
 			return nil, client.ErrNoJob
 		case <-more:
 		}

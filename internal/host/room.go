@@ -57,6 +57,30 @@ func (r *room) fitting(classes []Class) (fit []Class, freed <-chan struct{}) {
 	return fit, r.freed
 }
 
+// more is closed once more than n of the classes fit, unless stop is called before. Nil, where n are all.
+func (r *room) more(classes []Class, n int) (more <-chan struct{}, stop func()) {
+	if n == len(classes) {
+		return nil, func() {}
+	}
+	out, stopped := make(chan struct{}), make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for {
+			fit, freed := r.fitting(classes)
+			if len(fit) > n {
+				close(out)
+				return
+			}
+			select {
+			case <-freed:
+			case <-stopped:
+				return
+			}
+		}
+	})
+	return out, func() { close(stopped); watching.Wait() }
+}
+
 // take notes a job that was claimed. The caller has the turn; it calls release when the job has ended.
 func (r *room) take(bytes int64) (release func()) {
 	r.mu.Lock()

@@ -2,9 +2,12 @@ package host
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
 )
 
 func classesOf(bytes ...int64) []Class {
@@ -44,6 +47,56 @@ func TestRoomByMemory(t *testing.T) {
 	r.leave()
 	second()
 	wants("a", "b", "c")
+}
+
+// TestMoreRoomIsAskedForAtOnce: a host that asks for small jobs beside a large one asks for large ones as soon as that has ended.
+func TestMoreRoomIsAskedForAtOnce(t *testing.T) {
+	x := newFakeExchange(t)
+	x.attempts = 0 // there is no job
+	s := newServing(Options{Exchange: x, Classes: classesOf(1, 4, 16), MemoryBytes: 16})
+	large := s.room.take(12)
+	asked := make(chan error, 1)
+	ask := func() {
+		_, _, err := s.claim(t.Context())
+		asked <- err
+	}
+	go ask()
+	select {
+	case err := <-asked:
+		t.Fatalf("asked for what there is room for, and got %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	large()
+	if err := within(t, asked, "the question for small jobs is still open"); !errors.Is(err, client.ErrNoJob) {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, _, _ = s.claim(ctx)
+	want := [][]string{{"a", "b"}, {"a", "b", "c"}}
+	if !slices.EqualFunc(x.asked, want, slices.Equal) {
+		t.Errorf("asked for %v, want %v", x.asked, want)
+	}
+}
+
+func TestNothingMoreFits(t *testing.T) {
+	r := newRoom(8)
+	if more, stop := r.more(classesOf(1, 4), 2); more != nil {
+		t.Error("more than all classes")
+	} else {
+		stop()
+	}
+	small, large := r.take(1), r.take(6)
+	more, stop := r.more(classesOf(1, 4), 1)
+	defer stop()
+	small()
+	select {
+	case <-more:
+		t.Error("as many classes fit as before")
+	case <-time.After(50 * time.Millisecond):
+	}
+	large()
+	within(t, more, "room for more went unseen")
 }
 
 func TestOneAsksAtATime(t *testing.T) {

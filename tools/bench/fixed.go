@@ -184,10 +184,6 @@ func (w *world) askClass(ctx context.Context, q question, table, class string) (
 
 // askUnder asks under a contract by the name that agreeOn gave it.
 func (w *world) askUnder(ctx context.Context, contract, sql, class string) (*job, error) {
-	if class == "large" {
-		time.Sleep(time.Until(w.lastLarge.Add(roomAgain)))
-		defer func() { w.lastLarge = time.Now() }()
-	}
 	j, err := w.put(ctx, contract, sql, class)
 	if err != nil {
 		return nil, err
@@ -236,10 +232,6 @@ func (w *world) account(ctx context.Context, j *job) (err error) {
 	}
 	return nil
 }
-
-// roomAgain: while a job of class large runs on this machine there is no room for another, and its host asks for smaller ones. When
-// it ends, that request is still under way for up to a second, which would be measured as the next job's.
-const roomAgain = 1200 * time.Millisecond
 
 // jobs of the analyst, by digest.
 func (w *world) jobs() (map[string]bool, error) {

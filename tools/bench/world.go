@@ -29,8 +29,6 @@ type world struct {
 	prints   map[string]string // fingerprint by party
 	contract map[string]string // digest by table, or by another name
 	lineitem bool              // published
-
-	lastLarge time.Time // when the last job of class large ended
 }
 
 const (

@@ -217,7 +217,7 @@ func (k *killer) Start(ctx context.Context, c host.Class) (host.Enclave, error) 
 }
 
 // Claim takes one job only: after the kill, another host may have it.
-func (k *killer) Claim(ctx context.Context, classes []string, wait time.Duration) (*wire.Claim, error) {
+func (k *killer) Claim(ctx context.Context, classes []string, wait time.Duration, recall <-chan struct{}) (*wire.Claim, error) {
 	k.mu.Lock()
 	killed := k.killed
 	k.mu.Unlock()
@@ -225,7 +225,7 @@ func (k *killer) Claim(ctx context.Context, classes []string, wait time.Duration
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
-	return k.Exchange.Claim(ctx, classes, wait)
+	return k.Exchange.Claim(ctx, classes, wait, recall)
 }
 
 func (k *killer) SendMessages(ctx context.Context, job statement.Digest, lease string, all []wire.Outgoing) error {

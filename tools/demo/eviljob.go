@@ -28,7 +28,7 @@ type stranger struct {
 // run takes every job that it can get: one that an honest host gave back may come first.
 func (s *stranger) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		claim, err := s.exchange.Claim(ctx, []string{"small"}, 5*time.Second)
+		claim, err := s.exchange.Claim(ctx, []string{"small"}, 5*time.Second, nil)
 		if err != nil {
 			continue
 		}

@@ -3,9 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -232,11 +230,9 @@ func setBody(req *http.Request, k call, g *guard) error {
 
 // sign sets the headers of an authenticated request (spec, section 3).
 func (c *Client) sign(req *http.Request, ex *wire.Exchange, body statement.Digest) error {
-	var nonce [16]byte
-	rand.Read(nonce[:]) // never fails: crypto/rand aborts the process instead
 	k := wire.Call{
 		Method: req.Method, URI: req.URL.RequestURI(), Exchange: ex.ID, Instance: ex.Instance,
-		TimeMS: c.now().UnixMilli(), Nonce: hex.EncodeToString(nonce[:]), Body: body,
+		TimeMS: c.now().UnixMilli(), Nonce: nonce(), Body: body,
 	}
 	sig, err := c.signer.Sign(k.Bytes())
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
@@ -63,17 +64,51 @@ func (c *Client) JobEnvelope(ctx context.Context, d statement.Digest) (*statemen
 }
 
 // Claim takes a queued job of one of the classes, whose contract names the caller
-// as an operator. It waits for one, at most for wait; then ErrNoJob.
-func (c *Client) Claim(ctx context.Context, classes []string, wait time.Duration) (*wire.Claim, error) {
+// as an operator. It waits for one, at most for wait, or until recall is closed; then ErrNoJob. Nil is never closed.
+func (c *Client) Claim(ctx context.Context, classes []string, wait time.Duration, recall <-chan struct{}) (*wire.Claim, error) {
 	k := call{method: http.MethodPost, path: "/v1/claim", wait: wait}
+	in := wire.ClaimRequest{Classes: classes, WaitMS: wait.Milliseconds()}
+	if recall != nil {
+		in.Poll = nonce()
+		defer c.recaller(ctx, in.Poll, recall)()
+	}
 	var out wire.Claim
-	if err := c.json(ctx, k, &wire.ClaimRequest{Classes: classes, WaitMS: wait.Milliseconds()}, &out); err != nil {
+	if err := c.json(ctx, k, &in, &out); err != nil {
 		return nil, err
 	}
 	if out.Lease == "" {
 		return nil, ErrNoJob
 	}
 	return &out, nil
+}
+
+// recallAgain is how long a recall may take to have its question answered: it may have overtaken it.
+const recallAgain = 20 * time.Millisecond
+
+// recaller ends a question for a job at the exchange once recall is closed, until stop is called, which waits for what is under way. The question
+// itself is answered then: with none, or with the job that was leased before.
+func (c *Client) recaller(ctx context.Context, poll string, recall <-chan struct{}) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-recall:
+		}
+		for ctx.Err() == nil {
+			_ = c.json(ctx, call{method: http.MethodPost, path: "/v1/claim/recall"}, &wire.Recall{Poll: poll}, nil) // the question ends by itself, later
+			_ = sleep(ctx, recallAgain)
+		}
+	})
+	return func() { cancel(); asking.Wait() }
+}
+
+// nonce is random, in 32 hex digits.
+func nonce() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
+	return hex.EncodeToString(b[:])
 }
 
 // Renew renews the lease for another Claim.LeaseMS. CodeLeaseLost: the job is another's now.
@@ -86,9 +121,7 @@ func (c *Client) Renew(ctx context.Context, job statement.Digest, lease string) 
 func (c *Client) SendMessages(ctx context.Context, job statement.Digest, lease string, m []wire.Outgoing) error {
 	for len(m) > 0 {
 		n := fitting(m)
-		var id [16]byte
-		rand.Read(id[:]) // never fails: crypto/rand aborts the process instead
-		in := wire.Messages{Lease: lease, ID: hex.EncodeToString(id[:]), Messages: m[:n]}
+		in := wire.Messages{Lease: lease, ID: nonce(), Messages: m[:n]}
 		if err := c.json(ctx, call{method: http.MethodPost, path: jobPath(job) + "/messages"}, &in, nil); err != nil {
 			return err
 		}

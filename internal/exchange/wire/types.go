@@ -124,6 +124,12 @@ const (
 type ClaimRequest struct {
 	Classes []string `json:"classes"`
 	WaitMS  int64    `json:"wait_ms"`
+	Poll    string   `json:"poll,omitempty"` // 32 hex digits: by this name the caller can recall the question
+}
+
+// Recall ends a question for a job that is still waiting for one.
+type Recall struct {
+	Poll string `json:"poll"`
 }
 
 // Claim is a job under lease, with all statements that its enclave needs:
