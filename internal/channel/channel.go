@@ -222,6 +222,14 @@ type Stage struct {
 type Finish struct {
 	State string `json:"state"`          // Done or Failed
 	Code  string `json:"code,omitempty"` // of a failure: coarse, from policy and protocol alone, never from data
+	// Artifacts that leave with Done, beside those that were put before: as many as fit.
+	Artifacts []Artifact `json:"artifacts,omitempty"`
+}
+
+// Artifact is bytes for parties to fetch.
+type Artifact struct {
+	Name string `json:"name"`
+	Body []byte `json:"body"`
 }
 
 // States of Finish.
@@ -245,12 +253,19 @@ func DecodeStage(src []byte) (*Stage, error) {
 // DecodeFinish reads a finish strictly.
 func DecodeFinish(src []byte) (*Finish, error) {
 	var f Finish
-	if err := decode(src, MaxSmall, &f); err != nil {
+	if err := decode(src, MaxFinish, &f); err != nil {
 		return nil, err
 	}
-	done, failed := f.State == Done && f.Code == "", f.State == Failed && ValidCode(f.Code)
-	if !done && !failed {
+	done, failed := f.State == Done && f.Code == "", f.State == Failed && ValidCode(f.Code) && len(f.Artifacts) == 0
+	if !done && !failed || len(f.Artifacts) > MaxArtifacts {
 		return nil, ErrMalformed
+	}
+	names := map[string]bool{}
+	for _, a := range f.Artifacts {
+		if !ValidArtifact(a.Name) || len(a.Body) == 0 || names[a.Name] {
+			return nil, ErrMalformed
+		}
+		names[a.Name] = true
 	}
 	return &f, nil
 }

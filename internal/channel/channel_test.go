@@ -37,6 +37,7 @@ var decoders = map[string]func([]byte) (any, error){
 	"ranges":   func(b []byte) (any, error) { return ptr(DecodeRanges(b)) },
 	"stage":    func(b []byte) (any, error) { return ptr(DecodeStage(b)) },
 	"finish":   func(b []byte) (any, error) { return ptr(DecodeFinish(b)) },
+	"done":     func(b []byte) (any, error) { return ptr(DecodeFinish(b)) },
 	"problem":  func(b []byte) (any, error) { return ptr(DecodeProblem(b)) },
 	"report": func(b []byte) (any, error) {
 		a, err := DecodeReport(b)
@@ -73,6 +74,7 @@ func accepted(t testing.TB) map[string]any {
 		"ranges":   Ranges{Items: []Range{{Object: "a/b", Off: 0, Bytes: MaxRange - 1}, {Object: "a/b", Off: 1<<53 - 1, Bytes: 1}}},
 		"stage":    Stage{Name: "run"},
 		"finish":   Finish{State: Failed, Code: "no-answer:delta"},
+		"done":     Finish{State: Done, Artifacts: []Artifact{{Name: ArtifactKey + string(someone), Body: []byte{1}}, {Name: ArtifactBundle + string(someone), Body: []byte{2}}}},
 		"problem":  Problem{Code: "not-found"},
 		"report":   NewReport(Attest{Data: data}),
 		"quote":    NewReport(Attest{Data: data, Quoted: hosted.Quoted{Quote: []byte{1}, Endorsements: [][]byte{{2}}}}),
@@ -127,6 +129,11 @@ func TestRefused(t *testing.T) {
 		{"no state", "finish", Finish{Code: "internal"}},
 		{"done with a code", "finish", Finish{State: Done, Code: "internal"}},
 		{"failed without a code", "finish", Finish{State: Failed}},
+		{"failed with an artifact", "finish", Finish{State: Failed, Code: "internal", Artifacts: []Artifact{{Name: "result", Body: []byte{1}}}}},
+		{"artifact of no name", "finish", Finish{State: Done, Artifacts: []Artifact{{Name: "other", Body: []byte{1}}}}},
+		{"artifact for nobody", "finish", Finish{State: Done, Artifacts: []Artifact{{Name: "key-x", Body: []byte{1}}}}},
+		{"empty artifact", "finish", Finish{State: Done, Artifacts: []Artifact{{Name: "result", Body: []byte{}}}}},
+		{"artifact twice", "finish", Finish{State: Done, Artifacts: []Artifact{{Name: "result", Body: []byte{1}}, {Name: "result", Body: []byte{1}}}}},
 		{"code with text", "finish", Finish{State: Failed, Code: "value 42 is wrong"}},
 		{"short report", "report", Report{Data: "00"}},
 		{"report in capitals", "report", Report{Data: strings.Repeat("AB", 64)}},

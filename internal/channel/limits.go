@@ -8,7 +8,9 @@ const (
 	MaxMessages     = 7 << 20          // bytes of Messages and of Replies
 	MaxEvidence     = 8 << 20          // bytes of evidence
 	MaxReport       = 1 << 20          // bytes of a request for evidence
-	MaxSmall        = 4 << 10          // bytes of a stage, a finish, a problem
+	MaxSmall        = 4 << 10          // bytes of a stage, a problem, a finish without artifacts
+	MaxFinish       = 7 << 20          // bytes of a finish
+	MaxLast         = 4 << 20          // bytes of the artifacts in it: base64 makes four of three
 	MaxAsked        = 1 << 20          // bytes of Ranges
 	MaxRanges       = 1024             // ranges in one request
 	MaxRange        = 64 << 20         // bytes of them together

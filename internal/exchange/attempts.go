@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -170,14 +171,8 @@ func (s *Server) putArtifact(c *call) error {
 		return err
 	}
 	name := c.r.PathValue("name")
-	to, ok := wire.ArtifactFor(name)
-	if !ok {
-		return malformed("path names no artifact")
-	}
-	if to != "" {
-		if role, err := s.role(c.r.Context(), h.Job, to); err != nil || role&store.Concerned == 0 {
-			return errors.Join(err, forbidden("artifacts are for parties of the job"))
-		}
+	if err := s.mayLeave(c.r.Context(), h.Job, name); err != nil {
+		return err
 	}
 	b, err := c.read(wire.MaxArtifact)
 	if err != nil {
@@ -188,13 +183,32 @@ func (s *Server) putArtifact(c *call) error {
 	}
 	h.NowMS = s.now().UnixMilli()
 	err = s.store.PutArtifact(c.r.Context(), h, name, b)
+	if err != nil {
+		return notLeft(err)
+	}
+	return c.answer(wire.Empty{})
+}
+
+// mayLeave refuses artifacts of other names, and those that are for who is no party of the job.
+func (s *Server) mayLeave(ctx context.Context, job statement.Digest, name string) error {
+	to, ok := wire.ArtifactFor(name)
+	if !ok {
+		return malformed("artifact has no name of one")
+	}
+	if to == "" {
+		return nil
+	}
+	if role, err := s.role(ctx, job, to); err != nil || role&store.Concerned == 0 {
+		return errors.Join(err, forbidden("artifacts are for parties of the job"))
+	}
+	return nil
+}
+
+func notLeft(err error) error {
 	if errors.Is(err, store.ErrExists) {
 		return refuse(http.StatusConflict, wire.CodeArtifactExists, "another artifact is there under this name", "an attempt writes each artifact once")
 	}
-	if err != nil {
-		return err
-	}
-	return c.answer(wire.Empty{})
+	return err
 }
 
 func (s *Server) finish(c *call) error {
@@ -203,19 +217,25 @@ func (s *Server) finish(c *call) error {
 		return err
 	}
 	if !validFinish(&in) {
-		return malformed("state and code do not fit: done has no code, failed and retry have one")
+		return malformed("state, code and artifacts do not fit: done has no code, failed and retry have one, retry leaves nothing")
 	}
 	h, err := s.holder(c, in.Lease)
 	if err != nil {
 		return err
 	}
-	state := in.State
-	if state == wire.StateRetry {
-		state = store.StateQueued
+	e := store.Ending{State: in.State, Code: in.Code, MaxAttempts: s.maxAttempts}
+	if in.State == wire.StateRetry {
+		e.State = store.StateQueued
 	}
-	ch, err := s.store.Finish(c.r.Context(), h, state, in.Code, s.maxAttempts)
+	for _, a := range in.Artifacts {
+		if err := s.mayLeave(c.r.Context(), h.Job, a.Name); err != nil {
+			return err
+		}
+		e.Artifacts = append(e.Artifacts, store.NewArtifact(a))
+	}
+	ch, err := s.store.Finish(c.r.Context(), h, e)
 	if err != nil {
-		return err
+		return notLeft(err)
 	}
 	s.log.Info("attempt finished", "job", h.Job.Short(), "by", c.party.Short(), "state", ch.State, "code", ch.Code)
 	s.changed(ch)
@@ -223,11 +243,16 @@ func (s *Server) finish(c *call) error {
 }
 
 func validFinish(in *wire.Finish) bool {
+	if slices.ContainsFunc(in.Artifacts, func(a wire.NewArtifact) bool { return len(a.Body) == 0 }) {
+		return false
+	}
 	switch in.State {
 	case wire.StateDone:
 		return in.Code == ""
-	case wire.StateFailed, wire.StateRetry:
+	case wire.StateFailed:
 		return wire.ValidToken(in.Code)
+	case wire.StateRetry:
+		return wire.ValidToken(in.Code) && len(in.Artifacts) == 0
 	}
 	return false
 }

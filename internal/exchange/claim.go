@@ -73,7 +73,7 @@ func (s *Server) release(ctx context.Context, h store.Holder, why error) error {
 	if errors.Is(why, errClaimTooLarge) {
 		state, code = store.StateFailed, wire.FailedTooLarge
 	}
-	ch, err := s.store.Finish(context.WithoutCancel(ctx), h, state, code, s.maxAttempts)
+	ch, err := s.store.Finish(context.WithoutCancel(ctx), h, store.Ending{State: state, Code: code, MaxAttempts: s.maxAttempts})
 	if err == nil {
 		s.changed(ch)
 	}

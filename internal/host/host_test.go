@@ -337,7 +337,7 @@ func TestEverythingIsRelayed(t *testing.T) {
 		}
 		fail(h.Put(ctx, words.ArtifactResult, []byte("ciphertext")))
 		fail(h.Stage(ctx, "run"))
-		fail(h.Finish(ctx, words.Finish{State: words.Done}))
+		fail(h.Finish(ctx, words.Finish{State: words.Done, Artifacts: []words.Artifact{{Name: words.ArtifactKey + string(to), Body: []byte("key")}}}))
 		if err := h.Finish(ctx, words.Finish{State: words.Done}); !errors.As(err, &refused) || refused.Code != "finished" {
 			fail(errors.New("finished twice"))
 		}
@@ -348,6 +348,9 @@ func TestEverythingIsRelayed(t *testing.T) {
 	}
 	if f.State != wire.StateDone || f.Lease != r.exchange.claim.Lease || len(r.exchange.finished) != 1 {
 		t.Errorf("finish %+v of %d", f, len(r.exchange.finished))
+	}
+	if len(f.Artifacts) != 1 || f.Artifacts[0].Name != words.ArtifactKey+string(operatorOf(r.exchange)) || string(f.Artifacts[0].Body) != "key" {
+		t.Errorf("left with the last word: %+v", f.Artifacts)
 	}
 	if len(r.exchange.sent) != 2 || string(r.exchange.put["result"]) != "ciphertext" {
 		t.Error("something was lost on the way")

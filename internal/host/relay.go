@@ -144,10 +144,14 @@ func (r *relay) Finish(ctx context.Context, f words.Finish) error {
 	if r.finished != nil {
 		return &channel.Problem{Status: http.StatusConflict, Code: "finished"}
 	}
-	if err := r.o.Exchange.Finish(ctx, job.Digest, wire.Finish{Lease: job.Lease, State: f.State, Code: f.Code}); err != nil {
+	out := wire.Finish{Lease: job.Lease, State: f.State, Code: f.Code}
+	for _, a := range f.Artifacts {
+		out.Artifacts = append(out.Artifacts, wire.NewArtifact(a))
+	}
+	if err := r.o.Exchange.Finish(ctx, job.Digest, out); err != nil {
 		return told(err)
 	}
-	r.finished = &f
+	r.finished = &words.Finish{State: f.State, Code: f.Code}
 	r.forget(f.Code)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -625,6 +626,29 @@ func TestNoKeyIfTheResultIsNotStored(t *testing.T) {
 		return nil
 	}
 	h.wantFailure("result-unsent")
+}
+
+func TestNoResultIfItsKeysAreNotStored(t *testing.T) {
+	h := newFakeHost(newWorld(t))
+	h.onPut = func(name string) error {
+		if strings.HasPrefix(name, channel.ArtifactKey) {
+			return errors.New("disk full")
+		}
+		return nil
+	}
+	h.wantFailure("result-unsent")
+}
+
+// TestLastArtifacts: what is too much for the last word is put before it.
+func TestLastArtifacts(t *testing.T) {
+	half := make([]byte, channel.MaxLast/2)
+	all := []channel.Artifact{{Name: "a", Body: half}, {Name: "b", Body: half[2:]}, {Name: "c", Body: half[:1]}}
+	for n, want := range map[int]int{0: 0, 1: 1, 2: 2, 3: 2} {
+		last, before := lastOf(all[:n])
+		if len(last) != want || len(last)+len(before) != n {
+			t.Errorf("%d artifacts: %d leave with the last word, %d before", n, len(last), len(before))
+		}
+	}
 }
 
 func TestMessagesThatNeverArrive(t *testing.T) {

@@ -150,27 +150,45 @@ func (r *run) concerned() []statement.Fingerprint {
 }
 
 // handOver seals the result's key to each recipient, with the account that entitles it to the key, and the account alone to
-// the others concerned.
+// the others concerned. What fits leaves with the enclave's last word, in one request.
 func (r *run) handOver(ctx context.Context, key *seal.DataKey, b *receipt.Bundle) error {
 	account, err := b.Encode()
 	if err != nil {
 		return failure.New(failure.Internal, err)
 	}
+	concerned := r.concerned()
+	out := make([]channel.Artifact, len(concerned))
 	var all errgroup.Group
 	all.SetLimit(maxPuts)
-	for _, to := range r.concerned() {
-		all.Go(func() error {
-			name, sealed, err := r.sealTo(to, key, account)
-			if err != nil {
-				return failure.New(failure.Internal, err)
-			}
-			if err := r.host.Put(ctx, name, sealed); err != nil {
-				return failure.New(failure.Unstored, err)
-			}
-			return nil
+	for i, to := range concerned {
+		all.Go(func() (err error) {
+			out[i].Name, out[i].Body, err = r.sealTo(to, key, account)
+			return err
 		})
 	}
-	return all.Wait()
+	if err := all.Wait(); err != nil {
+		return failure.New(failure.Internal, err)
+	}
+	var before []channel.Artifact
+	r.last, before = lastOf(out)
+	for _, a := range before {
+		all.Go(func() error { return r.host.Put(ctx, a.Name, a.Body) })
+	}
+	if err := all.Wait(); err != nil {
+		return failure.New(failure.Unstored, err)
+	}
+	return nil
+}
+
+// lastOf are the first of the artifacts, as many as fit into the last word; the others are put before.
+func lastOf(all []channel.Artifact) (last, before []channel.Artifact) {
+	room := channel.MaxLast
+	for i, a := range all {
+		if room -= len(a.Body) + len(a.Name); room < 0 {
+			return all[:i], all[i:]
+		}
+	}
+	return all, nil
 }
 
 // maxPuts bounds how many artifacts are under way at once.

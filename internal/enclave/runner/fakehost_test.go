@@ -173,7 +173,13 @@ func (h *fakeHost) Stage(_ context.Context, name string) error {
 	return nil
 }
 
-func (h *fakeHost) Finish(_ context.Context, f channel.Finish) error {
+func (h *fakeHost) Finish(ctx context.Context, f channel.Finish) error {
+	for _, a := range f.Artifacts {
+		if err := h.PutArtifact(ctx, a.Name, a.Body); err != nil {
+			return err
+		}
+	}
+	f.Artifacts = nil
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.finish = &f
@@ -232,7 +238,7 @@ func (h *fakeHost) wantFailure(code string) error {
 	if !errors.As(err, &f) || f.Error() != code {
 		t.Errorf("got error %v (%v), want code %s", err, cause(f), code)
 	}
-	if h.finish == nil || *h.finish != (channel.Finish{State: channel.Failed, Code: code}) {
+	if h.finish == nil || h.finish.State != channel.Failed || h.finish.Code != code {
 		t.Errorf("host was told %+v, want failed with %s", h.finish, code)
 	}
 	h.wantNoKey()

@@ -64,8 +64,9 @@ type run struct {
 	second   *attestation
 	releases map[statement.Fingerprint]*statement.Verified[statement.Release]
 	keys     *keyCase
-	opened   *opened // quote or open
-	gone     bool    // all of it is closed
+	opened   *opened            // quote or open
+	gone     bool               // all of it is closed
+	last     []channel.Artifact // deliver: what leaves with the last word
 	erasing  sync.WaitGroup
 }
 
@@ -215,12 +216,20 @@ const wordTime = 5 * time.Second
 
 func (r *run) finish(ctx context.Context, err error) error {
 	r.reports.stop()
-	f := channel.Finish{State: channel.Done}
-	if err != nil {
-		f = channel.Finish{State: channel.Failed, Code: failure.CodeOf(err)}
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wordTime)
 	defer cancel()
+	if err != nil {
+		return r.say(ctx, channel.Finish{State: channel.Failed, Code: failure.CodeOf(err)})
+	}
+	err = r.say(ctx, channel.Finish{State: channel.Done, Artifacts: r.last})
+	if refused := (*link.Error)(nil); len(r.last) > 0 && errors.As(err, &refused) { // it was heard, and nothing of it kept
+		err = failure.New(failure.Unstored, refused)
+		return errors.Join(err, r.say(ctx, channel.Finish{State: channel.Failed, Code: failure.CodeOf(err)}))
+	}
+	return err
+}
+
+func (r *run) say(ctx context.Context, f channel.Finish) error {
 	if err := r.host.Finish(ctx, f); err != nil {
 		return failure.New(failure.Link, err)
 	}

@@ -81,10 +81,10 @@ type Attempts interface {
 	AddStage(ctx context.Context, h Holder, name string) error
 	// PutArtifact keeps body, or ErrExists if other bytes are there.
 	PutArtifact(ctx context.Context, h Holder, name string, body []byte) error
-	// Finish ends the attempt. With StateQueued the job goes back to the queue, or
-	// fails with code where maxAttempts are spent. The same again by the same holder
-	// changes nothing. Durable, with all that the attempt wrote.
-	Finish(ctx context.Context, h Holder, state, code string, maxAttempts int64) (Change, error)
+	// Finish keeps the last artifacts, or ErrExists, and ends the attempt. With StateQueued the job goes
+	// back to the queue, or fails with the code where all attempts are spent. The same again by the same
+	// holder changes nothing. Durable, with all that the attempt wrote.
+	Finish(ctx context.Context, h Holder, e Ending) (Change, error)
 	// Artifacts of the attempt that ended the job; none before.
 	Artifacts(ctx context.Context, d statement.Digest) ([]Artifact, error)
 	Artifact(ctx context.Context, d statement.Digest, name string) ([]byte, error)

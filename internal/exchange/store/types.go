@@ -152,6 +152,19 @@ type Holder struct {
 	NowMS int64
 }
 
+// Ending is how a holder ends its attempt.
+type Ending struct {
+	State, Code string
+	MaxAttempts int64         // of the job
+	Artifacts   []NewArtifact // kept before; none with StateQueued
+}
+
+// NewArtifact is one that an attempt leaves.
+type NewArtifact struct {
+	Name string
+	Body []byte
+}
+
 // Change is a job whose state changed.
 type Change struct {
 	Job   statement.Digest

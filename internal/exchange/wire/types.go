@@ -205,6 +205,14 @@ type Finish struct {
 	Lease string `json:"lease"`
 	State string `json:"state"`
 	Code  string `json:"code,omitempty"`
+	// Artifacts that it leaves with its last word, beside those that were put before; none with StateRetry.
+	Artifacts []NewArtifact `json:"artifacts,omitempty"`
+}
+
+// NewArtifact is one that an attempt leaves.
+type NewArtifact struct {
+	Name string `json:"name"`
+	Body []byte `json:"body"`
 }
 
 // Empty is the answer of calls that only succeed.

@@ -256,13 +256,20 @@ func (s *server) stage(_ http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) finish(_ http.ResponseWriter, r *http.Request) error {
-	body, err := readBody(r, wire.MaxSmall)
+	body, err := readBody(r, wire.MaxFinish)
 	if err != nil {
 		return err
 	}
 	f, err := wire.DecodeFinish(body)
 	if err != nil {
 		return errBad
+	}
+	var bytes int64
+	for _, a := range f.Artifacts {
+		bytes += int64(len(a.Body))
+	}
+	if !s.spend("artifacts", int64(len(f.Artifacts)), wire.MaxArtifacts) || !s.spend("bytes of artifacts", bytes, wire.MaxWritten) {
+		return errTooMuch
 	}
 	return s.backend.Finish(r.Context(), *f)
 }

@@ -120,36 +120,43 @@ func (s *Store) AddStage(ctx context.Context, h store.Holder, name string) error
 
 // PutArtifact keeps body under name.
 func (s *Store) PutArtifact(ctx context.Context, h store.Holder, name string, body []byte) error {
-	return s.whileHeld(ctx, h, func(t *tx, _ int64) error {
-		var have []byte
-		err := t.one("SELECT body FROM artifacts WHERE job = ? AND name = ?", []any{string(h.Job), name}, &have)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			return t.exec("INSERT INTO artifacts (job, name, body) VALUES (?, ?, ?)", string(h.Job), name, body)
-		case err == nil && !bytes.Equal(have, body):
-			return store.ErrExists
-		}
-		return err
-	})
+	return s.whileHeld(ctx, h, func(t *tx, _ int64) error { return t.putArtifact(h.Job, name, body) })
+}
+
+func (t *tx) putArtifact(job statement.Digest, name string, body []byte) error {
+	var have []byte
+	err := t.one("SELECT body FROM artifacts WHERE job = ? AND name = ?", []any{string(job), name}, &have)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return t.exec("INSERT INTO artifacts (job, name, body) VALUES (?, ?, ?)", string(job), name, body)
+	case err == nil && !bytes.Equal(have, body):
+		return store.ErrExists
+	}
+	return err
 }
 
 // Finish ends the attempt. Durable.
-func (s *Store) Finish(ctx context.Context, h store.Holder, state, code string, maxAttempts int64) (store.Change, error) {
+func (s *Store) Finish(ctx context.Context, h store.Holder, e store.Ending) (store.Change, error) {
 	var c store.Change
 	err := s.w.do(ctx, true, func(t *tx) error {
 		attempt, err := t.held(h)
 		if errors.Is(err, store.ErrLeaseLost) {
-			c, err = finished(t, h, state, code)
+			c, err = finished(t, h, e.State, e.Code)
 			return err
 		}
 		if err != nil {
 			return err
 		}
-		if state == store.StateQueued {
-			c, err = giveUp(t, h.Job, attempt, code, h.NowMS, maxAttempts)
+		if e.State == store.StateQueued {
+			c, err = giveUp(t, h.Job, attempt, e.Code, h.NowMS, e.MaxAttempts)
 			return err
 		}
-		c = store.Change{Job: h.Job, State: state, Code: code}
+		for _, a := range e.Artifacts {
+			if err := t.putArtifact(h.Job, a.Name, a.Body); err != nil {
+				return err
+			}
+		}
+		c = store.Change{Job: h.Job, State: e.State, Code: e.Code}
 		return end(t, c, h.NowMS)
 	})
 	return c, err

@@ -108,8 +108,8 @@ func (s *suite) lease() {
 			"stage":    s.AddStage(s.ctx, bad, "bad"),
 			"artifact": s.PutArtifact(s.ctx, bad, "result", []byte("bad")),
 			"replies":  second(s.Replies(s.ctx, bad, 0, everything)),
-			"finish":   second(s.Finish(s.ctx, bad, store.StateDone, "", maxAttempts)),
-			"retry":    second(s.Finish(s.ctx, bad, store.StateQueued, "x", maxAttempts)),
+			"finish":   second(s.Finish(s.ctx, bad, store.Ending{State: store.StateDone, Code: "", MaxAttempts: maxAttempts})),
+			"retry":    second(s.Finish(s.ctx, bad, store.Ending{State: store.StateQueued, Code: "x", MaxAttempts: maxAttempts})),
 		} {
 			if !isError(err, store.ErrLeaseLost) {
 				s.Errorf("wrong %s: %s: got %v", name, call, err)
@@ -150,7 +150,7 @@ func (s *suite) expiry() {
 	s.is(s.AddReply(s.ctx, reply(1, 2, 2)), store.ErrStale)
 	again := s.take(1, 2, 100)
 	s.is(s.PutArtifact(s.ctx, h, "result", []byte("stale")), store.ErrLeaseLost)
-	s.is(second(s.Finish(s.ctx, h, store.StateDone, "", maxAttempts)), store.ErrLeaseLost)
+	s.is(second(s.Finish(s.ctx, h, store.Ending{State: store.StateDone, Code: "", MaxAttempts: maxAttempts})), store.ErrLeaseLost)
 	s.is(s.AddReply(s.ctx, reply(1, 2, 3)), store.ErrStale)
 	list, err := s.Replies(s.ctx, again, 0, everything)
 	s.ok(err)
@@ -220,10 +220,17 @@ func (s *suite) artifacts() {
 	s.is(s.PutArtifact(s.ctx, h, "result", []byte("other")), store.ErrExists)
 	_, err := s.Artifact(s.ctx, dg(1), "result")
 	s.is(err, store.ErrNotFound) // the attempt has not ended
-	s.ok(second(s.Finish(s.ctx, h, store.StateDone, "", maxAttempts)))
+	last := func(name, body string) store.Ending {
+		return store.Ending{State: store.StateDone, MaxAttempts: maxAttempts, Artifacts: []store.NewArtifact{{Name: "key", Body: []byte("k")}, {Name: name, Body: []byte(body)}}}
+	}
+	s.is(second(s.Finish(s.ctx, h, last("result", "other"))), store.ErrExists)
+	s.equal(s.state(1), "leased 1 ") // nothing of it happened
+	for range 2 {
+		s.ok(second(s.Finish(s.ctx, h, last("bundle", "account"))))
+	}
 	list, err := s.Artifacts(s.ctx, dg(1))
 	s.ok(err)
-	s.equal(list, []store.Artifact{{Name: "result", Bytes: 5}})
+	s.equal(list, []store.Artifact{{Name: "bundle", Bytes: 7}, {Name: "key", Bytes: 1}, {Name: "result", Bytes: 5}})
 	b, err := s.Artifact(s.ctx, dg(1), "result")
 	s.ok(err)
 	s.equal(string(b), "bytes")
@@ -239,12 +246,12 @@ func (s *suite) finish() {
 	before, err := s.Job(s.ctx, dg(1))
 	s.ok(err)
 	for range 2 {
-		c, err := s.Finish(s.ctx, h, store.StateFailed, "no-plan", maxAttempts)
+		c, err := s.Finish(s.ctx, h, store.Ending{State: store.StateFailed, Code: "no-plan", MaxAttempts: maxAttempts})
 		s.ok(err)
 		s.equal(c, store.Change{Job: dg(1), State: store.StateFailed, Code: "no-plan"})
 	}
-	s.is(second(s.Finish(s.ctx, h, store.StateDone, "", maxAttempts)), store.ErrLeaseLost)
-	s.is(second(s.Finish(s.ctx, h, store.StateFailed, "other", maxAttempts)), store.ErrLeaseLost)
+	s.is(second(s.Finish(s.ctx, h, store.Ending{State: store.StateDone, Code: "", MaxAttempts: maxAttempts})), store.ErrLeaseLost)
+	s.is(second(s.Finish(s.ctx, h, store.Ending{State: store.StateFailed, Code: "other", MaxAttempts: maxAttempts})), store.ErrLeaseLost)
 	after, err := s.Job(s.ctx, dg(1))
 	s.ok(err)
 	s.equal([]any{after.State, after.Code, after.Version, after.EndedMS, after.Host}, []any{store.StateFailed, "no-plan", before.Version + 1, 10, fp(5)})
@@ -258,14 +265,14 @@ func (s *suite) retry() {
 	h := s.take(1, 1, 100)
 	s.ok(s.PutArtifact(s.ctx, h, "result", []byte("first")))
 	for range 2 {
-		c, err := s.Finish(s.ctx, h, store.StateQueued, "enclave-lost", maxAttempts)
+		c, err := s.Finish(s.ctx, h, store.Ending{State: store.StateQueued, Code: "enclave-lost", MaxAttempts: maxAttempts})
 		s.ok(err)
 		s.equal(c, store.Change{Job: dg(1), State: store.StateQueued})
 	}
 	h = s.take(1, 2, 100)
 	s.ok(s.PutArtifact(s.ctx, h, "result", []byte("second")))
 	for range 2 {
-		c, err := s.Finish(s.ctx, h, store.StateQueued, "enclave-lost", maxAttempts)
+		c, err := s.Finish(s.ctx, h, store.Ending{State: store.StateQueued, Code: "enclave-lost", MaxAttempts: maxAttempts})
 		s.ok(err)
 		s.equal(c, store.Change{Job: dg(1), State: store.StateFailed, Code: "enclave-lost"})
 	}
