@@ -341,10 +341,19 @@ func TestRevocations(t *testing.T) {
 	told("a pool", "alpha beta institute hoster ")
 	revoke(w.b, w.members[1].Offer)
 	told("an offer", "alpha beta institute hoster ")
-	list, err := w.b.AllStatements(ctx, client.Query{Kind: client.Revocations, About: g})
+	list, err := w.b.AllStatements(ctx, client.Query{Kind: client.Revocations, About: []statement.Digest{g}})
 	w.ok(err)
 	if len(list) != 1 {
 		t.Errorf("%d revocations of the grant", len(list))
+	}
+	for p, want := range map[*party]int{w.b: 4, w.other: 2} {
+		for limit := range 3 { // however many fit onto a page
+			list, err = p.AllStatements(ctx, client.Query{Kind: client.Revocations, About: []statement.Digest{g, w.contract, w.pool, w.members[1].Offer}, Limit: limit})
+			w.ok(err)
+			if len(list) != want {
+				t.Errorf("%s sees %d of four revocations on pages of %d, want %d", p.name, len(list), limit, want)
+			}
+		}
 	}
 	list, err = w.other.AllStatements(ctx, client.Query{Kind: client.Revocations})
 	w.ok(err)

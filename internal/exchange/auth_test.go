@@ -205,6 +205,8 @@ func TestMalformed(t *testing.T) {
 		"no type":                  {w.a, "GET", "/v1/statements", "", 400, wire.CodeMalformed},
 		"unknown type":             {w.a, "GET", "/v1/statements?type=job", "", 400, wire.CodeMalformed},
 		"owner no fingerprint":     {w.a, "GET", "/v1/statements?type=offer&owner=alpha", "", 400, wire.CodeMalformed},
+		"about a list with a gap":  {w.a, "GET", "/v1/statements?type=grant&about=" + string(job) + ",", "", 400, wire.CodeMalformed},
+		"about too many":           {w.a, "GET", "/v1/statements?type=grant&about=" + strings.Repeat(string(job)+",", wire.MaxAbout) + string(job), "", 400, wire.CodeMalformed},
 		"about no digest":          {w.a, "GET", "/v1/statements?type=grant&about=x", "", 400, wire.CodeMalformed},
 		"pending not true":         {w.a, "GET", "/v1/statements?type=pool&pending=yes", "", 400, wire.CodeMalformed},
 		"path without a digest":    {w.a, "GET", "/v1/statements/sha256:00", "", 400, wire.CodeMalformed},

@@ -185,7 +185,7 @@ func (g *gather) introductions(ctx context.Context, list []statement.Fingerprint
 }
 
 func (g *gather) grants(ctx context.Context, contract statement.Digest) {
-	list, err := g.s.store.List(ctx, store.Query{Kind: store.KindGrant, Ref: contract, Page: page()})
+	list, err := g.s.store.List(ctx, store.Query{Kind: store.KindGrant, Refs: []statement.Digest{contract}, Page: page()})
 	if err != nil && g.err == nil {
 		g.err = err
 	}

@@ -189,7 +189,7 @@ func (s *Server) concerned(ctx context.Context, st *store.Statement) ([]statemen
 	}
 	out := append(append([]statement.Fingerprint{}, st.Authors...), st.Readers...)
 	for _, pending := range []bool{false, true} {
-		list, err := s.store.List(ctx, store.Query{Ref: st.Digest, Pending: pending, Page: store.Page{Items: maxConcerned, Bytes: 1 << 30}})
+		list, err := s.store.List(ctx, store.Query{Refs: []statement.Digest{st.Digest}, Pending: pending, Page: store.Page{Items: maxConcerned, Bytes: 1 << 30}})
 		if err != nil {
 			return nil, err
 		}

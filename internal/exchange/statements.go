@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
@@ -242,11 +243,13 @@ func (s *Server) listStatements(c *call) error {
 	if err != nil {
 		return err
 	}
-	out := listAnswer{Next: q.After}
+	out, bytes := listAnswer{Next: q.After}, 0
 	for i := range list {
+		bytes += len(list[i].Envelope)
 		out.Items = append(out.Items, itemAnswer{Seq: list[i].Seq, Digest: list[i].Digest, Envelope: list[i].Envelope})
 		out.Next = list[i].Seq
 	}
+	out.End = len(list) < q.Page.Items && bytes+wire.MaxEnvelope <= q.Page.Bytes // another would have fitted
 	return c.answer(out)
 }
 
@@ -255,6 +258,7 @@ func (s *Server) listStatements(c *call) error {
 type listAnswer struct {
 	Items []itemAnswer `json:"items,omitempty"`
 	Next  int64        `json:"next"`
+	End   bool         `json:"end,omitempty"`
 }
 
 type itemAnswer struct {
@@ -268,12 +272,17 @@ func (c *call) listing() (*store.Query, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := store.Query{Kind: p["type"], Author: statement.Fingerprint(p["owner"]), Ref: statement.Digest(p["about"]),
+	q := store.Query{Kind: p["type"], Author: statement.Fingerprint(p["owner"]),
 		Name: p["name"], Reader: c.party, Pending: p["pending"] == "true"}
 	if !slices.Contains(kinds(), q.Kind) {
 		return nil, malformed("parameter type names no type of statement")
 	}
-	if p["owner"] != "" && !q.Author.Valid() || p["about"] != "" && !q.Ref.Valid() ||
+	if p["about"] != "" {
+		for _, d := range strings.Split(p["about"], ",") {
+			q.Refs = append(q.Refs, statement.Digest(d))
+		}
+	}
+	if p["owner"] != "" && !q.Author.Valid() || len(q.Refs) > wire.MaxAbout || slices.ContainsFunc(q.Refs, func(d statement.Digest) bool { return !d.Valid() }) ||
 		p["name"] != "" && !statement.ValidName(q.Name) || p["pending"] != "" && !q.Pending {
 		return nil, malformed("a parameter is not of its form")
 	}

@@ -215,3 +215,19 @@ func TestContextEndsARetry(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestLastPage: a listing whose page is said to be the last is not asked on for.
+func TestLastPage(t *testing.T) {
+	for body, calls := range map[string]int32{`{"next":3,"end":true}`: 1, `{"next":0}`: 1, `{"next":3}`: 2} {
+		c, n := fake(t, func(before int, w http.ResponseWriter, _ *http.Request) {
+			if before > 0 {
+				body = `{"next":3}`
+			}
+			_, _ = io.WriteString(w, strings.Replace(body, "{", `{"items":[{"seq":3,"digest":"d","envelope":{"payloadType":"t","payload":"","signatures":[]}}],`, 1-min(before, 1)))
+		})
+		list, err := c.AllStatements(t.Context(), Query{Kind: Parties})
+		if err != nil || len(list) != 1 || n.Load() != calls {
+			t.Errorf("%s: %d items in %d calls, %v", body, len(list), n.Load(), err)
+		}
+	}
+}

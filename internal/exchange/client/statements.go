@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/statement"
@@ -24,7 +25,7 @@ const (
 type Query struct {
 	Kind    string                // required
 	Owner   statement.Fingerprint // an author of the statement
-	About   statement.Digest      // the contract of grants, what revocations revoke
+	About   []statement.Digest    // at most wire.MaxAbout, any of them: the contract of grants, what revocations revoke
 	Name    string                // of parties, pools, data sets
 	Pending bool                  // instead: pools that wait for signatures and have the caller among their members
 	After   int64                 // Seq to begin behind
@@ -34,7 +35,11 @@ type Query struct {
 func (q *Query) values() url.Values {
 	v := url.Values{"type": {q.Kind}}
 	set(v, "owner", string(q.Owner))
-	set(v, "about", string(q.About))
+	about := make([]string, len(q.About))
+	for i, d := range q.About {
+		about[i] = string(d)
+	}
+	set(v, "about", strings.Join(about, ","))
 	set(v, "name", q.Name)
 	if q.Pending {
 		v.Set("pending", "true")
@@ -101,10 +106,10 @@ func (c *Client) AllStatements(ctx context.Context, q Query) ([]wire.StatementIt
 		if err != nil {
 			return nil, err
 		}
-		if len(page.Items) == 0 || page.Next <= q.After {
+		all = append(all, page.Items...)
+		if page.End || len(page.Items) == 0 || page.Next <= q.After {
 			return all, nil
 		}
-		all = append(all, page.Items...)
 		q.After = page.Next
 	}
 }

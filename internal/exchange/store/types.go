@@ -55,7 +55,7 @@ type Party struct {
 type Query struct {
 	Kind    string
 	Author  statement.Fingerprint
-	Ref     statement.Digest
+	Refs    []statement.Digest // statements that name one of these
 	Name    string
 	Reader  statement.Fingerprint // only what this party may see
 	Pending bool                  // incomplete ones; otherwise only complete ones

@@ -12,6 +12,7 @@ const (
 	MaxWait      = 2 * time.Minute
 	MaxSkew      = 2 * time.Minute
 	MaxClasses   = 16
+	MaxAbout     = 32   // statements that one listing asks about: they stand in its URI
 	MaxOutgoing  = 1024 // messages sent together
 	MaxPage      = 1000 // items of one page
 	MaxPageBytes = 4 << 20

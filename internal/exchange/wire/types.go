@@ -26,10 +26,11 @@ type StatementItem struct {
 	Envelope statement.Envelope `json:"envelope"`
 }
 
-// StatementList is one page of a listing. Next is the "after" of the next page.
+// StatementList is one page of a listing. Next is the "after" of the next page; End says that there is none now.
 type StatementList struct {
 	Items []StatementItem `json:"items,omitempty"`
 	Next  int64           `json:"next"`
+	End   bool            `json:"end,omitempty"`
 }
 
 // Item is one entry of a mailbox. Job and Attempt are absent where the item belongs to no job.

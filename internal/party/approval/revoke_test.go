@@ -63,7 +63,7 @@ func TestRevokeHidden(t *testing.T) {
 					t.Fatalf("heal: %v", err)
 				}
 			}
-			list := must(w.ex.AllStatements(t.Context(), client.Query{Kind: client.Revocations, About: g.Digest()}))
+			list := must(w.ex.AllStatements(t.Context(), client.Query{Kind: client.Revocations, About: []statement.Digest{g.Digest()}}))
 			if len(list) != 1 || list[0].Digest != r.Digest() {
 				t.Fatalf("the exchange has %d revocations", len(list))
 			}

@@ -268,6 +268,21 @@ func TestRefusalReachesRequester(t *testing.T) {
 	}
 }
 
+// TestPreviewLeavesRevocationsToTheHello: it leads to no release, and what was revoked by then is asked for when an enclave comes.
+func TestPreviewLeavesRevocationsToTheHello(t *testing.T) {
+	w := newWorld(t, nil)
+	w.post(must(statement.Sign(statement.Revocation{Author: w.asker.Fingerprint(), Revokes: w.contract.Digest(), AtMS: start.UnixMilli()}, w.asker.Signer())))
+	j := w.newJob(nil)
+	if err := w.broker.Handle(t.Context(), wire.Item{Seq: 1, Job: j.digest, Kind: wire.KindJob}); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(ledger.KindRefusal, j.digest); n != 0 {
+		t.Errorf("%d refusals of a preview", n)
+	}
+	e := w.enclave(j)
+	w.refusedWith(j, e, e.hello(nil), CodeContractRevoked, 0)
+}
+
 // TestRepeatedMessageIsRecordedOnce: a hostile exchange can't fill the ledger.
 func TestRepeatedMessageIsRecordedOnce(t *testing.T) {
 	w := newWorld(t, nil)

@@ -18,9 +18,13 @@ const readyTime = 2 * time.Minute
 
 // preview looks at a job as soon as it is known, before any enclave exists: what
 // is not agreed to is refused, and the requester told, at once. The query is
-// judged when an enclave asks: its start should not compete with the compilers.
+// judged when an enclave asks, and what was revoked is asked for then, as it must be
+// anyway: the enclave's start should not compete with the compilers.
 func (b *Broker) preview(ctx context.Context, m *matter) (*message.Reply, error) {
-	if err := b.openJobInForce(ctx, m); err != nil {
+	if err := b.openJob(ctx, m); err != nil {
+		return nil, err
+	}
+	if err := b.seemsInForce(m); err != nil {
 		return nil, err
 	}
 	if !m.isOwner(b.self) {

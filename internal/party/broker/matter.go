@@ -169,6 +169,27 @@ func (b *Broker) unresolved(err error) error {
 }
 
 func (b *Broker) inForce(ctx context.Context, m *matter) error {
+	if err := b.seemsInForce(m); err != nil {
+		return err
+	}
+	if err := b.signedInForce(ctx, m.job.OnlineKeys(), m.job.CoveredAt); err != nil {
+		return err
+	}
+	if err := b.revoked(b.Catalog.KeysInForce(ctx, m.contract.OnlineKeys())); err != nil {
+		return err
+	}
+	revoked, err := b.Catalog.Revoked(ctx, m.contract.Body().Requester, m.contract.Digest())
+	if err != nil {
+		return err
+	}
+	if revoked {
+		return refuse(CodeContractRevoked, "the requester revoked the contract")
+	}
+	return nil
+}
+
+// seemsInForce is inForce as far as it can be told without asking the exchange what was revoked.
+func (b *Broker) seemsInForce(m *matter) error {
 	now, c := b.Now().UnixMilli(), m.contract.Body()
 	if now < c.FromMS || now >= c.UntilMS {
 		return refuse(CodeContractExpired, "the contract is not valid now")
@@ -178,12 +199,6 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 	}
 	if b.fromBeforeARepair(m) {
 		return refuse(CodeReplayed, "the job is older than the repair of this party's ledger: what it was answered is not known any more")
-	}
-	if err := b.signedInForce(ctx, m.job.OnlineKeys(), m.job.CoveredAt); err != nil {
-		return err
-	}
-	if err := b.revoked(b.Catalog.KeysInForce(ctx, m.contract.OnlineKeys())); err != nil {
-		return err
 	}
 	if m.isOwner(b.self) {
 		if err := b.abreast(); err != nil {
@@ -195,13 +210,6 @@ func (b *Broker) inForce(ctx context.Context, m *matter) error {
 	}
 	if !policy.Speaks(c.PlanEncoding) {
 		return refuse(CodeContract, "the contract names an encoding of plans that this party does not read")
-	}
-	revoked, err := b.Catalog.Revoked(ctx, c.Requester, m.contract.Digest())
-	if err != nil {
-		return err
-	}
-	if revoked {
-		return refuse(CodeContractRevoked, "the requester revoked the contract")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -234,7 +235,7 @@ func (c *Catalog) ByName(ctx context.Context, name string) (statement.Fingerprin
 // Grants lists the grants of a contract that verify, by owner. Of several by one
 // owner the newest counts; revoked ones do not.
 func (c *Catalog) Grants(ctx context.Context, contract statement.Digest) (map[statement.Fingerprint]*statement.Verified[statement.Grant], error) {
-	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Grants, About: contract})
+	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Grants, About: []statement.Digest{contract}})
 	if err != nil {
 		return nil, err
 	}
@@ -274,9 +275,17 @@ func (c *Catalog) allRevoked(ctx context.Context, grants []*statement.Verified[s
 	out := make([]bool, len(grants))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
-	for i, v := range grants {
-		g.Go(func() (err error) {
-			out[i], err = c.Revoked(ctx, v.Body().Owner, v.Digest())
+	for first := 0; first < len(grants); first += wire.MaxAbout {
+		some := grants[first:min(first+wire.MaxAbout, len(grants))]
+		g.Go(func() error {
+			var about []statement.Digest
+			for _, v := range some {
+				about = append(about, v.Digest())
+			}
+			items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Revocations, About: about})
+			for i, v := range some {
+				out[first+i] = revokes(items, v.Body().Owner, v.Digest())
+			}
 			return err
 		})
 	}
@@ -285,15 +294,17 @@ func (c *Catalog) allRevoked(ctx context.Context, grants []*statement.Verified[s
 
 // Revoked reports whether author revoked the statement, as far as the exchange shows.
 func (c *Catalog) Revoked(ctx context.Context, author statement.Fingerprint, d statement.Digest) (bool, error) {
-	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Revocations, Owner: author, About: d})
+	items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Revocations, Owner: author, About: []statement.Digest{d}})
 	if err != nil {
 		return false, err
 	}
-	for i := range items {
-		v, err := statement.Verify[statement.Revocation](&items[i].Envelope, author)
-		if err == nil && v.Body().Author == author && v.Body().Revokes == d {
-			return true, nil
-		}
-	}
-	return false, nil
+	return revokes(items, author, d), nil
+}
+
+// revokes reports whether one of the items is the author's revocation of the statement.
+func revokes(items []wire.StatementItem, author statement.Fingerprint, d statement.Digest) bool {
+	return slices.ContainsFunc(items, func(i wire.StatementItem) bool {
+		v, err := statement.Verify[statement.Revocation](&i.Envelope, author)
+		return err == nil && v.Body().Author == author && v.Body().Revokes == d
+	})
 }

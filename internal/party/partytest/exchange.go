@@ -133,10 +133,10 @@ func matches(e *statement.Envelope, q client.Query) bool {
 		return err == nil && (q.Owner == "" || b.Owner == q.Owner) && (q.Name == "" || b.Dataset == q.Name)
 	case client.Grants:
 		b, err := statement.DecodeUnverified[statement.Grant](e.Payload)
-		return err == nil && (q.About == "" || b.Contract == q.About)
+		return err == nil && (len(q.About) == 0 || slices.Contains(q.About, b.Contract))
 	case client.Revocations:
 		b, err := statement.DecodeUnverified[statement.Revocation](e.Payload)
-		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (q.About == "" || b.Revokes == q.About) && (q.Name == wire.KeyRevocation) == (b.Key != "" && q.Name != "")
+		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Revokes)) && (q.Name == wire.KeyRevocation) == (b.Key != "" && q.Name != "")
 	case client.Pools:
 		b, err := statement.DecodeUnverified[statement.Pool](e.Payload)
 		return err == nil && (q.Name == "" || b.Name == q.Name) && q.Pending == (len(e.Signatures) < len(b.Members))

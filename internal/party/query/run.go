@@ -136,7 +136,7 @@ func (a *Asker) sealBody(ctx context.Context, body *statement.Body, to statement
 func (a *Asker) Wait(ctx context.Context, job statement.Digest, atMost time.Duration, tell func(Event)) (*wire.JobStatus, error) {
 	deadline := time.Now().Add(atMost)
 	var told int
-	var version int64
+	version := submitted
 	for {
 		left := time.Until(deadline)
 		s, err := a.Exchange.WaitJob(ctx, job, version, min(max(left, 0), 20*time.Second))
@@ -162,6 +162,9 @@ func (a *Asker) Wait(ctx context.Context, job statement.Digest, atMost time.Dura
 		}
 	}
 }
+
+// submitted is the version of a job that nobody has taken: there is nothing to tell of it.
+const submitted int64 = 1
 
 // noticeTime is how long a refusal may take to reach the requester after its job has failed.
 const noticeTime = 2 * time.Second

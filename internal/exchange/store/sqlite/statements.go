@@ -209,7 +209,12 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Statement, err
 	add("s.kind = ?", q.Kind)
 	add("s.name = ?", q.Name)
 	add("s.digest IN (SELECT digest FROM statement_authors WHERE author = ?)", string(q.Author))
-	add("s.digest IN (SELECT digest FROM statement_refs WHERE ref = ?)", string(q.Ref))
+	if n := len(q.Refs); n > 0 {
+		where = append(where, "s.digest IN (SELECT digest FROM statement_refs WHERE ref IN (?"+strings.Repeat(", ?", n-1)+"))")
+		for _, r := range q.Refs {
+			args = append(args, string(r))
+		}
+	}
 	add("(s.restricted = 0 OR EXISTS (SELECT 1 FROM statement_readers r WHERE r.digest = s.digest AND r.reader = ?))", string(q.Reader))
 	args = append(args, q.Page.Items)
 	text := "SELECT " + statementColumns + " FROM statements s WHERE " + strings.Join(where, " AND ") + " ORDER BY s.seq LIMIT ?"

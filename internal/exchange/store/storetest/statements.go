@@ -54,8 +54,10 @@ func (s *suite) listing() {
 		{store.Query{Kind: store.KindOffer, Name: "strikes"}, "1,2,3"},
 		{store.Query{Kind: store.KindOffer, Name: "other"}, ""},
 		{store.Query{After: third.Seq}, "4"},
-		{store.Query{Ref: dg(9)}, "4"},
-		{store.Query{Ref: dg(8)}, ""},
+		{store.Query{Refs: []statement.Digest{dg(9)}}, "4"},
+		{store.Query{Refs: []statement.Digest{dg(8)}}, ""},
+		{store.Query{Refs: []statement.Digest{dg(8), dg(9), dg(7)}, Reader: fp(2)}, "4"},
+		{store.Query{Refs: []statement.Digest{dg(8), dg(9), dg(7)}, Reader: fp(3)}, ""},
 		{store.Query{Kind: store.KindGrant, Reader: fp(2)}, "4"},
 		{store.Query{Kind: store.KindGrant, Reader: fp(3)}, ""},
 		{store.Query{Reader: fp(3)}, "1,2,3"},
@@ -147,7 +149,7 @@ func (s *suite) replaceEnvelope() {
 	s.equal(s.inbox(1, 0), "complete")
 	s.equal(s.digests(store.Query{}), "2,1") // it comes after what was there when it was completed
 	s.equal(s.digests(store.Query{Reader: fp(9)}), "2,1")
-	s.equal(s.digests(store.Query{Ref: dg(5)}), "1")
+	s.equal(s.digests(store.Query{Refs: []statement.Digest{dg(5)}}), "1")
 	missing := last
 	missing.Digest = dg(3)
 	s.is(s.ReplaceEnvelope(s.ctx, missing, nil, nil), store.ErrNotFound)
