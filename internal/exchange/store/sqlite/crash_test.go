@@ -285,3 +285,44 @@ func TestOneFailureInABatch(t *testing.T) {
 		}
 	}
 }
+
+// TestOneFailureAlone: a write that has a transaction to itself is undone as one of several is.
+func TestOneFailureAlone(t *testing.T) {
+	s := openIn(t, t.TempDir())
+	failed := errors.New("no")
+	err := s.w.do(t.Context(), true, func(x *tx) error { st := offerOf(1); return errors.Join(addStatement(x, &st, nil), failed) })
+	if !errors.Is(err, failed) {
+		t.Fatal(err)
+	}
+	if _, err := s.Statement(t.Context(), offerOf(1).Digest); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("after a write that failed: %v", err)
+	}
+	if _, err := s.AddStatement(t.Context(), offerOf(1), nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestKnownIsBounded: what is remembered of statements takes no more than it may, and one that is being signed is not remembered.
+func TestKnownIsBounded(t *testing.T) {
+	var k known
+	large := store.Statement{Digest: "a", Complete: true, Envelope: make([]byte, maxKnown/32)}
+	for i := range 40 {
+		large.Digest = statement.Sum(fmt.Append(nil, i))
+		k.put(large, 0)
+		if k.bytes > maxKnown {
+			t.Fatalf("%d bytes are remembered", k.bytes)
+		}
+	}
+	if st, _ := k.get(large.Digest); st == nil {
+		t.Error("the newest is not")
+	}
+	k.put(store.Statement{Digest: "b"}, 0)
+	_, since := k.get("c")
+	k.forget()
+	k.put(store.Statement{Digest: "c", Complete: true}, since)
+	for _, d := range []statement.Digest{large.Digest, "b", "c"} {
+		if st, _ := k.get(d); st != nil {
+			t.Errorf("%s is remembered", d)
+		}
+	}
+}

@@ -36,6 +36,7 @@ type Store struct {
 	prepared map[string]*sql.Stmt // for reading
 
 	parties registry
+	known   known
 }
 
 var _ store.Store = (*Store)(nil)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -112,6 +113,7 @@ func renew(t *tx, p *store.Party) error {
 // ReplaceEnvelope replaces an envelope that is still old. Durable.
 func (s *Store) ReplaceEnvelope(ctx context.Context, st store.Statement, old []byte, deliver []store.Delivery) error {
 	return s.w.do(ctx, true, func(t *tx) error {
+		t.after = append(t.after, s.known.forget)
 		var have []byte
 		var complete, restricted bool
 		err := t.one("SELECT envelope, complete, restricted FROM statements WHERE digest = ?", []any{string(st.Digest)},
@@ -157,7 +159,10 @@ func scanStatement(scan func(...any) error) (*store.Statement, error) {
 
 // Statement returns one with its lists.
 func (s *Store) Statement(ctx context.Context, d statement.Digest) (*store.Statement, error) {
-	var found *store.Statement
+	found, since := s.known.get(d)
+	if found != nil {
+		return found, nil
+	}
 	err := s.each(ctx, "SELECT "+statementColumns+" FROM statements s WHERE s.digest = ?", []any{string(d)},
 		func(scan func(...any) error) (more bool, err error) {
 			found, err = scanStatement(scan)
@@ -172,6 +177,7 @@ func (s *Store) Statement(ctx context.Context, d statement.Digest) (*store.State
 	if err := s.lists(ctx, found); err != nil {
 		return nil, err
 	}
+	s.known.put(*found, since)
 	return found, nil
 }
 
@@ -210,7 +216,7 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Statement, err
 	add("s.name = ?", q.Name)
 	add("s.digest IN (SELECT digest FROM statement_authors WHERE author = ?)", string(q.Author))
 	if n := len(q.Refs); n > 0 {
-		where = append(where, "s.digest IN (SELECT digest FROM statement_refs WHERE ref IN (?"+strings.Repeat(", ?", n-1)+"))")
+		where = append(where, "s.digest IN (SELECT digest FROM statement_refs WHERE ref IN ("+marks(n)+"))")
 		for _, r := range q.Refs {
 			args = append(args, string(r))
 		}
@@ -237,12 +243,22 @@ func fits(room *int, n, before int) bool {
 	return *room >= 0 || before == 0
 }
 
+// inOneQuery bounds the texts of queries, each of which stays prepared.
+const inOneQuery = 64
+
+// marks stand for n values in a list.
+func marks(n int) string { return "?" + strings.Repeat(", ?", n-1) }
+
 // Revocations of any of these statements.
 func (s *Store) Revocations(ctx context.Context, of []statement.Digest) ([]store.Statement, error) {
 	var out []store.Statement
-	for _, d := range of {
+	for some := range slices.Chunk(of, inOneQuery) {
+		args := make([]any, len(some))
+		for i, d := range some {
+			args[i] = string(d)
+		}
 		err := s.each(ctx, "SELECT "+statementColumns+` FROM statement_refs r JOIN statements s ON s.digest = r.digest
-			WHERE r.ref = ? AND s.kind = 'revocation' ORDER BY s.seq`, []any{string(d)},
+			WHERE r.ref IN (`+marks(len(some))+`) AND s.kind = 'revocation' ORDER BY s.seq`, args,
 			func(scan func(...any) error) (bool, error) {
 				st, err := scanStatement(scan)
 				out = append(out, *st)

@@ -140,6 +140,9 @@ func (w *writer) try(ops []op, results []error) error {
 	if err := w.tx.exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
+	if len(ops) == 1 {
+		return w.alone(ops[0], results)
+	}
 	for i, o := range ops {
 		err := w.tx.savepoint(o.run)
 		if spoils(err) {
@@ -147,6 +150,24 @@ func (w *writer) try(ops []op, results []error) error {
 			return err
 		}
 		results[i] = err
+	}
+	if err := w.tx.exec("COMMIT"); err != nil {
+		w.tx.rollback()
+		return err
+	}
+	return nil
+}
+
+// alone ends the transaction of a single write, which is its own savepoint.
+func (w *writer) alone(o op, results []error) error {
+	err := o.run(w.tx)
+	if err != nil {
+		w.tx.rollback()
+		if spoils(err) {
+			return err
+		}
+		results[0] = err
+		return nil
 	}
 	if err := w.tx.exec("COMMIT"); err != nil {
 		w.tx.rollback()

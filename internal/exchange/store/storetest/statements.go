@@ -150,6 +150,14 @@ func (s *suite) replaceEnvelope() {
 	s.equal(s.digests(store.Query{}), "2,1") // it comes after what was there when it was completed
 	s.equal(s.digests(store.Query{Reader: fp(9)}), "2,1")
 	s.equal(s.digests(store.Query{Refs: []statement.Digest{dg(5)}}), "1")
+	for _, envelope := range []string{"three", "signed anew"} { // a complete one changes, too
+		read, err := s.Statement(s.ctx, dg(1))
+		s.ok(err)
+		s.equal(string(read.Envelope), envelope)
+		anew := last
+		anew.Envelope = []byte("signed anew")
+		s.ok(s.ReplaceEnvelope(s.ctx, anew, []byte(envelope), nil))
+	}
 	missing := last
 	missing.Digest = dg(3)
 	s.is(s.ReplaceEnvelope(s.ctx, missing, nil, nil), store.ErrNotFound)
