@@ -43,6 +43,8 @@ type Engine struct {
 	prepared  *policy.Plan             // that it is of
 	noise     map[string]*seal.DataKey // by offer: until Run ends
 	keys      seal.Memory              // for them
+
+	statements []driver.Stmt // prepared; closed with the connection
 }
 
 type state uint8
@@ -198,6 +200,10 @@ func (e *Engine) Close() error {
 	if e.conn == nil {
 		return nil
 	}
+	for _, s := range e.statements {
+		_ = s.Close()
+	}
+	e.statements = nil
 	err := joinClose(e.conn.Close(), e.connector)
 	e.conn, e.state = nil, closed
 	return at(CodeRun, err)

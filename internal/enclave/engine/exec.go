@@ -19,6 +19,24 @@ func (e *Engine) exec(ctx context.Context, sql string) error {
 	return err
 }
 
+// prepare binds one generated statement, which the engine closes. It keeps its meaning while no table is made or changed in its form:
+// what rows tables have does not matter, since nothing is planned by statistics (Inspect).
+func (e *Engine) prepare(ctx context.Context, sql string) (driver.StmtQueryContext, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, err := e.conn.(driver.ConnPrepareContext).PrepareContext(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	e.statements = append(e.statements, s)
+	q, ok := s.(driver.StmtQueryContext)
+	if !ok {
+		return nil, errUnexpected
+	}
+	return q, nil
+}
+
 // query runs one generated statement and gives its rows to each, at most limit of them.
 func (e *Engine) query(ctx context.Context, sql string, limit int, each func([]driver.Value) error) error {
 	if err := ctx.Err(); err != nil {
@@ -28,6 +46,22 @@ func (e *Engine) query(ctx context.Context, sql string, limit int, each func([]d
 	if err != nil {
 		return err
 	}
+	return read(rows, limit, each)
+}
+
+// queryPrepared is query of a statement that was prepared.
+func queryPrepared(ctx context.Context, s driver.StmtQueryContext, limit int, each func([]driver.Value) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	rows, err := s.QueryContext(ctx, nil)
+	if err != nil {
+		return err
+	}
+	return read(rows, limit, each)
+}
+
+func read(rows driver.Rows, limit int, each func([]driver.Value) error) error {
 	defer rows.Close()
 	values := make([]driver.Value, len(rows.Columns()))
 	for n := 0; ; n++ {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"database/sql/driver"
 	"slices"
 
 	"github.com/cordon-exchange/cordon/policy"
@@ -14,6 +15,7 @@ type job struct {
 	plan     *policy.Plan
 	scanSQL  string
 	postSQL  string
+	posting  driver.StmtQueryContext // postSQL, prepared over the empty released table
 	columns  []result.Column
 	owners   []int // owner by source: data sets of one owner are one contributor
 	parties  *privacy.Parties

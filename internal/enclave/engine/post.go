@@ -20,11 +20,17 @@ const (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
+// preparePost binds and plans the text above the release once it was checked: the slow part of it, for which nobody has to wait while keys are awaited.
+func (j *job) preparePost(ctx context.Context) (err error) {
+	j.posting, err = j.engine.prepare(ctx, j.postSQL)
+	return err
+}
+
 // post computes over the released table, and nothing else: the sources are not named in its SQL.
 func (j *job) post(ctx context.Context) error {
 	items := j.plan.Post.Select
 	t := &result.Table{Columns: j.columns, Suppressed: j.released.suppressed}
-	err := j.engine.query(ctx, j.postSQL, maxResultRows, func(row []driver.Value) error {
+	err := queryPrepared(ctx, j.posting, maxResultRows, func(row []driver.Value) error {
 		out, err := resultRow(row, items)
 		t.Rows = append(t.Rows, out)
 		return err

@@ -101,6 +101,7 @@ func (j *job) early() []step {
 		{"check text", CodeCheck, j.checkText},
 		{"make tables", CodeRun, j.makeTables},
 		{"check post", CodeCheck, j.checkPost},
+		{"prepare post", CodeRun, j.preparePost},
 	}
 }
 

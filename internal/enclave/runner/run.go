@@ -113,11 +113,18 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	r.stage("brief")
 	r.limits = in.Limits
 	r.engine.limit(ctx, in.Limits)
-	if r.brief, err = brief.Check(in, r.opt.Now()); err != nil {
-		return err
+	made := make(chan error, 1)
+	go func() { // beside the checks, which verify two dozen signatures
+		var err error
+		r.session, err = newSession(r.opt.Keys)
+		made <- err
+	}()
+	r.brief, err = brief.Check(in, r.opt.Now())
+	if unmade := <-made; err == nil && unmade != nil {
+		err = failure.New(failure.Internal, unmade)
 	}
-	if r.session, err = newSession(r.opt.Keys); err != nil {
-		return failure.New(failure.Internal, err)
+	if err != nil {
+		return err
 	}
 	r.post = &mailbox{host: r.host, brief: r.brief, session: r.session, now: r.opt.Now}
 	r.keys = newKeyCase()
