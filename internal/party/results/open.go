@@ -177,6 +177,17 @@ func (o *Opener) pins(ctx context.Context, job statement.Digest, extra []stateme
 // Open opens a result. Every check comes first: an account that verifies, of
 // this very job, that names this ciphertext.
 func (o *Opener) Open(ctx context.Context, job statement.Digest, extra []statement.Fingerprint) (*Opened, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var fetching sync.WaitGroup
+	defer fetching.Wait()
+	defer cancel()
+	var sealed []byte
+	var sealedErr error
+	fetching.Go(func() { // ciphertext, for whoever may have it: what it is worth, the account says
+		if job.Valid() {
+			sealed, sealedErr = o.Exchange.Artifact(ctx, job, wire.ArtifactResult)
+		}
+	})
 	a, err := o.Account(ctx, job, extra)
 	if err != nil {
 		return nil, err
@@ -188,9 +199,8 @@ func (o *Opener) Open(ctx context.Context, job statement.Digest, extra []stateme
 	if a.key == nil || !slices.Contains(r.Recipients, o.Self) {
 		return nil, fault.New(fault.Refused, "this party is not a recipient of the result", "its receipt can be read with 'cordon receipt show JOB'", nil)
 	}
-	sealed, err := o.Exchange.Artifact(ctx, job, wire.ArtifactResult)
-	if err != nil {
-		return nil, err
+	if fetching.Wait(); sealedErr != nil {
+		return nil, sealedErr
 	}
 	if statement.Sum(sealed) != r.Result.Digest || int64(len(sealed)) != r.Result.Bytes {
 		return nil, untrusted("the result is not the one that the receipt names", nil)
