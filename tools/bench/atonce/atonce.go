@@ -94,15 +94,17 @@ func (l *Level) note(took time.Duration, err error) {
 }
 
 // Falls is how far throughput falls behind its best at fewer jobs in flight: the least ratio of a level's median to the best median of
-// those before it. 1 where none falls.
-func Falls(levels []Level, median func([]float64) float64) float64 {
-	least, best := 1.0, 0.0
+// those before it; 1 where none falls. spread is the largest of what samples of one of the two levels of such a pair differ by.
+func Falls(levels []Level, median, spreadOf func([]float64) float64) (least, spread float64) {
+	least = 1
+	best := Level{}
 	for _, l := range levels {
-		m := median(l.PerSecond)
-		if best > 0 {
-			least = min(least, m/best)
+		if len(best.PerSecond) == 0 || median(l.PerSecond) >= median(best.PerSecond) {
+			best = l
+			continue
 		}
-		best = max(best, m)
+		least = min(least, median(l.PerSecond)/median(best.PerSecond))
+		spread = max(spread, spreadOf(l.PerSecond), spreadOf(best.PerSecond))
 	}
-	return least
+	return least, spread
 }

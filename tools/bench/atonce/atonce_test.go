@@ -16,6 +16,8 @@ func middle(v []float64) float64 {
 	return v[len(v)/2]
 }
 
+func width(v []float64) float64 { return (slices.Max(v) - slices.Min(v)) / middle(v) }
+
 // A machine that does two jobs at once, each in 100 ms: 10, 20, 20 jobs a second.
 func TestThroughputOfKnownJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -38,8 +40,8 @@ func TestThroughputOfKnownJobs(t *testing.T) {
 		if got := middle(levels[2].Millis); math.Abs(got-200) > 1 {
 			t.Errorf("a job took %v ms", got)
 		}
-		if f := Falls(levels, middle); f < 0.97 {
-			t.Errorf("falls to %v", f)
+		if f, spread := Falls(levels, middle, width); f < 0.97 || spread > 0.03 {
+			t.Errorf("falls to %v, samples spread over %v", f, spread)
 		}
 	})
 }
@@ -63,9 +65,12 @@ func TestFailedJobsAreCounted(t *testing.T) {
 }
 
 func TestFalls(t *testing.T) {
-	levels := []Level{{PerSecond: []float64{5}}, {PerSecond: []float64{10}}, {PerSecond: []float64{8}}, {PerSecond: []float64{9}}}
-	if got := Falls(levels, middle); got != 0.8 {
-		t.Errorf("got %v", got)
+	levels := []Level{{PerSecond: []float64{1, 5, 9}}, {PerSecond: []float64{10, 10, 10.5}}, {PerSecond: []float64{7.6, 8, 8}}, {PerSecond: []float64{9, 9, 9}}}
+	if got, spread := Falls(levels, middle, width); got != 0.8 || math.Abs(spread-0.05) > 1e-9 {
+		t.Errorf("got %v, samples spread over %v", got, spread) // those of a level that nothing is compared with count for nothing
+	}
+	if got, spread := Falls(levels[:2], middle, width); got != 1 || spread != 0 {
+		t.Errorf("rising throughput falls to %v, %v", got, spread)
 	}
 }
 
