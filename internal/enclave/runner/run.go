@@ -106,6 +106,7 @@ func (r *run) prepare(ctx context.Context) (err error) {
 			r.engine.close()
 		}
 	}()
+	warm()
 	in, err := r.host.Job(ctx)
 	if err != nil {
 		return failure.New(failure.Link, err)

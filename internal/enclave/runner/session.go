@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"crypto/ed25519"
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/internal/channel"
@@ -30,6 +31,20 @@ func newSession(mem seal.Memory) (*session, error) {
 	s := &session{sign: sign, box: box, public: statement.Session{Key: sign.Public().String(), Box: box.Public()}}
 	s.digest = s.public.Digest()
 	return s, nil
+}
+
+// warm makes and checks a signature by a key that everybody knows, for the tables of the curve's multiples, which are made when they are
+// first used: an enclave that waits for its job has them when it comes, and one whose job is there needs them next.
+func warm() {
+	k, err := seal.SigningKeyFromSeed(make([]byte, ed25519.SeedSize))
+	if err != nil {
+		return
+	}
+	defer k.Wipe()
+	const text = "cordon/warm/v1"
+	if sig, err := k.Sign([]byte(text)); err == nil {
+		_ = k.Public().Verify([]byte(text), sig)
+	}
 }
 
 // wipe overwrites both keys, where there is a session.
