@@ -2,12 +2,15 @@ package catalog
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
+	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -190,6 +193,30 @@ func TestGrants(t *testing.T) {
 	got := must(New(w.ex).Grants(t.Context(), contract))
 	if len(got) != 1 || got[w.a.Fingerprint()].Digest() != newer {
 		t.Fatalf("%v", got)
+	}
+}
+
+// TestManyGrants: more than one listing of revocations asks about, each revoked or not by its own.
+func TestManyGrants(t *testing.T) {
+	w := newWorld(t)
+	contract := statement.Sum([]byte("contract"))
+	var left []statement.Fingerprint
+	for i := range 2*wire.MaxAbout + 1 {
+		k := must(seal.NewSigningKey())
+		d := w.post(must(statement.Sign(statement.Grant{
+			Owner: k.Fingerprint(), Contract: contract, Offers: []statement.Digest{statement.Sum(nil)}, Authority: statement.ByHand, UntilMS: 100, CreatedMS: 1,
+		}, k)))
+		if i%3 > 0 {
+			left = append(left, k.Fingerprint())
+			continue
+		}
+		w.post(must(statement.Sign(statement.Revocation{Author: k.Fingerprint(), Revokes: d, AtMS: 1}, k)))
+	}
+	got := slices.Collect(maps.Keys(must(New(w.ex).Grants(t.Context(), contract))))
+	slices.Sort(got)
+	slices.Sort(left)
+	if !slices.Equal(got, left) {
+		t.Errorf("%d grants count, want %d", len(got), len(left))
 	}
 }
 
