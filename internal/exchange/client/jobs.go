@@ -82,7 +82,7 @@ func (c *Client) Claim(ctx context.Context, classes []string, wait time.Duration
 	return &out, nil
 }
 
-// recallAgain is how long a recall may take to have its question answered: it may have overtaken it.
+// recallAgain is how long a recall may take to have its question answered before it is sent again: it may have overtaken it. It doubles.
 const recallAgain = 20 * time.Millisecond
 
 // recaller ends a question for a job at the exchange once recall is closed, until stop is called, which waits for what is under way. The question
@@ -96,9 +96,9 @@ func (c *Client) recaller(ctx context.Context, poll string, recall <-chan struct
 			return
 		case <-recall:
 		}
-		for ctx.Err() == nil {
+		for pause := recallAgain; ctx.Err() == nil; pause = min(2*pause, maxPause) {
 			_ = c.json(ctx, call{method: http.MethodPost, path: "/v1/claim/recall"}, &wire.Recall{Poll: poll}, nil) // the question ends by itself, later
-			_ = sleep(ctx, recallAgain)
+			_ = sleep(ctx, pause)
 		}
 	})
 	return func() { cancel(); asking.Wait() }
