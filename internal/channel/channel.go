@@ -9,6 +9,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/evidence"
 	"github.com/cordon-exchange/cordon/evidence/hosted"
+	"github.com/cordon-exchange/cordon/internal/behind"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -220,16 +221,40 @@ type Stage struct {
 
 // Finish is the enclave's last word.
 type Finish struct {
-	State string `json:"state"`          // Done or Failed
-	Code  string `json:"code,omitempty"` // of a failure: coarse, from policy and protocol alone, never from data
+	State string // Done or Failed
+	Code  string // of a failure: coarse, from policy and protocol alone, never from data
 	// Artifacts that leave with Done, beside those that were put before: as many as fit.
-	Artifacts []Artifact `json:"artifacts,omitempty"`
+	Artifacts []Artifact
 }
 
 // Artifact is bytes for parties to fetch.
 type Artifact struct {
-	Name string `json:"name"`
-	Body []byte `json:"body"`
+	Name string
+	Body []byte
+}
+
+// finish is the text of a Finish. The bytes of the artifacts stand behind it.
+type finish struct {
+	State     string     `json:"state"`
+	Code      string     `json:"code,omitempty"`
+	Artifacts []artifact `json:"artifacts,omitempty"`
+}
+
+type artifact struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+}
+
+// Encode is what DecodeFinish reads.
+func (f Finish) Encode() ([]byte, error) {
+	text := finish{State: f.State, Code: f.Code}
+	var bodies [][]byte
+	for _, a := range f.Artifacts {
+		text.Artifacts = append(text.Artifacts, artifact{Name: a.Name, Bytes: int64(len(a.Body))})
+		bodies = append(bodies, a.Body)
+	}
+	b, err := statement.Marshal(text)
+	return behind.Join(b, bodies...), err
 }
 
 // States of Finish.
@@ -252,22 +277,31 @@ func DecodeStage(src []byte) (*Stage, error) {
 
 // DecodeFinish reads a finish strictly.
 func DecodeFinish(src []byte) (*Finish, error) {
-	var f Finish
-	if err := decode(src, MaxFinish, &f); err != nil {
+	var text finish
+	if err := decode(behind.Text(src), MaxFinish, &text); err != nil {
 		return nil, err
 	}
-	done, failed := f.State == Done && f.Code == "", f.State == Failed && ValidCode(f.Code) && len(f.Artifacts) == 0
-	if !done && !failed || len(f.Artifacts) > MaxArtifacts {
+	f := &Finish{State: text.State, Code: text.Code}
+	done, failed := f.State == Done && f.Code == "", f.State == Failed && ValidCode(f.Code) && len(text.Artifacts) == 0
+	if !done && !failed || len(text.Artifacts) > MaxArtifacts {
 		return nil, ErrMalformed
 	}
 	names := map[string]bool{}
-	for _, a := range f.Artifacts {
-		if !ValidArtifact(a.Name) || len(a.Body) == 0 || names[a.Name] {
+	var sizes []int64
+	for _, a := range text.Artifacts {
+		if !ValidArtifact(a.Name) || names[a.Name] {
 			return nil, ErrMalformed
 		}
-		names[a.Name] = true
+		names[a.Name], sizes = true, append(sizes, a.Bytes)
 	}
-	return &f, nil
+	bodies, ok := behind.Bodies(src, sizes)
+	if !ok {
+		return nil, ErrMalformed
+	}
+	for i, b := range bodies {
+		f.Artifacts = append(f.Artifacts, Artifact{Name: text.Artifacts[i].Name, Body: b})
+	}
+	return f, nil
 }
 
 // Problem is the body of every answer that is not a success.

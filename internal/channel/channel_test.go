@@ -21,7 +21,16 @@ var (
 
 func encode(t testing.TB, v any) []byte {
 	t.Helper()
-	b, err := statement.Marshal(v)
+	var b []byte
+	var err error
+	switch v := v.(type) {
+	case Finish:
+		b, err = v.Encode()
+	case *Finish:
+		b, err = v.Encode()
+	default:
+		b, err = statement.Marshal(v)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +46,7 @@ var decoders = map[string]func([]byte) (any, error){
 	"ranges":   func(b []byte) (any, error) { return ptr(DecodeRanges(b)) },
 	"stage":    func(b []byte) (any, error) { return ptr(DecodeStage(b)) },
 	"finish":   func(b []byte) (any, error) { return ptr(DecodeFinish(b)) },
-	"done":     func(b []byte) (any, error) { return ptr(DecodeFinish(b)) },
+	"leaving":  func(b []byte) (any, error) { return ptr(DecodeFinish(b)) },
 	"problem":  func(b []byte) (any, error) { return ptr(DecodeProblem(b)) },
 	"report": func(b []byte) (any, error) {
 		a, err := DecodeReport(b)
@@ -74,7 +83,7 @@ func accepted(t testing.TB) map[string]any {
 		"ranges":   Ranges{Items: []Range{{Object: "a/b", Off: 0, Bytes: MaxRange - 1}, {Object: "a/b", Off: 1<<53 - 1, Bytes: 1}}},
 		"stage":    Stage{Name: "run"},
 		"finish":   Finish{State: Failed, Code: "no-answer:delta"},
-		"done":     Finish{State: Done, Artifacts: []Artifact{{Name: ArtifactKey + string(someone), Body: []byte{1}}, {Name: ArtifactBundle + string(someone), Body: []byte{2}}}},
+		"leaving":  Finish{State: Done, Artifacts: []Artifact{{Name: ArtifactKey + string(someone), Body: []byte{1}}, {Name: ArtifactBundle + string(someone), Body: []byte{2}}}},
 		"problem":  Problem{Code: "not-found"},
 		"report":   NewReport(Attest{Data: data}),
 		"quote":    NewReport(Attest{Data: data, Quoted: hosted.Quoted{Quote: []byte{1}, Endorsements: [][]byte{{2}}}}),

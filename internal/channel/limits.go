@@ -10,7 +10,7 @@ const (
 	MaxReport       = 1 << 20          // bytes of a request for evidence
 	MaxSmall        = 4 << 10          // bytes of a stage, a problem, a finish without artifacts
 	MaxFinish       = 7 << 20          // bytes of a finish
-	MaxLast         = 4 << 20          // bytes of the artifacts in it: base64 makes four of three
+	MaxLast         = 6 << 20          // bytes of the artifacts behind it, and of their names
 	MaxAsked        = 1 << 20          // bytes of Ranges
 	MaxRanges       = 1024             // ranges in one request
 	MaxRange        = 64 << 20         // bytes of them together

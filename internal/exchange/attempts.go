@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -212,11 +211,15 @@ func notLeft(err error) error {
 }
 
 func (s *Server) finish(c *call) error {
-	var in wire.Finish
-	if err := c.decode(&in); err != nil {
+	b, err := c.read(wire.MaxJSON)
+	if err != nil {
 		return err
 	}
-	if !validFinish(&in) {
+	in, err := wire.DecodeFinish(b)
+	if err != nil {
+		return malformed("body is not strictly encoded JSON of this call, with the artifacts' bytes behind it")
+	}
+	if !validFinish(in) {
 		return malformed("state, code and artifacts do not fit: done has no code, failed and retry have one, retry leaves nothing")
 	}
 	h, err := s.holder(c, in.Lease)
@@ -243,9 +246,6 @@ func (s *Server) finish(c *call) error {
 }
 
 func validFinish(in *wire.Finish) bool {
-	if slices.ContainsFunc(in.Artifacts, func(a wire.NewArtifact) bool { return len(a.Body) == 0 }) {
-		return false
-	}
 	switch in.State {
 	case wire.StateDone:
 		return in.Code == ""

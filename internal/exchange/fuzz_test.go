@@ -21,7 +21,7 @@ func FuzzBodies(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, v := range []any{new(wire.MailboxAck), new(wire.ClaimRequest), new(wire.Heartbeat), new(wire.Messages),
-			new(wire.Answer), new(wire.Notice), new(wire.StageReport), new(wire.Finish), new(wire.Error), new(wire.Exchange)} {
+			new(wire.Answer), new(wire.Notice), new(wire.StageReport), new(wire.FinishText), new(wire.Error), new(wire.Exchange)} {
 			if decodeBody(b, v) != nil {
 				continue
 			}
@@ -29,6 +29,21 @@ func FuzzBodies(f *testing.F) {
 			if err != nil || string(again) != string(b) {
 				t.Fatalf("%T: accepted %q, encodes to %q, %v", v, b, again, err)
 			}
+		}
+	})
+}
+
+func FuzzFinish(f *testing.F) {
+	for _, s := range []string{`{"lease":"x","state":"done"}`, `{"lease":"x","state":"done","artifacts":[{"name":"result","bytes":2}]}` + "\nab", `{"lease":"x","state":"done"}` + "\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		got, err := wire.DecodeFinish(b)
+		if err != nil {
+			return
+		}
+		if again, err := got.Encode(); err != nil || string(again) != string(b) {
+			t.Fatalf("accepted %q, encodes to %q, %v", b, again, err)
 		}
 	})
 }

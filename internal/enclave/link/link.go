@@ -159,7 +159,11 @@ func (h *Host) Stage(ctx context.Context, name string) error {
 
 // Finish says the last word.
 func (h *Host) Finish(ctx context.Context, f channel.Finish) error {
-	_, err := h.post(ctx, channel.PathFinish, f, 0)
+	b, err := f.Encode()
+	if err != nil {
+		return err
+	}
+	_, err = h.call(ctx, http.MethodPost, channel.PathFinish, b, 0)
 	return err
 }
 

@@ -169,7 +169,13 @@ func (c *Client) PutArtifact(ctx context.Context, job statement.Digest, lease, n
 
 // Finish ends the attempt. It is durable when the call returns, with all artifacts.
 func (c *Client) Finish(ctx context.Context, job statement.Digest, f wire.Finish) error {
-	return c.json(ctx, call{method: http.MethodPost, path: jobPath(job) + "/finish"}, &f, nil)
+	b, err := f.Encode()
+	if err != nil {
+		return err
+	}
+	k := call{method: http.MethodPost, path: jobPath(job) + "/finish"}
+	k.bytes(b)
+	return c.json(ctx, k, nil, nil)
 }
 
 // Artifact fetches what a finished job left for the caller.

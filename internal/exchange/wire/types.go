@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"errors"
 	"time"
 
+	"github.com/cordon-exchange/cordon/internal/behind"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -203,17 +205,61 @@ type StageReport struct {
 
 // Finish ends an attempt. State is StateDone, StateFailed or StateRetry; Code says why it failed.
 type Finish struct {
-	Lease string `json:"lease"`
-	State string `json:"state"`
-	Code  string `json:"code,omitempty"`
+	Lease string
+	State string
+	Code  string
 	// Artifacts that it leaves with its last word, beside those that were put before; none with StateRetry.
-	Artifacts []NewArtifact `json:"artifacts,omitempty"`
+	Artifacts []NewArtifact
 }
 
 // NewArtifact is one that an attempt leaves.
 type NewArtifact struct {
-	Name string `json:"name"`
-	Body []byte `json:"body"`
+	Name string
+	Body []byte
+}
+
+// FinishText is the text of a Finish. The bytes of the artifacts stand behind it.
+type FinishText struct {
+	Lease     string     `json:"lease"`
+	State     string     `json:"state"`
+	Code      string     `json:"code,omitempty"`
+	Artifacts []Artifact `json:"artifacts,omitempty"`
+}
+
+// Encode is what DecodeFinish reads.
+func (f *Finish) Encode() ([]byte, error) {
+	text := FinishText{Lease: f.Lease, State: f.State, Code: f.Code}
+	var bodies [][]byte
+	for _, a := range f.Artifacts {
+		text.Artifacts = append(text.Artifacts, Artifact{Name: a.Name, Bytes: int64(len(a.Body))})
+		bodies = append(bodies, a.Body)
+	}
+	b, err := statement.Marshal(text)
+	return behind.Join(b, bodies...), err
+}
+
+// ErrFinish says that a body is no Finish.
+var ErrFinish = errors.New("wire: not a finish")
+
+// DecodeFinish reads a Finish strictly: no artifact in it is empty.
+func DecodeFinish(src []byte) (*Finish, error) {
+	var text FinishText
+	if err := statement.Unmarshal(behind.Text(src), &text); err != nil {
+		return nil, err
+	}
+	f := &Finish{Lease: text.Lease, State: text.State, Code: text.Code}
+	var sizes []int64
+	for _, a := range text.Artifacts {
+		sizes = append(sizes, a.Bytes)
+	}
+	bodies, ok := behind.Bodies(src, sizes)
+	if !ok {
+		return nil, ErrFinish
+	}
+	for i, b := range bodies {
+		f.Artifacts = append(f.Artifacts, NewArtifact{Name: text.Artifacts[i].Name, Body: b})
+	}
+	return f, nil
 }
 
 // Empty is the answer of calls that only succeed.
