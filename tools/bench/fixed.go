@@ -180,11 +180,7 @@ type job struct {
 	receipt *statement.Receipt
 }
 
-// ask submits a question and opens the result, with one command, as a person would; then it reads the receipt.
-func (w *world) ask(ctx context.Context, q question, table string) (*job, error) {
-	return w.askClass(ctx, q, table, "standard")
-}
-
+// askClass submits a question and opens the result, with one command, as a person would; then it reads the receipt.
 func (w *world) askClass(ctx context.Context, q question, table, class string) (*job, error) {
 	return w.askUnder(ctx, table, q.over(table), class)
 }
