@@ -1,7 +1,5 @@
 package pme
 
-import "slices"
-
 // chunk is one column chunk: one column in one row group.
 type chunk struct {
 	at   place
@@ -74,10 +72,10 @@ func parseRowGroup(b []byte, i int) (rowGroup, error) {
 
 // locate reads from the column metadata where the chunk's parts lie: all of them between the head magic and limit.
 func (c *chunk) locate(l leaf, limit int64) error {
-	path, err := c.meta.strings(cmPath)
-	if err != nil || !slices.Equal(path, l.path) {
+	if same, err := c.meta.isStrings(cmPath, l.path); err != nil || !same {
 		return malformed("column path")
 	}
+	var err error
 	if typ, err := c.meta.size(cmType, wireI32); err != nil || typ != l.typ {
 		return malformed("column type")
 	}
@@ -159,6 +157,9 @@ func part(r record, off, n int16) (Range, error) {
 	return Range{o, l}, nil
 }
 
+// mostPages is how many pages of this key the chunk has room for, dictionary included.
+func (c *chunk) mostPages() int64 { return min(c.pages.Len/(gcmOverhead+ctrOverhead), maxPages+1) }
+
 // ranges lists the parts of the source that belong to the chunk.
 func (c *chunk) ranges() []Range {
 	out := make([]Range, 0, 4)
@@ -181,7 +182,8 @@ const (
 
 // protectionOf reads the crypto metadata of a ColumnChunk. The path in it must be the column's.
 func protectionOf(cc record, l leaf) (protection, error) {
-	union, ok, err := cc.nested(ccCrypto)
+	var room [2]field
+	union, ok, err := cc.nestedIn(room[:0], ccCrypto)
 	if err != nil {
 		return 0, malformed("crypto metadata")
 	}
@@ -195,11 +197,12 @@ func protectionOf(cc record, l leaf) (protection, error) {
 	case cryptoFooterKey:
 		return footerKeyed, nil
 	case cryptoColumnKey:
-		ck, _, err := union.nested(cryptoColumnKey)
+		var room [2]field
+		ck, _, err := union.nestedIn(room[:0], cryptoColumnKey)
 		if err != nil {
 			return 0, malformed("crypto metadata")
 		}
-		if path, err := ck.strings(ckPath); err != nil || !slices.Equal(path, l.path) {
+		if same, err := ck.isStrings(ckPath, l.path); err != nil || !same {
 			return 0, malformed("crypto metadata")
 		}
 		return columnKeyed, nil
@@ -207,9 +210,9 @@ func protectionOf(cc record, l leaf) (protection, error) {
 	return 0, unsupported("crypto metadata")
 }
 
-// columnChunk parses the record of a chunk. Data in other files is not followed.
-func columnChunk(b []byte) (record, error) {
-	cc, err := wholeRecord(b)
+// columnChunk parses the record of a chunk into dst. Data in other files is not followed.
+func columnChunk(dst record, b []byte) (record, error) {
+	cc, err := wholeRecordIn(dst, b)
 	if err != nil {
 		return nil, malformed("column chunk")
 	}

@@ -79,6 +79,11 @@ func TestDuckDBReads(t *testing.T) {
 			t.Run("all columns", func(t *testing.T) {
 				sameRows(t, db, openMemfile(t, s.file, s.options()).Path(), plain, "*")
 			})
+			t.Run("long headers", func(t *testing.T) {
+				opt := s.options()
+				opt.HeaderRoom = 256
+				sameRows(t, db, openMemfile(t, s.file, opt).Path(), plain, "*")
+			})
 			for _, cols := range [][]string{{"id", "price"}, {"tags"}, {"place"}, {"route", "props"}, {"city", "at", "day", "flag"}} {
 				t.Run(fmt.Sprint(cols), func(t *testing.T) {
 					opt := s.options()

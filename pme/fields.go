@@ -81,6 +81,7 @@ const (
 	phData             = 5
 	phDictionary       = 7
 	phDataV2           = 8
+	phExtension        = 32767 // of any structure: BinaryProtocolExtensions.md of Parquet
 	dpNumValues        = 1
 	dpStatistics       = 5
 	dp2Statistics      = 8

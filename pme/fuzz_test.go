@@ -34,7 +34,7 @@ func fuzzKeys() Keys {
 func FuzzOpen(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		opt := OpenOptions{Keys: fuzzKeys(), AllWithKeys: true, Unauthenticated: true, Workers: 1}
+		opt := OpenOptions{Keys: fuzzKeys(), AllWithKeys: true, Unauthenticated: true, Workers: 1, HeaderRoom: len(b) % 3 * 256}
 		out, res, err := Open(context.Background(), Bytes(b), int64(len(b)), opt)
 		if err != nil {
 			if out != nil || res != nil {

@@ -488,7 +488,7 @@ func TestBegunPagesAreFew(t *testing.T) {
 
 // What is kept of pages is erased when it is no longer needed, and a view that forgot is read no more.
 func TestViewForgets(t *testing.T) {
-	v := &View{size: 1, pieces: []piece{{size: 1, clear: []byte{1}}}}
+	v := &View{size: 1, plan: &Plan{}, pieces: []piece{{size: 1}}, known: [][]byte{{1}}}
 	g := &v.begun
 	var all [][]byte
 	page := func(at int, size int64) []byte {

@@ -179,7 +179,7 @@ func inspectColumn(l *leaf, i int, groups []rowGroup) (VisibleColumn, error) {
 		weakest = plainColumn
 	}
 	for _, g := range groups {
-		cc, err := columnChunk(g.columns[i])
+		cc, err := columnChunk(nil, g.columns[i])
 		if err != nil {
 			return v, err
 		}

@@ -14,6 +14,7 @@ const (
 	maxAADPart     = 1 << 10 // stored AAD prefix, file identifier
 	firstTail      = 256 << 10
 	maxWorkers     = 256
+	maxHeaderRoom  = 4 << 10
 
 	// chunkFooterGrowth is more than what the plain footer can need for a column chunk or row group beyond its record in
 	// the sealed footer: a dozen numbers of at most 11 bytes with their headers.

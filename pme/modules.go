@@ -67,11 +67,14 @@ func (p *Plan) pageAAD(dst []byte, t moduleType, at place, ordinal int) []byte {
 }
 
 // plainSize is how long the page in a box of this size is; below zero there is none.
-func (p *Plan) plainSize(box int) int {
+func (p *Plan) plainSize(box int) int { return box - p.overhead() }
+
+// overhead is what the box of a page takes beyond the page.
+func (p *Plan) overhead() int {
 	if p.ctr {
-		return box - nonceSize
+		return nonceSize
 	}
-	return box - nonceSize - tagSize
+	return nonceSize + tagSize
 }
 
 // boxKey encrypts and decrypts modules under one key. It may be used concurrently.

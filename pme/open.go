@@ -34,6 +34,9 @@ type OpenOptions struct {
 	// bloom filters, sorting columns. They authenticate as their writer's word, not as true of the values: for engines
 	// that must not take that word.
 	PagesOnly bool
+	// HeaderRoom makes page headers at least so many bytes long, with a field that readers skip: for readers that read so much at once
+	// when they look for one, and would get a part of the page with it. At most 4096. Default: headers are as short as they can be.
+	HeaderRoom int
 	// Workers is how many column chunks are decrypted at once. Default: GOMAXPROCS.
 	Workers int
 }
@@ -53,7 +56,7 @@ type Opened struct {
 type OpenedColumn struct {
 	// Path is the dotted path in the schema.
 	Path string
-	// Bytes in clear: all modules of the column, still encoded and compressed.
+	// Bytes in clear: all modules of the column, still encoded and compressed, without HeaderRoom.
 	Bytes int64
 	// Physical and Logical name the column's Parquet types; Logical may be empty.
 	Physical, Logical string

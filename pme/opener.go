@@ -10,6 +10,7 @@ import (
 // are kept until all chunks are done: there are readers that want those of all chunks in one piece.
 type placed struct {
 	used         int64 // of the chunk's area
+	padding      int64 // of that
 	dict, data   int64 // offsets of dictionary page (0: none) and first data page
 	compressed   int64
 	uncompressed int64
@@ -161,7 +162,7 @@ func (o *opener) promise(h *pageHeader, t moduleType, ordinal int) error {
 	if err := o.putHeader(h, plain); err != nil {
 		return err
 	}
-	return o.out.draw(piece{off: o.out.at(), size: int64(plain), box: box, chunk: o.c, typ: t, ordinal: ordinal})
+	return o.out.draw(o.out.plan.page(o.out.at(), int64(plain), box, t, ordinal))
 }
 
 // plainPage copies a page that is not encrypted.
@@ -185,8 +186,14 @@ func (o *opener) putHeader(h *pageHeader, plain int) error {
 		}
 	}
 	o.rewrite = h.appendTo(o.rewrite[:0], plain)
-	o.count(h, len(o.rewrite))
-	return o.out.put(o.rewrite)
+	n, zeros := len(o.rewrite), 0
+	o.rewrite, zeros = h.widen(o.rewrite, o.plan.headerRoom)
+	o.count(h, len(o.rewrite)+zeros)
+	o.done.padding += int64(len(o.rewrite) + zeros - n)
+	if err := o.out.put(o.rewrite); err != nil {
+		return err
+	}
+	return o.out.zeros(zeros)
 }
 
 func (o *opener) count(h *pageHeader, header int) {

@@ -108,6 +108,19 @@ func (s *spool) put(parts ...[]byte) error {
 	return nil
 }
 
+// zeros puts n of them, at most maxHeaderRoom.
+func (s *spool) zeros(n int) error {
+	if s.plan == nil {
+		var room [maxHeaderRoom]byte
+		return s.put(room[:n])
+	}
+	if int64(n) > s.room-s.used {
+		return malformed("column chunk")
+	}
+	s.used += int64(n) // what lies between pieces is zero
+	return nil
+}
+
 // draw makes a piece of a sketch the end of what was used.
 func (s *spool) draw(p piece) error {
 	if p.size > s.room-s.used {

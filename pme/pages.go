@@ -85,6 +85,28 @@ func (h *pageHeader) appendTo(dst []byte, size int) []byte {
 	return append(dst, wireStop)
 }
 
+// widen makes the header that appendTo wrote up to atLeast bytes long. As many zeros as it says follow what it returns.
+func (h *pageHeader) widen(header []byte, atLeast int) (wide []byte, zeros int) {
+	last := h.rec[len(h.rec)-1].id
+	n, ok := extensionSize(atLeast - len(header))
+	if !ok || last >= phExtension {
+		return header, 0
+	}
+	var room [binary.MaxVarintLen64]byte
+	f := field{phExtension, wireBinary, binary.AppendUvarint(room[:0], uint64(n))}
+	return appendField(header[:len(header)-1], last, f), n + 1 // the stop at the end is a zero, too
+}
+
+// extensionSize is how many bytes a field phExtension holds that takes so much with its head. Some sizes can't be had, nor need be.
+func extensionSize(size int) (n int, ok bool) {
+	const idSize, short, long = 1 + 3, 1, 2 // wire type and id; a length in so many bytes
+	if n = size - idSize - short; n >= 1<<7 {
+		n = size - idSize - long
+		return n, n >= 1<<7 && n < 1<<14
+	}
+	return n, n >= 0
+}
+
 // dropStatistics takes the page's statistics out of the header.
 func (h *pageHeader) dropStatistics() error {
 	for _, d := range [...]struct{ page, statistics int16 }{{phData, dpStatistics}, {phDataV2, dp2Statistics}} {
@@ -157,16 +179,42 @@ func rewriteOffsetIndex(plain []byte, pages []pageAt) ([]byte, error) {
 	if err != nil {
 		return nil, malformed("offset index")
 	}
-	items, ok, err := oi.list(oiLocations, wireStruct)
-	if err != nil || !ok || len(items) != len(pages) {
+	f, ok := oi.find(oiLocations)
+	if !ok || f.wire != wireList {
 		return nil, malformed("offset index")
 	}
-	for i, it := range items {
-		loc, err := wholeRecord(it)
-		if err != nil || !loc.has(plOffset) || !loc.has(plSize) || pages[i].size > math.MaxInt32 {
+	wire, count, pos, err := listHeader(f.raw)
+	if err != nil || count != len(pages) || wire != wireStruct && count > 0 {
+		return nil, malformed("offset index")
+	}
+	list := appendListHead(make([]byte, 0, len(f.raw)+count*locationGrowth+maxListHead), wireStruct, count)
+	var room [usualFields]field
+	for _, p := range pages {
+		loc, n, err := parseRecord(room[:0], f.raw[pos:])
+		if err != nil || !loc.has(plOffset) || !loc.has(plSize) || p.size > math.MaxInt32 {
 			return nil, malformed("offset index")
 		}
-		items[i] = appendRecord(nil, loc.with(i64Field(plOffset, pages[i].off)).with(i32Field(plSize, pages[i].size)))
+		list, pos = appendLocation(list, loc, p), pos+n
 	}
-	return appendRecord(nil, oi.with(listField(oiLocations, wireStruct, items))), nil
+	return appendRecord(make([]byte, 0, len(plain)+cap(list)-len(f.raw)), oi.with(field{oiLocations, wireList, list})), nil
+}
+
+// locationGrowth is more than a location may grow when a page takes another place: an offset of a byte becomes one of nine, a size one of five.
+const locationGrowth = 16
+
+// appendLocation writes a PageLocation with the page's place.
+func appendLocation(dst []byte, loc record, p pageAt) []byte {
+	last := int16(0)
+	var room [binary.MaxVarintLen64]byte
+	for _, f := range loc {
+		switch f.id {
+		case plOffset:
+			f = field{plOffset, wireI64, binary.AppendVarint(room[:0], p.off)}
+		case plSize:
+			f = field{plSize, wireI32, binary.AppendVarint(room[:0], p.size)}
+		}
+		dst = appendField(dst, last, f)
+		last = f.id
+	}
+	return append(dst, wireStop)
 }

@@ -60,9 +60,7 @@ func (p *Plan) plainRowGroup(rec record, chunks []chunk, done []placed) (record,
 		compressed += done[i].compressed
 		uncompressed += done[i].uncompressed
 	}
-	out := rec.with(listField(rgColumns, wireStruct, cols)).
-		with(i64Field(rgTotalByteSize, uncompressed)).
-		with(i64Field(rgCompressedSize, compressed))
+	out := rec.with(listField(rgColumns, wireStruct, cols), i64Field(rgTotalByteSize, uncompressed), i64Field(rgCompressedSize, compressed))
 	if len(chunks) > 0 {
 		out = out.with(i64Field(rgFileOffset, done[0].first()))
 	}
@@ -125,22 +123,19 @@ func (d *placed) first() int64 {
 func plainChunk(c *chunk, d *placed) record {
 	cc := c.rec.without(ccOffsetIndexOffset, ccOffsetIndexLength, ccColumnIndexOffset, ccColumnIndexLength, ccCrypto,
 		ccEncryptedMetaData).
-		with(i64Field(ccFileOffset, d.first())).
-		with(structField(ccMetaData, placedMeta(c.meta, d)))
+		with(i64Field(ccFileOffset, d.first()), structField(ccMetaData, placedMeta(c.meta, d)))
 	return placedIndexes(cc, d)
 }
 
 // placedMeta is a ColumnMetaData with the places of the chunk's parts in the file that is being written.
 func placedMeta(meta record, d *placed) record {
 	m := meta.without(cmIndexPageOffset, cmDictPageOffset, cmBloomOffset, cmBloomLength).
-		with(i64Field(cmUncompressedSize, d.uncompressed)).
-		with(i64Field(cmCompressedSize, d.compressed)).
-		with(i64Field(cmDataPageOffset, d.data))
+		with(i64Field(cmUncompressedSize, d.uncompressed), i64Field(cmCompressedSize, d.compressed), i64Field(cmDataPageOffset, d.data))
 	if d.dict > 0 {
 		m = m.with(i64Field(cmDictPageOffset, d.dict))
 	}
 	if d.bloom.Len > 0 {
-		m = m.with(i64Field(cmBloomOffset, d.bloom.Off)).with(i32Field(cmBloomLength, d.bloom.Len))
+		m = m.with(i64Field(cmBloomOffset, d.bloom.Off), i32Field(cmBloomLength, d.bloom.Len))
 	}
 	return m
 }
@@ -148,12 +143,10 @@ func placedMeta(meta record, d *placed) record {
 // placedIndexes adds the places of the page indexes to a ColumnChunk.
 func placedIndexes(cc record, d *placed) record {
 	if d.offsetIndex.Len > 0 {
-		cc = cc.with(i64Field(ccOffsetIndexOffset, d.offsetIndex.Off)).
-			with(i32Field(ccOffsetIndexLength, d.offsetIndex.Len))
+		cc = cc.with(i64Field(ccOffsetIndexOffset, d.offsetIndex.Off), i32Field(ccOffsetIndexLength, d.offsetIndex.Len))
 	}
 	if d.columnIndex.Len > 0 {
-		cc = cc.with(i64Field(ccColumnIndexOffset, d.columnIndex.Off)).
-			with(i32Field(ccColumnIndexLength, d.columnIndex.Len))
+		cc = cc.with(i64Field(ccColumnIndexOffset, d.columnIndex.Off), i32Field(ccColumnIndexLength, d.columnIndex.Len))
 	}
 	return cc
 }

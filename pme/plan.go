@@ -16,6 +16,7 @@ type Plan struct {
 	encryptedFooter bool
 	ctr             bool
 	pagesOnly       bool
+	headerRoom      int
 	aad             fileAAD
 	meta            record // FileMetaData
 	schema          *schema
@@ -120,6 +121,9 @@ func (p *Plan) RunTo(ctx context.Context, src io.ReaderAt, dst io.WriterAt) (*Op
 func (o *OpenOptions) valid() error {
 	if o.Workers < 0 || o.Workers > maxWorkers {
 		return &partError{"workers", ErrOptions}
+	}
+	if o.HeaderRoom < 0 || o.HeaderRoom > maxHeaderRoom {
+		return &partError{"room for headers", ErrOptions}
 	}
 	if len(o.AADPrefix) > maxAADPart {
 		return &partError{"AAD prefix is too long", ErrOptions}

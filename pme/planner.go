@@ -11,6 +11,7 @@ type planner struct {
 	tail *tail
 	keys map[string]*boxKey // expanded column keys by path
 	foot *boxKey
+	room record // for a chunk that is only looked at
 	p    Plan
 }
 
@@ -38,7 +39,7 @@ func (b *planner) openFooter() error {
 		return err
 	}
 	b.p.ctr, b.p.encryptedFooter = b.tail.algorithm.ctr, b.tail.encrypted
-	b.p.pagesOnly = b.opt.PagesOnly
+	b.p.pagesOnly, b.p.headerRoom = b.opt.PagesOnly, b.opt.HeaderRoom
 	if b.p.meta, err = b.tail.openFooter(b.foot, b.p.aad); err != nil {
 		return err
 	}
@@ -104,10 +105,11 @@ func (b *planner) surveyColumn(l int) (openable bool, err error) {
 	lf := b.p.schema.leaves[l]
 	openable = len(b.p.groups) > 0 || b.haveKey(lf)
 	for _, g := range b.p.groups {
-		cc, err := columnChunk(g.columns[l])
+		cc, err := columnChunk(b.room, g.columns[l])
 		if err != nil {
 			return false, err
 		}
+		b.room = cc
 		prot, err := protectionOf(cc, lf)
 		if err != nil {
 			return false, err
@@ -154,7 +156,7 @@ func (b *planner) locateChunk(g, l int) (chunk, error) {
 	lf := b.p.schema.leaves[l]
 	c := chunk{at: place{int16(g), int16(l)}, leaf: l}
 	var err error
-	if c.rec, err = columnChunk(b.p.groups[g].columns[l]); err != nil {
+	if c.rec, err = columnChunk(nil, b.p.groups[g].columns[l]); err != nil {
 		return c, err
 	}
 	prot, err := protectionOf(c.rec, lf)
@@ -261,7 +263,7 @@ func (b *planner) layOut() error {
 	for i := range b.p.chunks {
 		c := &b.p.chunks[i]
 		c.out = pos
-		c.room = c.pages.Len + c.bloom.Len
+		c.room = c.pages.Len + c.bloom.Len + c.mostPages()*int64(b.p.headerRoom)
 		pos += c.room
 		behind += c.columnIndex.Len + 3*c.offsetIndex.Len
 		behind += int64(len(appendRecord(nil, c.meta))) + chunkFooterGrowth

@@ -1,6 +1,7 @@
 package pme
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
@@ -88,7 +89,10 @@ func (r record) binary(id int16) (b []byte, ok bool, err error) {
 }
 
 // nested reads a structure field; ok is false where it is absent.
-func (r record) nested(id int16) (s record, ok bool, err error) {
+func (r record) nested(id int16) (s record, ok bool, err error) { return r.nestedIn(nil, id) }
+
+// nestedIn is nested with a record to read it into.
+func (r record) nestedIn(dst record, id int16) (s record, ok bool, err error) {
 	f, ok := r.find(id)
 	if !ok {
 		return nil, false, nil
@@ -96,7 +100,7 @@ func (r record) nested(id int16) (s record, ok bool, err error) {
 	if f.wire != wireStruct {
 		return nil, false, errThrift
 	}
-	s, err = wholeRecord(f.raw)
+	s, err = wholeRecordIn(dst, f.raw)
 	return s, err == nil, err
 }
 
@@ -148,6 +152,33 @@ func (r record) strings(id int16) ([]string, error) {
 	return out, nil
 }
 
+// isStrings reports whether a list of strings, which must be there, is this one.
+func (r record) isStrings(id int16, want []string) (bool, error) {
+	f, ok := r.find(id)
+	if !ok || f.wire != wireList {
+		return false, errThrift
+	}
+	wire, count, pos, err := listHeader(f.raw)
+	if err != nil || wire != wireBinary && count > 0 {
+		return false, errThrift
+	}
+	for i := range count {
+		size, n, err := length(f.raw[pos:])
+		if err != nil {
+			return false, err
+		}
+		s := f.raw[pos+n:]
+		if size > len(s) {
+			return false, errShort
+		}
+		if i >= len(want) || string(s[:size]) != want[i] {
+			return false, nil
+		}
+		pos += n + size
+	}
+	return count == len(want), nil
+}
+
 // only refuses fields other than these: for structures that nothing authenticates.
 func (r record) only(ids ...int16) error {
 	for _, f := range r {
@@ -158,20 +189,18 @@ func (r record) only(ids ...int16) error {
 	return nil
 }
 
-// with returns a copy of r in which f replaces the field of its id, or is added.
-func (r record) with(f field) record {
-	out := make(record, 0, len(r)+1)
-	for i, old := range r {
-		if old.id >= f.id {
-			out = append(out, f)
-			if old.id == f.id {
-				i++
-			}
-			return append(out, r[i:]...)
+// with returns a copy of r in which each of these replaces the field of its id, or is added.
+func (r record) with(fields ...field) record {
+	out := append(make(record, 0, len(r)+len(fields)), r...)
+	for _, f := range fields {
+		i, found := slices.BinarySearchFunc(out, f.id, func(f field, id int16) int { return cmp.Compare(f.id, id) })
+		if found {
+			out[i] = f
+		} else {
+			out = slices.Insert(out, i, f)
 		}
-		out = append(out, old)
 	}
-	return append(out, f)
+	return out
 }
 
 // without returns a copy of r that lacks these fields.

@@ -81,16 +81,19 @@ func (p *Plan) openChunks(ctx context.Context, src io.ReaderAt, out output, sket
 		g.Go(func() error {
 			o := opener{plan: p, src: src, out: spool{out: out}}
 			if sketches != nil {
-				o.win.ahead = glanceSize
+				o.win.ahead, o.out.plan = glanceSize, new(sketch)
 			}
 			for i := next.Add(1) - 1; i < int64(len(p.chunks)); i = next.Add(1) - 1 {
 				c := &p.chunks[i]
 				if sketches != nil {
-					o.out.plan = &sketches[i]
+					o.out.plan.over(int(i))
 				}
 				var err error
 				if done[i], err = o.chunk(gctx, c); err != nil {
 					return inColumn(p.schema.leaves[c.leaf].dotted, err)
+				}
+				if sketches != nil {
+					sketches[i] = o.out.plan.done()
 				}
 			}
 			return nil
@@ -112,7 +115,7 @@ func (p *Plan) opened(done []placed, size int64) *Opened {
 		}
 	}
 	for i := range p.chunks {
-		res.Columns[at[p.chunks[i].leaf]].Bytes += done[i].used + done[i].columnIndex.Len + done[i].offsetIndex.Len
+		res.Columns[at[p.chunks[i].leaf]].Bytes += done[i].used - done[i].padding + done[i].columnIndex.Len + done[i].offsetIndex.Len
 	}
 	return res
 }

@@ -282,7 +282,7 @@ func (s *Sealer) locateChunks(t *tail, groups []rowGroup, rows int64) error {
 func locateChunk(g *rowGroup, l leaf, at place, limit int64) (chunk, error) {
 	c := chunk{at: at, leaf: int(at.column)}
 	var err error
-	if c.rec, err = columnChunk(g.columns[at.column]); err != nil {
+	if c.rec, err = columnChunk(nil, g.columns[at.column]); err != nil {
 		return c, err
 	}
 	if c.rec.has(ccCrypto) || c.rec.has(ccEncryptedMetaData) {

@@ -78,8 +78,11 @@ func parseRecord(dst record, b []byte) (record, int, error) {
 }
 
 // wholeRecord reads a structure that must fill b.
-func wholeRecord(b []byte) (record, error) {
-	r, n, err := parseRecord(nil, b)
+func wholeRecord(b []byte) (record, error) { return wholeRecordIn(nil, b) }
+
+// wholeRecordIn is wholeRecord with a record to read it into.
+func wholeRecordIn(dst record, b []byte) (record, error) {
+	r, n, err := parseRecord(dst, b)
 	if err == nil && n != len(b) {
 		return nil, errThrift
 	}
@@ -279,9 +282,21 @@ func zigzag(b []byte, bits int) (int64, int, error) {
 	return int64(u>>1) ^ -int64(u&1), n, nil
 }
 
+// varintLen measures what zigzag would read.
 func varintLen(b []byte, bits int) (int, error) {
-	_, n, err := zigzag(b, bits)
-	return n, err
+	most := (bits + 6) / 7
+	for i, c := range b[:min(len(b), most)] {
+		if c < 0x80 {
+			if i > 0 && c == 0 || i == most-1 && c>>(bits-7*i) != 0 {
+				return 0, errThrift
+			}
+			return i + 1, nil
+		}
+	}
+	if len(b) < most {
+		return 0, errShort
+	}
+	return 0, errThrift
 }
 
 // appendRecord writes r.
@@ -304,13 +319,20 @@ func appendField(dst []byte, last int16, f field) []byte {
 	return append(dst, f.raw...)
 }
 
+// maxListHead is more than what comes before a list's items.
+const maxListHead = 1 + binary.MaxVarintLen32
+
+// appendListHead writes what comes before that many items.
+func appendListHead(dst []byte, wire byte, n int) []byte {
+	if n < 15 {
+		return append(dst, byte(n)<<4|wire)
+	}
+	return binary.AppendUvarint(append(dst, 0xf0|wire), uint64(n))
+}
+
 // appendList writes a list of encoded items.
 func appendList(dst []byte, wire byte, items [][]byte) []byte {
-	if len(items) < 15 {
-		dst = append(dst, byte(len(items))<<4|wire)
-	} else {
-		dst = binary.AppendUvarint(append(dst, 0xf0|wire), uint64(len(items)))
-	}
+	dst = appendListHead(dst, wire, len(items))
 	for _, it := range items {
 		dst = append(dst, it...)
 	}

@@ -19,7 +19,8 @@ import (
 type View struct {
 	plan   *Plan
 	src    io.ReaderAt
-	pieces []piece // by offset; what lies between them is zero
+	pieces []piece  // by offset; what lies between them is zero
+	known  [][]byte // what is in clear from the start: of each chunk, then magic and end of the file
 	read   []atomic.Bool
 	size   int64
 	opened *Opened
@@ -28,27 +29,41 @@ type View struct {
 	begun  begun
 }
 
-// piece is a part of the plain file.
+// piece is a part of the plain file: a page, or bytes that are known. There are many, so they hold no pointers.
 type piece struct {
 	off, size int64
-	clear     []byte // nil: a page
-	box       Range  // of the page, in the source
-	chunk     *chunk
-	typ       moduleType
-	ordinal   int
+	at        int64 // of a page: where its box lies in the source; of others, where they lie in View.known[chunk]
+	chunk     int32
+	ordinal   uint16
+	typ       moduleType // of a page
 }
+
+func (p *piece) isPage() bool { return p.typ != 0 }
 
 // sketch gathers the pieces of one chunk.
 type sketch struct {
+	chunk  int32
 	pieces []piece
-	clear  []byte
+	known  []byte
 }
 
 func (s *sketch) literal(at int64, b []byte) piece {
-	s.clear = append(s.clear, b...) // where that moves, earlier pieces keep what they had
-	n := len(s.clear)
-	return piece{off: at, size: int64(len(b)), clear: s.clear[n-len(b) : n : n]}
+	s.known = append(s.known, b...)
+	return piece{off: at, size: int64(len(b)), at: int64(len(s.known) - len(b)), chunk: s.chunk}
 }
+
+// page is where one will be that is n bytes long.
+func (s *sketch) page(at, n int64, box Range, t moduleType, ordinal int) piece {
+	return piece{off: at, size: n, at: box.Off, chunk: s.chunk, ordinal: uint16(ordinal), typ: t}
+}
+
+// over starts on a chunk.
+func (s *sketch) over(chunk int) {
+	s.chunk, s.pieces, s.known = int32(chunk), s.pieces[:0], s.known[:0]
+}
+
+// done is what was gathered; the sketch keeps its memory.
+func (s *sketch) done() sketch { return sketch{s.chunk, slices.Clone(s.pieces), slices.Clone(s.known)} }
 
 // View looks at the heads of all pages, and decrypts no page. If src has a method Slice, as Bytes does, pages are decrypted from
 // what it lends. The view keeps plan and source.
@@ -61,25 +76,81 @@ func (p *Plan) View(ctx context.Context, src io.ReaderAt) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{plan: p, src: src}
-	v.add(0, []byte(magicPlain))
-	for _, s := range sketches {
-		v.pieces = append(v.pieces, s.pieces...)
-	}
 	end, at, err := p.behind(done)
 	if err != nil {
 		return nil, err
 	}
-	v.add(at, end)
+	v := &View{plan: p, src: src, known: make([][]byte, 0, len(sketches)+1)}
+	n := 2
+	for _, s := range sketches {
+		n += len(s.pieces)
+	}
+	v.pieces = make([]piece, 0, n)
+	frame := sketch{chunk: int32(len(sketches))}
+	v.pieces = append(v.pieces, frame.literal(0, []byte(magicPlain)))
+	for _, s := range sketches {
+		v.pieces, v.known = append(v.pieces, s.pieces...), append(v.known, s.known)
+	}
+	v.pieces = append(v.pieces, frame.literal(at, end))
+	v.known = append(v.known, frame.known)
 	v.size = at + int64(len(end))
 	v.read = make([]atomic.Bool, len(v.pieces))
 	v.opened = p.opened(done, v.size)
 	return v, nil
 }
 
-func (v *View) add(off int64, b []byte) {
-	v.pieces = append(v.pieces, piece{off: off, size: int64(len(b)), clear: b})
+// Known calls f for the parts of the file, from its beginning to its end: with bytes that are known without reading, or with nil and
+// a size for those of a page, which ReadAt must be asked for. What lies between parts is zero. Parts of a group are of one row group.
+func (v *View) Known(f func(off, size int64, b []byte, group int)) {
+	for i := range v.pieces {
+		p := &v.pieces[i]
+		var b []byte
+		if !p.isPage() {
+			b = v.clear(p)
+		}
+		group := -1
+		if int(p.chunk) < len(v.plan.chunks) {
+			group = int(v.plan.chunks[p.chunk].at.rowGroup)
+		}
+		f(p.off, p.size, b, group)
+	}
 }
+
+// ReadPages decrypts those of n parts, from the i-th on, that are pages, one behind the other. b must be as long as they are. It may be
+// called concurrently, as ReadAt. On failure b holds nothing of the file.
+func (v *View) ReadPages(b []byte, i, n int) error {
+	err := v.Err()
+	if err == nil {
+		err = v.pages(b, i, n)
+	}
+	if err != nil {
+		clear(b)
+	}
+	return err
+}
+
+func (v *View) pages(b []byte, i, n int) error {
+	for ; n > 0; i, n = i+1, n-1 {
+		p := &v.pieces[i]
+		if !p.isPage() {
+			continue
+		}
+		if p.size > int64(len(b)) {
+			return io.ErrShortBuffer
+		}
+		if err := v.page(i, b[:p.size:p.size]); err != nil {
+			return v.fail(inColumn(v.column(p), err))
+		}
+		b = b[p.size:]
+	}
+	if len(b) > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+// clear is a piece that is no page.
+func (v *View) clear(p *piece) []byte { return v.known[p.chunk][p.at : p.at+p.size] }
 
 // Size of the plain file in bytes.
 func (v *View) Size() int64 { return v.size }
@@ -145,17 +216,17 @@ func (v *View) fill(b []byte, off int64) error {
 }
 
 func (v *View) column(p *piece) string {
-	if p.chunk == nil {
+	if int(p.chunk) == len(v.plan.chunks) {
 		return "footer"
 	}
-	return v.plan.schema.leaves[p.chunk.leaf].dotted
+	return v.plan.schema.leaves[v.plan.chunks[p.chunk].leaf].dotted
 }
 
 // part reads from an offset within a piece.
 func (v *View) part(i int, b []byte, from int64) error {
 	p := &v.pieces[i]
-	if p.clear != nil {
-		copy(b, p.clear[from:])
+	if !p.isPage() {
+		copy(b, v.clear(p)[from:])
 		return nil
 	}
 	if from == 0 && int64(len(b)) == p.size && !v.begun.has(i) {
@@ -173,17 +244,18 @@ func (v *View) part(i int, b []byte, from int64) error {
 // page opens a page into b, which is as long as the page.
 func (v *View) page(i int, b []byte) error {
 	p := &v.pieces[i]
-	box, free, err := v.boxOf(p.box)
+	c := &v.plan.chunks[p.chunk]
+	box, free, err := v.boxOf(Range{p.at, p.size + int64(v.plan.overhead())})
 	if err != nil {
 		return err
 	}
 	defer free()
 	var got []byte
 	if v.plan.ctr {
-		got, err = p.chunk.key.openCTR(b[:0:len(b)], box)
+		got, err = c.key.openCTR(b[:0:len(b)], box)
 	} else {
 		var room [64]byte
-		got, err = p.chunk.key.open(b[:0:len(b)], box, v.plan.pageAAD(room[:0], p.typ, p.chunk.at, p.ordinal))
+		got, err = c.key.open(b[:0:len(b)], box, v.plan.pageAAD(room[:0], p.typ, c.at, int(p.ordinal)))
 	}
 	if err != nil || len(got) != len(b) {
 		return tampered("page")
@@ -328,7 +400,7 @@ func (v *View) Rest(ctx context.Context) error {
 			defer func() { clear(buf[:cap(buf)]) }()
 			for i := next.Add(1) - 1; i < int64(len(v.pieces)); i = next.Add(1) - 1 {
 				p := &v.pieces[i]
-				if p.clear != nil || v.read[i].Load() {
+				if !p.isPage() || v.read[i].Load() {
 					continue
 				}
 				if err := gctx.Err(); err != nil {

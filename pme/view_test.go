@@ -38,9 +38,9 @@ func sources(b []byte) map[string]io.ReaderAt {
 func TestViewIsTheOpenedFile(t *testing.T) {
 	small := sealSample(t, 2000, parquet.WithDataPageSize(512), parquet.WithBatchSize(32))
 	for name, s := range map[string]sealed{"small pages": small, "large pages": sealSample(t, 2000)} {
-		for _, pagesOnly := range []bool{false, true} {
+		for _, room := range []int{0, 1, 255, 256} {
 			opt := s.options()
-			opt.PagesOnly = pagesOnly
+			opt.PagesOnly, opt.HeaderRoom = room%2 == 0, room
 			want := mustOpen(t, s.file, opt)
 			for kind, src := range sources(s.file) {
 				v := view(t, s.file, opt, src)
@@ -56,6 +56,103 @@ func TestViewIsTheOpenedFile(t *testing.T) {
 					t.Error(err)
 				}
 			}
+		}
+	}
+}
+
+// Parts as Known tells them, with pages as ReadPages reads them, are the file. A page that was changed is not read, nor what is read with it.
+func TestKnownParts(t *testing.T) {
+	s := sealSample(t, 200, parquet.WithDataPageSize(512), parquet.WithBatchSize(32))
+	opt := s.options()
+	opt.HeaderRoom = 256
+	v := view(t, s.file, opt, pme.Bytes(s.file))
+	want := make([]byte, v.Size())
+	if _, err := v.ReadAt(want, 0); err != nil {
+		t.Fatal(err)
+	}
+	got, pages, end := make([]byte, v.Size()), [][2]int64{}, int64(0)
+	i := 0
+	v.Known(func(off, size int64, b []byte, _ int) {
+		if off < end || b != nil && int64(len(b)) != size {
+			t.Errorf("%d bytes at %d, after %d", size, off, end)
+		}
+		if end = off + size; b == nil {
+			b = make([]byte, size)
+			if err := v.ReadPages(b, i, 1); err != nil {
+				t.Error(err)
+			}
+			pages = append(pages, [2]int64{off, size})
+		}
+		copy(got[off:], b)
+		i++
+	})
+	if !bytes.Equal(got, want) {
+		t.Error("another file")
+	}
+	var all []byte
+	for _, p := range pages {
+		all = append(all, want[p[0]:p[0]+p[1]]...)
+	}
+	together := make([]byte, len(all))
+	if err := v.ReadPages(together, 0, i); err != nil || !bytes.Equal(together, all) {
+		t.Errorf("all pages at once: %v", err)
+	}
+	for _, n := range []int{len(all) - 1, len(all) + 1} {
+		b := bytes.Repeat([]byte{1}, n)
+		if err := v.ReadPages(b, 0, i); err == nil || !bytes.Equal(b, make([]byte, n)) {
+			t.Errorf("%d bytes for %d: %v", n, len(all), err)
+		}
+	}
+	for _, m := range modulesOf(t, s.file) {
+		b := slices.Clone(s.file)
+		b[m.Off+m.Len-1] ^= 1
+		p, err := pme.ReadPlan(pme.Bytes(b), int64(len(b)), opt)
+		if err != nil {
+			continue
+		}
+		if v, err = p.View(ctx, pme.Bytes(b)); err != nil {
+			continue
+		}
+		got := bytes.Repeat([]byte{1}, len(all))
+		if err := v.ReadPages(got, 0, i); !errors.Is(err, pme.ErrTampered) || !bytes.Equal(got, make([]byte, len(got))) {
+			t.Fatalf("changed at %d: %v", m.Off, err)
+		}
+		if err := v.ReadPages(got[:0], 0, 1); !errors.Is(err, pme.ErrTampered) {
+			t.Errorf("the next read: %v", err)
+		}
+	}
+}
+
+// With room for them, a read of so much where a header begins ends before the page; what is counted as in clear stays the same.
+func TestHeaderRoom(t *testing.T) {
+	s := sealSample(t, 2000, parquet.WithDataPageSize(512), parquet.WithBatchSize(32))
+	opt := s.options()
+	opt.PagesOnly = true
+	before := view(t, s.file, opt, pme.Bytes(s.file))
+	opt.HeaderRoom = 256
+	v := view(t, s.file, opt, pme.Bytes(s.file))
+	for i, c := range v.Opened().Columns {
+		if want := before.Opened().Columns[i].Bytes; c.Bytes != want {
+			t.Errorf("%s: %d bytes in clear, without room %d", c.Path, c.Bytes, want)
+		}
+	}
+	pages, head := 0, int64(0)
+	v.Known(func(off, size int64, b []byte, _ int) {
+		if b != nil {
+			head = off
+			return
+		}
+		if pages++; off-head != 256 {
+			t.Errorf("page at %d: its header is %d bytes long", off, off-head)
+		}
+	})
+	if pages < 100 {
+		t.Errorf("%d pages", pages)
+	}
+	for _, room := range []int{-1, 4097} {
+		opt.HeaderRoom = room
+		if _, err := pme.ReadPlan(pme.Bytes(s.file), int64(len(s.file)), opt); !errors.Is(err, pme.ErrOptions) {
+			t.Errorf("%d: %v", room, err)
 		}
 	}
 }
