@@ -89,5 +89,5 @@ func (o *serving) Close() error { return errors.Join(o.file.Close(), unix.Munmap
 
 // options as the enclave opens.
 func (f *sealedFile) options(columns []string) pme.OpenOptions {
-	return pme.OpenOptions{Keys: f.keys, AADPrefix: f.aad, Columns: columns, AllWithKeys: columns == nil, PagesOnly: true}
+	return pme.OpenOptions{Keys: f.keys, AADPrefix: f.aad, Columns: columns, AllWithKeys: columns == nil, PagesOnly: true, HeaderRoom: served.HeaderRead}
 }

@@ -171,7 +171,7 @@ func (r *run) locate(ctx context.Context, s *source) error {
 	keys := r.keys.sets[s.offer].forFile()
 	opt := pme.OpenOptions{
 		Keys: keys, AADPrefix: []byte(s.file.AADPrefix), Columns: r.plan.Sources[s.index].Columns,
-		Workers: r.workers(len(r.plan.Sources)), PagesOnly: true,
+		Workers: r.workers(len(r.plan.Sources)), PagesOnly: true, HeaderRoom: served.HeaderRead,
 	}
 	t, err := r.tailOf(ctx, s.offer)
 	if err != nil {

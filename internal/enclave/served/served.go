@@ -22,7 +22,12 @@ type File struct {
 	dev, ino uint64
 	handle   cgo.Handle
 	served   bool
+	known    known
 }
+
+// HeaderRead is how much DuckDB reads at once where it looks for a page's header. Of headers at least that long, a read gets no part of
+// the page, which comes into DuckDB's memory at once then, with a read of its own.
+const HeaderRead = 256
 
 // ErrServe says that no more files can be served.
 var ErrServe = errors.New("served file: too many, or served already")
@@ -40,7 +45,7 @@ func Create(name string) (*File, error) {
 }
 
 // Serve gives the file its size and the reader of its bytes, which may be called from several threads at once. A short read is a
-// failure. Nobody can write to the file, before or after: it has no memory.
+// failure. If it has a method Known, as pme.View does, what that tells is answered without it. Nobody can write to the file, before or after: it has no memory.
 func (f *File) Serve(r io.ReaderAt, size int64) error {
 	if f.fd < 0 || f.served || size <= 0 {
 		return errors.New("served file: closed, served already, or empty")
@@ -57,9 +62,17 @@ func (f *File) Serve(r io.ReaderAt, size int64) error {
 		return fmt.Errorf("served file: stat: %w", err)
 	}
 	f.dev, f.ino = uint64(st.Dev), st.Ino
+	var err error
+	if f.known, err = copyOf(r, size); err != nil {
+		return err
+	}
 	f.handle = cgo.NewHandle(r)
-	if C.cordon_serve(C.uint64_t(f.dev), C.uint64_t(f.ino), C.uintptr_t(f.handle)) == 0 {
+	if C.cordon_serve(&C.struct_cordon_file{
+		dev: C.uint64_t(f.dev), ino: C.uint64_t(f.ino), size: C.int64_t(size), handle: C.uintptr_t(f.handle),
+		parts: f.known.parts, count: f.known.count,
+	}) == 0 {
 		f.handle.Delete()
+		f.known.free()
 		return ErrServe
 	}
 	f.served = true
@@ -74,6 +87,7 @@ func (f *File) Close() error {
 	if f.served {
 		C.cordon_unserve(C.uint64_t(f.dev), C.uint64_t(f.ino))
 		f.handle.Delete()
+		f.known.free()
 		f.served = false
 	}
 	if f.fd < 0 {
@@ -98,4 +112,13 @@ func cordonServedRead(handle C.uintptr_t, buf unsafe.Pointer, n C.size_t, off C.
 		return -1
 	}
 	return C.int64_t(got)
+}
+
+//export cordonServedPages
+func cordonServedPages(handle C.uintptr_t, i, n C.size_t, buf unsafe.Pointer, size C.int64_t) C.int64_t {
+	r, ok := cgo.Handle(handle).Value().(knowing)
+	if !ok || r.ReadPages(unsafe.Slice((*byte)(buf), int(size)), int(i), int(n)) != nil {
+		return -1
+	}
+	return size
 }

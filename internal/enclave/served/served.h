@@ -1,12 +1,31 @@
 #ifndef CORDON_SERVED_H
 #define CORDON_SERVED_H
+#include <stddef.h>
 #include <stdint.h>
 
-// cordon_serve notes that reads of a file, by device and inode, go to cordonServedRead with this handle. 0 says that there are
-// too many, or that the file is there already.
-int cordon_serve(uint64_t dev, uint64_t ino, uintptr_t handle);
+// A part of a file, which begins at off. Without bytes it is a page: asked for when it is read, with others of its group. before is how
+// long all pages are that lie before it.
+struct cordon_part {
+	int64_t off, size;
+	const uint8_t *bytes;
+	int64_t group, before;
+};
 
-// cordon_unserve forgets it. When it returns, no read with the handle is under way.
+// A file by device and inode: parts in order, none overlapping, all of them within size. What lies between parts is zero. What is not
+// known is asked by handle of cordonServedRead, or of cordonServedPages.
+struct cordon_file {
+	uint64_t dev, ino;
+	int64_t size;
+	uintptr_t handle;
+	const struct cordon_part *parts;
+	size_t count;
+};
+
+// cordon_serve notes that reads of a file are answered from here; its parts must stay until cordon_unserve. 0 says that there are too
+// many, or that the file is there already.
+int cordon_serve(const struct cordon_file *f);
+
+// cordon_unserve forgets it. When it returns, no read of it is under way, and nothing that was read of it is kept.
 void cordon_unserve(uint64_t dev, uint64_t ino);
 
 #endif
