@@ -1,5 +1,6 @@
 // Package served answers what DuckDB reads of a file: the file has a name and a size, and no contents. Sealed columns are decrypted
-// straight into DuckDB's own buffers that way, when it reads them, and lie in clear nowhere else.
+// when DuckDB reads them. Large pages are decrypted straight into its own buffers. Small ones are decrypted many at once, and lie in
+// clear here as well until DuckDB has read them: 32 MiB at most, erased when the file is closed. Headers are answered without Go.
 //
 // DuckDB reads through one function of the C library, pread. The linker puts served.c in its place, for every program that this
 // package is part of; descriptors that are not of a served file go on to the kernel as before.
