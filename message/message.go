@@ -121,13 +121,13 @@ func SealTo(public []byte, c seal.Context, m any) ([]byte, error) {
 	return seal.To(public, c, b)
 }
 
-// SealBy is SealTo for a reader and context that a Sealer was begun with.
-func SealBy(s *seal.Sealer, m any) ([]byte, error) {
+// SealBy is SealTo on a line to the reader.
+func SealBy(l *seal.Line, c seal.Context, m any) ([]byte, error) {
 	b, err := encode(m)
 	if err != nil {
 		return nil, err
 	}
-	return s.Seal(b)
+	return l.Seal(c, b)
 }
 
 func encode(m any) ([]byte, error) {
@@ -146,10 +146,15 @@ func encode(m any) ([]byte, error) {
 
 // OpenWith opens and strictly decodes a message into m, a pointer to a zero value. On error m is zero.
 func OpenWith(k *seal.BoxKey, c seal.Context, sealed []byte, m any) error {
+	return OpenBy(k.Open, c, sealed, m)
+}
+
+// OpenBy is OpenWith for what opens a text of that context: a box, or a line's listener.
+func OpenBy(open func(seal.Context, []byte) ([]byte, error), c seal.Context, sealed []byte, m any) error {
 	if len(sealed) > MaxSize+4096 {
 		return fmt.Errorf("%w: too large", ErrMalformed)
 	}
-	b, err := k.Open(c, sealed)
+	b, err := open(c, sealed)
 	if err != nil {
 		return err
 	}

@@ -112,17 +112,26 @@ type Context struct {
 	From    statement.Fingerprint // the writer, where it is a party
 }
 
-// Purposes of sealed texts.
+// Purposes of sealed texts. Those of version 2 are for texts of a conversation (Line); the others are for texts alone.
 const (
 	PurposeJobBody = "cordon/seal/job-body/v1"
-	PurposeHello   = "cordon/seal/hello/v1"
-	PurposeQuote   = "cordon/seal/quote/v1"
+	PurposeHello   = "cordon/seal/hello/v2"
+	PurposeQuote   = "cordon/seal/quote/v2"
 	PurposeReceipt = "cordon/seal/receipt/v1"
-	PurposeReply   = "cordon/seal/reply/v1"
-	PurposeKeys    = "cordon/seal/keys/v1"
+	PurposeReply   = "cordon/seal/reply/v2"
+	PurposeKeys    = "cordon/seal/keys/v2"
 	PurposeResult  = "cordon/seal/result-key/v1"
 	PurposeNotice  = "cordon/seal/notice/v1"
 )
+
+// Spoken reports whether the text is one of a conversation.
+func (c Context) Spoken() bool {
+	switch c.Purpose {
+	case PurposeHello, PurposeQuote, PurposeReply, PurposeKeys:
+		return true
+	}
+	return false
+}
 
 func (c Context) info() ([]byte, error) {
 	if c.Purpose == "" {
@@ -131,71 +140,42 @@ func (c Context) info() ([]byte, error) {
 	return statement.Frame(c.Purpose, []byte(c.Job), []byte(c.To), []byte(c.From)), nil
 }
 
-// To seals plaintext to a public key, from a verified party or session
-// (docs/spec/sealing.md, section 2).
+// To seals plaintext to a public key, from a verified party or session (docs/spec/sealing.md, section 2). A text of a conversation is
+// sealed as the only one of its line.
 func To(public []byte, c Context, plaintext []byte) ([]byte, error) {
-	r, err := NewReader(public)
+	if c.Spoken() {
+		l, err := NewLine(public)
+		if err != nil {
+			return nil, err
+		}
+		return l.Seal(c, plaintext)
+	}
+	info, err := c.info()
 	if err != nil {
 		return nil, err
 	}
-	s, err := r.Begin(c)
-	if err != nil {
-		return nil, err
-	}
-	return s.Seal(plaintext)
-}
-
-// Reader is who a text is sealed to.
-type Reader struct{ pk hpke.PublicKey }
-
-// NewReader reads a public key.
-func NewReader(public []byte) (*Reader, error) {
 	pk, err := kem().NewPublicKey(public)
 	if err != nil {
 		return nil, ErrBadKey
 	}
-	return &Reader{pk}, nil
+	return hpke.Seal(pk, kdf(), aead(), info, plaintext)
 }
 
-// Begin encapsulates a fresh secret for one text: that it can be done shows that the key is good, before there is a text.
-func (r *Reader) Begin(c Context) (*Sealer, error) {
+// Open opens what To, or a Line, sealed for the same context.
+func (k *BoxKey) Open(c Context, sealed []byte) (out []byte, err error) {
+	if c.Spoken() {
+		secretmode.Do(func() {
+			var l *Listener
+			if l, err = k.Listen(sealed); err == nil {
+				out, err = l.Open(c, sealed)
+			}
+		})
+		return out, err
+	}
 	info, err := c.info()
 	if err != nil {
 		return nil, err
 	}
-	enc, sender, err := hpke.NewSender(r.pk, kdf(), aead(), info)
-	if err != nil {
-		return nil, err
-	}
-	return &Sealer{enc, sender}, nil
-}
-
-// ErrUsed says that a Sealer sealed its text before.
-var ErrUsed = errors.New("seal: a second text")
-
-// Sealer seals one text. It must not be used concurrently.
-type Sealer struct {
-	enc    []byte
-	sender *hpke.Sender // nil: used
-}
-
-// Seal gives what To gives.
-func (s *Sealer) Seal(plaintext []byte) ([]byte, error) {
-	if s.sender == nil {
-		return nil, ErrUsed
-	}
-	ct, err := s.sender.Seal(nil, plaintext)
-	s.sender = nil
-	return append(s.enc, ct...), err
-}
-
-// Open opens what To sealed for the same context.
-func (k *BoxKey) Open(c Context, sealed []byte) ([]byte, error) {
-	info, err := c.info()
-	if err != nil {
-		return nil, err
-	}
-	var out []byte
 	secretmode.Do(func() {
 		var priv hpke.PrivateKey
 		if priv, err = k.private(); err == nil {

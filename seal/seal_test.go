@@ -202,36 +202,132 @@ func shows(out string, secret []byte) bool {
 	return false
 }
 
-// TestSealerSealsOnce: begun before there is a text, for one text; a key that can't be sealed to is found then.
-func TestSealerSealsOnce(t *testing.T) {
+// TestLine: several texts for one reader, each of which opens alone, for its own context only; a key that can't be sealed to is found
+// when the line is begun.
+func TestLine(t *testing.T) {
+	k, other := newBox(t), newBox(t)
+	l, err := seal.NewLine(k.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	contexts := []seal.Context{
+		{Purpose: seal.PurposeReply, Job: statement.Sum([]byte("a"))}, {Purpose: seal.PurposeReply, Job: statement.Sum([]byte("b"))},
+		{Purpose: seal.PurposeKeys, Job: statement.Sum([]byte("a"))}, {Purpose: seal.PurposeReply, Job: statement.Sum([]byte("a")), From: "x"},
+	}
+	var sealed [][]byte
+	for i, c := range contexts {
+		for range 2 {
+			s, err := l.Seal(c, []byte{byte(i)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sealed = append(sealed, s)
+		}
+	}
+	if bytes.Equal(sealed[0], sealed[1]) {
+		t.Error("two texts of one purpose are the same")
+	}
+	ear, err := k.Listen(sealed[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, ok := seal.LineOf(sealed[7]); !ok || name != ear.Name() {
+		t.Error("another name")
+	}
+	for i, s := range sealed {
+		for j, c := range contexts {
+			for how, open := range map[string]func(seal.Context, []byte) ([]byte, error){"box": k.Open, "listener": ear.Open} {
+				got, err := open(c, s)
+				if mine := i/2 == j; mine && (err != nil || !bytes.Equal(got, []byte{byte(j)})) {
+					t.Errorf("%s: text %d does not open: %v", how, i, err)
+				} else if !mine && (got != nil || !errors.Is(err, seal.ErrOpen)) {
+					t.Errorf("%s: text %d opens in context %d", how, i, j)
+				}
+			}
+		}
+		if got, err := other.Open(contexts[i/2], s); got != nil || !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("text %d opens with another box", i)
+		}
+	}
+	low := k.Public()
+	clear(low[len(low)-32:]) // a point of low order: every secret made with it is zero
+	if l, err := seal.NewLine(low); err == nil || l != nil {
+		t.Error("begun for a key that can't be sealed to")
+	}
+}
+
+// TestListenerOfAnotherLine: a listener opens no text of another line, not even to its own box, and none that was changed.
+func TestListenerOfAnotherLine(t *testing.T) {
+	k, c := newBox(t), seal.Context{Purpose: seal.PurposeQuote}
+	one, err := seal.To(k.Public(), c, []byte("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := seal.To(k.Public(), c, []byte("two"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ear, err := k.Listen(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixed := append(bytes.Clone(one[:1120]), two[1120:]...)
+	swapped := append(bytes.Clone(two[:1120]), one[1120:]...)
+	for name, s := range map[string][]byte{"another line's": two, "of two lines": mixed, "under another's name": swapped, "cut short": one[:1130], "name alone": one[:1120], "nothing": nil} {
+		if got, err := ear.Open(c, s); got != nil || !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("%s: opens", name)
+		}
+		if s, err := k.Listen(s[:min(len(s), 1119)]); s != nil || !errors.Is(err, seal.ErrOpen) {
+			t.Errorf("%s: a listener of less than a name", name)
+		}
+	}
+	for i := range one {
+		changed := bytes.Clone(one)
+		changed[i] ^= 1
+		if got, err := ear.Open(c, changed); got != nil || !errors.Is(err, seal.ErrOpen) {
+			t.Fatalf("byte %d changed: opens", i)
+		}
+	}
+	if got, err := ear.Open(c, one); err != nil || string(got) != "one" {
+		t.Errorf("its own: %v", err)
+	}
+}
+
+// TestAloneOrSpoken: a purpose says which of the two forms a text has, and a line takes none of those that stand alone.
+func TestAloneOrSpoken(t *testing.T) {
+	k := newBox(t)
+	l, err := seal.NewLine(k.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p, spoken := range map[string]bool{
+		seal.PurposeHello: true, seal.PurposeQuote: true, seal.PurposeReply: true, seal.PurposeKeys: true,
+		seal.PurposeJobBody: false, seal.PurposeReceipt: false, seal.PurposeResult: false, seal.PurposeNotice: false,
+	} {
+		c := seal.Context{Purpose: p}
+		s, err := l.Seal(c, []byte("x"))
+		if c.Spoken() != spoken || spoken != (err == nil) || !spoken && (s != nil || !errors.Is(err, seal.ErrBadKey)) {
+			t.Errorf("%s: %v", p, err)
+		}
+		alone, err := seal.To(k.Public(), c, []byte("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ear, err := k.Listen(alone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ear.Open(c, alone); spoken != (err == nil) || !spoken && got != nil {
+			t.Errorf("%s: a listener opens it: %v", p, err)
+		}
+	}
+}
+
+func newBox(t *testing.T) *seal.BoxKey {
+	t.Helper()
 	k, err := seal.NewBoxKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := seal.Context{Purpose: seal.PurposeReply}
-	r, err := seal.NewReader(k.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := r.Begin(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sealed, err := s.Seal([]byte("text"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := k.Open(c, sealed); err != nil || string(got) != "text" {
-		t.Fatalf("%q: %v", got, err)
-	}
-	if again, err := s.Seal([]byte("another")); !errors.Is(err, seal.ErrUsed) || again != nil {
-		t.Errorf("a second text: %v", err)
-	}
-	low := k.Public()
-	clear(low[len(low)-32:]) // a point of low order: every secret made with it is zero
-	if r, err := seal.NewReader(low); err == nil {
-		if _, err := r.Begin(c); err == nil {
-			t.Error("begun for a key that can't be sealed to")
-		}
-	}
+	return k
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/channel"
@@ -22,6 +23,33 @@ type mailbox struct {
 	session *session
 	now     func() time.Time
 	after   int64 // the last answer seen
+	lines   lines
+}
+
+// lines are those of a job to its brokers, each begun when it is first used.
+type lines struct {
+	mu sync.Mutex
+	to map[statement.Fingerprint]*seal.Line
+}
+
+func (l *lines) line(to statement.Fingerprint, box []byte) (*seal.Line, error) {
+	l.mu.Lock()
+	known := l.to[to]
+	l.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	begun, err := seal.NewLine(box) // a round has one letter for each broker: nobody else begins this one
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.to == nil {
+		l.to = map[statement.Fingerprint]*seal.Line{}
+	}
+	l.to[to] = begun
+	return begun, nil
 }
 
 // round is one question to several brokers.
@@ -76,12 +104,24 @@ func (m *mailbox) seal(r round) ([]channel.Message, error) {
 		letters = append(letters, &out[i])
 	}
 	return out, forEach(letters, func(c *channel.Message) (err error) {
-		c.Body, err = seal.To(m.brief.Box(c.To), r.context(m.brief.Job.Digest(), c.To), text)
+		c.Body, err = m.sealTo(c.To, r.context(m.brief.Job.Digest(), c.To), text)
 		if err == nil && len(c.Body) > channel.MaxBody {
 			err = message.ErrMalformed
 		}
 		return err
 	})
+}
+
+// sealTo seals a letter: a text of the conversation with its reader, or one alone.
+func (m *mailbox) sealTo(to statement.Fingerprint, c seal.Context, text []byte) ([]byte, error) {
+	if !c.Spoken() {
+		return seal.To(m.brief.Box(to), c, text)
+	}
+	l, err := m.lines.line(to, m.brief.Box(to))
+	if err != nil {
+		return nil, err
+	}
+	return l.Seal(c, text)
 }
 
 // tooSoon keeps a host that answers every poll with nothing, at once, from keeping a processor busy.

@@ -65,6 +65,7 @@ type Broker struct {
 
 	mu      sync.Mutex
 	jobs    map[statement.Digest]*jobLock
+	begun   map[lineName]begun // by hellos, for their quotes
 	genuine map[statement.Digest]genuineJob
 	size    int            // of genuine, in bytes
 	many    map[string]int // refusals past a day's bound since counted, by code
@@ -83,7 +84,7 @@ func New(o Options) (*Broker, error) {
 		return nil, errors.New("broker: an option is missing")
 	}
 	b := &Broker{
-		Options: o, self: statement.PartyOf(o.Signer), jobs: map[statement.Digest]*jobLock{},
+		Options: o, self: statement.PartyOf(o.Signer), jobs: map[statement.Digest]*jobLock{}, begun: map[lineName]begun{},
 		genuine: map[statement.Digest]genuineJob{}, many: map[string]int{},
 	}
 	b.compareHeads()
@@ -171,11 +172,11 @@ func (b *Broker) guarded(ctx context.Context, m *matter, stage func(context.Cont
 }
 
 func (b *Broker) sealReply(m *matter, r *message.Reply) ([]byte, error) {
-	if m.reply == nil {
+	if m.line == nil {
 		return nil, errors.New("broker: there is nobody to answer")
 	}
 	r.Stage = m.item.Kind
-	return message.SealBy(m.reply, r)
+	return message.SealBy(m.line, message.ReplyContext(m.item.Job, b.self), r)
 }
 
 // post sends a sealed reply. That an attempt is over, or the answer known, is no error.

@@ -320,8 +320,10 @@ func TestGarbage(t *testing.T) {
 	if err := w.broker.Handle(t.Context(), wire.Item{Seq: 99, Kind: wire.KindHello, Job: "not a digest"}); err != nil {
 		t.Error(err)
 	}
-	for _, kind := range []string{wire.KindHello, wire.KindQuote, wire.KindReceipt} { // opens, but is no message
-		sealed := must(seal.To(w.owners[0].ring.Box().Public(), seal.Context{Purpose: "cordon/seal/" + kind + "/v1", Job: j.digest, To: w.self()}, []byte(`{"job":null}`)))
+	for kind, context := range map[string]func(statement.Digest, statement.Fingerprint) seal.Context{
+		wire.KindHello: message.HelloContext, wire.KindQuote: message.QuoteContext, wire.KindReceipt: message.ReceiptContext,
+	} { // opens, but is no message
+		sealed := must(seal.To(w.owners[0].ring.Box().Public(), context(j.digest, w.self()), []byte(`{"job":null}`)))
 		if r := e.sendRaw(kind, sealed); r != nil {
 			t.Errorf("malformed %s was answered", kind)
 		}

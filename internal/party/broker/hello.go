@@ -98,25 +98,22 @@ func (b *Broker) hello(ctx context.Context, m *matter) (*message.Reply, error) {
 		if reply.Ready, err = b.ready(m); err != nil {
 			return nil, err
 		}
+		b.keepLines(m)
 	}
 	return reply, nil
 }
 
-// answerTo sets m.session, if it can be sealed to: its answer is begun. Nothing but a
+// answerTo sets m.session, if it can be sealed to: a line to it is begun, or was. Nothing but a
 // refusal is sealed to it before it is attested.
 func (b *Broker) answerTo(m *matter, s statement.Session) {
 	if !s.Fingerprint().Valid() {
 		return
 	}
-	r, err := seal.NewReader(s.Box)
+	line, err := m.lineTo(s.Box)
 	if err != nil {
 		return
 	}
-	answer, err := r.Begin(message.ReplyContext(m.item.Job, b.self))
-	if err != nil {
-		return
-	}
-	m.session, m.reader, m.reply = &s, r, answer
+	m.session, m.line = &s, line
 }
 
 // ready is signed by a party that is not frozen: judging took its time.
@@ -141,7 +138,7 @@ func (b *Broker) ready(m *matter) (*statement.Envelope, error) {
 
 // open opens a message of an enclave.
 func (b *Broker) open(m *matter, c seal.Context, into any) error {
-	err := message.OpenWith(b.Box, c, m.item.Body, into)
+	err := message.OpenBy(func(c seal.Context, sealed []byte) ([]byte, error) { return b.listen(m, c, sealed) }, c, m.item.Body, into)
 	if err != nil {
 		return refuseBecause(CodeMessage, "the message does not open", errors.Unwrap(err))
 	}

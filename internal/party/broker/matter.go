@@ -26,8 +26,9 @@ type matter struct {
 	job      *statement.Verified[statement.Job]
 	contract *statement.Verified[statement.Contract]
 	session  *statement.Session
-	reader   *seal.Reader // of the session
-	reply    *seal.Sealer // begun for it: there is one to each message
+	line     *seal.Line     // to the session
+	listener *seal.Listener // of the line that the message came by, if it is of one
+	begun    *begun         // what the hello left, if the message came by its line
 	claims   *evidence.Claims
 	body     *statement.Body
 	plan     *policy.Plan

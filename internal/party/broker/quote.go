@@ -260,11 +260,7 @@ func (b *Broker) sealKeys(ctx context.Context, m *matter) ([]byte, []statement.O
 		keys.Offers = append(keys.Offers, *k)
 		columns = append(columns, statement.Opening{Offer: offer, Columns: needs})
 	}
-	s, err := m.reader.Begin(message.KeysContext(m.item.Job, b.self))
-	if err != nil {
-		return nil, nil, err
-	}
-	sealed, err := message.SealBy(s, keys)
+	sealed, err := message.SealBy(m.line, message.KeysContext(m.item.Job, b.self), keys)
 	return sealed, columns, err
 }
 
