@@ -428,35 +428,38 @@ func TestQuoteRefused(t *testing.T) {
 		}, code: CodeKeys},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, nil)
-			j := w.newJob(nil)
-			e := w.enclave(j)
-			h := e.hello(nil)
-			if h == nil || h.Ready == nil {
-				t.Fatalf("no ready: %s", e.why(h))
-			}
-			if c.before != nil {
-				c.before(e)
-			}
-			var change func(int, *statement.Ready)
-			if c.ready != nil {
-				change = c.ready(e)
-			}
-			readies := e.readies(h.Ready, change)
-			if c.readies != nil {
-				readies = c.readies(e, readies)
-			}
-			r := e.quote(readies, func(q *message.Quote) {
-				if c.quote != nil {
-					c.quote(e, q)
+		for how, alone := range map[string]bool{"by the line of the hello": false, "alone": true} {
+			t.Run(c.name+"/"+how, func(t *testing.T) {
+				w := newWorld(t, nil)
+				j := w.newJob(nil)
+				e := w.enclave(j)
+				e.alone = alone
+				h := e.hello(nil)
+				if h == nil || h.Ready == nil {
+					t.Fatalf("no ready: %s", e.why(h))
+				}
+				if c.before != nil {
+					c.before(e)
+				}
+				var change func(int, *statement.Ready)
+				if c.ready != nil {
+					change = c.ready(e)
+				}
+				readies := e.readies(h.Ready, change)
+				if c.readies != nil {
+					readies = c.readies(e, readies)
+				}
+				r := e.quote(readies, func(q *message.Quote) {
+					if c.quote != nil {
+						c.quote(e, q)
+					}
+				})
+				w.refusedWith(j, e, r, c.code, 0)
+				if c.code != CodeKeys && w.count(ledger.KindCharge, j.digest) != 0 {
+					t.Error("charged for a refusal")
 				}
 			})
-			w.refusedWith(j, e, r, c.code, 0)
-			if c.code != CodeKeys && w.count(ledger.KindCharge, j.digest) != 0 {
-				t.Error("charged for a refusal")
-			}
-		})
+		}
 	}
 }
 

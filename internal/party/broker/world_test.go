@@ -363,6 +363,9 @@ func (w *world) boxOf(f statement.Fingerprint) []byte {
 
 // enclave is a session that the test plays.
 type enclave struct {
+	line  *seal.Line // to the broker
+	alone bool       // each message by a line of its own
+
 	w       *world
 	j       *job
 	sign    *seal.SigningKey
@@ -411,7 +414,19 @@ func (e *enclave) evidence(data evidence.ReportData) statement.Evidence {
 // send hands a sealed message to the broker and opens its answer; nil if it gave none.
 func (e *enclave) send(kind string, c seal.Context, m any) *message.Reply {
 	e.w.t.Helper()
-	return e.sendRaw(kind, must(seal.To(e.w.owners[0].ring.Box().Public(), c, must(statement.Marshal(m)))))
+	return e.sendRaw(kind, e.sealed(c, m))
+}
+
+// sealed is by the enclave's line, where it is a text of a conversation.
+func (e *enclave) sealed(c seal.Context, m any) []byte {
+	box, text := e.w.owners[0].ring.Box().Public(), must(statement.Marshal(m))
+	if !c.Spoken() || e.alone {
+		return must(seal.To(box, c, text))
+	}
+	if e.line == nil {
+		e.line = must(seal.NewLine(box))
+	}
+	return must(e.line.Seal(c, text))
 }
 
 func (e *enclave) sendRaw(kind string, body []byte) *message.Reply {
