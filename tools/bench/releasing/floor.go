@@ -7,10 +7,12 @@ import (
 	"github.com/cordon-exchange/cordon/seal"
 )
 
-// floor does the cryptography that the messages of a release ask for, on whatever evidence: one message opened, the keys and the reply
-// sealed, the signatures of the evidence's operator and of all readies verified, the release signed. On one processor no broker is faster.
+// floor does the cryptography that the messages of a release ask for, on whatever evidence: by the lines of the hello one message opened,
+// the keys and the reply sealed; the signatures of the evidence's operator and of all readies verified, the release signed. On one
+// processor no broker is faster.
 type floor struct {
-	box         *seal.BoxKey
+	line        *seal.Line
+	listener    *seal.Listener
 	key         *seal.SigningKey
 	text        []byte
 	sealed, sig []byte
@@ -19,15 +21,17 @@ type floor struct {
 var floorContext = seal.Context{Purpose: seal.PurposeQuote}
 
 func newFloor() *floor {
-	f := &floor{box: must(seal.NewBoxKey()), key: must(seal.NewSigningKey()), text: make([]byte, 4096)}
-	f.sealed, f.sig = must(seal.To(f.box.Public(), floorContext, f.text)), must(f.key.Sign(f.text))
+	box := must(seal.NewBoxKey())
+	f := &floor{line: must(seal.NewLine(box.Public())), key: must(seal.NewSigningKey()), text: make([]byte, 4096)}
+	f.sealed, f.sig = must(f.line.Seal(floorContext, f.text)), must(f.key.Sign(f.text))
+	f.listener = must(box.Listen(f.sealed))
 	return f
 }
 
 func (f *floor) once() error {
-	_, err := f.box.Open(floorContext, f.sealed)
+	_, err := f.listener.Open(floorContext, f.sealed)
 	for range 2 {
-		_, e := seal.To(f.box.Public(), floorContext, f.text)
+		_, e := f.line.Seal(floorContext, f.text)
 		err = errors.Join(err, e)
 	}
 	for range 1 + owners {

@@ -79,7 +79,8 @@ type Figure struct {
 // Measure measures one line. A release is: from the sealed bytes of an enclave's quote message, as the mailbox gives them, to the sealed
 // bytes of the reply that the broker posts, with the signed release and the keys in it; by a real broker with its ledger synced to the
 // disk, its dataset store and its local keyring, as the agent's loop hands it messages, of which it handles some at once. Three owners
-// form the pool, so that each release verifies three readies. What is left out is HTTP: the exchange answers out of memory. Go runs
+// form the pool, so that each release verifies three readies. The quote comes by the line of its hello, as an enclave's does: the broker
+// has handled the hello before. What is left out is HTTP: the exchange answers out of memory. Go runs
 // the broker on one processor (GOMAXPROCS=1), which the process gets back; waiting for the disk takes none.
 //
 // Evidence of hardware is made by machines under roots of this package's own, which only the broker measured here is told to believe.

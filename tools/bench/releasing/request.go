@@ -47,7 +47,11 @@ func (w *world) request(ctx context.Context, seq int64) (r *request, err error) 
 		return nil, err
 	}
 	session := statement.Session{Key: sign.Public().String(), Box: box.Public()}
-	own, err := w.ready(ctx, seq, job, session, box)
+	line, err := seal.NewLine(w.owners[0].ring.Box().Public())
+	if err != nil {
+		return nil, err
+	}
+	own, err := w.ready(ctx, seq, job, session, box, line)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +70,7 @@ func (w *world) request(ctx context.Context, seq int64) (r *request, err error) 
 	if q.Evidence, err = w.evidence(evidence.QuoteBinding(job, session.Digest(), salted, digests)); err != nil {
 		return nil, err
 	}
-	sealed, err := message.SealTo(w.owners[0].ring.Box().Public(), message.QuoteContext(job, w.self()), q)
+	sealed, err := message.SealBy(line, message.QuoteContext(job, w.self()), q)
 	if err != nil {
 		return nil, err
 	}
@@ -130,12 +134,12 @@ func (w *world) evidence(data evidence.ReportData) (statement.Evidence, error) {
 }
 
 // ready is the broker's own, which it gives for the hello.
-func (w *world) ready(ctx context.Context, seq int64, job statement.Digest, session statement.Session, box *seal.BoxKey) (*statement.Envelope, error) {
+func (w *world) ready(ctx context.Context, seq int64, job statement.Digest, session statement.Session, box *seal.BoxKey, line *seal.Line) (*statement.Envelope, error) {
 	e, err := w.evidence(evidence.HelloBinding(job, session.Digest()))
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := message.SealTo(w.owners[0].ring.Box().Public(), message.HelloContext(job, w.self()), message.Hello{Job: job, Session: session, Evidence: e})
+	sealed, err := message.SealBy(line, message.HelloContext(job, w.self()), message.Hello{Job: job, Session: session, Evidence: e})
 	if err != nil {
 		return nil, err
 	}
