@@ -28,13 +28,14 @@ func seeds(f *testing.F, kind string) {
 	}
 }
 
-// fuzz: what is accepted encodes to the same bytes again; what is refused returns nothing.
+// fuzz: one pass and decoding again agree; what is accepted encodes to the same bytes again; what is refused returns nothing.
 func fuzz[T any, P interface {
 	*T
 	statement.Statement
 }](f *testing.F, kind string) {
 	seeds(f, kind)
 	f.Fuzz(func(t *testing.T, src []byte) {
+		agree(t, src, func() any { return new(T) })
 		s, err := statement.DecodeUnverified[T, P](src)
 		if err != nil {
 			if s != nil {
@@ -74,6 +75,7 @@ func FuzzParseEnvelope(f *testing.F) {
 		f.Add(x.Change.Apply([]byte(by[x.Of])))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
+		agree(t, src, func() any { return new(statement.Envelope) })
 		e, err := statement.ParseEnvelope(src)
 		if err != nil {
 			if e != nil || !errors.Is(err, statement.ErrEnvelope) {

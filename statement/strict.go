@@ -19,6 +19,14 @@ var ErrNotStrict = errors.New("statement: not strictly encoded")
 // structs, slices, strings, integers and booleans: no maps, no floats, nothing
 // that brings a codec of its own.
 func Marshal(v any) ([]byte, error) {
+	if out, ok := write(v); ok {
+		return out, nil
+	}
+	return marshalAgain(v)
+}
+
+// marshalAgain is Marshal by package json. It is for what write does not take: it says why, or v is of a type that has no shape.
+func marshalAgain(v any) ([]byte, error) {
 	out, err := encode(v)
 	if err != nil {
 		return nil, err
@@ -107,6 +115,14 @@ func unmarshal(src []byte, limit int, v any) error {
 	if len(src) > limit {
 		return fmt.Errorf("%w: larger than %d bytes", ErrNotStrict, limit)
 	}
+	if read(src, v) {
+		return nil
+	}
+	return unmarshalAgain(src, v)
+}
+
+// unmarshalAgain decodes, and encodes again. It is for what read does not take: it says why, or v is of a type that has no shape.
+func unmarshalAgain(src []byte, v any) error {
 	if !utf8.Valid(src) {
 		return fmt.Errorf("%w: invalid UTF-8", ErrNotStrict)
 	}
