@@ -5,7 +5,6 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hpke"
-	"slices"
 
 	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/statement"
@@ -45,7 +44,8 @@ func (l *Line) Seal(c Context, plaintext []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.Seal(slices.Grow(bytes.Clone(l.enc), len(plaintext)+a.Overhead()), nil, plaintext, nil), nil
+	out := make([]byte, 0, len(l.enc)+len(plaintext)+a.Overhead())
+	return a.Seal(append(out, l.enc...), nil, plaintext, nil), nil
 }
 
 // Listener opens texts of one line. It may be used concurrently, and keeps what was encapsulated: who holds it needs no private key.

@@ -38,15 +38,16 @@ func DigestOf(h hash.Hash) Digest { return Digest(digestPrefix + hex.EncodeToStr
 // LabelledSum hashes parts under a versioned label. Every part is framed by its
 // length, so no two lists of parts hash the same bytes (docs/spec/statement.md, section 2).
 func LabelledSum(label string, parts ...[]byte) Digest {
-	h := sha256.New()
-	h.Write(Frame(label, parts...))
-	return Digest(digestPrefix + hex.EncodeToString(h.Sum(nil)))
+	return Sum(Frame(label, parts...))
 }
 
 // Frame concatenates label and parts, each behind its length as eight big-endian bytes.
 func Frame(label string, parts ...[]byte) []byte {
-	var out []byte
-	out = appendFramed(out, []byte(label))
+	size := 8 + len(label)
+	for _, p := range parts {
+		size += 8 + len(p)
+	}
+	out := appendFramed(make([]byte, 0, size), []byte(label))
 	for _, p := range parts {
 		out = appendFramed(out, p)
 	}

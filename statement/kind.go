@@ -51,6 +51,9 @@ func kindOf(uri string) string {
 }
 
 func peekType(payload []byte, want string) error {
+	if bytes.HasPrefix(payload, []byte(`{"type":"`+want+`"`)) {
+		return nil
+	}
 	got, err := PeekType(payload)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package statement
 import (
 	"encoding/base64"
 	"reflect"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -20,10 +21,16 @@ func write(v any) ([]byte, bool) {
 	if s == nil {
 		return nil, false
 	}
-	w := writer{ok: true}
+	w := writer{out: make([]byte, 0, startSize), ok: true}
 	w.value(s, p)
 	return w.out, w.ok
 }
+
+// roomAfter is for what follows long bytes, so that they are not copied for it.
+const roomAfter = 256
+
+// startSize has room for most statements and entries.
+const startSize = 1 << 10
 
 type writer struct {
 	out   []byte
@@ -45,6 +52,7 @@ func (w *writer) value(s *shape, v reflect.Value) {
 		w.out = strconv.AppendBool(w.out, v.Bool())
 	case kindBytes:
 		w.ok = w.ok && !v.IsNil()
+		w.out = slices.Grow(w.out, base64.StdEncoding.EncodedLen(v.Len())+roomAfter)
 		w.out = append(base64.StdEncoding.AppendEncode(append(w.out, '"'), v.Bytes()), '"')
 	case kindPointer:
 		if v.IsNil() {

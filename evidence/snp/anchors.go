@@ -91,11 +91,27 @@ func ParseAnchors(src []byte) (Anchors, error) {
 	if a.line, a.key, ok = issuerName(a.ask.Subject.CommonName); !ok {
 		return Anchors{}, fmt.Errorf("%w: anchor for no line of processors", stage.Parse)
 	}
-	// What a caller pins must hang together, or a slip would trust an intermediate of another root.
-	if a.ask.CheckSignatureFrom(a.ark) != nil || a.ark.CheckSignatureFrom(a.ark) != nil {
+	// What a caller pins must hang together, or a slip would trust an intermediate of another root. It is looked at here, once: no
+	// report changes it, and chains end at the intermediate (issued).
+	if !a.hangs() {
 		return Anchors{}, fmt.Errorf("%w: anchor's intermediate is not the root's", stage.Chain)
 	}
 	return Anchors{list: []anchor{a}}, nil
+}
+
+// hangs says whether the intermediate is the root's, and may issue what a chain ends in: when, is asked for each report.
+func (a *anchor) hangs() bool {
+	if a.ask.CheckSignatureFrom(a.ark) != nil || a.ark.CheckSignatureFrom(a.ark) != nil {
+		return false
+	}
+	from := a.ask.NotBefore
+	if from.Before(a.ark.NotBefore) {
+		from = a.ark.NotBefore
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(a.ark)
+	_, err := a.ask.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: from, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	return err == nil && !(a.ark.MaxPathLen == 0 && a.ark.MaxPathLenZero)
 }
 
 // issuerName reads the name of an ASK or ASVK: SEV-Milan, SEV-VLEK-Milan.

@@ -217,6 +217,28 @@ func TestClock(t *testing.T) {
 	evidencetest.Refused(t, err, stage.Chain)
 }
 
+// TestClockOfTheRoot: a root that ended ends what hangs from it, though the intermediate and the key go on; so does one that did not
+// begin.
+func TestClockOfTheRoot(t *testing.T) {
+	s := signer(t, func(b *fake.AmdSignerBuilder) { b.ArkCreationTime = fakeTime.AddDate(-24, 0, 0) })
+	if !s.Ark.NotAfter.Before(s.Vcek.NotAfter) || !s.Ark.NotAfter.Before(s.Ask.NotAfter) {
+		t.Fatal("the root does not end first")
+	}
+	report := fakeReport(t, s, fake.TestReportOptions{}, nil)
+	for at, ok := range map[time.Time]bool{fakeTime.AddDate(0, 6, 0): true, s.Ark.NotAfter: true, s.Ark.NotAfter.Add(time.Second): false} {
+		_, err := verify(t, report, s.Vcek.Raw, Options{Anchors: anchorsOf(t, s, s.Ask), At: at})
+		if ok != (err == nil) {
+			t.Errorf("%s: %v", at, err)
+		}
+		if !ok {
+			evidencetest.Refused(t, err, stage.Chain)
+		}
+	}
+	s = signer(t, func(b *fake.AmdSignerBuilder) { b.ArkCreationTime = fakeTime.AddDate(1, 0, 0) })
+	_, err := verify(t, fakeReport(t, s, fake.TestReportOptions{}, nil), s.Vcek.Raw, Options{Anchors: anchorsOf(t, s, s.Ask), At: fakeTime.AddDate(0, 6, 0)})
+	evidencetest.Refused(t, err, stage.Chain)
+}
+
 var fakeTime = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // signer makes keys with AMD's names that are not AMD's.

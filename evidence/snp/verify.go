@@ -116,15 +116,16 @@ func (a *anchor) issuedBefore(m *remembered.Memory, ek *x509.Certificate, at tim
 	return err == nil
 }
 
-// issued says whether the key's certificate hangs from this anchor and no other, and all are valid at a time.
+// issued says whether the key's certificate hangs from this anchor and no other, and all are valid at a time. That the intermediate
+// hangs from the root, ParseAnchors has verified.
 func (a *anchor) issued(ek *x509.Certificate, at time.Time) bool {
-	roots, between := x509.NewCertPool(), x509.NewCertPool()
-	roots.AddCert(a.ark)
-	between.AddCert(a.ask)
-	chains, err := ek.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: between, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	})
-	return err == nil && chains[0][1].Equal(a.ask) && ek.SignatureAlgorithm == x509.SHA384WithRSAPSS
+	if at.Before(a.ark.NotBefore) || at.After(a.ark.NotAfter) {
+		return false
+	}
+	pinned := x509.NewCertPool()
+	pinned.AddCert(a.ask)
+	chains, err := ek.Verify(x509.VerifyOptions{Roots: pinned, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	return err == nil && len(chains[0]) == 2 && chains[0][1].Equal(a.ask) && ek.SignatureAlgorithm == x509.SHA384WithRSAPSS
 }
 
 // notRevoked looks the intermediate up in its root's list, and says until when that holds. AMD retires endorsement keys by TCB, not

@@ -240,7 +240,7 @@ func (b *Broker) record(ctx context.Context, m *matter, r *refusal) {
 		e.Contract, e.Requester = m.job.Body().Contract, m.job.Body().Requester
 	}
 	if m.session != nil {
-		e.Session = m.session.Digest()
+		e.Session = m.named
 	}
 	known, most := m.job != nil, maxUnknown
 	if known {

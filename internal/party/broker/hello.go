@@ -113,7 +113,7 @@ func (b *Broker) answerTo(m *matter, s statement.Session) {
 	if err != nil {
 		return
 	}
-	m.session, m.line = &s, line
+	m.session, m.named, m.line = &s, s.Digest(), line
 }
 
 // ready is signed by a party that is not frozen: judging took its time.
@@ -123,7 +123,7 @@ func (b *Broker) ready(m *matter) (*statement.Envelope, error) {
 	}
 	now := b.Now()
 	r := statement.Ready{
-		Owner: b.self, Job: m.item.Job, Session: m.session.Digest(), Plan: m.salted, Grant: m.grant.Digest(),
+		Owner: b.self, Job: m.item.Job, Session: m.named, Plan: m.salted, Grant: m.grant.Digest(),
 		Price: b.price(m), Nonce: make([]byte, statement.NonceSize),
 		ExpiresMS: min(now.Add(readyTime).UnixMilli(), m.job.Body().ExpiresMS),
 	}

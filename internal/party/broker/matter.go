@@ -26,9 +26,10 @@ type matter struct {
 	job      *statement.Verified[statement.Job]
 	contract *statement.Verified[statement.Contract]
 	session  *statement.Session
-	line     *seal.Line     // to the session
-	listener *seal.Listener // of the line that the message came by, if it is of one
-	begun    *begun         // what the hello left, if the message came by its line
+	named    statement.Digest // the session's
+	line     *seal.Line       // to the session
+	listener *seal.Listener   // of the line that the message came by, if it is of one
+	begun    *begun           // what the hello left, if the message came by its line
 	claims   *evidence.Claims
 	body     *statement.Body
 	plan     *policy.Plan

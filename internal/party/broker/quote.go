@@ -90,7 +90,7 @@ func (b *Broker) readies(ctx context.Context, m *matter, q *message.Quote) (own 
 }
 
 func (b *Broker) readyFits(m *matter, r *statement.Ready) error {
-	if r.Job != m.item.Job || r.Session != m.session.Digest() || r.Plan != m.salted {
+	if r.Job != m.item.Job || r.Session != m.named || r.Plan != m.salted {
 		return refuse(CodeReadies, "a ready is for another job, session or plan")
 	}
 	if b.Now().UnixMilli() >= r.ExpiresMS {
@@ -129,7 +129,7 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 		return nil, err
 	}
 	rel := statement.Release{
-		Owner: b.self, Job: m.item.Job, Session: m.session.Digest(), Plan: m.salted, Evidence: ev, Ready: ready.Digest(),
+		Owner: b.self, Job: m.item.Job, Session: m.named, Plan: m.salted, Evidence: ev, Ready: ready.Digest(),
 		Grant: m.grant.Digest(), Sealed: statement.Sum(sealed), Appraisal: m.appraisal(), Columns: columns, Number: number,
 		Charged: charged, ReleasedMS: b.Now().UnixMilli(),
 	}
@@ -271,7 +271,7 @@ func (b *Broker) answered(m *matter, ev statement.Digest) (*message.Reply, bool)
 	var mine bool
 	b.Ledger.View(func(a *ledger.Accounts) {
 		for _, x := range a.Job(m.item.Job).Exposures {
-			mine = mine || x.Evidence == ev && x.Session == m.session.Digest() && x.Open()
+			mine = mine || x.Evidence == ev && x.Session == m.named && x.Open()
 		}
 	})
 	if !mine {
