@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -177,6 +178,13 @@ func (l *Ledger) AppendAll(ctx context.Context, compose Compose) ([]Entry, error
 	if err != nil || b == nil {
 		l.mu.Unlock()
 		return nil, err
+	}
+	if !l.flushing {
+		// Whoever is about to append, and could run, does so first and is written in the same go: on few processors they would
+		// come right after, each for a sync of its own.
+		l.mu.Unlock()
+		runtime.Gosched()
+		l.mu.Lock()
 	}
 	for l.flushing && l.queue == b {
 		l.idle.Wait()
