@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/cordon-exchange/cordon/message"
@@ -24,14 +25,68 @@ func sealingFile(t *testing.T) vectors.Sealing {
 	if err != nil || json.Unmarshal(src, &f) != nil {
 		t.Fatal("sealing.json can't be read")
 	}
-	if len(f.HPKE) > 0 && len(f.Wrapped) > 0 && len(f.Results) > 0 {
+	if len(f.HPKE) > 0 && len(f.Lines) > 0 && len(f.Wrapped) > 0 && len(f.Results) > 0 {
 		f.Comment = comment
 		return f
 	}
 	if !*update {
 		t.Fatal("sealing.json is empty; run with -update")
 	}
-	return vectors.Sealing{Comment: comment, HPKE: hpkeCases(t), Wrapped: wrappedCases(t), Results: resultCases(t)}
+	if len(f.HPKE) > 0 && len(f.Lines) == 0 { // older than lines
+		f.Lines = lineCases(t)
+		return f
+	}
+	return vectors.Sealing{Comment: comment, HPKE: hpkeCases(t), Lines: lineCases(t), Wrapped: wrappedCases(t), Results: resultCases(t)}
+}
+
+// lineCases are two texts of one line, and what must not open.
+func lineCases(t *testing.T) []vectors.Sealed {
+	alpha, bravo := receipttest.NewParty(t, "alpha"), receipttest.NewParty(t, "bravo")
+	line, err := seal.NewLine(alpha.Box.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(name, purpose, plain string) vectors.Sealed {
+		s := vectors.Sealed{
+			Name: name, Opens: true, Private: receipttest.Seed("box key", "alpha"), Public: alpha.Box.Public(),
+			Purpose: purpose, Job: string(other), From: string(bravo.Fingerprint()), Plaintext: plain,
+		}
+		s.Info = hex.EncodeToString(frame(s.Purpose, []byte(s.Job), nil, []byte(s.From)))
+		if s.Sealed, err = line.Seal(contextOf(s), []byte(plain)); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	keys, reply := text("keys", seal.PurposeKeys, "keys of a release"), text("reply by the same line", seal.PurposeReply, plaintext)
+	out := []vectors.Sealed{keys, reply, text("another reply by the same line", seal.PurposeReply, "")}
+	for _, c := range []struct {
+		name string
+		edit func(*vectors.Sealed)
+	}{
+		{"keys as a reply", func(s *vectors.Sealed) { s.Purpose = seal.PurposeReply }},
+		{"another job", func(s *vectors.Sealed) { s.Job = string(statement.Sum([]byte("another"))) }},
+		{"a reader named", func(s *vectors.Sealed) { s.To = string(alpha.Fingerprint()) }},
+		{"another writer", func(s *vectors.Sealed) { s.From = string(alpha.Fingerprint()) }},
+		{"another key", func(s *vectors.Sealed) {
+			s.Private, s.Public = receipttest.Seed("box key", "bravo"), bravo.Box.Public()
+		}},
+		{"encapsulation changed", func(s *vectors.Sealed) { s.Sealed[0] ^= 1 }},
+		{"nonce changed", func(s *vectors.Sealed) { s.Sealed[1120] ^= 1 }},
+		{"ciphertext changed", func(s *vectors.Sealed) { s.Sealed[1132] ^= 1 }},
+		{"tag changed", func(s *vectors.Sealed) { s.Sealed[len(s.Sealed)-1] ^= 0x80 }},
+		{"cut short", func(s *vectors.Sealed) { s.Sealed = s.Sealed[:len(s.Sealed)-1] }},
+		{"a byte more", func(s *vectors.Sealed) { s.Sealed = append(s.Sealed, 0) }},
+		{"encapsulation alone", func(s *vectors.Sealed) { s.Sealed = s.Sealed[:1120] }},
+		{"a text alone", func(s *vectors.Sealed) { s.Purpose = "cordon/seal/keys/v1" }},
+		{"nothing", func(s *vectors.Sealed) { s.Sealed = []byte{} }},
+	} {
+		bad := keys
+		bad.Name, bad.Opens, bad.Sealed = c.name, false, bytes.Clone(keys.Sealed)
+		c.edit(&bad)
+		bad.Info = hex.EncodeToString(frame(bad.Purpose, []byte(bad.Job), []byte(bad.To), []byte(bad.From)))
+		out = append(out, bad)
+	}
+	return out
 }
 
 func contextOf(s vectors.Sealed) seal.Context {
@@ -151,10 +206,10 @@ func resultCases(t *testing.T) []vectors.Result {
 
 func TestSealing(t *testing.T) {
 	f := vectors.AllSealing()
-	if len(f.HPKE) < 10 || len(f.Wrapped) < 10 || len(f.Results) < 3 {
+	if len(f.HPKE) < 10 || len(f.Lines) < 10 || len(f.Wrapped) < 10 || len(f.Results) < 3 {
 		t.Fatal("vectors are missing")
 	}
-	for _, s := range f.HPKE {
+	for _, s := range slices.Concat(f.HPKE, f.Lines) {
 		k, err := seal.BoxKeyFromBytes(s.Private)
 		if err != nil || !bytes.Equal(k.Public(), s.Public) {
 			t.Fatalf("%s: key: %v", s.Name, err)

@@ -174,7 +174,8 @@ func AllHashes() Hashes { return load[Hashes]("hashes.json") }
 // Sealing holds sealed texts, which are random: made once, they must open.
 type Sealing struct {
 	Comment string    `json:"comment"`
-	HPKE    []Sealed  `json:"hpke"`
+	HPKE    []Sealed  `json:"hpke"`  // texts alone
+	Lines   []Sealed  `json:"lines"` // texts of a conversation
 	Wrapped []Wrapped `json:"wrapped"`
 	Results []Result  `json:"results"`
 }

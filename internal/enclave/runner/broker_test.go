@@ -28,6 +28,7 @@ type broker struct {
 	signer    *party // who signs; default: the party itself
 
 	session *statement.Session
+	line    statement.Digest // by which the hello came
 	ready   *statement.Envelope
 	release *statement.Envelope
 	notice  *message.ReceiptNotice // the receipt that it got
@@ -61,6 +62,7 @@ func (b *broker) answer(kind string, sealed []byte) []byte {
 			return nil
 		}
 		b.session = &m.Session
+		b.line, _ = seal.LineOf(sealed)
 		b.checkEvidence(&m.Evidence, evidence.HelloBinding(job, m.Session.Digest()))
 		if b.owner() {
 			b.ready = b.makeReady(job)
@@ -76,6 +78,9 @@ func (b *broker) answer(kind string, sealed []byte) []byte {
 		if err := message.OpenWith(b.box, message.QuoteContext(job, b.fp()), sealed, &m); err != nil {
 			t.Errorf("%s: quote: %v", b.name, err)
 			return nil
+		}
+		if line, _ := seal.LineOf(sealed); line != b.line {
+			t.Errorf("%s: the quote begins another line than the hello", b.name)
 		}
 		var digests []statement.Digest
 		for _, e := range m.Readies {

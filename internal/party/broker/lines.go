@@ -8,7 +8,7 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// begun are the lines of a conversation between an enclave and this party (docs/spec/sealing.md, section 3), which its hello leaves for
+// begun are the lines of a conversation between an enclave and this party (docs/spec/sealing.md, section 2.2), which its hello leaves for
 // its quote. Both are just what the quote would need anew: a quote that comes by another line, or for another box, begins its own.
 // What is here opens no released keys: the quote takes it away before any are sealed.
 type begun struct {
