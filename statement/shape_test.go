@@ -182,6 +182,7 @@ func TestOneText(t *testing.T) {
 	zero := func() any { return new(text) }
 	try := func(s string) {
 		t.Helper()
+		agree(t, []byte(`{"s":"`+s+`"}`), zero) // as it is
 		want, err := statement.MarshalAgain(text{s})
 		out, ok := statement.Write(text{s})
 		if ok != (err == nil) || ok && !bytes.Equal(out, want) {
@@ -226,7 +227,7 @@ func TestShapes(t *testing.T) {
 			t.Errorf("%s: has a shape", name)
 		}
 	}
-	for name, v := range map[string]any{"nil bytes": everything{}, "nil pointer": struct{ P *inner }{}, "deep": deep(33), "invalid": everything{Text: "\xff", Bytes: []byte{}, Words: []word{}}} {
+	for name, v := range map[string]any{"nil bytes": everything{Words: []word{}, In: inner{Bytes: []byte{}}}, "nil list": everything{Bytes: []byte{}, In: inner{Bytes: []byte{}}}, "nil pointer": struct{ P *inner }{}, "deep": deep(33), "invalid": everything{Text: "\xff", Bytes: []byte{}, Words: []word{}, In: inner{Bytes: []byte{}}}} {
 		if out, ok := statement.Write(v); ok {
 			t.Errorf("%s: written as %.100s", name, out)
 		}
