@@ -132,9 +132,9 @@ func (w *world) publish(o *owner, version, sizeType string) *statement.Verified[
 	w.t.Helper()
 	id := dataset.ID{Owner: o.ring.Fingerprint(), Dataset: "strikes", Version: version}
 	keys := must(dataset.NewKeys(id, []string{"report_id", "size"}, false))
-	contents := dataset.Contents(sha256.Sum256([]byte(version)))
+	contents := dataset.Contents{Key: must(o.Store.ContentsKey(w.t.Context(), "strikes")), Sum: sha256.Sum256([]byte(version))}
 	if w.same {
-		contents = sha256.Sum256([]byte("1"))
+		contents.Sum = sha256.Sum256([]byte("1"))
 	}
 	e := must(statement.Sign(statement.Offer{
 		Owner: id.Owner, Dataset: "strikes", Version: version, Commitments: keys.Commitments(), Policy: w.policyText(),

@@ -192,7 +192,7 @@ func TestTighterVersion(t *testing.T) {
 	o := *me.offer.Body()
 	keys := must(dataset.NewKeys(dataset.ID{Owner: me.fp(), Dataset: "strikes", Version: "2"}, []string{"report_id", "size", "cost"}, true))
 	o.Version, o.Policy, o.Commitments, o.CreatedMS = "2", w.policyText(), keys.Commitments(), o.CreatedMS+1
-	if err := errors.Join(w.store.Begin(t.Context(), keys, dataset.Contents{}), w.store.Finish(must(statement.Sign(o, me.ring.Signer())))); err != nil {
+	if err := errors.Join(w.store.Begin(t.Context(), keys, dataset.Contents{Key: must(dataset.NewContentsKey())}), w.store.Finish(must(statement.Sign(o, me.ring.Signer())))); err != nil {
 		t.Fatal(err)
 	}
 	j := w.newJob(nil)

@@ -233,7 +233,7 @@ func (w *world) publish() {
 		m.offer = must(statement.Verify[statement.Offer](e, m.fp()))
 		w.post(e)
 		if i == 0 {
-			if err := errors.Join(w.store.Begin(context.Background(), m.keys, dataset.Contents{}), w.store.Finish(e)); err != nil {
+			if err := errors.Join(w.store.Begin(context.Background(), m.keys, dataset.Contents{Key: must(dataset.NewContentsKey())}), w.store.Finish(e)); err != nil {
 				w.t.Fatal(err)
 			}
 		}

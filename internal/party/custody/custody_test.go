@@ -84,7 +84,9 @@ func (w *world) publish(s *dataset.Store, ring *keyring.Keyring, version string)
 	w.Helper()
 	k, err := dataset.NewKeys(dataset.ID{Owner: ring.Fingerprint(), Dataset: "strikes", Version: version}, []string{"id", "size"}, false)
 	w.must(err)
-	w.must(s.Begin(w.Context(), k, dataset.Contents{1}))
+	key, err := s.ContentsKey(w.Context(), "strikes")
+	w.must(err)
+	w.must(s.Begin(w.Context(), k, dataset.Contents{Key: key, Sum: dataset.Digest{1}}))
 	if version == "unfinished" {
 		return
 	}

@@ -129,6 +129,9 @@ func (s *Store) Begin(ctx context.Context, k *Keys, c Contents) error {
 	if _, err := os.Stat(filepath.Join(dir, "offer.json")); err == nil {
 		return fault.New(fault.Usage, "this version is published already", "choose another --version", nil)
 	}
+	if c.Key == nil {
+		return errors.New("dataset: contents without their key")
+	}
 	same, err := s.first(ctx, k.id.Dataset, c)
 	if err != nil {
 		return err
@@ -144,15 +147,11 @@ func (s *Store) Begin(ctx context.Context, k *Keys, c Contents) error {
 		return err
 	}
 	defer version.Wipe()
-	m, err := mark(k.id, version, c)
-	if err != nil {
-		return err
-	}
 	b, err := k.wrap(ctx, s.keys, version)
 	if err != nil {
 		return err
 	}
-	if err := s.writeContents(k.id, m, same); err != nil {
+	if err := s.writeContents(k.id, version, c, same); err != nil {
 		return err
 	}
 	return home.WriteFile(filepath.Join(dir, "keys.json"), b)

@@ -86,13 +86,23 @@ func (w *world) stranger(t *testing.T) *statement.Envelope {
 	return e
 }
 
+// contentsOf are contents that one number tells from others.
+func contentsOf(t *testing.T, s *Store, n byte) Contents {
+	t.Helper()
+	key, err := s.ContentsKey(t.Context(), "strikes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Contents{Key: key, Sum: Digest{n}, Old: Digest{n, 1}}
+}
+
 func (w *world) publish(t *testing.T, s *Store, version string) {
 	t.Helper()
 	k, err := NewKeys(ID{Owner: w.ring.Fingerprint(), Dataset: "strikes", Version: version}, []string{"id", "size"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Begin(t.Context(), k, Contents{1}); err != nil {
+	if err := s.Begin(t.Context(), k, contentsOf(t, s, 1)); err != nil {
 		t.Fatal(err)
 	}
 	e, err := statement.Sign(statement.Offer{
@@ -270,7 +280,7 @@ func TestVersionOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.open(t).Begin(t.Context(), k, Contents{1}); fault.ExitCode(err) != int(fault.Usage) {
+	if err := w.open(t).Begin(t.Context(), k, contentsOf(t, w.open(t), 1)); fault.ExitCode(err) != int(fault.Usage) {
 		t.Errorf("%v", err)
 	}
 	if after, err := os.ReadFile(w.file("1", "keys.json")); err != nil || !bytes.Equal(before, after) {
@@ -325,7 +335,7 @@ func TestNoiseKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Begin(t.Context(), k, Contents{byte(i)}); err != nil {
+		if err := s.Begin(t.Context(), k, contentsOf(t, s, byte(i))); err != nil {
 			t.Fatal(err)
 		}
 		e, err := statement.Sign(statement.Offer{

@@ -3,7 +3,12 @@ package publish
 import (
 	"bytes"
 	"context"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,6 +21,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/partytest"
+	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -150,15 +156,75 @@ func TestContentsComeBack(t *testing.T) {
 	}
 }
 
+// markOld gives version 1 of goodCSV the mark that it would have had in the old format.
+func markOld(t *testing.T, p *publisher) {
+	t.Helper()
+	folder := filepath.Join(p.home.Datasets(), "strikes", "1")
+	src, err := os.ReadFile(filepath.Join(folder, "keys.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys struct {
+		Key []byte `json:"key"`
+	}
+	if err := json.Unmarshal(src, &keys); err != nil {
+		t.Fatal(err)
+	}
+	owner := p.ring.Fingerprint()
+	version, err := p.ring.Unwrap(t.Context(), seal.KeyName{Owner: owner, Dataset: "strikes", Version: "1", Key: seal.VersionKey}, keys.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := hkdf.Key(sha256.New, version.BytesUnsafe(), nil, "cordon/contents-key/v1", sha256.Size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents, mac := oldContents(), hmac.New(sha256.New, key)
+	mac.Write(statement.Frame("cordon/contents/v1", []byte(owner), []byte("strikes"), []byte("1"), contents[:]))
+	b, err := statement.Marshal(struct {
+		Format string `json:"format"`
+		Mark   []byte `json:"mark"`
+	}{"cordon-contents/1", mac.Sum(nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "contents.json"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOldMarks: a version that was marked in the old format is compared with, as the newest and behind others, as long as it has keys.
+func TestOldMarks(t *testing.T) {
+	p := newPublisher(t)
+	good, changed := write(t, "t.csv", []byte(goodCSV)), write(t, "u.csv", []byte(strings.Replace(goodCSV, "12.5", "13", 1)))
+	first, err := p.Publish(t.Context(), request(good), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	markOld(t, p)
+	if _, err := p.Publish(t.Context(), request(good), quiet); fault.ExitCode(err) != int(fault.Refused) {
+		t.Fatalf("published again: %v", err)
+	}
+	if _, err := p.Publish(t.Context(), request(changed), quiet); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Publish(t.Context(), request(changed), quiet); fault.ExitCode(err) != int(fault.Refused) {
+		t.Fatalf("published again: %v", err)
+	}
+	third, err := p.Publish(t.Context(), request(good), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := p.Store.Get(third.Digest()); v.Same != first.Digest() {
+		t.Errorf("same as %q", v.Same)
+	}
+}
+
 // TestMarksAreKeyed: contents can be guessed. Equal ones leave marks that differ, and none leaves their digest.
 func TestMarksAreKeyed(t *testing.T) {
 	p := newPublisher(t)
 	r := request(write(t, "t.csv", []byte(goodCSV)))
 	r.EvenIfUnchanged = true
-	tab, err := Read(t.Context(), r, quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for range 2 {
 		if _, err := p.Publish(t.Context(), r, quiet); err != nil {
 			t.Fatal(err)
@@ -173,7 +239,25 @@ func TestMarksAreKeyed(t *testing.T) {
 	if mark(marks[0]) == mark(marks[1]) {
 		t.Error("equal contents have equal marks: who has the folder can compare and guess")
 	}
-	noClear(t, p.home.Path(), hex.EncodeToString(tab.contents[:]), string(tab.contents[:]))
+	key, err := p.Store.ContentsKey(t.Context(), "strikes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := newScan(t.Context(), r, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.request.contentsKey = key
+	tab, err := s.run(t.Context(), nil, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if same, err := p.Store.HasContents(t.Context(), p.Store.List()[0].Offer.Digest(), tab.contents); err != nil || !same {
+		t.Fatalf("another digest: %v", err)
+	}
+	for _, secret := range [][]byte{tab.contents.Sum[:], key.BytesUnsafe()} {
+		noClear(t, p.home.Path(), hex.EncodeToString(secret), base64.StdEncoding.EncodeToString(secret), string(secret))
+	}
 }
 
 // TestDamagedContents: what was equal to what must not be forgotten in silence.

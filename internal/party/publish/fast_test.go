@@ -19,7 +19,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/rowgroup"
+	"github.com/cordon-exchange/cordon/internal/party/rowsum"
 	"github.com/cordon-exchange/cordon/internal/party/tabular"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
@@ -154,14 +156,44 @@ func plainly(c *column, v *rowgroup.Values) string {
 	return fmt.Sprint(v.Rows, v.Present, v.Bools, v.Ints, doubles, fmt.Sprintf("%q", texts))
 }
 
-// TestContents: the digest of a table is what decisions/007 says, computed here from its texts alone.
+// header is what is digested of the columns of goodCSV that have a role.
+func header() (out []byte) {
+	for _, c := range [][2]string{{"cost", "decimal(18,2)"}, {"report_id", "varchar"}, {"size", "varchar"}} {
+		out = append(out, statement.Frame("column", []byte(c[0]), []byte(c[1]))...)
+	}
+	return out
+}
+
+// TestContents: the digest of a table is what docs/spec/keyring.md says, over the product of its rows, which package rowsum tests.
 func TestContents(t *testing.T) {
 	tab, err := Read(t.Context(), request(write(t, "t.csv", []byte(goodCSV))), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
+	cost, id, size := rowgroup.Values{Rows: 4}, rowgroup.Values{Rows: 4}, rowgroup.Values{Rows: 4} // day has no role
+	cost.Ints, cost.Present = []int64{0, 1250, -9999}, []bool{true, true, false, true}
+	for i, word := range []string{"Small", "Large", "Medium", "Small"} {
+		id.Text.Append(fmt.Sprintf("r%d", i+1))
+		size.Text.Append(word)
+	}
+	s, err := rowsum.New(tab.contents.Key.BytesUnsafe(), []rowsum.Column{{Name: "cost", Kind: rowgroup.Decimal}, {Name: "report_id", Kind: rowgroup.Text}, {Name: "size", Kind: rowgroup.Text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	product := s.Of(4, []*rowgroup.Values{&cost, &id, &size}).Bytes()
+	n := append(binary.BigEndian.AppendUint64(nil, 4), product[:]...)
+	if want := dataset.Digest(sha256.Sum256(statement.Frame("cordon/rows/v2", header(), n))); tab.contents.Sum != want {
+		t.Errorf("contents %x, want %x", tab.contents.Sum, want)
+	}
+	if tab.contents.Old != (dataset.Digest{}) {
+		t.Error("digested in the old way, and nobody needs it")
+	}
+}
+
+// oldContents is the digest of goodCSV in the old way, computed from its texts alone.
+func oldContents() dataset.Digest {
 	var sum [4]uint64
-	for _, row := range [][]string{{"0.00", "r1", "Small"}, {"12.50", "r2", "Large"}, {"NULL", "r3", "Medium"}, {"-99.99", "r4", "Small"}} { // day has no role
+	for _, row := range [][]string{{"0.00", "r1", "Small"}, {"12.50", "r2", "Large"}, {"NULL", "r3", "Medium"}, {"-99.99", "r4", "Small"}} {
 		h := sha256.New()
 		for _, text := range row {
 			var size [9]byte
@@ -178,17 +210,11 @@ func TestContents(t *testing.T) {
 			sum[i], carry = bits.Add64(sum[i], binary.BigEndian.Uint64(digest[8*i:]), carry)
 		}
 	}
-	var header []byte
-	for _, c := range [][2]string{{"cost", "decimal(18,2)"}, {"report_id", "varchar"}, {"size", "varchar"}} {
-		header = append(header, statement.Frame("column", []byte(c[0]), []byte(c[1]))...)
-	}
 	n := binary.BigEndian.AppendUint64(nil, 4)
 	for _, s := range sum {
 		n = binary.BigEndian.AppendUint64(n, s)
 	}
-	if want := sha256.Sum256(statement.Frame("cordon/rows/v1", header, n)); tab.contents != want {
-		t.Errorf("contents %x, want %x", tab.contents, want)
-	}
+	return sha256.Sum256(statement.Frame("cordon/rows/v1", header(), n))
 }
 
 // manyRows is a table of several row groups.

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/rowgroup"
 	"github.com/cordon-exchange/cordon/internal/party/tabular"
 )
@@ -28,17 +29,25 @@ type pipeline struct {
 	rows     int64
 }
 
-func newPipeline(s *scan, src tabular.Reader, out func(*rowgroup.Group) error, tell func(Progress)) *pipeline {
+func newPipeline(s *scan, src tabular.Reader, out func(*rowgroup.Group) error, tell func(Progress)) (*pipeline, error) {
 	p := &pipeline{
-		scan: s, src: src, out: out, tell: tell, need: s.sel.files(), contents: contentsOf(s.cols, s.policy, s.request.numbered),
-		unique: -1, outside: make([]int64, len(s.cols)),
+		scan: s, src: src, out: out, tell: tell, need: s.sel.files(), unique: -1, outside: make([]int64, len(s.cols)),
+	}
+	var err error
+	if s.request.contentsKey == nil {
+		if s.request.contentsKey, err = dataset.NewContentsKey(); err != nil {
+			return nil, err
+		}
+	}
+	if p.contents, err = contentsOf(s.cols, s.policy, s.request.numbered, s.request.contentsKey); err != nil {
+		return nil, err
 	}
 	for i := range s.cols {
 		if s.cols[i].unique {
 			p.unique, p.seen = i, newUniques()
 		}
 	}
-	return p
+	return p, nil
 }
 
 // job is one row group on its way.

@@ -67,6 +67,10 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 	if err != nil {
 		return nil, err
 	}
+	if s.request.contentsKey, err = p.Store.ContentsKey(ctx, r.Dataset); err != nil {
+		return nil, err
+	}
+	defer s.request.contentsKey.Wipe()
 	// Where officers are asked, they are asked about a table that can be published, before hours of sealing.
 	asks, err := p.Officers.Asks(statement.ActionPolicy)
 	if err != nil {

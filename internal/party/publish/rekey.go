@@ -26,7 +26,12 @@ func (p *Publisher) Rekey(ctx context.Context, name string, tell func(Progress))
 		return old, nil, err
 	}
 	defer clear(plain)
-	again, t, err := p.again(ctx, &old, plain, tell)
+	key, err := p.Store.ContentsKey(ctx, name)
+	if err != nil {
+		return old, nil, err
+	}
+	defer key.Wipe()
+	again, t, err := p.again(ctx, &old, plain, key, tell)
 	if err != nil {
 		return old, nil, err
 	}
@@ -101,9 +106,9 @@ func (p *Publisher) fetch(ctx context.Context, f statement.File, tell func(Progr
 
 // again reads and checks the table as publishing did. Whether one of its columns is a numbering that publishing had added, the mark
 // of its contents tells: the new version's has to be of the same contents.
-func (p *Publisher) again(ctx context.Context, old *dataset.Published, plain []byte, tell func(Progress)) (*scan, *Table, error) {
+func (p *Publisher) again(ctx context.Context, old *dataset.Published, plain []byte, key *dataset.ContentsKey, tell func(Progress)) (*scan, *Table, error) {
 	o := old.Offer.Body()
-	r := Request{Dataset: o.Dataset, Policy: []byte(o.Policy), plain: plain}
+	r := Request{Dataset: o.Dataset, Policy: []byte(o.Policy), plain: plain, contentsKey: key}
 	for _, c := range o.Schema {
 		r.Schema = append(r.Schema, Typed{Column: c.Name, Type: policy.Type(c.Type), NotNull: !c.Nullable})
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
 	"github.com/cordon-exchange/cordon/internal/party/tabular"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/result"
@@ -24,8 +25,9 @@ type Request struct {
 
 	EvenIfUnchanged bool // publish rows that the newest version has already
 
-	plain    []byte // instead of Path: a Parquet file in memory
-	numbered string // a column of it that publishing had added once: RowID
+	plain       []byte               // instead of Path: a Parquet file in memory
+	numbered    string               // a column of it that publishing had added once: RowID
+	contentsKey *dataset.ContentsKey // of the data set; default: a fresh one, where rows are compared with no version
 }
 
 func (r *Request) open() (tabular.Reader, error) {

@@ -1,7 +1,6 @@
 package publish
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -86,7 +85,6 @@ func (s *scan) sealTo(ctx context.Context, w io.Writer, opt pme.SealOptions, tel
 	if err != nil {
 		return nil, nil, notSealed(err)
 	}
-	defer out.wipe()
 	t, err := s.run(ctx, func(g *rowgroup.Group) error { return out.append(ctx, g) }, tell)
 	if err != nil {
 		return nil, nil, err
@@ -99,7 +97,6 @@ func (s *scan) sealTo(ctx context.Context, w io.Writer, opt pme.SealOptions, tel
 type sealing struct {
 	columns []rowgroup.Column
 	sealer  *pme.Sealer
-	plain   bytes.Buffer
 }
 
 func newSealing(columns []rowgroup.Column, w io.Writer, opt pme.SealOptions) (*sealing, error) {
@@ -108,25 +105,16 @@ func newSealing(columns []rowgroup.Column, w io.Writer, opt pme.SealOptions) (*s
 }
 
 func (s *sealing) append(ctx context.Context, g *rowgroup.Group) error {
-	s.plain.Reset()
-	file, err := rowgroup.NewFile(&s.plain, s.columns)
-	if err == nil {
-		err = errors.Join(file.Append(g), file.Close())
-	}
+	plain, err := g.Alone(s.columns)
 	if err != nil {
 		return internal(err)
 	}
-	return notSealed(s.sealer.Append(ctx, pme.Bytes(s.plain.Bytes()), int64(s.plain.Len())))
+	return notSealed(s.sealer.Append(ctx, pme.Bytes(plain), int64(len(plain))))
 }
 
 func (s *sealing) close() (*pme.Sealed, error) {
 	done, err := s.sealer.Close()
 	return done, notSealed(err)
-}
-
-func (s *sealing) wipe() {
-	b := s.plain.Bytes()
-	clear(b[:cap(b)])
 }
 
 func notSealed(err error) error {

@@ -154,7 +154,10 @@ func (s *scan) run(ctx context.Context, out func(*rowgroup.Group) error, tell fu
 	if st, err := os.Stat(s.request.Path); err == nil {
 		tell = withTotal(tell, st.Size())
 	}
-	p := newPipeline(s, src, out, tell)
+	p, err := newPipeline(s, src, out, tell)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.run(ctx); err != nil {
 		return nil, err
 	}

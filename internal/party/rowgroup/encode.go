@@ -20,8 +20,8 @@ const (
 	maxStatistic = 64
 )
 
-// Group is one encoded row group: its column chunks one behind the other, and where each lies in a file of this row group alone.
-// The zero value can be encoded into, again and again: it keeps its memory.
+// Group is one encoded row group: a file's magic, its column chunks one behind the other, and where each lies in a file of this row
+// group alone. The zero value can be encoded into, again and again: it keeps its memory.
 type Group struct {
 	Rows   int
 	bytes  []byte
@@ -29,7 +29,7 @@ type Group struct {
 }
 
 // Size is how many bytes the encoded row group takes, without a footer.
-func (g *Group) Size() int { return len(g.bytes) }
+func (g *Group) Size() int { return len(g.bytes) - len(magic) }
 
 // Wipe overwrites what was encoded.
 func (g *Group) Wipe() { clear(g.bytes[:cap(g.bytes)]) }
@@ -68,7 +68,7 @@ func (e *Encoder) Encode(g *Group, values []*Values) error {
 	if len(values) != len(e.columns) || len(values) == 0 {
 		return errors.New("rowgroup: a row group has other columns than its table")
 	}
-	*g = Group{Rows: values[0].Rows, bytes: g.bytes[:0], chunks: make([]format.ColumnChunk, 0, len(values))}
+	*g = Group{Rows: values[0].Rows, bytes: append(g.bytes[:0], magic...), chunks: make([]format.ColumnChunk, 0, len(values))}
 	for i, v := range values {
 		c := chunk{e: e, column: &e.columns[i], values: v, group: g}
 		if err := c.encode(); err != nil {
@@ -116,10 +116,10 @@ func (c *chunk) meta() format.ColumnChunk {
 	m := format.ColumnMetaData{
 		Type: c.column.physical(), Encoding: append(c.encodings, format.RLE), PathInSchema: []string{c.column.Name}, Codec: format.Zstd,
 		NumValues: int64(c.values.Rows), TotalUncompressedSize: c.uncompressed, TotalCompressedSize: int64(len(c.group.bytes) - c.start),
-		DataPageOffset: int64(len(magic) + c.data), Statistics: c.stats,
+		DataPageOffset: int64(c.data), Statistics: c.stats,
 	}
 	if c.data > c.start {
-		m.DictionaryPageOffset = int64(len(magic) + c.start)
+		m.DictionaryPageOffset = int64(c.start)
 	}
 	return format.ColumnChunk{MetaData: m}
 }

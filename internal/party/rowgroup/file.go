@@ -24,12 +24,30 @@ type File struct {
 
 // NewFile begins a file of a table.
 func NewFile(w io.Writer, columns []Column) (*File, error) {
+	f := newFile(w, columns)
+	return f, f.write([]byte(magic))
+}
+
+func newFile(w io.Writer, columns []Column) *File {
 	f := &File{w: w, schema: []format.SchemaElement{{Name: "schema", RepetitionType: thrift.New(format.Required), NumChildren: thrift.New(int32(len(columns)))}}}
 	for i := range columns {
 		f.schema = append(f.schema, columns[i].element())
 		f.orders = append(f.orders, format.ColumnOrder{Value: &format.TypeDefinedOrder{}})
 	}
-	return f, f.write([]byte(magic))
+	return f
+}
+
+// Alone is a plain file of this row group and no other. It lies in the group's memory, and is good as long as that is.
+func (g *Group) Alone(columns []Column) ([]byte, error) {
+	f := newFile(nil, columns)
+	f.n = int64(len(magic))
+	if err := f.place(g); err != nil {
+		return nil, err
+	}
+	footer, err := f.footer()
+	out := append(g.bytes, footer...)
+	g.bytes = out[:len(g.bytes)]
+	return out, err
 }
 
 func (f *File) write(b []byte) error {
@@ -43,10 +61,18 @@ func (f *File) write(b []byte) error {
 
 // Append writes a row group. g is free afterwards.
 func (f *File) Append(g *Group) error {
+	if err := f.place(g); err != nil {
+		return err
+	}
+	return f.write(g.bytes[len(magic):])
+}
+
+// place puts a row group into the footer, from where the file has come to.
+func (f *File) place(g *Group) error {
 	if len(g.chunks) != len(f.orders) {
 		return errors.New("rowgroup: a row group has other columns than its file")
 	}
-	out := format.RowGroup{NumRows: int64(g.Rows), FileOffset: f.n, TotalCompressedSize: int64(len(g.bytes)), Ordinal: int16(len(f.groups))}
+	out := format.RowGroup{NumRows: int64(g.Rows), FileOffset: f.n, TotalCompressedSize: int64(g.Size()), Ordinal: int16(len(f.groups))}
 	shift := f.n - int64(len(magic))
 	for _, c := range g.chunks {
 		c.MetaData.DataPageOffset += shift
@@ -57,19 +83,25 @@ func (f *File) Append(g *Group) error {
 		out.Columns = append(out.Columns, c)
 	}
 	f.groups, f.rows = append(f.groups, out), f.rows+int64(g.Rows)
-	return f.write(g.bytes)
+	return nil
 }
 
 // Close writes the footer.
 func (f *File) Close() error {
-	b, err := thrift.Marshal(new(thrift.CompactProtocol), &format.FileMetaData{
-		Version: 2, Schema: f.schema, NumRows: f.rows, RowGroups: f.groups, CreatedBy: "cordon", ColumnOrders: f.orders,
-	})
+	b, err := f.footer()
 	if err != nil {
 		return err
 	}
+	return f.write(b)
+}
+
+// footer is with its length and the magic behind it.
+func (f *File) footer() ([]byte, error) {
+	b, err := thrift.Marshal(new(thrift.CompactProtocol), &format.FileMetaData{
+		Version: 2, Schema: f.schema, NumRows: f.rows, RowGroups: f.groups, CreatedBy: "cordon", ColumnOrders: f.orders,
+	})
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(b)))
-	return f.write(append(b, magic...))
+	return append(b, magic...), err
 }
 
 func (c *Column) physical() format.Type {

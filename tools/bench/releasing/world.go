@@ -185,7 +185,7 @@ func (w *world) publish(ctx context.Context) {
 		m.offer = must(statement.Verify[statement.Offer](e, m.fp()))
 		w.ex.post(e)
 		if i == 0 {
-			if err := errors.Join(w.store.Begin(ctx, m.keys, dataset.Contents{}), w.store.Finish(e)); err != nil {
+			if err := errors.Join(w.store.Begin(ctx, m.keys, dataset.Contents{Key: must(dataset.NewContentsKey())}), w.store.Finish(e)); err != nil {
 				panic(err)
 			}
 		}
