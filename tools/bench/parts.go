@@ -88,11 +88,6 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	if !o.write {
 		return nil
 	}
-	for _, r := range reports {
-		if err := writeReport(filepath.Join(o.docs, figure.Folder, r.Part+".json"), r); err != nil {
-			return err
-		}
-	}
 	return writePage(o.docs)
 }
 
@@ -117,6 +112,11 @@ func (b *bench) all(ctx context.Context, out io.Writer) ([]*figure.Report, error
 			return nil, err
 		}
 		reports = append(reports, r)
+		if b.o.write { // at once: a part that can't be measured loses no other
+			if err := writeReport(filepath.Join(b.o.docs, figure.Folder, r.Part+".json"), r); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return reports, nil
 }

@@ -85,7 +85,7 @@ analysts: [%s]
 operators: [%s]
 evidence: {accept: [simulated], builds: ["%s"], perimeters: [%s]}
 valid: {from: %s, until: %s}
-max_queries: {per_analyst: 1000, period: 30d}
+max_queries: {per_analyst: 100000, period: 30d}
 standing: [{analysts: [%s], purposes: [%s], until: %s, max_contracts: 9}]
 `, dataset, unit, columns, output, contributors, roundCount, valueDigits, purpose, w.prints[analyst], w.host.Operator, w.host.Build, w.host.Form,
 		now.AddDate(0, 0, -1).Format(time.DateOnly), until, w.prints[analyst], purpose, until)
