@@ -16,6 +16,7 @@ type chunk struct {
 	bloom       Range
 
 	out, room int64 // where its area lies in the output, and how long it is at most
+	spare     int64 // of the room, for padding
 }
 
 // rowGroup is a row group with its column chunks still encoded.
@@ -155,6 +156,12 @@ func part(r record, off, n int16) (Range, error) {
 		return Range{}, nil
 	}
 	return Range{o, l}, nil
+}
+
+// mostPadding bounds what is added to headers, so that a file of many small pages does not get several times as long: an eighth of the
+// pages, and that of paddedPages pages.
+func (c *chunk) mostPadding(headerRoom int64) int64 {
+	return min(c.mostPages()*headerRoom, c.pages.Len/8+paddedPages*headerRoom)
 }
 
 // mostPages is how many pages of this key the chunk has room for, dictionary included.

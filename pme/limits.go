@@ -15,6 +15,7 @@ const (
 	firstTail      = 256 << 10
 	maxWorkers     = 256
 	maxHeaderRoom  = 4 << 10
+	paddedPages    = 64 // of a chunk, at least, have headers of HeaderRoom
 
 	// chunkFooterGrowth is more than what the plain footer can need for a column chunk or row group beyond its record in
 	// the sealed footer: a dozen numbers of at most 11 bytes with their headers.

@@ -187,7 +187,9 @@ func (o *opener) putHeader(h *pageHeader, plain int) error {
 	}
 	o.rewrite = h.appendTo(o.rewrite[:0], plain)
 	n, zeros := len(o.rewrite), 0
-	o.rewrite, zeros = h.widen(o.rewrite, o.plan.headerRoom)
+	if o.done.padding+int64(o.plan.headerRoom) <= o.c.spare {
+		o.rewrite, zeros = h.widen(o.rewrite, o.plan.headerRoom)
+	}
 	o.count(h, len(o.rewrite)+zeros)
 	o.done.padding += int64(len(o.rewrite) + zeros - n)
 	if err := o.out.put(o.rewrite); err != nil {

@@ -263,7 +263,8 @@ func (b *planner) layOut() error {
 	for i := range b.p.chunks {
 		c := &b.p.chunks[i]
 		c.out = pos
-		c.room = c.pages.Len + c.bloom.Len + c.mostPages()*int64(b.p.headerRoom)
+		c.spare = c.mostPadding(int64(b.p.headerRoom))
+		c.room = c.pages.Len + c.bloom.Len + c.spare
 		pos += c.room
 		behind += c.columnIndex.Len + 3*c.offsetIndex.Len
 		behind += int64(len(appendRecord(nil, c.meta))) + chunkFooterGrowth

@@ -58,6 +58,7 @@ func askingAhead(ctx context.Context, f *sealedFile, columns []string) (opening,
 // onRead decrypts when DuckDB reads, as the enclave does. Ciphertext lies in memory there; here it is mapped, out of the page
 // cache that plain DuckDB reads from, too.
 func onRead(_ context.Context, f *sealedFile, opt pme.OpenOptions) (opening, error) {
+	opt.HeaderRoom = served.HeaderRead
 	src, err := os.Open(f.path)
 	if err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (o *serving) Settle(ctx context.Context) error { return o.view.Rest(ctx) }
 
 func (o *serving) Close() error { return errors.Join(o.file.Close(), unix.Munmap(o.mem)) }
 
-// options as the enclave opens.
+// options as the enclave opens, but for room in headers, which is for DuckDB's reads alone.
 func (f *sealedFile) options(columns []string) pme.OpenOptions {
-	return pme.OpenOptions{Keys: f.keys, AADPrefix: f.aad, Columns: columns, AllWithKeys: columns == nil, PagesOnly: true, HeaderRoom: served.HeaderRead}
+	return pme.OpenOptions{Keys: f.keys, AADPrefix: f.aad, Columns: columns, AllWithKeys: columns == nil, PagesOnly: true}
 }

@@ -84,7 +84,7 @@ func parse(args []string, w io.Writer) (options, error) {
 	f.Float64Var(&o.scale, "sf", scaleOf(os.Getenv("BENCH_SF")), "scale factor of TPC-H; default BENCH_SF, or 1")
 	f.Float64Var(&o.jobScale, "job-sf", 30, "scale factor of the table that whole jobs are asked over")
 	f.StringVar(&o.jobClass, "job-class", "large", "class of those jobs' enclaves")
-	f.IntVar(&o.rows, "rows", 7, "size of the largest table of part rows, as a power of ten: 7, or 8 for 10^8 rows")
+	f.IntVar(&o.rows, "rows", 8, "size of the largest table of part rows, as a power of ten: 8, or 7 to make less")
 	f.IntVar(&o.rounds, "rounds", 5, "turns of each pair of sides; what is quick is measured more often")
 	f.IntVar(&o.cold, "cold", 40, "jobs over a tiny table, for the fixed cost")
 	f.StringVar(&o.evidence, "evidence", "evidence/testdata", "folder of recorded evidence")

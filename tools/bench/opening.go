@@ -91,7 +91,7 @@ const overhead = 4 + 12 + 16
 // opened is our side: bytes in clear per second, of all that a reader of the whole file gets.
 func opened(src []byte, f *sealedFile) figure.Side {
 	opt := f.options(nil)
-	opt.Workers, opt.HeaderRoom = 1, 0 // the room is for DuckDB's reads; nothing else reads what lies between pages
+	opt.Workers = 1
 	var out []byte
 	return func(ctx context.Context) (figure.Sample, error) {
 		clear(out) // its pages are there, from the second time on

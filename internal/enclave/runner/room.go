@@ -16,6 +16,9 @@ func (r *run) makeRoom(ctx context.Context, sources []*source) error {
 	for _, s := range sources {
 		s.look()
 	}
+	if longest := longestFile(sources); longest > r.limits.MemoryBytes { // the kernel lets no file of this process be longer
+		return failure.Sized(failure.TooLarge, longest, r.limits.MemoryBytes)
+	}
 	if r.needed(sources) > r.dataRoom() && slices.ContainsFunc(sources, (*source).misled) {
 		r.startOver(sources)
 	}
@@ -37,6 +40,14 @@ func (r *run) makeRoom(ctx context.Context, sources []*source) error {
 		return err
 	}
 	return r.openWindow(ctx, d)
+}
+
+// longestFile is the length of the longest file that a source may become. It has no memory, and still a limit.
+func longestFile(sources []*source) (n int64) {
+	for _, s := range sources {
+		n = max(n, s.plan.MaxOutput())
+	}
+	return n
 }
 
 // dataRoom is how many bytes of ciphertext the job may have in memory.
