@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/channel"
+	"github.com/cordon-exchange/cordon/internal/enclave/failure"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/pme"
 	"github.com/cordon-exchange/cordon/policy"
@@ -114,18 +115,8 @@ func TestHostileLayouts(t *testing.T) {
 
 // TestMisledInLittleRoom: what a wrong layout had fetched is given up where it leaves no room for what is needed, and only there.
 func TestMisledInLittleRoom(t *testing.T) {
-	w := newLargeWorld(t)
-	o := w.owners[0]
-	file := w.lake[objectOf(o)]
+	file, plan := largePlan(t)
 	size := int64(len(file))
-	columns := []string{"cost", "size"}
-	keys := pme.Keys{Footer: o.keys[statement.FooterKey].BytesUnsafe(), Columns: map[string][]byte{}}
-	for _, c := range columns {
-		keys.Columns[c] = o.keys[c].BytesUnsafe()
-	}
-	plan := must[*pme.Plan](t)(pme.ReadPlan(pme.Bytes(file), size, pme.OpenOptions{
-		Keys: keys, AADPrefix: []byte("strikes/v1/0"), Columns: columns, PagesOnly: true,
-	}))
 	needed := sizeOf(withSmallGaps(plan.Ranges()))
 	for name, c := range map[string]struct {
 		room        int64 // for data
@@ -165,6 +156,33 @@ func TestMisledInLittleRoom(t *testing.T) {
 				t.Errorf("%d bytes, %d late, stopped: %v", s.data.bytes, late, stopped)
 			}
 		})
+	}
+}
+
+// largePlan is a large file, and the plan of two of its columns.
+func largePlan(t *testing.T) ([]byte, *pme.Plan) {
+	w := newLargeWorld(t)
+	o := w.owners[0]
+	file := w.lake[objectOf(o)]
+	columns := []string{"cost", "size"}
+	keys := pme.Keys{Footer: o.keys[statement.FooterKey].BytesUnsafe(), Columns: map[string][]byte{}}
+	for _, c := range columns {
+		keys.Columns[c] = o.keys[c].BytesUnsafe()
+	}
+	return file, must[*pme.Plan](t)(pme.ReadPlan(pme.Bytes(file), int64(len(file)), pme.OpenOptions{
+		Keys: keys, AADPrefix: []byte("strikes/v1/0"), Columns: columns, PagesOnly: true,
+	}))
+}
+
+// TestLongerThanTheMemory: no file may become longer than the perimeter lets one be, in waves or whole: the kernel would end the enclave.
+func TestLongerThanTheMemory(t *testing.T) {
+	file, plan := largePlan(t)
+	limit := plan.MaxOutput() - 1
+	r := &run{plan: &policy.Plan{}, limits: channel.Limits{MemoryBytes: limit, Threads: 1}}
+	s := &source{plan: plan, tail: &tail{off: int64(len(file)) - 8, bytes: file[len(file)-8:]}}
+	err := r.makeRoom(t.Context(), []*source{s})
+	if want := failure.Sized(failure.TooLarge, limit+1, limit); failure.CodeOf(err) != failure.CodeOf(want) || s.data != nil {
+		t.Error(err)
 	}
 }
 

@@ -13,11 +13,11 @@ import (
 // makeRoom divides the memory for data among the sources. What does not fit goes through a window in waves, or is refused before more is
 // fetched: what the sources need follows from the plan and from their footers.
 func (r *run) makeRoom(ctx context.Context, sources []*source) error {
-	for _, s := range sources {
-		s.look()
-	}
 	if longest := longestFile(sources); longest > r.limits.MemoryBytes { // the kernel lets no file of this process be longer
 		return failure.Sized(failure.TooLarge, longest, r.limits.MemoryBytes)
+	}
+	for _, s := range sources {
+		s.look()
 	}
 	if r.needed(sources) > r.dataRoom() && slices.ContainsFunc(sources, (*source).misled) {
 		r.startOver(sources)
