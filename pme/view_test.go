@@ -157,6 +157,45 @@ func TestHeaderRoom(t *testing.T) {
 	}
 }
 
+// A file of many small pages gets longer by an eighth and a little: the headers of the last ones stay as they were, and pages are what they were.
+func TestHeaderRoomOfSmallPages(t *testing.T) {
+	s := sealSample(t, 20_000, parquet.WithDataPageSize(64), parquet.WithBatchSize(8))
+	opt := s.options()
+	opt.PagesOnly = true
+	short := view(t, s.file, opt, pme.Bytes(s.file))
+	opt.HeaderRoom = 256
+	wide := view(t, s.file, opt, pme.Bytes(s.file))
+	chunks := int64(len(wide.Opened().Columns) * wide.Opened().RowGroups)
+	if most := short.Size()*5/4 + chunks*70*256; wide.Size() > most {
+		t.Errorf("%d bytes, %d without room", wide.Size(), short.Size())
+	}
+	pages := func(v *pme.View) (out [][]byte, headers map[int64]int) {
+		head := int64(0)
+		headers = map[int64]int{}
+		v.Known(func(off, size int64, b []byte, _ int) {
+			if b != nil {
+				head = off
+				return
+			}
+			headers[min(off-head, 256)]++
+			page := make([]byte, size)
+			if _, err := v.ReadAt(page, off); err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, page)
+		})
+		return out, headers
+	}
+	want, _ := pages(short)
+	got, headers := pages(wide)
+	if len(got) != len(want) || !slices.EqualFunc(got, want, bytes.Equal) {
+		t.Errorf("%d pages, %d without room", len(got), len(want))
+	}
+	if n := headers[256]; n < 64 || n > len(got)/2 {
+		t.Errorf("%d of %d headers are long", n, len(got))
+	}
+}
+
 func readInPieces(t *testing.T, v *pme.View, want []byte) {
 	t.Helper()
 	var all sync.WaitGroup
