@@ -54,9 +54,6 @@ type Listener struct {
 	recipient *hpke.Recipient
 }
 
-// Line names the line that the text is of: equal texts, equal names.
-func (l *Listener) Line() statement.Digest { return statement.Sum(l.enc) }
-
 // Name names the line, as LineOf does.
 func (l *Listener) Name() statement.Digest { return statement.Sum(l.enc) }
 
