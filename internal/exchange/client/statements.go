@@ -107,8 +107,11 @@ func (c *Client) AllStatements(ctx context.Context, q Query) ([]wire.StatementIt
 			return nil, err
 		}
 		all = append(all, page.Items...)
-		if page.End || len(page.Items) == 0 || page.Next <= q.After {
+		if page.End || len(page.Items) == 0 {
 			return all, nil
+		}
+		if page.Next <= q.After { // more is there, a revocation perhaps
+			return nil, untrusted("exchange lists statements without an end")
 		}
 		q.After = page.Next
 	}

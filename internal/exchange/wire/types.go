@@ -241,7 +241,7 @@ func (f *Finish) Encode() ([]byte, error) {
 // ErrFinish says that a body is no Finish.
 var ErrFinish = errors.New("wire: not a finish")
 
-// DecodeFinish reads a Finish strictly: no artifact in it is empty.
+// DecodeFinish reads a Finish strictly: no artifact in it is empty, or there twice.
 func DecodeFinish(src []byte) (*Finish, error) {
 	var text FinishText
 	if err := statement.Unmarshal(behind.Text(src), &text); err != nil {
@@ -249,8 +249,12 @@ func DecodeFinish(src []byte) (*Finish, error) {
 	}
 	f := &Finish{Lease: text.Lease, State: text.State, Code: text.Code}
 	var sizes []int64
+	named := map[string]bool{}
 	for _, a := range text.Artifacts {
-		sizes = append(sizes, a.Bytes)
+		if named[a.Name] { // each costs a look at the store, of all who write
+			return nil, ErrFinish
+		}
+		named[a.Name], sizes = true, append(sizes, a.Bytes)
 	}
 	bodies, ok := behind.Bodies(src, sizes)
 	if !ok {

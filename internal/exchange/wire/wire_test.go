@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -116,6 +117,27 @@ func TestArtifactFor(t *testing.T) {
 	for _, name := range []string{"", "results", "key-", "key-x", "other-" + fp, fp, "key-" + fp + "0"} {
 		if to, ok := ArtifactFor(name); ok {
 			t.Errorf("%s: accepted for %q", name, to)
+		}
+	}
+}
+
+// TestFinishNamesEachOnce: an artifact costs a look at the store, under the lock of all who write.
+func TestFinishNamesEachOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		artifacts []NewArtifact
+		ok        bool
+	}{
+		"none":       {nil, true},
+		"two":        {[]NewArtifact{{Name: "a", Body: []byte("x")}, {Name: "b", Body: []byte("x")}}, true},
+		"one, twice": {[]NewArtifact{{Name: "a", Body: []byte("x")}, {Name: "b", Body: []byte("y")}, {Name: "a", Body: []byte("x")}}, false},
+	} {
+		b, err := (&Finish{Lease: "l", State: StateDone, Artifacts: c.artifacts}).Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := DecodeFinish(b)
+		if (err == nil) != c.ok || !c.ok && !errors.Is(err, ErrFinish) || c.ok && len(got.Artifacts) != len(c.artifacts) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
