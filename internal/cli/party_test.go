@@ -85,7 +85,7 @@ func runTokenScript(t *testing.T, script string) {
 
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"cordon": runCordon, "exit": checkExit, "mode": checkMode, "agent": startAgent, "halt": stopAgent, "stopagent": stopAgent, "grab": grabField, "expand": expandFile,
-	"damage": damageFile, "acknowledge": writeAcknowledged, "guest": writeGuest, "flip": flipByte,
+	"await": awaitOutput, "damage": damageFile, "acknowledge": writeAcknowledged, "guest": writeGuest, "flip": flipByte,
 }
 
 func startExchange(env *testscript.Env) error {
@@ -129,6 +129,18 @@ func runCordon(ts *testscript.TestScript, neg bool, args []string) {
 	if neg == (code == 0) {
 		ts.Fatalf("exit code is %d", code)
 	}
+}
+
+// awaitOutput runs a command again until it prints the text, for what agents do by themselves: await TEXT cordon ARGUMENTS...
+func awaitOutput(ts *testscript.TestScript, _ bool, args []string) {
+	const patience = 30 * time.Second
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		var out bytes.Buffer
+		if Run(context.Background(), absolute(ts, args[2:]), &out, io.Discard) == 0 && strings.Contains(out.String(), args[0]) {
+			return
+		}
+	}
+	ts.Fatalf("%q did not come within %s", args[0], patience)
 }
 
 func absolute(ts *testscript.TestScript, args []string) []string {
