@@ -6,9 +6,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 3s
 
 # The enclave: cgo for DuckDB, fully static, the same bytes in every folder. What could change them is set here, whatever the
-# caller's environment says. Package internal/enclavebuild reads these two lines.
+# caller's environment says. Package internal/enclavebuild reads these two lines. The shell asks scripts/ipsecmb for a tag.
 ENCLAVE_ENV := CGO_ENABLED=1 GOTOOLCHAIN=go1.26.8 GOEXPERIMENT=runtimesecret GOAMD64=v1 GOARM64=v8.0 GOFLAGS= CC=gcc CXX=g++ CGO_CFLAGS='-O2 -g' CGO_CXXFLAGS='-O2 -g' CGO_CPPFLAGS= CGO_LDFLAGS=
-ENCLAVE_FLAGS := -trimpath -buildvcs=false -tags netgo,osusergo -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
+ENCLAVE_FLAGS := -trimpath -buildvcs=false -tags netgo,osusergo,`scripts/ipsecmb` -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
 
 .PHONY: evidence images all build enclave-release deps demo demo-vm vm-image demo-check test bench bench-deps check fuzz corpus mutants clean
 
@@ -49,12 +49,14 @@ demo-check: deps
 test: build
 	@scripts/deps-vm || [ "$$CORDON_REQUIRE_ALL" != 1 ]
 	$(GO) test -timeout 20m ./...
+	@tag=$$(scripts/ipsecmb); [ -n "$$tag" ] || [ "$$CORDON_REQUIRE_ALL" != 1 ]
+	$(GO) test -timeout 20m -tags "`scripts/ipsecmb`" ./internal/enclave/served ./internal/enclave/runner
 
 # What the bench needs beside the programs; nothing else does.
 bench-deps:
 	@scripts/deps-bench $(BIN)/bench/py
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/bench/enclavestart ./tools/bench/enclavestart
-	CGO_ENABLED=1 $(GO) build -o $(BIN)/bench/bench ./tools/bench
+	CGO_ENABLED=1 $(GO) build -tags "`scripts/ipsecmb`" -o $(BIN)/bench/bench ./tools/bench
 
 # BENCH_SF is the scale factor of TPC-H, 1 unless it is set.
 bench: build bench-deps

@@ -81,6 +81,7 @@ func (p *Plan) overhead() int {
 type boxKey struct {
 	gcm   cipher.AEAD  // makes its own nonces and keeps them in front of the ciphertext, as modules do
 	block cipher.Block // for CTR, and for the signature of plaintext footers
+	apart []byte       // the key as OpenOptions.Expand expanded it; nil: it did not
 }
 
 // newBoxKey checks the size of a key and expands it.

@@ -37,6 +37,9 @@ type OpenOptions struct {
 	// HeaderRoom makes page headers at least so many bytes long, with a field that readers skip: for readers that read so much at once
 	// when they look for one, and would get a part of the page with it. At most 4096. Default: headers are as short as they can be.
 	HeaderRoom int
+	// Expand, where it is not nil, expands the key of a column for a reader that decrypts pages by itself, which View.SealedPage describes. What it
+	// returns lies in the caller's memory, and must stay until nobody reads the view. nil says that pages of this key are left to the view.
+	Expand func(key []byte) []byte
 	// Workers is how many column chunks are decrypted at once. Default: GOMAXPROCS.
 	Workers int
 }

@@ -196,6 +196,9 @@ func (b *planner) keyFor(p protection, l leaf) (*boxKey, error) {
 		return nil, ErrMissingKey
 	}
 	k, err := newBoxKey(b.opt.Keys.Columns[l.dotted])
+	if err == nil && b.opt.Expand != nil {
+		k.apart = b.opt.Expand(b.opt.Keys.Columns[l.dotted])
+	}
 	b.keys[l.dotted] = k
 	return k, err
 }

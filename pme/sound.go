@@ -16,7 +16,7 @@ func (p *Plan) SoundView(ctx context.Context, src io.ReaderAt) (*View, error) {
 		return nil, err
 	}
 	for i := range v.read {
-		v.read[i].Store(true)
+		v.read[i].Store(1)
 	}
 	return v, nil
 }

@@ -19,9 +19,9 @@ import (
 type View struct {
 	plan   *Plan
 	src    io.ReaderAt
-	pieces []piece  // by offset; what lies between them is zero
-	known  [][]byte // what is in clear from the start: of each chunk, then magic and end of the file
-	read   []atomic.Bool
+	pieces []piece         // by offset; what lies between them is zero
+	known  [][]byte        // what is in clear from the start: of each chunk, then magic and end of the file
+	read   []atomic.Uint32 // 1: the page was authenticated
 	size   int64
 	opened *Opened
 	broken atomic.Pointer[error]
@@ -94,7 +94,7 @@ func (p *Plan) View(ctx context.Context, src io.ReaderAt) (*View, error) {
 	v.pieces = append(v.pieces, frame.literal(at, end))
 	v.known = append(v.known, frame.known)
 	v.size = at + int64(len(end))
-	v.read = make([]atomic.Bool, len(v.pieces))
+	v.read = make([]atomic.Uint32, len(v.pieces))
 	v.opened = p.opened(done, v.size)
 	return v, nil
 }
@@ -115,6 +115,36 @@ func (v *View) Known(f func(off, size int64, b []byte, group int)) {
 		f(p.off, p.size, b, group)
 	}
 }
+
+// SealedPage is a page as a reader decrypts it by itself: AES-256-GCM, of a nonce of 12 bytes, ciphertext, and a tag of 16, which make up Box.
+type SealedPage struct {
+	Key []byte // as OpenOptions.Expand returned it
+	Box []byte // in memory that nobody else writes to, and that stays as long as the source does
+	AAD []byte
+}
+
+// SealedPage describes the i-th part that Known told. Its AAD lies in room, if there is enough. It is not ok for what is no page, and for pages that only
+// the view can read: whose key was not expanded, or whose ciphertext does not stay.
+func (v *View) SealedPage(i int, room []byte) (s SealedPage, ok bool) {
+	p := &v.pieces[i]
+	src, lends := v.src.(slicer)
+	if !p.isPage() || !lends || v.plan.ctr {
+		return SealedPage{}, false
+	}
+	c := &v.plan.chunks[p.chunk]
+	if c.key == nil || c.key.apart == nil {
+		return SealedPage{}, false
+	}
+	box := src.Slice(p.at, p.size+int64(v.plan.overhead()))
+	if box == nil {
+		return SealedPage{}, false
+	}
+	return SealedPage{c.key.apart, box, v.plan.pageAAD(room, p.typ, c.at, int(p.ordinal))}, true
+}
+
+// Marks say of each part that Known told whether it is a page that was authenticated: 1. Who decrypts a page by itself, and compared its tag,
+// sets its mark: such pages are sound for Rest.
+func (v *View) Marks() []atomic.Uint32 { return v.read }
 
 // ReadPages decrypts those of n parts, from the i-th on, that are pages, one behind the other. b must be as long as they are. It may be
 // called concurrently, as ReadAt. On failure b holds nothing of the file.
@@ -260,7 +290,7 @@ func (v *View) page(i int, b []byte) error {
 	if err != nil || len(got) != len(b) {
 		return tampered("page")
 	}
-	v.read[i].Store(true)
+	v.read[i].Store(1)
 	return nil
 }
 
@@ -400,7 +430,7 @@ func (v *View) Rest(ctx context.Context) error {
 			defer func() { clear(buf[:cap(buf)]) }()
 			for i := next.Add(1) - 1; i < int64(len(v.pieces)); i = next.Add(1) - 1 {
 				p := &v.pieces[i]
-				if !p.isPage() || v.read[i].Load() {
+				if !p.isPage() || v.read[i].Load() == 1 {
 					continue
 				}
 				if err := gctx.Err(); err != nil {

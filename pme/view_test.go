@@ -2,6 +2,8 @@ package pme_test
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -387,6 +389,102 @@ func BenchmarkView(b *testing.B) {
 		}
 		if _, err := p.View(ctx, pme.Bytes(s.file)); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// What a view says of its pages is enough to decrypt them: by another's AES-GCM, under the key that it was given, they are what ReadAt reads.
+// Marks count for Rest as what was read does, and no other page.
+func TestSealedPages(t *testing.T) {
+	s := sealSample(t, 500, parquet.WithDataPageSize(512), parquet.WithBatchSize(32))
+	opt := s.options()
+	opt.Expand = func(key []byte) []byte { return append([]byte("expanded "), key...) }
+	v := view(t, s.file, opt, pme.Bytes(s.file))
+	marks := v.Marks()
+	i, pages := 0, 0
+	v.Known(func(off, size int64, b []byte, _ int) {
+		defer func() { i++ }()
+		p, ok := v.SealedPage(i, make([]byte, 0, 100))
+		if ok != (b == nil) || b != nil {
+			if ok != (b == nil) {
+				t.Errorf("part %d: sealed %v", i, ok)
+			}
+			return
+		}
+		pages++
+		block, err := aes.NewCipher(bytes.TrimPrefix(p.Key, []byte("expanded ")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		gcm, err := cipher.NewGCM(block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := make([]byte, size)
+		if marks[i].Load() != 0 {
+			t.Errorf("part %d: marked before it was read", i)
+		}
+		if _, err := v.ReadAt(want, off); err != nil {
+			t.Fatal(err)
+		}
+		got, err := gcm.Open(nil, p.Box[:12], p.Box[12:], p.AAD)
+		if err != nil || !bytes.Equal(got, want) || marks[i].Load() != 1 {
+			t.Errorf("part %d: another page: %v", i, err)
+		}
+	})
+	if len(marks) != i || pages == 0 {
+		t.Errorf("%d marks of %d parts, %d pages", len(marks), i, pages)
+	}
+	bad := slices.Clone(s.file)
+	p, err := pme.ReadPlan(pme.Bytes(bad), int64(len(bad)), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range i {
+		if v, err = p.View(ctx, pme.Bytes(bad)); err != nil {
+			t.Fatal(err)
+		}
+		page, ok := v.SealedPage(at, nil)
+		if !ok {
+			continue
+		}
+		page.Box[len(page.Box)-1] ^= 1 // in bad itself
+		if err := v.Rest(ctx); !errors.Is(err, pme.ErrTampered) {
+			t.Errorf("part %d, not marked: %v", at, err)
+		}
+		if v, err = p.View(ctx, pme.Bytes(bad)); err != nil {
+			t.Fatal(err)
+		}
+		v.Marks()[at].Store(1)
+		if err := v.Rest(ctx); err != nil {
+			t.Errorf("part %d, marked: %v", at, err)
+		}
+		page.Box[len(page.Box)-1] ^= 1
+		if at > 40 {
+			break
+		}
+	}
+}
+
+// Pages are the view's own where their key was not expanded, or where their ciphertext does not stay.
+func TestPagesThatOnlyTheViewReads(t *testing.T) {
+	s := sealSample(t, 100)
+	for name, c := range map[string]struct {
+		expand func([]byte) []byte
+		src    io.ReaderAt
+	}{
+		"no expansion":      {nil, pme.Bytes(s.file)},
+		"an expansion of 0": {func([]byte) []byte { return nil }, pme.Bytes(s.file)},
+		"a source to read":  {func(k []byte) []byte { return k }, readerOnly{bytes.NewReader(s.file)}},
+		"a source for now":  {func(k []byte) []byte { return k }, &lending{b: s.file}},
+	} {
+		opt := s.options()
+		opt.Expand = c.expand
+		v := view(t, s.file, opt, c.src)
+		for i := range v.Marks() {
+			if _, ok := v.SealedPage(i, nil); ok {
+				t.Fatalf("%s: part %d", name, i)
+			}
 		}
 	}
 }

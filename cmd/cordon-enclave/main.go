@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/enclave/keymem"
 	"github.com/cordon-exchange/cordon/internal/enclave/lockdown"
 	"github.com/cordon-exchange/cordon/internal/enclave/runner"
+	"github.com/cordon-exchange/cordon/internal/enclave/served"
 	"github.com/cordon-exchange/cordon/internal/secretmode"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -40,6 +41,9 @@ func run(started time.Time) int {
 	}
 	if os.Args[1] == gramine {
 		return inGramine(started)
+	}
+	if served.Check() != nil {
+		return exitPerimeter
 	}
 	seen, err := lockdown.Prepare(os.Args[1])
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -80,6 +81,10 @@ func TestRecipe(t *testing.T) {
 		if !strings.Contains(r.Flags, want) {
 			t.Errorf("the flags lack %s", want)
 		}
+	}
+	tag := strings.TrimSpace(string(must(exec.Command("../../scripts/ipsecmb").Output())(t)))
+	if !strings.Contains(r.Flags, " -tags netgo,osusergo,"+tag+" ") || strings.Contains(r.Flags, "`") {
+		t.Errorf("the flags name no tags: %s", r.Flags)
 	}
 	if _, err := (Recipe{Flags: "-trimpath"}).Listing("x"); !errors.Is(err, ErrNotStatic) {
 		t.Error("flags that do not link statically")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -36,8 +37,15 @@ func ReadRecipe(root string) (Recipe, error) {
 	if env == nil || flags == nil {
 		return Recipe{}, ErrRecipe
 	}
-	return Recipe{Env: string(env[1]), Flags: string(flags[1])}, nil
+	tag, err := exec.Command("sh", filepath.Join(root, tagScript)).Output()
+	if err != nil {
+		return Recipe{}, fmt.Errorf("%w: %w", ErrRecipe, err)
+	}
+	return Recipe{Env: string(env[1]), Flags: strings.ReplaceAll(string(flags[1]), "`"+tagScript+"`", strings.TrimSpace(string(tag)))}, nil
 }
+
+// tagScript prints the tag of the library that the build finds; the recipe names the tag, not the script.
+const tagScript = "scripts/ipsecmb"
 
 // Line is the shell's command line that builds the enclave into out, for a shell in the module's root.
 func (r Recipe) Line(goCommand, out string) string {

@@ -213,6 +213,12 @@ func checkSBOM(t *testing.T, r *Release) {
 			t.Errorf("%s is not listed", name)
 		}
 	}
+	if tag := must(exec.Command("sh", root+"/"+tagScript).Output())(t); len(tag) > 0 {
+		script := must(os.ReadFile(root + "/" + tagScript))(t)
+		if sum := files["libIPSec_MB.a"]; len(sum) != 64 || !bytes.Contains(script, []byte("sum="+sum+"\n")) {
+			t.Errorf("libIPSec_MB.a is listed with %q, which is not the one that the build looks for", sum)
+		}
+	}
 	out := must(exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/duckdb/duckdb-go-bindings/lib/linux-"+b.arch()).Output())(t)
 	archive := must(os.ReadFile(filepath.Join(strings.TrimSpace(string(out)), "libduckdb_static.a")))(t)
 	if sum := sha256.Sum256(archive); files["libduckdb_static.a"] != hex.EncodeToString(sum[:]) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cordon-exchange/cordon/internal/enclave/keymem"
 	"github.com/cordon-exchange/cordon/internal/enclave/served"
 	"github.com/cordon-exchange/cordon/pme"
 )
@@ -72,13 +74,16 @@ func onRead(_ context.Context, f *sealedFile, opt pme.OpenOptions) (opening, err
 	if err != nil {
 		return nil, errors.Join(err, unix.Munmap(mem))
 	}
-	return &serving{mem: mem, file: s, options: opt}, nil
+	keys := served.NewSchedules(keyMemory())
+	opt.Expand = keys.Expand
+	return &serving{mem: mem, file: s, options: opt, keys: keys}, nil
 }
 
 type serving struct {
 	mem     []byte
 	file    *served.File
 	options pme.OpenOptions
+	keys    *served.Schedules
 	view    *pme.View
 	ahead   bool
 }
@@ -114,7 +119,14 @@ func (o *serving) ask(ranges []pme.Range) error {
 
 func (o *serving) Settle(ctx context.Context) error { return o.view.Rest(ctx) }
 
-func (o *serving) Close() error { return errors.Join(o.file.Close(), unix.Munmap(o.mem)) }
+func (o *serving) Close() error {
+	err := o.file.Close()
+	o.keys.Wipe()
+	return errors.Join(err, unix.Munmap(o.mem))
+}
+
+// keyMemory is for expanded keys, as the enclave has it.
+var keyMemory = sync.OnceValue(keymem.New)
 
 // options as the enclave opens, but for room in headers, which is for DuckDB's reads alone.
 func (f *sealedFile) options(columns []string) pme.OpenOptions {

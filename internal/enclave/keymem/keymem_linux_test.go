@@ -39,42 +39,50 @@ func forms(t *testing.T) map[string]*Memory {
 
 func TestLendsAndWipes(t *testing.T) {
 	for form, m := range forms(t) {
-		a, err := m.Take(slotSize)
-		if err != nil || !bytes.Equal(a, make([]byte, slotSize)) {
-			t.Fatal(form, a, err)
-		}
-		b, err := m.Take(slotSize)
-		if err != nil || &a[0] == &b[0] || cap(a) != slotSize {
-			t.Fatal(form, "the same room twice, or too much")
-		}
-		copy(a, bytes.Repeat([]byte{0xaa}, slotSize))
-		copy(b, bytes.Repeat([]byte{0xbb}, slotSize))
-		m.Give(a)
-		if !bytes.Equal(a, make([]byte, slotSize)) || b[0] != 0xbb {
-			t.Errorf("%s: given back and not wiped, or another wiped", form)
-		}
-		if c, err := m.Take(slotSize); err != nil || &c[0] != &a[0] {
-			t.Errorf("%s: the room is not lent again: %v", form, err)
+		var kept [][]byte
+		for _, size := range []int{slotSize, wideSize} {
+			a, err := m.Take(size)
+			if err != nil || !bytes.Equal(a, make([]byte, size)) {
+				t.Fatal(form, a, err)
+			}
+			b, err := m.Take(size)
+			if err != nil || &a[0] == &b[0] || cap(a) != size || uintptr(unsafe.Pointer(&b[0]))%uintptr(size) != 0 {
+				t.Fatal(form, "the same room twice, or too much, or out of line")
+			}
+			copy(a, bytes.Repeat([]byte{0xaa}, size))
+			copy(b, bytes.Repeat([]byte{0xbb}, size))
+			m.Give(a)
+			if !bytes.Equal(a, make([]byte, size)) || b[0] != 0xbb || b[size-1] != 0xbb {
+				t.Errorf("%s: given back and not wiped, or another wiped", form)
+			}
+			if c, err := m.Take(size); err != nil || &c[0] != &a[0] {
+				t.Errorf("%s: the room is not lent again: %v", form, err)
+			}
+			kept = append(kept, b)
 		}
 		m.Close()
-		if !bytes.Equal(b, make([]byte, slotSize)) {
-			t.Errorf("%s: not wiped at the end", form)
-		}
-		if _, err := m.Take(slotSize); !errors.Is(err, ErrClosed) {
-			t.Errorf("%s: %v", form, err)
+		for _, b := range kept {
+			if !bytes.Equal(b, make([]byte, len(b))) {
+				t.Errorf("%s: not wiped at the end", form)
+			}
+			if _, err := m.Take(len(b)); !errors.Is(err, ErrClosed) {
+				t.Errorf("%s: %v", form, err)
+			}
 		}
 	}
 }
 
 func TestRunsOut(t *testing.T) {
 	m := New()
-	for range size / slotSize {
-		if _, err := m.Take(slotSize); err != nil {
-			t.Fatal(err)
+	for slot, n := range map[int]int{slotSize: narrow / slotSize, wideSize: (size - narrow) / wideSize} {
+		for range n {
+			if _, err := m.Take(slot); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if _, err := m.Take(slotSize); !errors.Is(err, ErrFull) {
-		t.Errorf("one too many: %v", err)
+		if _, err := m.Take(slot); !errors.Is(err, ErrFull) {
+			t.Errorf("one too many: %v", err)
+		}
 	}
 	if _, err := m.Take(slotSize + 1); !errors.Is(err, ErrSize) {
 		t.Errorf("another size: %v", err)

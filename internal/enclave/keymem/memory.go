@@ -16,9 +16,12 @@ const (
 	None = "none"
 )
 
+// Rooms are of two sizes: for keys, and for keys that are expanded for code in C (package served), which begin at multiples of their size.
 const (
 	slotSize = 32
-	size     = 256 << 10 // 8,192 keys; memory is taken as it is used
+	wideSize = 1 << 10
+	narrow   = 256 << 10 // 8,192 keys; memory is taken as it is used
+	size     = narrow + 256<<10
 )
 
 // Errors of Take.
@@ -33,34 +36,60 @@ type Memory struct {
 	form string
 
 	mu     sync.Mutex
-	pages  []byte
-	free   [][]byte // slots given back
-	next   int      // the first byte never lent
+	areas  [2]area
 	closed bool
+}
+
+// area is memory for rooms of one size.
+type area struct {
+	slot  int
+	pages []byte
+	free  [][]byte // slots given back
+	next  int      // the first byte never lent
+}
+
+// over makes a memory of this form.
+func over(form string, pages []byte) *Memory {
+	return &Memory{form: form, areas: [2]area{{slot: slotSize, pages: pages[:narrow:narrow]}, {slot: wideSize, pages: pages[narrow:]}}}
 }
 
 // Form of the memory.
 func (m *Memory) Form() string { return m.form }
 
-// Take lends 32 zeroed bytes.
+// Take lends 32 or 1,024 zeroed bytes.
 func (m *Memory) Take(n int) ([]byte, error) {
-	if n != slotSize {
-		return nil, ErrSize
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	switch last := len(m.free) - 1; {
+	a := m.of(n)
+	switch {
+	case a == nil:
+		return nil, ErrSize
 	case m.closed:
 		return nil, ErrClosed
-	case last >= 0:
-		b := m.free[last]
-		m.free = m.free[:last]
+	}
+	return a.take()
+}
+
+func (m *Memory) of(n int) *area {
+	for i := range m.areas {
+		if m.areas[i].slot == n {
+			return &m.areas[i]
+		}
+	}
+	return nil
+}
+
+func (a *area) take() ([]byte, error) {
+	if last := len(a.free) - 1; last >= 0 {
+		b := a.free[last]
+		a.free = a.free[:last]
 		return b, nil
-	case m.next+slotSize > len(m.pages):
+	}
+	if a.next+a.slot > len(a.pages) {
 		return nil, ErrFull
 	}
-	b := m.pages[m.next : m.next+slotSize : m.next+slotSize]
-	m.next += slotSize
+	b := a.pages[a.next : a.next+a.slot : a.next+a.slot]
+	a.next += a.slot
 	return b, nil
 }
 
@@ -69,8 +98,8 @@ func (m *Memory) Give(b []byte) {
 	clear(b)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.closed {
-		m.free = append(m.free, b)
+	if a := m.of(len(b)); a != nil && !m.closed {
+		a.free = append(a.free, b)
 	}
 }
 
@@ -78,6 +107,10 @@ func (m *Memory) Give(b []byte) {
 func (m *Memory) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	clear(m.pages[:m.next])
-	m.closed, m.free = true, nil
+	for i := range m.areas {
+		a := &m.areas[i]
+		clear(a.pages[:a.next])
+		a.free = nil
+	}
+	m.closed = true
 }

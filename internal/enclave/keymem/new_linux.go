@@ -8,12 +8,12 @@ func New() *Memory { return strongest(secretPages, lockedPages) }
 // strongest takes the first source that gives pages.
 func strongest(secret, locked func(n int) ([]byte, error)) *Memory {
 	if b, err := secret(size); err == nil {
-		return &Memory{form: Secret, pages: b}
+		return over(Secret, b)
 	}
 	if b, err := locked(size); err == nil {
-		return &Memory{form: Locked, pages: b}
+		return over(Locked, b)
 	}
-	return &Memory{form: None, pages: make([]byte, size)}
+	return over(None, make([]byte, size))
 }
 
 // secretPages are shared with nobody: the descriptor is closed, and the mapping is left out of a fork.

@@ -3,4 +3,4 @@
 package keymem
 
 // New makes memory of the Go heap.
-func New() *Memory { return &Memory{form: None, pages: make([]byte, size)} }
+func New() *Memory { return over(None, make([]byte, size)) }

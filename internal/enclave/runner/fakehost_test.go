@@ -16,6 +16,7 @@ import (
 	"github.com/cordon-exchange/cordon/evidence/simulated"
 	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/internal/enclave/failure"
+	"github.com/cordon-exchange/cordon/internal/enclave/keymem"
 	hostchannel "github.com/cordon-exchange/cordon/internal/host/channel"
 	"github.com/cordon-exchange/cordon/message"
 	"github.com/cordon-exchange/cordon/receipt"
@@ -36,6 +37,7 @@ type fakeHost struct {
 	onObject   func(path string, off int64, b []byte) ([]byte, error)
 	onPut      func(name string) error
 	mirror     map[statement.Fingerprint]statement.Fingerprint // whose answers are passed off as whose, too
+	keys       seal.Memory                                     // nil: of all tests
 	peak       func() (int64, error)
 	clock      func() time.Time // the enclave's; nil: time.Now
 	hangUp     context.CancelFunc
@@ -202,6 +204,16 @@ func socketPair(t testing.TB) (host, enclave net.Conn) {
 	return ends[0], ends[1]
 }
 
+// keysOfAll is not closed: its keys are the tests'.
+var keysOfAll = sync.OnceValue(keymem.New)
+
+func (h *fakeHost) keyMemory() seal.Memory {
+	if h.keys != nil {
+		return h.keys
+	}
+	return keysOfAll()
+}
+
 // run plays the whole job.
 func (h *fakeHost) run() error {
 	t := h.w.t
@@ -217,7 +229,7 @@ func (h *fakeHost) run() error {
 	go func() { bulkServed <- hostchannel.ServeBulk(ctx, bulkHost, h) }()
 	err := Run(context.Background(), Options{
 		Conn: enclave, Bulk: bulk, Form: h.w.form, PeakMemory: h.peak, Now: h.clock,
-		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify},
+		Verifiers: evidence.Verifiers{simulated.Kind: simulated.Verify}, Keys: h.keyMemory(),
 	})
 	if serveErr := <-served; serveErr != nil {
 		t.Errorf("serve: %v", serveErr)

@@ -20,6 +20,7 @@ type opened struct {
 	views []*pme.View // what the files read as; nil before open
 	data  []*arriving // where their ciphertext lies
 	waves *window     // where that of the others comes by; nil: nowhere
+	keys  *served.Schedules
 
 	mu      sync.Mutex
 	columns map[exposed]int64 // bytes that the engine may read in clear
@@ -39,6 +40,7 @@ func (o *opened) close() {
 			_ = f.Close()
 		}
 	}
+	o.keys.Wipe()
 	for _, v := range o.views {
 		if v != nil {
 			v.Forget()
@@ -112,7 +114,7 @@ func (r *run) bindFiles(ctx context.Context) error {
 }
 
 func (r *run) makeFiles(n int) error {
-	o := &opened{columns: map[exposed]int64{}}
+	o := &opened{columns: map[exposed]int64{}, keys: served.NewSchedules(r.opt.Keys)}
 	for range n {
 		f, err := served.Create("cordon")
 		if err != nil {
@@ -172,6 +174,7 @@ func (r *run) locate(ctx context.Context, s *source) error {
 	opt := pme.OpenOptions{
 		Keys: keys, AADPrefix: []byte(s.file.AADPrefix), Columns: r.plan.Sources[s.index].Columns,
 		Workers: r.workers(len(r.plan.Sources)), PagesOnly: true, HeaderRoom: served.HeaderRead,
+		Expand: r.opened.keys.Expand,
 	}
 	t, err := r.tailOf(ctx, s.offer)
 	if err != nil {

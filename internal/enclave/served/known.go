@@ -1,6 +1,7 @@
 package served
 
 // #include <stdlib.h>
+// #include "gcm.h"
 // #include "runs.h"
 // #include "served.h"
 import "C"
@@ -8,7 +9,11 @@ import "C"
 import (
 	"errors"
 	"io"
+	"runtime"
+	"sync/atomic"
 	"unsafe"
+
+	"github.com/cordon-exchange/cordon/pme"
 )
 
 // knowing is a reader that knows some bytes of its file beforehand.
@@ -20,21 +25,33 @@ type knowing interface {
 	ReadPages(b []byte, i, n int) error
 }
 
+// sealing is a reader that says how its pages are decrypted.
+type sealing interface {
+	// SealedPage describes the i-th part; its AAD may lie in room. It is not ok for parts that the reader must be asked for.
+	SealedPage(i int, room []byte) (s pme.SealedPage, ok bool)
+	// Marks has one for each part, which becomes 1 when its tag was compared.
+	Marks() []atomic.Uint32
+}
+
 // known is what such a reader told, in memory of C's: calls from DuckDB's threads into Go are dear.
 type known struct {
 	parts *C.struct_cordon_part
 	count C.size_t
 	bytes unsafe.Pointer
 	size  int // of bytes
+	aads  unsafe.Pointer
+	state *C.uint32_t
+	lent  runtime.Pinner // what C reads and marks of Go's memory
 }
 
 var errParts = errors.New("served file: parts out of order, or beyond its end")
 
 // copyOf asks r for what it knows of a file of this size. Nothing is fine.
-func copyOf(r io.ReaderAt, size int64) (k known, err error) {
+func copyOf(r io.ReaderAt, size int64) (k *known, err error) {
+	k = &known{}
 	from, ok := r.(knowing)
 	if !ok {
-		return known{}, nil
+		return k, nil
 	}
 	n, total, end := 0, 0, int64(0)
 	from.Known(func(off, size64 int64, b []byte, _ int) {
@@ -45,9 +62,9 @@ func copyOf(r io.ReaderAt, size int64) (k known, err error) {
 		n, total, end = n+1, total+len(b), off+size64
 	})
 	if err != nil || n == 0 {
-		return known{}, err
+		return k, err
 	}
-	k = known{count: C.size_t(n), size: total}
+	k.count, k.size = C.size_t(n), total
 	k.parts = (*C.struct_cordon_part)(C.malloc(C.size_t(n) * C.sizeof_struct_cordon_part))
 	k.bytes = C.malloc(C.size_t(total + 1)) // never of nothing
 	parts, bytes := unsafe.Slice(k.parts, n), unsafe.Slice((*byte)(k.bytes), total)
@@ -62,7 +79,42 @@ func copyOf(r io.ReaderAt, size int64) (k known, err error) {
 		}
 		i++
 	})
+	if from, ok := r.(sealing); ok {
+		k.seal(from, parts)
+	}
 	return k, nil
+}
+
+// seal notes how pages are decrypted.
+func (k *known) seal(from sealing, parts []C.struct_cordon_part) {
+	marks := from.Marks()
+	if len(marks) != len(parts) {
+		return
+	}
+	k.lent.Pin(unsafe.SliceData(marks))
+	var aads []byte
+	room := make([]byte, 0, 256)
+	for i := range parts {
+		s, ok := from.SealedPage(i, room)
+		if !ok || int64(len(s.Box)) != int64(parts[i].size)+C.OVERHEAD || len(s.Key) != ScheduleSize || uintptr(unsafe.Pointer(unsafe.SliceData(s.Key)))%64 != 0 {
+			continue
+		}
+		aads = append(aads, s.AAD...)
+		k.lent.Pin(unsafe.SliceData(s.Key))
+		k.lent.Pin(unsafe.SliceData(s.Box))
+		parts[i].key, parts[i].box = pointer(s.Key), pointer(s.Box)
+		parts[i].read = (*C.uint32_t)(unsafe.Pointer(&marks[i]))
+		parts[i].aad_size = C.int64_t(len(s.AAD))
+	}
+	k.state = (*C.uint32_t)(C.calloc(1, C.sizeof_uint32_t))
+	k.aads = C.CBytes(aads)
+	at := 0
+	for i := range parts {
+		if parts[i].box != nil {
+			parts[i].aad = (*C.uint8_t)(unsafe.Add(k.aads, at))
+			at += int(parts[i].aad_size)
+		}
+	}
 }
 
 // kept is how many bytes of files lie in runs, for tests.
@@ -75,5 +127,8 @@ func (k *known) free() {
 	}
 	C.free(unsafe.Pointer(k.parts))
 	C.free(k.bytes)
-	*k = known{}
+	C.free(k.aads)
+	C.free(unsafe.Pointer(k.state))
+	k.lent.Unpin()
+	k.parts, k.count, k.bytes, k.aads, k.state = nil, 0, nil, nil, nil
 }

@@ -22,7 +22,7 @@ type File struct {
 	dev, ino uint64
 	handle   cgo.Handle
 	served   bool
-	known    known
+	known    *known
 }
 
 // HeaderRead is how much DuckDB reads at once where it looks for a page's header. Of headers at least that long, a read gets no part of
@@ -69,7 +69,7 @@ func (f *File) Serve(r io.ReaderAt, size int64) error {
 	f.handle = cgo.NewHandle(r)
 	if C.cordon_serve(&C.struct_cordon_file{
 		dev: C.uint64_t(f.dev), ino: C.uint64_t(f.ino), size: C.int64_t(size), handle: C.uintptr_t(f.handle),
-		parts: f.known.parts, count: f.known.count,
+		parts: f.known.parts, count: f.known.count, broken: f.known.state,
 	}) == 0 {
 		f.handle.Delete()
 		f.known.free()

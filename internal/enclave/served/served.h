@@ -9,6 +9,10 @@ struct cordon_part {
 	int64_t off, size;
 	const uint8_t *bytes;
 	int64_t group, before;
+	// A page with a box is decrypted here, without Go: see cordon_gcm_open. *read becomes 1 when its tag was compared.
+	const uint8_t *key, *box, *aad;
+	int64_t aad_size;
+	uint32_t *read;
 };
 
 // A file by device and inode: parts in order, none overlapping, all of them within size. What lies between parts is zero. What is not
@@ -19,6 +23,7 @@ struct cordon_file {
 	uintptr_t handle;
 	const struct cordon_part *parts;
 	size_t count;
+	uint32_t *broken; // 1: a page did not authenticate; nothing is decrypted here any more. NULL where no part has a box
 };
 
 // cordon_serve notes that reads of a file are answered from here; its parts must stay until cordon_unserve. 0 says that there are too
