@@ -138,7 +138,7 @@ func TestDirectChanged(t *testing.T) {
 	}
 }
 
-// What does not fit is not decrypted here: boxes of another length, keys that are none, marks of other parts. It is as if there were no boxes.
+// What does not fit is not decrypted here: boxes of another length, keys that are none, marks of other parts. It is as if there were no box.
 func TestDirectNeedsAll(t *testing.T) {
 	needDirect(t)
 	for name, spoil := range map[string]func(*boxedPages){
@@ -154,6 +154,11 @@ func TestDirectNeedsAll(t *testing.T) {
 		x := p.parts[p.pagesOf()[0]]
 		if b, err := read(t, f, x.off, x.size); err != nil || !bytes.Equal(b, p.b[x.off:x.off+x.size]) || p.asked.Load() != 1 {
 			t.Errorf("%s: %v, asked %d times", name, err, p.asked.Load())
+		}
+		next := p.pagesOf()[1] // by another way than Go, if the first alone did not fit
+		x = p.parts[next]
+		if _, err := read(t, f, x.off, x.size); err != nil || name != "few marks" && (p.marks[next].Load() == 1) != (name == "short box") {
+			t.Errorf("%s: the next page: %v", name, err)
 		}
 		f.Close()
 	}
