@@ -9,8 +9,16 @@
 // OVERHEAD is what a box takes beyond its page.
 #define OVERHEAD (12 + 16)
 
-// cordon_gcm_here says whether this program and this processor have what the functions below need.
-int cordon_gcm_here(void);
+// Levels of code. Of GCM_NONE the functions below may not be called.
+#define GCM_NONE 0
+#define GCM_AVX2 1   // AES of 128 bits at a time
+#define GCM_AVX512 2 // of 512
+
+// cordon_gcm_level is the highest that this program and this processor have. Keys are expanded for it.
+int cordon_gcm_level(void);
+
+// cordon_gcm_limit takes no higher level from now on, for tests. Nothing may be expanded or open.
+void cordon_gcm_limit(int level);
 
 // cordon_gcm_expand expands a key of 32 bytes.
 void cordon_gcm_expand(uint8_t *schedule, const uint8_t *key);

@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -12,13 +13,26 @@ import (
 	"github.com/cordon-exchange/cordon/internal/need"
 )
 
+// eachLevel runs a test by all code that the program has, from the fastest down: what the processor lacks is missed.
+func eachLevel(t *testing.T, test func(t *testing.T)) {
+	needDirect(t)
+	defer limit(levelMost)
+	for n := levelMost; n > levelNone; n-- {
+		limit(n)
+		t.Run(fmt.Sprint("level ", n), func(t *testing.T) {
+			need.That(t, level() == n, "the processor lacks what this code needs")
+			test(t)
+		})
+	}
+}
+
 // needDirect is for tests of code that a program has by its build, and a processor or not.
 func needDirect(t *testing.T) {
 	t.Helper()
 	if !hasDirect {
 		t.Skip("this build decrypts in Go: see scripts/ipsecmb")
 	}
-	need.That(t, Direct(), "the processor has no AES for 512-bit registers")
+	need.That(t, Direct(), "the processor has no AES that the code knows")
 }
 
 func memory(t *testing.T) *keymem.Memory {
@@ -37,8 +51,9 @@ func unhex(t *testing.T, s string) []byte {
 }
 
 // Test cases 13 to 16 of the proposal of GCM to NIST, which are those of 256 bits with a nonce of 96.
-func TestKnownAnswers(t *testing.T) {
-	needDirect(t)
+func TestKnownAnswers(t *testing.T) { eachLevel(t, knownAnswers) }
+
+func knownAnswers(t *testing.T) {
 	const key, nonce = "feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", "cafebabefacedbaddecaf888"
 	const plain = "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255"
 	const sealed = "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad"
@@ -74,8 +89,9 @@ func boxed(r *rand.Rand, gcm cipher.AEAD, n, aad, shift int) (box, plain, with [
 
 // Sizes from nothing to 2 MiB, additional data of all sorts, at all distances from aligned addresses: as Go seals, so it is opened, and
 // nothing is written beside it.
-func TestOpensWhatGoSeals(t *testing.T) {
-	needDirect(t)
+func TestOpensWhatGoSeals(t *testing.T) { eachLevel(t, opensWhatGoSeals) }
+
+func opensWhatGoSeals(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 62))
 	mem := memory(t)
 	var sizes []int
@@ -115,8 +131,9 @@ func TestOpensWhatGoSeals(t *testing.T) {
 }
 
 // One bit is enough, wherever it is: of nonce, ciphertext, tag, additional data and key. Nothing of the page is left then.
-func TestOpensNothingElse(t *testing.T) {
-	needDirect(t)
+func TestOpensNothingElse(t *testing.T) { eachLevel(t, opensNothingElse) }
+
+func opensNothingElse(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 62))
 	key := []byte("32 bytes that nobody would guess")
 	s := NewSchedules(memory(t))
@@ -165,6 +182,13 @@ func TestOpensNothingElse(t *testing.T) {
 func TestCheck(t *testing.T) {
 	if err := Check(); err != nil {
 		t.Error(err)
+	}
+	if hasDirect {
+		eachLevel(t, func(t *testing.T) {
+			if err := Check(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	var gcm cipher.AEAD
 	var sound []byte

@@ -21,7 +21,18 @@ type Memory interface {
 const ScheduleSize = C.SCHEDULE
 
 // Direct reports whether pages are decrypted without Go here: this program has the code, and this processor what that needs.
-func Direct() bool { return C.cordon_gcm_here() != 0 }
+func Direct() bool { return level() != levelNone }
+
+// Levels of the code, and of the processor that it runs on.
+const (
+	levelNone = C.GCM_NONE
+	levelMost = C.GCM_AVX512
+)
+
+func level() int { return int(C.cordon_gcm_level()) }
+
+// limit takes no code of a higher level, for tests.
+func limit(level int) { C.cordon_gcm_limit(C.int(level)) }
 
 // Schedules are keys that were expanded for pages that are decrypted without Go, in memory for keys. Their methods may be called concurrently.
 // Of nil none can be had: Go decrypts.
