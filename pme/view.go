@@ -80,6 +80,13 @@ func (p *Plan) View(ctx context.Context, src io.ReaderAt) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
+	v := p.viewOf(src, sketches, []byte(magicPlain), 0, end, at)
+	v.opened = p.opened(done, v.size)
+	return v, nil
+}
+
+// viewOf is a view of sketches, with bytes that are known before and behind them.
+func (p *Plan) viewOf(src io.ReaderAt, sketches []sketch, head []byte, from int64, end []byte, at int64) *View {
 	v := &View{plan: p, src: src, known: make([][]byte, 0, len(sketches)+1)}
 	n := 2
 	for _, s := range sketches {
@@ -87,7 +94,7 @@ func (p *Plan) View(ctx context.Context, src io.ReaderAt) (*View, error) {
 	}
 	v.pieces = make([]piece, 0, n)
 	frame := sketch{chunk: int32(len(sketches))}
-	v.pieces = append(v.pieces, frame.literal(0, []byte(magicPlain)))
+	v.pieces = append(v.pieces, frame.literal(from, head))
 	for _, s := range sketches {
 		v.pieces, v.known = append(v.pieces, s.pieces...), append(v.known, s.known)
 	}
@@ -95,8 +102,7 @@ func (p *Plan) View(ctx context.Context, src io.ReaderAt) (*View, error) {
 	v.known = append(v.known, frame.known)
 	v.size = at + int64(len(end))
 	v.read = make([]atomic.Uint32, len(v.pieces))
-	v.opened = p.opened(done, v.size)
-	return v, nil
+	return v
 }
 
 // Known calls f for the parts of the file, from its beginning to its end: with bytes that are known without reading, or with nil and
@@ -421,10 +427,12 @@ func (v *View) Forget() {
 }
 
 // Rest authenticates every page that has not been read. Without it a file counts as unread, not as sound.
-func (v *View) Rest(ctx context.Context) error {
+func (v *View) Rest(ctx context.Context) error { return v.rest(ctx, v.plan.workers) }
+
+func (v *View) rest(ctx context.Context, workers int) error {
 	var next atomic.Int64
 	g, gctx := errgroup.WithContext(ctx)
-	for range v.plan.workers {
+	for range workers {
 		g.Go(func() error {
 			var buf []byte
 			defer func() { clear(buf[:cap(buf)]) }()
