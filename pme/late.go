@@ -97,9 +97,17 @@ func (v *LateView) Known(f func(off, size int64, b []byte, group int)) {
 	f(v.at, int64(len(v.end)), v.end, -1)
 }
 
-// Group is a row group, read at offsets of the whole file. It waits until src has what the group's page headers need. What fails once
-// fails always.
-func (v *LateView) Group(g int) (*View, error) {
+// Group is a row group: a *View that is read at offsets of the whole file. It waits until src has what the group's page headers need.
+// What fails once fails always.
+func (v *LateView) Group(g int) (io.ReaderAt, error) {
+	view, err := v.group(g)
+	if err != nil {
+		return nil, err
+	}
+	return view, nil
+}
+
+func (v *LateView) group(g int) (*View, error) {
 	of := v.groups[g]
 	of.once.Do(func() {
 		if of.view, of.err = v.open(g); of.err == nil {
@@ -153,7 +161,7 @@ func (v *LateView) fill(b []byte, off int64) error {
 		case off >= v.at:
 			n = copy(b, v.end[off-v.at:])
 		default:
-			view, err := v.Group(g)
+			view, err := v.group(g)
 			if err != nil {
 				return err
 			}
@@ -182,7 +190,7 @@ func (v *LateView) Rest(ctx context.Context) error {
 	for range v.plan.workers {
 		g.Go(func() error {
 			for i := next.Add(1) - 1; i < int64(len(v.groups)); i = next.Add(1) - 1 {
-				view, err := v.Group(int(i))
+				view, err := v.group(int(i))
 				if err != nil {
 					return err
 				}

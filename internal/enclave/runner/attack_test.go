@@ -2,11 +2,12 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -526,6 +527,58 @@ func TestChangedPageThatNobodyReads(t *testing.T) {
 	}
 }
 
+// asksFor reports whether a function, by the end of its name, is among those that called.
+func asksFor(function string) bool {
+	var pcs [20]uintptr
+	for frames := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])]); ; {
+		f, more := frames.Next()
+		if strings.HasSuffix(f.Function, function) {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
+}
+
+// A host that holds back a part until time is over learns nothing by it of the rest: neither from the outcome nor from when the job ends,
+// whether a page that it changed was read before.
+func TestChangedPageBesideWhatIsHeldBack(t *testing.T) {
+	w := (&world{
+		t: t, lake: map[string][]byte{}, now: time.Now().UnixMilli(), build: testBuild, form: testForm, lattice: "[[size]]",
+		rows: 200_000, scatter: true,
+	}).populate()
+	of := []string{objectOf(w.owners[0]), objectOf(w.owners[1]), objectOf(w.owners[2])}
+	slices.SortFunc(of, func(x, y string) int { return cmp.Compare(len(w.lake[x]), len(w.lake[y])) })
+	first, last := of[0], of[2] // as they are fetched
+	for name, bit := range map[string]byte{"sound": 0, "changed": 1} {
+		t.Run(name, func(t *testing.T) {
+			w.ask(w.institute, testSQL)
+			h := newFakeHost(w)
+			h.limits.RunMS = 2000
+			h.onObject = func(path string, off int64, b []byte) ([]byte, error) {
+				end := int64(len(w.lake[path]))
+				if path == last && off+int64(len(b)) < end-100 { // no footer
+					time.Sleep(3 * time.Second)
+				}
+				if at := end/8 - off; path == first && at >= 0 && at < int64(len(b)) {
+					b[at] ^= bit
+				}
+				return b, nil
+			}
+			began := time.Now()
+			h.wantFailure("timed-out")
+			if took := time.Since(began); took < time.Duration(h.limits.RunMS)*time.Millisecond {
+				t.Errorf("it ended after %v, before its time was over", took)
+			}
+			r := h.wantReceipt(w.owners[1], statement.OutcomeFailed+"timed-out")
+			if !slices.ContainsFunc(r.Stages, func(s statement.Stage) bool { return s.Name == "run" }) {
+				t.Errorf("time was over before the run: %v", r.Stages)
+			}
+		})
+	}
+}
+
 // It is found as well when the job's time is over before the engine reads anything: how slow an enclave is, its host decides.
 func TestChangedPageThatThereIsNoTimeToRead(t *testing.T) {
 	w := (&world{
@@ -554,10 +607,13 @@ func TestChangedPageThatThereIsNoTimeToRead(t *testing.T) {
 				atomic.AddInt64(&left, -1)
 				return b, nil
 			}
-			var slept sync.Once
+			var steps atomic.Int64
 			h.clock = func() time.Time {
-				if atomic.LoadInt64(&left) == 0 { // asked for when everything has come, and "run" begins
-					slept.Do(func() { time.Sleep(time.Duration(h.limits.RunMS) * time.Millisecond) })
+				if asksFor("(*run).step") && steps.Add(1) == 2 { // "open", "run"
+					for atomic.LoadInt64(&left) > 0 {
+						time.Sleep(time.Millisecond)
+					}
+					time.Sleep(time.Duration(h.limits.RunMS) * time.Millisecond)
 				}
 				return time.Now()
 			}

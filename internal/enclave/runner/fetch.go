@@ -87,7 +87,7 @@ func (r *run) expectedPieces(a *ahead) []wanted {
 		return nil // open says so
 	}
 	room := share(r.limits, dataShare) / aheadShare
-	var all []wanted
+	pieces := make([][]wanted, len(sources))
 	for _, s := range sources {
 		t := r.tails.come(s.offer)
 		if t == nil {
@@ -99,15 +99,19 @@ func (r *run) expectedPieces(a *ahead) []wanted {
 		}
 		from := newArriving(s.file.Object)
 		from.has(t)
-		pieces, err := from.wants(ranges)
+		expected, err := from.wants(ranges)
 		if err != nil {
 			continue
 		}
 		room -= from.bytes
 		a.of[s.index] = from
-		for _, p := range pieces {
-			all = append(all, wanted{from, p})
+		for _, p := range expected {
+			pieces[s.index] = append(pieces[s.index], wanted{from, p})
 		}
+	}
+	var all []wanted
+	for _, s := range smallestFirst(sources) {
+		all = append(all, pieces[s.index]...)
 	}
 	return all
 }

@@ -1,9 +1,11 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"runtime"
 	"slices"
 	"sync"
@@ -17,13 +19,26 @@ import (
 // opened is all data that is in clear, or will be, by source of the plan.
 type opened struct {
 	files []*served.File
-	views []*pme.View // what the files read as; nil before open
+	views []view      // what the files read as; nil before open
 	data  []*arriving // where their ciphertext lies
 	waves *window     // where that of the others comes by; nil: nowhere
 	keys  *served.Schedules
 
+	late  []*source          // of which the engine may be reading what has come
+	under sync.WaitGroup     // what goes on beside it: fetching, and opening what has come
+	halt  context.CancelFunc // ends that
+
 	mu      sync.Mutex
 	columns map[exposed]int64 // bytes that the engine may read in clear
+}
+
+// view is what a file reads as, whole from the start or as it comes.
+type view interface {
+	io.ReaderAt
+	Size() int64
+	Opened() *pme.Opened
+	Rest(context.Context) error
+	Forget()
 }
 
 // exposed names one key's data.
@@ -53,11 +68,16 @@ func (o *opened) close() {
 	o.files, o.views, o.data, o.waves = nil, nil, nil, nil
 }
 
-// stop ends the reading of what is fetched when it is read. Stopping nothing is harmless.
+// stop ends the fetching, and the reading of what has not come. Stopping nothing is harmless.
 func (o *opened) stop() {
-	if o != nil {
-		o.waves.end()
+	if o == nil {
+		return
 	}
+	o.waves.end()
+	if o.halt != nil {
+		o.halt()
+	}
+	o.under.Wait()
 }
 
 func (o *opened) count(offer statement.Digest, column string, n int64) {
@@ -127,8 +147,8 @@ func (r *run) makeFiles(n int) error {
 	return nil
 }
 
-// open fetches the columns that the plan reads, of all sources, and makes them readable for the engine, which decrypts what it
-// reads when it reads it. settle follows, whatever became of that.
+// open begins to fetch the columns that the plan reads, of all sources, and makes them readable for the engine, which decrypts what it
+// reads when it reads it, and waits for what has not come. settle follows, whatever became of that.
 func (r *run) open(ctx context.Context) error {
 	sources, err := r.sources()
 	if err != nil {
@@ -139,7 +159,9 @@ func (r *run) open(ctx context.Context) error {
 	}
 	defer func() {
 		for _, s := range sources {
-			r.opened.data = append(r.opened.data, s.data)
+			if s.data != nil {
+				r.opened.data = append(r.opened.data, s.data)
+			}
 		}
 	}()
 	if err := forEach(sources, func(s *source) error { return r.locate(ctx, s) }); err != nil {
@@ -148,25 +170,34 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.makeRoom(ctx, sources); err != nil {
 		return err
 	}
-	r.opened.views = make([]*pme.View, len(sources))
+	r.opened.views = make([]view, len(sources))
 	return r.serve(ctx, sources)
 }
 
-// settle authenticates what the engine has not read: whether data is sound must not depend on what a query reads of it, or a host that
-// changes one page could tell from the outcome whether the page was read. So ctx must not end: a query that ran out of time is
-// settled too.
+// settle waits for what has not come, and authenticates what the engine has not read: whether data is sound must not depend on what a
+// query reads of it, or a host that changes one page could tell from the outcome whether the page was read. So a query that ran out of
+// time is settled too, and what did not come is the outcome whatever is wrong with the rest: a host that holds back a part would learn
+// by it, or by when the job ends, whether a page that it changed was read before.
 func (r *run) settle(ctx context.Context) error {
 	if err := r.waveFault(); err != nil {
 		return err // whether anybody read what is wrong, or not
 	}
+	for _, s := range r.opened.late {
+		if !s.here() {
+			return inTime(ctx, failure.New(failure.Link, errMissing))
+		}
+	}
 	for i, v := range r.opened.views {
-		if err := v.Rest(ctx); err != nil {
+		if err := v.Rest(context.WithoutCancel(ctx)); err != nil {
 			owner := r.brief.Offers[statement.Digest(r.plan.Sources[i].Offer)].Body().Owner
 			return failure.Of(failure.BadData, r.brief.Name(owner), err)
 		}
 	}
+	r.countLate()
 	return nil
 }
+
+var errMissing = errors.New("an object did not come whole")
 
 // locate opens a source's footer, which says where its columns lie.
 func (r *run) locate(ctx context.Context, s *source) error {
@@ -210,24 +241,80 @@ func (r *run) workers(sources int) int {
 	return max(1, runtime.GOMAXPROCS(0)/max(1, sources))
 }
 
-// serve fetches all row groups of the columns wanted, whatever the query's constants, and serves them as they come.
+// serve begins to fetch all row groups of the columns wanted, whatever the query's constants, and serves them. When ctx ends nobody waits
+// for them any more.
 func (r *run) serve(ctx context.Context, sources []*source) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	fetching, halt := context.WithCancel(ctx)
+	r.opened.halt = halt
 	var all []wanted
-	for _, s := range sources {
+	for _, s := range smallestFirst(sources) {
+		if s.data != nil {
+			context.AfterFunc(fetching, func() { s.data.fail(fetching.Err()) })
+		}
 		for _, p := range s.late {
 			all = append(all, wanted{s.data, p})
 		}
 	}
-	var fetching sync.WaitGroup
-	defer fetching.Wait()
-	fetching.Go(func() { r.fetch(ctx, all) })
-	err := forEach(sources, func(s *source) error { return r.serveOne(ctx, s) })
-	if err != nil {
-		cancel()
+	r.opened.under.Go(func() { r.fetch(fetching, all) })
+	for _, s := range sources {
+		if r.overlaps(s) {
+			r.opened.late = append(r.opened.late, s)
+		}
 	}
-	return err
+	return forEach(sources, func(s *source) error {
+		if r.overlaps(s) {
+			return r.serveLate(s)
+		}
+		return r.serveOne(ctx, s)
+	})
+}
+
+// smallestFirst is the order of fetching: the engine reads small tables, which it joins large ones to, first.
+func smallestFirst(sources []*source) []*source {
+	return slices.SortedStableFunc(slices.Values(sources), func(x, y *source) int { return cmp.Compare(x.file.Bytes, y.file.Bytes) })
+}
+
+// overlaps reports whether the engine may read a source before all of it has come. Under ticks every page is authenticated before the
+// query, and waves have an order of their own.
+func (r *run) overlaps(s *source) bool { return s.waves == nil && r.plan.Tick() <= 0 }
+
+// serveLate serves a source as it comes.
+func (r *run) serveLate(s *source) error {
+	r.opened.count(s.offer, statement.FooterKey, s.foot)
+	v, err := s.plan.LateView(s.data)
+	if err != nil {
+		return failure.Of(failure.BadData, s.owner, err)
+	}
+	if v.Rows() != s.file.Rows {
+		return failure.Of(failure.BadData, s.owner, errForeign)
+	}
+	for column, n := range s.plan.ColumnBytes() {
+		r.opened.count(s.offer, column, n)
+	}
+	f := r.opened.files[s.index]
+	if err := f.Serve(v, v.Size()); err != nil {
+		return failure.New(failure.Internal, err)
+	}
+	r.opened.views[s.index] = v
+	r.opened.under.Go(func() {
+		for g := range v.Groups() {
+			if f.Await(g) != nil { // settle finds it
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// countLate corrects what was counted for sources that came late, now that page headers tell: at first all of their ciphertext was.
+func (r *run) countLate() {
+	for _, s := range r.opened.late {
+		most := s.plan.ColumnBytes()
+		for _, c := range r.opened.views[s.index].Opened().Columns {
+			r.opened.count(s.offer, c.Path, c.Bytes-most[c.Path])
+		}
+	}
+	r.opened.late = nil
 }
 
 func (r *run) serveOne(ctx context.Context, s *source) error {

@@ -184,13 +184,13 @@ func (r *run) work(ctx context.Context) (*sealedResult, error) {
 		return nil, inTime(ctx, err)
 	}
 	if r.plan.Tick() > 0 { // a query that stops at a changed page tells by when it stops what it read
-		if err := r.settle(context.WithoutCancel(ctx)); err != nil {
+		if err := r.settle(ctx); err != nil {
 			return nil, err
 		}
 	}
 	r.step("run")
 	table, err := r.engine.run(ctx, r.plan, r.keys.noise())
-	if unsound := r.settle(context.WithoutCancel(ctx)); unsound != nil {
+	if unsound := r.settle(ctx); unsound != nil {
 		return nil, unsound // in time or not: how long a query takes is for the host to choose
 	}
 	if err == nil && ctx.Err() != nil {

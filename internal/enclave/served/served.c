@@ -45,6 +45,9 @@ void cordon_unserve(uint64_t dev, uint64_t ino) {
 	int i = find(dev, ino);
 	if (i >= 0) {
 		runs_forget(files[i].handle);
+		for (size_t g = 0; g < files[i].group_count; g++)
+			if (files[i].groups[g].ready)
+				runs_forget(files[i].groups[g].file.handle);
 		int last = atomic_load(&count) - 1;
 		files[i] = files[last];
 		atomic_store(&count, last);
@@ -122,7 +125,32 @@ static int64_t page(const struct cordon_file *f, size_t i, uint8_t *buf) {
 	return got == size ? p->size : -1;
 }
 
+void cordon_ready(struct cordon_group *g) { __atomic_store_n(&g->ready, 1, __ATOMIC_RELEASE); }
+
+// The last group that begins at off or before it; NULL where there is none.
+static struct cordon_group *group(const struct cordon_file *f, int64_t off) {
+	size_t low = 0, high = f->group_count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (f->groups[mid].off <= off)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low ? &f->groups[low - 1] : NULL;
+}
+
 static int64_t answer(const struct cordon_file *f, uint8_t *buf, size_t n, int64_t off) {
+	struct cordon_group *g = group(f, off), *last = group(f, off + (int64_t)(n ? n - 1 : 0));
+	if (g != last) // of several groups at once: nobody reads so, and who does waits longer
+		return cordonServedRead(f->handle, buf, n, off);
+	if (g && off < g->file.size) {
+		if ((int64_t)n > g->file.size - off)
+			return cordonServedRead(f->handle, buf, n, off);
+		if (!__atomic_load_n(&g->ready, __ATOMIC_ACQUIRE) && cordonServedAwait(f->handle, g - f->groups) != 0)
+			return -1;
+		f = &g->file;
+	}
 	if (f->count == 0 || n > INT32_MAX || off < 0 || off > f->size || (int64_t)n > f->size - off)
 		return cordonServedRead(f->handle, buf, n, off);
 	if (known(f, buf, n, off))

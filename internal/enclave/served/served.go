@@ -23,6 +23,7 @@ type File struct {
 	handle   cgo.Handle
 	served   bool
 	known    *known
+	late     *late // nil: all of it was known from the start
 }
 
 // HeaderRead is how much DuckDB reads at once where it looks for a page's header. Of headers at least that long, a read gets no part of
@@ -45,7 +46,8 @@ func Create(name string) (*File, error) {
 }
 
 // Serve gives the file its size and the reader of its bytes, which may be called from several threads at once. A short read is a
-// failure. If it has a method Known, as pme.View does, what that tells is answered without it. Nobody can write to the file, before or after: it has no memory.
+// failure. If it has a method Known, as pme.View does, what that tells is answered without it. If it has groups, as pme.LateView does, each is
+// asked for when it is first read, or by Await. Nobody can write to the file, before or after: it has no memory.
 func (f *File) Serve(r io.ReaderAt, size int64) error {
 	if f.fd < 0 || f.served || size <= 0 {
 		return errors.New("served file: closed, served already, or empty")
@@ -66,13 +68,19 @@ func (f *File) Serve(r io.ReaderAt, size int64) error {
 	if f.known, err = copyOf(r, size); err != nil {
 		return err
 	}
-	f.handle = cgo.NewHandle(r)
+	if f.late, err = newLate(r, size); err != nil {
+		f.known.free()
+		return err
+	}
+	f.handle = cgo.NewHandle(f.late.reader(r))
 	if C.cordon_serve(&C.struct_cordon_file{
 		dev: C.uint64_t(f.dev), ino: C.uint64_t(f.ino), size: C.int64_t(size), handle: C.uintptr_t(f.handle),
 		parts: f.known.parts, count: f.known.count, broken: f.known.state,
+		groups: f.late.first(), group_count: f.late.count(),
 	}) == 0 {
 		f.handle.Delete()
 		f.known.free()
+		f.late.free()
 		return ErrServe
 	}
 	f.served = true
@@ -82,12 +90,22 @@ func (f *File) Serve(r io.ReaderAt, size int64) error {
 // Path names the file within this process, as long as it is open.
 func (f *File) Path() string { return "/proc/self/fd/" + strconv.Itoa(f.fd) }
 
-// Close ends it: reads that are under way end first, later ones find zero bytes. Closing twice is harmless.
+// Await makes a group ready, which reading it does as well: it waits until the reader has it. What fails once fails always. It may be called
+// concurrently, and by several, until Close.
+func (f *File) Await(group int) error {
+	if f.late == nil {
+		return nil
+	}
+	return f.late.await(group)
+}
+
+// Close ends it: reads that are under way end first, later ones find zero bytes. Closing twice is harmless. Nobody may be in Await.
 func (f *File) Close() error {
 	if f.served {
 		C.cordon_unserve(C.uint64_t(f.dev), C.uint64_t(f.ino))
 		f.handle.Delete()
 		f.known.free()
+		f.late.free()
 		f.served = false
 	}
 	if f.fd < 0 {

@@ -17,6 +17,7 @@ struct cordon_part {
 
 // A file by device and inode: parts in order, none overlapping, all of them within size. What lies between parts is zero. What is not
 // known is asked by handle of cordonServedRead, or of cordonServedPages.
+struct cordon_group;
 struct cordon_file {
 	uint64_t dev, ino;
 	int64_t size;
@@ -24,7 +25,21 @@ struct cordon_file {
 	const struct cordon_part *parts;
 	size_t count;
 	uint32_t *broken; // 1: a page did not authenticate; nothing is decrypted here any more. NULL where no part has a box
+	// Groups, in order, are areas of the file that become known later.
+	struct cordon_group *groups;
+	size_t group_count;
 };
+
+// A group is an area of a file, answered as a file of its own, by offsets of the whole. Its file may be used, and is not changed any more,
+// once ready is 1; before that cordonServedAwait is asked, which makes it so or fails.
+struct cordon_group {
+	int64_t off;
+	uint32_t ready;
+	struct cordon_file file; // its size is where the area ends
+};
+
+// cordon_ready makes a group ready.
+void cordon_ready(struct cordon_group *g);
 
 // cordon_serve notes that reads of a file are answered from here; its parts must stay until cordon_unserve. 0 says that there are too
 // many, or that the file is there already.
