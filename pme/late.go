@@ -150,10 +150,7 @@ func (v *LateView) ReadAt(b []byte, off int64) (int, error) {
 
 func (v *LateView) fill(b []byte, off int64) error {
 	for len(b) > 0 {
-		g, found := slices.BinarySearchFunc(v.groups, off, func(x *lateGroup, off int64) int { return cmp.Compare(x.area.Off, off) })
-		if !found {
-			g--
-		}
+		behind, _ := slices.BinarySearchFunc(v.groups, off+1, func(x *lateGroup, off int64) int { return cmp.Compare(x.area.Off, off) })
 		var n int
 		switch {
 		case off < magicSize:
@@ -161,7 +158,7 @@ func (v *LateView) fill(b []byte, off int64) error {
 		case off >= v.at:
 			n = copy(b, v.end[off-v.at:])
 		default:
-			view, err := v.group(g)
+			view, err := v.group(behind - 1)
 			if err != nil {
 				return err
 			}

@@ -159,6 +159,19 @@ func TestLateViewRestFindsChanges(t *testing.T) {
 	}
 }
 
+// A row group without rows takes no room, and is not in the way of others.
+func TestLateViewWithoutRows(t *testing.T) {
+	s := sealSample(t, 0)
+	v := lateView(t, s.file, s.options(), pme.Bytes(s.file))
+	b := make([]byte, v.Size())
+	if _, err := v.ReadAt(b, 0); err != nil {
+		t.Error(err)
+	}
+	if err := v.Rest(ctx); err != nil || v.Opened() == nil {
+		t.Error(err)
+	}
+}
+
 // A plan with page indexes has no late view: they say where pages lie.
 func TestLateViewIsOfPagesOnly(t *testing.T) {
 	s := sealSample(t, 90)

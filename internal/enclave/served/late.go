@@ -44,7 +44,7 @@ func newLate(r io.ReaderAt, size int64) (*late, error) {
 	areas := from.Groups()
 	end := int64(0)
 	for _, a := range areas {
-		if a.Off < end || a.Len < 1 || a.Len > size-a.Off {
+		if a.Off < end || a.Len < 0 || a.Len > size-a.Off {
 			return nil, errParts
 		}
 		end = a.Off + a.Len
