@@ -120,9 +120,11 @@ func TestLateViewReads(t *testing.T) {
 				t.Errorf("%+v, want %+v", c, want)
 			}
 		}
-		v.Forget()
-		if _, err := v.ReadAt(want[:100], v.Groups()[0].Off); err == nil {
-			t.Error("read after it was forgotten")
+		for _, v := range []*pme.LateView{v, lateView(t, s.file, opt, src)} {
+			v.Forget()
+			if _, err := v.ReadAt(want[:100], v.Groups()[0].Off); err == nil {
+				t.Error("read after it was forgotten")
+			}
 		}
 	}
 }

@@ -156,13 +156,6 @@ func (a *arriving) whole() error {
 	return a.err
 }
 
-// failed reports whether the host did not deliver.
-func (a *arriving) failed() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.err != nil
-}
-
 // ReadAt implements io.ReaderAt.
 func (a *arriving) ReadAt(b []byte, off int64) (int, error) {
 	lent, err := a.lend(off, int64(len(b)))

@@ -575,7 +575,31 @@ func TestChangedPageBesideWhatIsHeldBack(t *testing.T) {
 			if !slices.ContainsFunc(r.Stages, func(s statement.Stage) bool { return s.Name == "run" }) {
 				t.Errorf("time was over before the run: %v", r.Stages)
 			}
+			for _, e := range r.Exposures {
+				if e.Owner == w.owners[1].fp() && e.Bytes == 0 {
+					t.Errorf("nothing of %s was decrypted, it says", e.Column)
+				}
+			}
 		})
+	}
+}
+
+// What is fetched while owners decide may stall as well: the job ends when its time is over.
+func TestHostThatStalls(t *testing.T) {
+	w := newLargeWorld(t)
+	h := newFakeHost(w)
+	h.limits.RunMS = 1000
+	const stall = 8 * time.Second
+	h.onObject = func(path string, off int64, b []byte) ([]byte, error) {
+		if off+int64(len(b)) < int64(len(w.lake[path]))-100 { // no footer
+			time.Sleep(stall)
+		}
+		return b, nil
+	}
+	h.wantFailure("timed-out")
+	r := h.wantReceipt(w.owners[1], statement.OutcomeFailed+"timed-out")
+	if took := time.Duration(r.Clear.Micros) * time.Microsecond; took > stall/2 {
+		t.Errorf("data was in clear for %v", took)
 	}
 }
 

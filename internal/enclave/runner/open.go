@@ -257,15 +257,16 @@ func (r *run) serve(ctx context.Context, sources []*source) error {
 	}
 	r.opened.under.Go(func() { r.fetch(fetching, all) })
 	for _, s := range sources {
-		if r.overlaps(s) {
+		if s.waves == nil {
 			r.opened.late = append(r.opened.late, s)
 		}
 	}
 	return forEach(sources, func(s *source) error {
-		if r.overlaps(s) {
+		r.opened.count(s.offer, statement.FooterKey, s.foot)
+		if s.waves == nil {
 			return r.serveLate(s)
 		}
-		return r.serveOne(ctx, s)
+		return r.serveWaves(ctx, s)
 	})
 }
 
@@ -274,13 +275,8 @@ func smallestFirst(sources []*source) []*source {
 	return slices.SortedStableFunc(slices.Values(sources), func(x, y *source) int { return cmp.Compare(x.file.Bytes, y.file.Bytes) })
 }
 
-// overlaps reports whether the engine may read a source before all of it has come. Under ticks every page is authenticated before the
-// query, and waves have an order of their own.
-func (r *run) overlaps(s *source) bool { return s.waves == nil && r.plan.Tick() <= 0 }
-
 // serveLate serves a source as it comes.
 func (r *run) serveLate(s *source) error {
-	r.opened.count(s.offer, statement.FooterKey, s.foot)
 	v, err := s.plan.LateView(s.data)
 	if err != nil {
 		return failure.Of(failure.BadData, s.owner, err)
@@ -288,9 +284,7 @@ func (r *run) serveLate(s *source) error {
 	if v.Rows() != s.file.Rows {
 		return failure.Of(failure.BadData, s.owner, errForeign)
 	}
-	for column, n := range s.plan.ColumnBytes() {
-		r.opened.count(s.offer, column, n)
-	}
+	r.countAll(s)
 	f := r.opened.files[s.index]
 	if err := f.Serve(v, v.Size()); err != nil {
 		return failure.New(failure.Internal, err)
@@ -317,16 +311,13 @@ func (r *run) countLate() {
 	r.opened.late = nil
 }
 
-func (r *run) serveOne(ctx context.Context, s *source) error {
-	r.opened.count(s.offer, statement.FooterKey, s.foot)
-	v, err := s.view(ctx)
+// serveWaves authenticates every page of a source before it serves it.
+func (r *run) serveWaves(ctx context.Context, s *source) error {
+	v, err := s.plan.SoundView(ctx, s.waves)
 	if err != nil {
-		r.countPassed(s)
+		r.countAll(s)
 		if why := r.waveFault(); why != nil {
 			return why
-		}
-		if s.data != nil && s.data.failed() {
-			return failure.New(failure.Link, err)
 		}
 		return failure.Of(failure.BadData, s.owner, err)
 	}
@@ -337,9 +328,6 @@ func (r *run) serveOne(ctx context.Context, s *source) error {
 	if got.Rows != s.file.Rows {
 		return failure.Of(failure.BadData, s.owner, errForeign)
 	}
-	if !s.here() {
-		return failure.New(failure.Link, nil)
-	}
 	r.opened.views[s.index] = v
 	if err := r.opened.files[s.index].Serve(v, v.Size()); err != nil {
 		return failure.New(failure.Internal, err)
@@ -347,27 +335,16 @@ func (r *run) serveOne(ctx context.Context, s *source) error {
 	return nil
 }
 
-// countPassed counts all of a source whose pages were being authenticated when that ended.
-func (r *run) countPassed(s *source) {
-	if s.waves == nil {
-		return
-	}
+// countAll counts all of a source's columns: more than they open to.
+func (r *run) countAll(s *source) {
 	for column, n := range s.plan.ColumnBytes() {
 		r.opened.count(s.offer, column, n)
 	}
 }
 
-// view opens a source's page headers; in waves, every page is authenticated on the way.
-func (s *source) view(ctx context.Context) (*pme.View, error) {
-	if s.waves != nil {
-		return s.plan.SoundView(ctx, s.waves)
-	}
-	return s.plan.View(ctx, s.data)
-}
-
 // here waits until all that the columns take has come. It reports whether it did.
 func (s *source) here() bool {
-	return s.waves != nil || !slices.ContainsFunc(s.plan.Ranges(), func(r pme.Range) bool { return s.data.Slice(r.Off, r.Len) == nil })
+	return !slices.ContainsFunc(s.plan.Ranges(), func(r pme.Range) bool { return s.data.Slice(r.Off, r.Len) == nil })
 }
 
 // forEach runs f for all of a list, as many at once as there are processors, and returns the first error in the list's order.
