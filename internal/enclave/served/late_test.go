@@ -155,6 +155,10 @@ func TestReadsWaitForTheirGroup(t *testing.T) {
 	if b, err := pread(int(whole), 0); err != nil || !bytes.Equal(b, g.b[:whole]) {
 		t.Errorf("of all groups at once: %v", err)
 	}
+	first := (&groupOf{g, 0}).parts()[1]
+	if _, err := pread(int(first.size), first.off); err != nil || kept() == 0 {
+		t.Errorf("nothing is kept of the pages behind the one that was read: %v", err)
+	}
 	f.Close()
 	if n := kept(); n != 0 {
 		t.Errorf("%d bytes are kept of a file that is closed", n)
