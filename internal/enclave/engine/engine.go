@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -194,8 +195,10 @@ func isDescriptor(path string) bool {
 	return ok && err == nil && strconv.FormatUint(n, 10) == digits
 }
 
-// Close ends the database. What it held in memory is freed; the process ends soon after.
-func (e *Engine) Close() error {
+// Disconnect ends all that reads rows, or holds what was read of them: noise keys, statements, and the one connection, with what its
+// queries had in memory. Nothing can be executed any more. What is left is a catalog of functions, and tables of released cells. Doing
+// it twice is harmless.
+func (e *Engine) Disconnect() error {
 	e.forgetNoise()
 	if e.conn == nil {
 		return nil
@@ -203,10 +206,21 @@ func (e *Engine) Close() error {
 	for _, s := range e.statements {
 		_ = s.Close()
 	}
-	e.statements = nil
-	err := joinClose(e.conn.Close(), e.connector)
-	e.conn, e.state = nil, closed
+	err := e.conn.Close()
+	e.statements, e.conn, e.state = nil, nil, closed
 	return at(CodeRun, err)
+}
+
+// Close disconnects and ends the database. Taking its catalog apart is most of the work; the process ends soon after. Closing twice is
+// harmless.
+func (e *Engine) Close() error {
+	err := e.Disconnect()
+	if e.connector == nil {
+		return err
+	}
+	ended := at(CodeRun, e.connector.Close())
+	e.connector = nil
+	return errors.Join(err, ended)
 }
 
 func joinClose(err error, c *duckdb.Connector) error {

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"math"
 
 	"github.com/cordon-exchange/cordon/internal/channel"
 	"github.com/cordon-exchange/cordon/internal/enclave/engine"
@@ -44,11 +45,26 @@ func openEngine(ctx context.Context, keys seal.Memory) *pendingEngine {
 	return p
 }
 
-// limit begins to give the engine its share.
-func (p *pendingEngine) limit(ctx context.Context, l channel.Limits) {
-	p.begin(func() error {
-		return p.engine.Limit(ctx, engine.Options{MemoryBytes: share(l, engineShare), Threads: int(l.Threads)})
-	})
+// engineLimits are the engine's share of the job's, and as many threads as the rows are worth.
+func (r *run) engineLimits() engine.Options {
+	return engine.Options{MemoryBytes: share(r.limits, engineShare), Threads: threadsFor(r.rows(), int(r.limits.Threads))}
+}
+
+// rowsOfAThread are worth a thread: a row group of 122,880 rows is read by one, and for half of one, two cost more than they save.
+const rowsOfAThread = 1 << 16
+
+func threadsFor(rows int64, most int) int {
+	return int(max(1, min(int64(most), (rows+rowsOfAThread-1)/rowsOfAThread)))
+}
+
+// rows of all sources, as their offers say. That they are what the files have is checked when those are opened.
+func (r *run) rows() (n int64) {
+	for _, s := range r.plan.Sources {
+		for _, f := range r.brief.Offers[statement.Digest(s.Offer)].Body().Files {
+			n += min(f.Rows, math.MaxInt32) // so many sums of that fit
+		}
+	}
+	return n
 }
 
 // begin does f beside the caller, after what is under way has succeeded.
@@ -77,7 +93,7 @@ func (p *pendingEngine) ready() error {
 	return p.err
 }
 
-// bind begins to lock the engine to the files that are served to it, and to check what the plan makes of them.
+// bind begins to give the engine its limits, to lock it to the files that are served to it, and to check what the plan makes of them.
 func (p *pendingEngine) bind(ctx context.Context, r *run) {
 	plan := r.plan
 	var sources []engine.Source
@@ -87,6 +103,9 @@ func (p *pendingEngine) bind(ctx context.Context, r *run) {
 	}
 	if p.err == nil {
 		p.begin(func() error {
+			if err := p.engine.Limit(ctx, r.engineLimits()); err != nil {
+				return err
+			}
 			if err := p.engine.Bind(ctx, sources); err != nil {
 				return err
 			}
@@ -112,11 +131,22 @@ func (p *pendingEngine) run(ctx context.Context, plan *policy.Plan, noise map[st
 	return t, nil
 }
 
-// close ends the engine, and waits for what is under way. Closing twice is harmless.
-func (p *pendingEngine) close() {
+// disconnect ends all in the engine that has to do with data, and waits for what is under way. Doing it twice is harmless.
+func (p *pendingEngine) disconnect() {
 	_ = p.ready()
 	if p.engine != nil {
-		_ = p.engine.Close() // the process ends soon, and with it what this could not free
+		_ = p.engine.Disconnect() // the process ends soon, and with it what this could not free
+	}
+}
+
+// close ends the engine. Closing twice, or nothing, is harmless.
+func (p *pendingEngine) close() {
+	if p == nil {
+		return
+	}
+	p.disconnect()
+	if p.engine != nil {
+		_ = p.engine.Close()
 		p.engine = nil
 	}
 }

@@ -35,6 +35,7 @@ func Run(ctx context.Context, o Options) error {
 	r.reports.start(ctx, host)
 	defer func() {
 		r.session.wipe()
+		r.engine.close() // nothing waits for it: there is no data in it any more
 		r.erasing.Wait()
 	}()
 	err = r.job(ctx)
@@ -98,14 +99,9 @@ func (r *run) stage(name string) {
 
 // prepare waits for the job, which the host may hold back for as long as it has none: until then the enclave is empty. What must be
 // fresh for a job, its keys and evidence, is made after it came; the engine, which is slow to open, needs nothing of it.
-func (r *run) prepare(ctx context.Context) (err error) {
+func (r *run) prepare(ctx context.Context) error {
 	r.meter.Stage("wait") // nobody is told of it: there is no job to report on
 	r.engine = openEngine(ctx, r.opt.Keys)
-	defer func() {
-		if err != nil {
-			r.engine.close()
-		}
-	}()
 	warm()
 	in, err := r.host.Job(ctx)
 	if err != nil {
@@ -113,7 +109,6 @@ func (r *run) prepare(ctx context.Context) (err error) {
 	}
 	r.stage("brief")
 	r.limits = in.Limits
-	r.engine.limit(ctx, in.Limits)
 	made := make(chan error, 1)
 	go func() { // beside the checks, which verify two dozen signatures
 		var err error
@@ -139,8 +134,8 @@ func (r *run) letGo() {
 	}
 	r.gone = true
 	r.keys.wipe()
-	r.opened.stop()  // nobody waits for what is read
-	r.engine.close() // reads no more
+	r.opened.stop()       // nobody waits for what is read
+	r.engine.disconnect() // reads no more
 	r.ahead.close()
 	if r.opened != nil {
 		r.opened.close()
