@@ -103,7 +103,7 @@ func (r *run) prepare(ctx context.Context) error {
 	r.meter.Stage("wait") // nobody is told of it: there is no job to report on
 	r.engine = openEngine(ctx, r.opt.Keys)
 	warm()
-	in, err := r.host.Job(ctx)
+	in, err := awaitJob(ctx, r.host.Job, idleAfter, touchHeap)
 	if err != nil {
 		return failure.New(failure.Link, err)
 	}
