@@ -84,7 +84,7 @@ func (p *Program) atoms(release, source int, refs []string, conditions []Expr) *
 	sums := p.atomSums(release)
 	rows := sums.rowsOfAll()
 	add("rows", rows)
-	add("units", countUnits(rows, units, nil, most))
+	add("units", countUnits(rows, units, nil, most, sums))
 	for i, a := range n.args() {
 		part, _ := a.takesPart(columns)
 		with := contributing{sums, sums.found[i], units, most}

@@ -342,7 +342,7 @@ func (p *Program) contributions(release, source int, refs []string) *canon.Selec
 	if slices.ContainsFunc(n.Aggs, func(a Agg) bool { return a.Op == AggCountUnits }) {
 		all = 0 // a number of units that is released is taken off the number of all
 	}
-	add("units", countUnits(rows, units, nil, all))
+	add("units", countUnits(rows, units, nil, all, sums))
 	add("dishonest", p.dishonestRows(n, source, sums))
 	for j := range n.Aggs {
 		for k, e := range p.contribution(n.Aggs[j], columns, contributing{sums, sums.found[j], units, most}) {
@@ -391,9 +391,12 @@ func (p *Program) opensAnyUnit(n ReleaseNode) bool {
 
 // countUnits counts distinct units among the rows that the condition leaves, up to a cap if there is one; rows, where each row
 // is a unit. Every row has a unit.
-func countUnits(rows *canon.Expr, units bool, condition *canon.Expr, most int64) *canon.Expr {
+func countUnits(rows *canon.Expr, units bool, condition *canon.Expr, most int64, sums *adding) *canon.Expr {
 	if !units {
 		return rows
+	}
+	if e, ok := sums.unitsOfAll(); ok && condition == nil && most > 0 {
+		return e
 	}
 	e := canon.Call("count", canon.Col("s", "u"))
 	if e.Distinct = most == 0; most > 0 {
@@ -451,7 +454,7 @@ func (w contributing) counts(part, condition *canon.Expr) (rows, units *canon.Ex
 		rows = canon.Call("count_star")
 		rows.Filter = part
 	}
-	return rows, countUnits(rows, w.units, part, w.most)
+	return rows, countUnits(rows, w.units, part, w.most, w.sums)
 }
 
 // exact adds up whole numbers of 10^-Scale, and their absolute values.

@@ -40,7 +40,7 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 	sums := p.sums()
 	rows := sums.rowsOfAll()
 	add("rows", rows)
-	add("units", p.unitCount(rows, nil, !slices.ContainsFunc(p.Bases, func(b Base) bool { return b.Op == BaseCountUnits })))
+	add("units", p.unitCount(sums, rows, nil, !slices.ContainsFunc(p.Bases, func(b Base) bool { return b.Op == BaseCountUnits })))
 	add("bad", orFalse(sums.bad()))
 	if p.opensUnit() && !p.required.has(i, p.Unit.Column) {
 		s.Where = canon.Op(canon.Not, canon.Op(canon.IsNull, col(p.Unit.Column)))
@@ -56,7 +56,7 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 			}
 			none := canon.Call("count_star")
 			none.Filter = null
-			others = p.unitCount(none, null, true)
+			others = p.unitCount(sums, none, null, true)
 		}
 		k, f := itoa(j), sums.found[j]
 		sum, abs := m.exact(canon.Call("sum", x)), m.exact(canon.Call("sum", canon.Call("abs", x)))
@@ -64,7 +64,7 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 			sum, abs = sums.sum(f.group, f.sum, nil, false), sums.sum(f.group, f.sum, nil, true)
 		}
 		add("n"+k, n)
-		add("u"+k, p.unitCount(n, notNull, true))
+		add("u"+k, p.unitCount(sums, n, notNull, true))
 		add("v"+k, others)
 		add("s"+k, sum)
 		add("a"+k, abs)
@@ -75,9 +75,12 @@ func (p *Plan) scanSource(i int, path string) *canon.Select {
 func col(name string) *canon.Expr { return canon.Col("t", name) }
 
 // unitCount counts distinct units among the rows that the condition leaves, up to the guard's threshold if that will do.
-func (p *Plan) unitCount(rows, condition *canon.Expr, upTo bool) *canon.Expr {
+func (p *Plan) unitCount(sums *adding, rows, condition *canon.Expr, upTo bool) *canon.Expr {
 	if !p.opensUnit() {
 		return rows
+	}
+	if e, ok := sums.unitsOfAll(); ok && condition == nil && upTo {
+		return e
 	}
 	c := canon.Call("count", col(p.Unit.Column))
 	if most := p.unitCap(); upTo && most > 0 {

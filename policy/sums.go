@@ -18,12 +18,13 @@ const (
 )
 
 // Sums is an aggregate of the engine that adds up measures, and products of two, and looks whether values are out of bounds, in
-// one pass. It gives a STRUCT: bad BOOLEAN (a value of a checked column is out of its bounds), rows BIGINT, then for each term with
-// Counted n{i} BIGINT (rows in which it is not NULL), s{i} HUGEINT (0 of no rows), and with Abs a{i} HUGEINT (the sum of the absolute
-// values). Within bounds a term fits 64 bits. Sums have no meaning where any state of a source is bad: whoever reads them must refuse it.
+// one pass. It gives a STRUCT: bad BOOLEAN (a value of a checked column is out of its bounds), rows BIGINT, with Units units BIGINT (the
+// distinct values of one more argument, which is the unit, up to Units), then for each term with Counted n{i} BIGINT (rows in which it is
+// not NULL), s{i} HUGEINT (0 of no rows), and with Abs a{i} HUGEINT (the sum of the absolute values). Within bounds a term fits 64 bits. Sums have no meaning where any state of a source is bad: whoever reads them must refuse it.
 type Sums struct {
 	Columns []SumsColumn // its arguments
 	Terms   []SumsTerm
+	Units   int64 // up to MaxUnitCap; 0: the unit is no argument
 }
 
 // Name says all about the aggregate, so that a statement says by it what bounds are looked at: equal names are equal aggregates.
@@ -35,6 +36,9 @@ func (s Sums) Name() string {
 	}
 	for _, t := range s.Terms {
 		fmt.Fprintf(h, "term %d %d %t %t\n", t.A, t.B, t.Abs, t.Counted)
+	}
+	if s.Units > 0 {
+		fmt.Fprintf(h, "units %d\n", s.Units)
 	}
 	return "sums_" + hex.EncodeToString(h.Sum(nil)[:16])
 }
@@ -82,7 +86,8 @@ type adding struct {
 	column  func(int) *canon.Expr // that a statement has in this place
 	columns []programColumn
 	groups  []addingGroup
-	found   []added // by aggregate of the release
+	found   []added     // by aggregate of the release
+	unit    *canon.Expr // that the first aggregate without a condition counts, if one does
 }
 
 type addingGroup struct {
@@ -110,12 +115,19 @@ func (p *Program) sums(release int) *adding {
 			}
 		}
 	}
+	if p.opensAnyUnit(n) {
+		a.countUnits(canon.Col("s", "u"), p.unitCap(release))
+	}
 	return a
 }
 
 func (p *Program) atomSums(release int) *adding {
 	n := p.Releases[release]
-	return p.newAdding(n, n.args())
+	a := p.newAdding(n, n.args())
+	if p.opensAnyUnit(n) {
+		a.countUnits(canon.Col("s", "u"), p.unitCap(release))
+	}
+	return a
 }
 
 func (p *Program) newAdding(n ReleaseNode, aggs []Agg) *adding {
@@ -134,6 +146,9 @@ func (p *Plan) sums() *adding {
 		a.columns = append(a.columns, programColumn{Type: m.Type, Nullable: m.Nullable, Scale: m.Scale, Positive: m.Lo >= 0, Bounds: b})
 		a.found = append(a.found, a.add(Agg{Op: AggSum, Arg: &Expr{Op: OpCol, Index: i, Type: m.Type}, Scale: m.Scale}))
 		a.check(i)
+	}
+	if p.opensUnit() {
+		a.countUnits(col(p.Unit.Column), p.unitCap())
 	}
 	return a
 }
@@ -288,6 +303,22 @@ func (a *adding) rowsOfAll() *canon.Expr {
 	return a.field(a.groups[0].sums[0], "rows", nil)
 }
 
+// countUnits lets the first aggregate of all rows, if there is one, count their units up to a cap: one more aggregate would be one more
+// call for each chunk, and one more look at which group each row belongs to.
+func (a *adding) countUnits(unit *canon.Expr, most int64) {
+	if most > 0 && len(a.groups[0].sums) > 0 {
+		a.groups[0].sums[0].Units, a.unit = most, unit
+	}
+}
+
+// unitsOfAll is what countUnits asked for.
+func (a *adding) unitsOfAll() (*canon.Expr, bool) {
+	if a.unit == nil {
+		return nil, false
+	}
+	return a.field(a.groups[0].sums[0], "units", nil), true
+}
+
 // bad are the conditions that are true where a checked column has a value out of its bounds.
 func (a *adding) bad() (out []*canon.Expr) {
 	for _, s := range a.groups[0].sums {
@@ -303,6 +334,9 @@ func (a *adding) field(s Sums, name string, condition *canon.Expr) *canon.Expr {
 	var args []*canon.Expr
 	for _, x := range s.Columns {
 		args = append(args, a.column(x.column))
+	}
+	if s.Units > 0 {
+		args = append(args, a.unit)
 	}
 	e := canon.Call(s.Name(), args...)
 	e.Filter = condition

@@ -106,6 +106,9 @@ func TestSumsArePartsOfTheStatement(t *testing.T) {
 			t.Errorf("%+v has another's name", c)
 		}
 	}
+	if (policy.Sums{Columns: other.Columns, Units: 5}).Name() == (policy.Sums{Columns: other.Columns, Units: 6}).Name() {
+		t.Error("two caps have one name")
+	}
 	for _, x := range []policy.SumsTerm{{B: -1}, {B: -1, Abs: true}, {B: -1, Counted: true}, {}} {
 		with := policy.Sums{Columns: other.Columns, Terms: []policy.SumsTerm{x}}
 		if with.Name() == other.Name() || with.Name() == (policy.Sums{Columns: other.Columns, Terms: []policy.SumsTerm{{A: 1}}}).Name() {

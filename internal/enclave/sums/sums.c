@@ -4,10 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+// What is used of package units, as its units.h declares it.
+extern int cordon_unit_type(void *vector);
+extern uint64_t cordon_unit_add(uint64_t *seen, uint64_t n, uint64_t cap, const void *values, int type, uint64_t row);
+extern uint64_t cordon_units_merge(uint64_t *to, uint64_t n, uint64_t cap, const uint64_t *from, uint64_t m);
+
 // What is used of DuckDB's C API, as duckdb.h declares it. The types are opaque here.
 typedef uint64_t idx_t;
 typedef struct opaque *handle;
-enum { type_boolean = 1, type_integer = 4, type_bigint = 5, type_hugeint = 16, state_success = 0 };
+enum { type_boolean = 1, type_integer = 4, type_bigint = 5, type_hugeint = 16, type_any = 34, state_success = 0 };
+
 
 extern handle duckdb_create_aggregate_function(void);
 extern void duckdb_destroy_aggregate_function(handle *function);
@@ -19,6 +25,7 @@ extern void duckdb_aggregate_function_set_functions(handle function, idx_t (*siz
 	void (*finalize)(handle info, void **source, handle result, idx_t count, idx_t offset));
 extern void duckdb_aggregate_function_set_extra_info(handle function, void *extra, void (*destroy)(void *));
 extern void *duckdb_aggregate_function_get_extra_info(handle info);
+extern void duckdb_aggregate_function_set_error(handle info, const char *error);
 extern int duckdb_register_aggregate_function(handle connection, handle function);
 extern handle duckdb_create_logical_type(int type);
 extern handle duckdb_create_decimal_type(uint8_t width, uint8_t scale);
@@ -32,6 +39,7 @@ extern uint64_t *duckdb_vector_get_validity(handle vector);
 
 struct config {
 	int32_t columns, terms, totals;
+	uint64_t units; // are counted up to; 0: they are not
 	int narrow; // a block's sum of each term fits 64 bits
 	struct cordon_sums_column column[cordon_sums_columns];
 	struct cordon_sums_term term[cordon_sums_terms];
@@ -43,12 +51,18 @@ typedef unsigned __int128 wide __attribute__((aligned(8)));
 
 struct state {
 	uint64_t bad;
-	wide total[]; // the first is of rows
+	uint64_t units; // distinct ones that have been met, up to the cap: they stand behind the totals
+	wide total[];   // the first is of rows
 };
 
 static const struct config *config_of(handle info) { return duckdb_aggregate_function_get_extra_info(info); }
 
-static idx_t size(handle info) { return sizeof(struct state) + (idx_t)config_of(info)->totals * sizeof(wide); }
+static idx_t size(handle info) {
+	const struct config *g = config_of(info);
+	return sizeof(struct state) + (idx_t)g->totals * sizeof(wide) + g->units * sizeof(uint64_t);
+}
+
+static uint64_t *seen_of(const struct config *g, struct state *s) { return (uint64_t *)(s->total + g->totals); }
 
 static void init(handle info, void *state) { memset(state, 0, size(info)); }
 
@@ -60,6 +74,9 @@ struct rows {
 	int32_t n;
 	const int64_t *column[cordon_sums_columns];
 	const uint64_t *valid[cordon_sums_columns]; // NULL: all are
+	const void *unit;                           // of all rows of the chunk, as units are
+	const uint64_t *has_unit;                   //
+	int unit_type;                              //
 	idx_t first;                                // of these rows, in the masks of valid ones
 	void **states;
 };
@@ -132,13 +149,21 @@ struct addition {
 	const int64_t *value; // in each row
 };
 
-static void add_to_one(const struct rows *r, int32_t n, const struct addition *add) {
-	struct state *s = r->states[0];
+static void add_to_one(const struct rows *r, int32_t n, const struct addition *add, int narrow, struct state *s) {
 	s->total[0] += (wide)r->n;
 	for (int32_t k = 0; k < n; k++) {
+		const int64_t *v = add[k].value;
+		if (narrow) {
+			uint64_t sum = 0;
+			for (int32_t i = 0; i < r->n; i++) {
+				sum += (uint64_t)v[i];
+			}
+			s->total[add[k].total] += (wide)(__int128)(int64_t)sum;
+			continue;
+		}
 		wide sum = 0;
 		for (int32_t i = 0; i < r->n; i++) {
-			sum += (wide)(__int128)add[k].value[i];
+			sum += (wide)(__int128)v[i];
 		}
 		s->total[add[k].total] += sum;
 	}
@@ -154,60 +179,116 @@ static void add_to_each(const struct rows *r, int32_t n, const struct addition *
 	}
 }
 
-// slots_of numbers the states of a block. It returns how many there are, or 0 where there are too many.
-static int32_t slots_of(const struct rows *r, uint8_t *slot, struct state **found) {
-	void *key[hashes] = {0};
+// met are the states that rows have been met of, each with a number.
+struct met {
+	int32_t n;
+	struct state *state[slots];
+	struct state *key[hashes]; // NULL: none
 	uint8_t number[hashes];
-	int32_t n = 0;
+};
+
+static void forget(struct met *m) {
+	m->n = 0;
+	memset(m->key, 0, sizeof m->key);
+}
+
+// number gives each row of a block the number of its state. It fails where there are too many.
+static int number(struct met *m, const struct rows *r, uint8_t *slot) {
 	for (int32_t i = 0; i < r->n; i++) {
-		void *p = r->states[i];
+		struct state *p = r->states[i];
 		uint32_t h = (uint32_t)((uint64_t)(uintptr_t)p * 0x9E3779B97F4A7C15u >> 56);
-		for (; key[h] != p; h = (h + 1) % hashes) {
-			if (!key[h]) {
-				if (n == slots) {
+		for (; m->key[h] != p; h = (h + 1) % hashes) {
+			if (!m->key[h]) {
+				if (m->n == slots) {
 					return 0;
 				}
-				key[h] = p;
-				number[h] = (uint8_t)n;
-				found[n++] = p;
+				m->key[h] = p;
+				m->number[h] = (uint8_t)m->n;
+				m->state[m->n++] = p;
 				break;
 			}
 		}
-		slot[i] = number[h];
+		slot[i] = m->number[h];
 	}
-	return n;
+	return 1;
+}
+
+// numbered is number, which begins anew where the states of other blocks leave no room.
+static int numbered(struct met *m, const struct rows *r, uint8_t *slot) {
+	if (number(m, r, slot)) {
+		return 1;
+	}
+	const int others = m->n > 0;
+	forget(m);
+	if (others && number(m, r, slot)) {
+		return 1;
+	}
+	forget(m);
+	return 0;
+}
+
+static int all_same(const uint8_t *slot, int32_t n) {
+	uint8_t differ = 0;
+	for (int32_t i = 0; i < n; i++) {
+		differ |= slot[i] ^ slot[0];
+	}
+	return differ == 0;
 }
 
 // add_to_few adds up by state first. Whatever values are out of bounds, the sums beside go round without harm: the state is bad.
-static void add_to_few(const struct rows *r, int32_t n, const struct addition *add, int32_t n_slots, const uint8_t *slot, struct state **found) {
-	uint64_t sum[lanes][slots][most_totals];
-	for (int32_t l = 0; l < lanes; l++) {
-		for (int32_t s = 0; s < n_slots; s++) {
-			memset(sum[l][s], 0, (size_t)(n + 1) * sizeof(uint64_t));
+static void add_to_few(const struct rows *r, int32_t n, const struct addition *add, const struct met *m, const uint8_t *slot) {
+	uint64_t sum[lanes][slots] = {0};
+	int32_t i = 0;
+	for (; i + lanes <= r->n; i += lanes) {
+		for (int32_t l = 0; l < lanes; l++) {
+			sum[l][slot[i + l]]++;
 		}
 	}
-	for (int32_t i = 0; i < r->n; i++) {
-		uint64_t *to = sum[i % lanes][slot[i]];
-		to[n]++;
-		for (int32_t k = 0; k < n; k++) {
-			to[k] += (uint64_t)add[k].value[i];
-		}
+	for (; i < r->n; i++) {
+		sum[0][slot[i]]++;
 	}
-	for (int32_t s = 0; s < n_slots; s++) {
-		for (int32_t k = 0; k <= n; k++) {
-			uint64_t all = 0;
+	for (int32_t s = 0; s < m->n; s++) {
+		m->state[s]->total[0] += sum[0][s] + sum[1][s] + sum[2][s] + sum[3][s];
+	}
+	for (int32_t k = 0; k < n; k++) {
+		const int64_t *v = add[k].value;
+		memset(sum, 0, sizeof sum);
+		for (i = 0; i + lanes <= r->n; i += lanes) {
 			for (int32_t l = 0; l < lanes; l++) {
-				all += sum[l][s][k];
+				sum[l][slot[i + l]] += (uint64_t)v[i + l];
 			}
-			found[s]->total[k < n ? add[k].total : 0] += (wide)(__int128)(int64_t)all;
+		}
+		for (; i < r->n; i++) {
+			sum[0][slot[i]] += (uint64_t)v[i];
+		}
+		for (int32_t s = 0; s < m->n; s++) {
+			m->state[s]->total[add[k].total] += (wide)(__int128)(int64_t)(sum[0][s] + sum[1][s] + sum[2][s] + sum[3][s]);
 		}
 	}
 }
 
-static void add(const struct config *g, const struct rows *r) {
+// add_units looks at units of the states that have too few.
+static void add_units(const struct config *g, const struct rows *r) {
+	for (int32_t i = 0; i < r->n; i++) {
+		struct state *s = r->states[i];
+		const idx_t row = r->first + (idx_t)i;
+		if (s->units < g->units && is_valid(r->has_unit, row)) {
+			s->units = cordon_unit_add(seen_of(g, s), s->units, g->units, r->unit, r->unit_type, row);
+		}
+	}
+}
+
+static int any_wants(const struct config *g, const struct met *m) {
+	int any = 0;
+	for (int32_t s = 0; s < m->n; s++) {
+		any |= m->state[s]->units < g->units;
+	}
+	return any;
+}
+
+static void add(const struct config *g, const struct rows *r, struct met *m) {
 	int64_t products[cordon_sums_terms][block], magnitudes[cordon_sums_terms][block], nulls[cordon_sums_terms][block];
 	struct addition list[most_totals];
-	struct state *found[slots];
 	uint8_t slot[block];
 	int32_t n = 0;
 	for (int32_t k = 0; k < g->terms; k++) {
@@ -220,15 +301,20 @@ static void add(const struct config *g, const struct rows *r) {
 			}
 			list[n++] = (struct addition){g->absolute[k], magnitudes[k]};
 		}
-		if (t->counted && (r->valid[t->a] || t->b >= 0 && r->valid[t->b])) {
+		if (t->counted && (r->valid[t->a] || (t->b >= 0 && r->valid[t->b]))) {
 			list[n++] = (struct addition){g->nulls[k], nulls[k]};
 		}
 	}
-	const int32_t n_slots = slots_of(r, slot, found);
-	if (n_slots == 1) {
-		add_to_one(r, n, list);
-	} else if (n_slots > 1 && g->narrow) {
-		add_to_few(r, n, list, n_slots, slot, found);
+	const int few = numbered(m, r, slot);
+	if (g->units > 0 && (!few || any_wants(g, m))) {
+		add_units(g, r);
+	}
+	if (!few) {
+		add_to_each(r, n, list);
+	} else if (all_same(slot, r->n)) {
+		add_to_one(r, n, list, g->narrow, r->states[0]);
+	} else if (g->narrow) {
+		add_to_few(r, n, list, m, slot);
 	} else {
 		add_to_each(r, n, list);
 	}
@@ -239,12 +325,24 @@ static void update(handle info, handle input, void **states) {
 	const idx_t count = duckdb_data_chunk_get_size(input);
 	const void *data[cordon_sums_columns];
 	int64_t buffers[cordon_sums_columns][block];
-	struct rows r;
+	struct rows r = {0};
+	struct met m;
 	uint64_t bad = 0;
+	forget(&m);
 	for (int32_t c = 0; c < g->columns; c++) {
 		handle vector = duckdb_data_chunk_get_vector(input, (idx_t)c);
 		data[c] = duckdb_vector_get_data(vector);
 		r.valid[c] = duckdb_vector_get_validity(vector);
+	}
+	if (g->units > 0) {
+		handle vector = duckdb_data_chunk_get_vector(input, (idx_t)g->columns);
+		r.unit = duckdb_vector_get_data(vector);
+		r.has_unit = duckdb_vector_get_validity(vector);
+		r.unit_type = cordon_unit_type(vector);
+		if (!r.unit_type) {
+			duckdb_aggregate_function_set_error(info, "sums: a type that is none of a unit");
+			return;
+		}
 	}
 	for (r.first = 0; r.first < count; r.first += block) {
 		r.n = count - r.first < block ? (int32_t)(count - r.first) : block;
@@ -255,7 +353,7 @@ static void update(handle info, handle input, void **states) {
 				bad |= outside(&r, c, g->column[c].lo, g->column[c].hi);
 			}
 		}
-		add(g, &r);
+		add(g, &r, &m);
 	}
 	if (count > 0) { // one bad row anywhere refuses the source: which state says so does not matter
 		((struct state *)states[0])->bad |= bad >> 63;
@@ -265,9 +363,9 @@ static void update(handle info, handle input, void **states) {
 static void combine(handle info, void **source, void **target, idx_t count) {
 	const struct config *g = config_of(info);
 	for (idx_t i = 0; i < count; i++) {
-		const struct state *from = source[i];
-		struct state *to = target[i];
+		struct state *from = source[i], *to = target[i];
 		to->bad |= from->bad;
+		to->units = cordon_units_merge(seen_of(g, to), to->units, g->units, seen_of(g, from), from->units);
 		for (int32_t k = 0; k < g->totals; k++) {
 			to->total[k] += from->total[k];
 		}
@@ -285,6 +383,12 @@ static void finalize(handle info, void **source, handle result, idx_t count, idx
 		const struct state *s = source[i];
 		bad[offset + i] = s->bad != 0;
 		rows[offset + i] = (uint64_t)s->total[0];
+	}
+	if (g->units > 0) {
+		uint64_t *units = field(result, &at);
+		for (idx_t i = 0; i < count; i++) {
+			units[offset + i] = ((const struct state *)source[i])->units;
+		}
 	}
 	for (int32_t k = 0; k < g->terms; k++) {
 		uint64_t *n = g->nulls[k] ? field(result, &at) : NULL;
@@ -311,7 +415,7 @@ static handle parameter(const struct cordon_sums_column *c) {
 
 // result_type gives the STRUCT.
 static handle result_type(const struct config *g) {
-	enum { most = 2 + 3 * cordon_sums_terms };
+	enum { most = 3 + 3 * cordon_sums_terms };
 	handle types[most];
 	char text[most][16];
 	const char *names[most];
@@ -320,6 +424,10 @@ static handle result_type(const struct config *g) {
 	types[n++] = duckdb_create_logical_type(type_boolean);
 	snprintf(text[n], sizeof text[n], "rows");
 	types[n++] = duckdb_create_logical_type(type_bigint);
+	if (g->units > 0) {
+		snprintf(text[n], sizeof text[n], "units");
+		types[n++] = duckdb_create_logical_type(type_bigint);
+	}
 	for (int32_t k = 0; k < g->terms; k++) {
 		if (g->term[k].counted) {
 			snprintf(text[n], sizeof text[n], "n%d", k);
@@ -351,7 +459,7 @@ static unsigned __int128 most_of(const struct cordon_sums_column *c) {
 static int prepare(struct config *g) {
 	for (int32_t c = 0; c < g->columns; c++) {
 		const struct cordon_sums_column *x = &g->column[c];
-		if (x->precision < -1 || x->precision > 18 || x->scale < 0 || x->precision > 0 && x->scale > x->precision || (__int128)x->hi < (__int128)x->lo - 1) {
+		if (x->precision < -1 || x->precision > 18 || x->scale < 0 || (x->precision > 0 && x->scale > x->precision) || (__int128)x->hi < (__int128)x->lo - 1) {
 			return 0;
 		}
 	}
@@ -375,8 +483,8 @@ static int prepare(struct config *g) {
 }
 
 int cordon_register_sums(void *connection, const char *name, const struct cordon_sums_column *columns, int32_t n_columns,
-	const struct cordon_sums_term *terms, int32_t n_terms) {
-	if (n_columns < 1 || n_columns > cordon_sums_columns || n_terms < 0 || n_terms > cordon_sums_terms) {
+	const struct cordon_sums_term *terms, int32_t n_terms, int32_t units) {
+	if (units < 0 || n_columns < 1 || n_columns > cordon_sums_columns || n_terms < 0 || n_terms > cordon_sums_terms) {
 		return 0;
 	}
 	struct config *g = calloc(1, sizeof *g);
@@ -385,6 +493,7 @@ int cordon_register_sums(void *connection, const char *name, const struct cordon
 	}
 	g->columns = n_columns;
 	g->terms = n_terms;
+	g->units = (uint64_t)units;
 	memcpy(g->column, columns, (size_t)n_columns * sizeof *columns);
 	if (n_terms > 0) {
 		memcpy(g->term, terms, (size_t)n_terms * sizeof *terms);
@@ -398,6 +507,11 @@ int cordon_register_sums(void *connection, const char *name, const struct cordon
 	duckdb_aggregate_function_set_name(function, name);
 	for (int32_t c = 0; c < n_columns; c++) {
 		handle in = parameter(&columns[c]);
+		duckdb_aggregate_function_add_parameter(function, in);
+		duckdb_destroy_logical_type(&in);
+	}
+	if (units > 0) {
+		handle in = duckdb_create_logical_type(type_any);
 		duckdb_aggregate_function_add_parameter(function, in);
 		duckdb_destroy_logical_type(&in);
 	}

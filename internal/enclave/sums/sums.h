@@ -17,8 +17,9 @@ struct cordon_sums_term {
 	int32_t counted;  // the rows in which it is not NULL are counted
 };
 
-// cordon_register_sums makes an aggregate on a DuckDB connection. It gives a STRUCT: bad BOOLEAN, rows BIGINT, then for each term n{i} BIGINT
+// cordon_register_sums makes an aggregate on a DuckDB connection. It gives a STRUCT: bad BOOLEAN, rows BIGINT, units BIGINT where
+// units is not 0 (distinct values of one more argument, of any type that a unit has, counted up to that), then for each term n{i} BIGINT
 // (rows in which it is not NULL) where it is counted, s{i} HUGEINT, and a{i} HUGEINT where absolute values are added up. It returns 0
 // where that fails, or a term of values within bounds would not fit 64 bits.
 int cordon_register_sums(void *connection, const char *name, const struct cordon_sums_column *columns, int32_t n_columns,
-	const struct cordon_sums_term *terms, int32_t n_terms);
+	const struct cordon_sums_term *terms, int32_t n_terms, int32_t units);

@@ -72,7 +72,13 @@ var types = []struct {
 	{policy.Decimal(18, 2), "DECIMAL(18,2)", 2, 999999999999999999},
 }
 
-// Random bounds, types, groups, NULLs and conditions: every field is what DuckDB's own aggregates of whole numbers say.
+// What units are, of a number i.
+var unitForms = []string{
+	"i", "CAST(i AS INTEGER)", "CAST(i AS VARCHAR)", "'a unit of more than twelve bytes ' || i", "DATE '2020-01-01' + CAST(i AS INTEGER)",
+	"TIMESTAMP '2020-01-01' + to_seconds(i)", "CAST(i % 99 AS DECIMAL(4,1))", "CAST(i / 8 AS DECIMAL(18,3))", "CAST(i / 8 AS DECIMAL(38,3))", "i % 2 = 0", "i / 7",
+}
+
+// Random bounds, types, groups, NULLs, units and conditions: every field is what DuckDB's own aggregates of whole numbers say.
 func TestAgainstDuckDB(t *testing.T) {
 	c := open(t)
 	exec(t, c, "SET threads=4")
@@ -103,11 +109,17 @@ func TestAgainstDuckDB(t *testing.T) {
 				s.Terms = append(s.Terms, term)
 			}
 		}
+		unit := unitForms[random.IntN(len(unitForms))]
+		s.Units = []int64{0, 1, 10, policy.MaxUnitCap}[random.IntN(4)]
 		groups := []int{1, 2, 5, 15, 40, 3000}[random.IntN(6)]
-		exec(t, c, fmt.Sprintf("CREATE OR REPLACE TABLE raw AS SELECT CAST(random() * %d AS INTEGER) AS g, random() < 0.7 AS w, %s FROM range(%d)", groups-1, strings.Join(items, ", "), random.IntN(20000)))
+		exec(t, c, fmt.Sprintf("CREATE OR REPLACE TABLE raw AS SELECT CAST(random() * %d AS INTEGER) AS g, random() < 0.7 AS w, %s, CASE WHEN random() < 0.3 THEN NULL ELSE %s END AS u FROM (SELECT CAST(random() * %d AS BIGINT) AS i FROM range(%d))",
+			groups-1, strings.Join(items, ", "), unit, []int{0, 8, 12, 5000}[random.IntN(4)], random.IntN(20000)))
 		var args []string
 		for i, col := range s.Columns {
 			args = append(args, typed(raws[i], col.Type))
+		}
+		if s.Units > 0 {
+			args = append(args, "u")
 		}
 		f := registered(t, c, s)
 		for _, keys := range []string{"", "g"} {
@@ -115,6 +127,10 @@ func TestAgainstDuckDB(t *testing.T) {
 				call := f + "(" + strings.Join(args, ", ") + ")" + filter
 				checks := []string{"s.bad", "s.rows <> n"}
 				own := []string{"count(*)" + filter + " AS n"}
+				if s.Units > 0 {
+					own = append(own, fmt.Sprintf("least(count(DISTINCT u)%s, %d) AS distinct_units", filter, s.Units))
+					checks = append(checks, "s.units <> distinct_units")
+				}
 				for k, term := range s.Terms {
 					x := raws[term.A]
 					if term.B >= 0 {
@@ -242,6 +258,48 @@ func TestNothing(t *testing.T) {
 	}
 }
 
+// States that are met one after the other, few in each block and many in all, are kept apart: sorted groups, and groups of which
+// each chunk has others.
+func TestManyStates(t *testing.T) {
+	c := open(t)
+	f := registered(t, c, policy.Sums{Columns: []policy.SumsColumn{{Type: policy.Int64, Lo: 0, Hi: 1 << 20, Checked: true}}, Terms: []policy.SumsTerm{{A: 0, B: -1}}, Units: 3})
+	for _, g := range []string{"i // 16", "i // 17", "i // 255", "i // 300", "i // 2048 * 7 + i % 7", "i // 256 * 15 + i % 15", "i // 256 * 17 + i % 17", "i"} {
+		q := fmt.Sprintf("SELECT count(*) FILTER (s.s0 <> w OR s.rows <> n OR s.units <> u) FROM (SELECT %s(i, i // 4) AS s, sum(i) AS w, count(*) AS n, least(count(DISTINCT i // 4), 3) AS u FROM range(50000) t(i) GROUP BY %s)", f, g)
+		if got := one(t, c, q); got != "0" {
+			t.Errorf("%s: %s differ", g, got)
+		}
+	}
+}
+
+// Units that several threads have met are counted once, and NULL is none.
+func TestUnits(t *testing.T) {
+	c := open(t)
+	exec(t, c, "SET threads=4")
+	exec(t, c, "CREATE TABLE l AS SELECT i % 3 AS g, CASE WHEN i % 2 = 0 THEN i % 14 END AS u, i % 10 AS x FROM range(1000000) t(i)")
+	for most, want := range map[int64]string{1: "1", 3: "3", 7: "7", 10: "7"} {
+		f := registered(t, c, policy.Sums{Columns: []policy.SumsColumn{{Type: policy.Int64, Lo: 0, Hi: 9, Checked: true}}, Units: most})
+		for _, from := range []string{"FROM l", "FROM l GROUP BY g"} {
+			if got := one(t, c, "SELECT string_agg(DISTINCT s.units) FROM (SELECT "+f+"(x, u) AS s "+from+")"); got != want {
+				t.Errorf("%d, %s: %s", most, from, got)
+			}
+		}
+		if got := one(t, c, "SELECT s.units FROM (SELECT "+f+"(x, CAST(NULL AS BIGINT)) AS s FROM l)"); got != "0" {
+			t.Errorf("of NULL: %s", got)
+		}
+	}
+}
+
+// A type that no unit has is refused.
+func TestOtherUnits(t *testing.T) {
+	c := open(t)
+	f := registered(t, c, policy.Sums{Columns: []policy.SumsColumn{{Type: policy.Int64, Lo: 0, Hi: 9, Checked: true}}, Units: 3})
+	for _, u := range []string{"[i]", "INTERVAL (i) DAYS"} {
+		if _, err := c.ExecContext(t.Context(), "SELECT "+f+"(i, "+u+") FROM range(9) t(i)"); err == nil {
+			t.Errorf("%s passes", u)
+		}
+	}
+}
+
 // What is not formed is not made.
 func TestRefused(t *testing.T) {
 	c := open(t)
@@ -252,6 +310,8 @@ func TestRefused(t *testing.T) {
 		"too many terms":       {Columns: []policy.SumsColumn{one}, Terms: make([]policy.SumsTerm, policy.MaxSumsTerms+1)},
 		"a text":               {Columns: []policy.SumsColumn{{Type: policy.Varchar}}},
 		"128 bits":             {Columns: []policy.SumsColumn{{Type: policy.Decimal(19, 0)}}},
+		"units below none":     {Columns: []policy.SumsColumn{one}, Units: -1},
+		"too many units":       {Columns: []policy.SumsColumn{one}, Units: policy.MaxUnitCap + 1},
 		"bounds upside down":   {Columns: []policy.SumsColumn{{Type: policy.Int64, Lo: 2, Hi: 0}}},
 		"no such column":       {Columns: []policy.SumsColumn{one}, Terms: []policy.SumsTerm{{A: 1, B: -1}}},
 		"no such factor":       {Columns: []policy.SumsColumn{one}, Terms: []policy.SumsTerm{{A: 0, B: 1}}},

@@ -1,6 +1,5 @@
 #include "units.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 // What is used of DuckDB's C API, as duckdb.h declares it. The types are opaque here.
@@ -11,6 +10,10 @@ enum {
 	type_decimal = 19, type_any = 34, state_success = 0
 };
 
+extern handle duckdb_vector_get_column_type(handle vector);
+extern int duckdb_get_type_id(handle type);
+extern int duckdb_decimal_internal_type(handle type);
+extern void duckdb_destroy_logical_type(handle *type);
 extern handle duckdb_create_aggregate_function(void);
 extern void duckdb_destroy_aggregate_function(handle *function);
 extern void duckdb_aggregate_function_set_name(handle function, const char *name);
@@ -23,11 +26,7 @@ extern void duckdb_aggregate_function_set_extra_info(handle function, void *extr
 extern void *duckdb_aggregate_function_get_extra_info(handle info);
 extern int duckdb_register_aggregate_function(handle connection, handle function);
 extern void duckdb_aggregate_function_set_error(handle info, const char *error);
-extern handle duckdb_vector_get_column_type(handle vector);
-extern int duckdb_get_type_id(handle type);
-extern int duckdb_decimal_internal_type(handle type);
 extern handle duckdb_create_logical_type(int type);
-extern void duckdb_destroy_logical_type(handle *type);
 extern handle duckdb_data_chunk_get_vector(handle chunk, idx_t column);
 extern idx_t duckdb_data_chunk_get_size(handle chunk);
 extern void *duckdb_vector_get_data(handle vector);
@@ -46,38 +45,11 @@ union text {
 	} within;
 };
 
-// A state holds the distinct values that it has met, up to the cap: numbers of 64 bits as they are, hashes of what is longer. After
-// that it holds no more and looks at no value.
-struct state {
-	uint64_t n;
-	uint64_t seen[];
-};
-
-static uint64_t cap_of(handle info) { return (uint64_t)(uintptr_t)duckdb_aggregate_function_get_extra_info(info); }
-
-static idx_t size(handle info) { return sizeof(struct state) + cap_of(info) * sizeof(uint64_t); }
-
-static void init(handle info, void *state) {
-	(void)info;
-	((struct state *)state)->n = 0;
-}
-
-static void add(struct state *s, uint64_t cap, uint64_t v) {
-	for (uint64_t i = 0; i < s->n; i++) {
-		if (s->seen[i] == v) {
-			return;
-		}
-	}
-	if (s->n < cap) {
-		s->seen[s->n++] = v;
-	}
-}
-
 // hash_of mixes eight bytes at a time.
 static uint64_t hash_of(const char *p, uint32_t length) {
 	const uint64_t m = 0x880355F21E6D1965u;
 	uint64_t h = 0x9E3779B97F4A7C15u ^ length * m;
-	for (uint32_t at = 0; at < length; at += 8) {
+	for (uint64_t at = 0; at < length; at += 8) {
 		uint64_t v = 0;
 		memcpy(&v, p + at, length - at < 8 ? length - at : 8);
 		v ^= v >> 23;
@@ -94,15 +66,18 @@ static uint64_t hash_of_text(const union text *t) {
 	return hash_of(t->within.length <= sizeof t->within.bytes ? t->within.bytes : t->elsewhere.at, t->within.length);
 }
 
-// id_of is the type that the values of a vector are stored in.
-static int id_of(handle vector) {
+int cordon_unit_type(void *vector) {
 	handle type = duckdb_vector_get_column_type(vector);
 	int id = duckdb_get_type_id(type);
 	if (id == type_decimal) {
 		id = duckdb_decimal_internal_type(type);
 	}
 	duckdb_destroy_logical_type(&type);
-	return id;
+	switch (id) {
+	case type_boolean: case type_smallint: case type_integer: case type_date: case type_bigint: case type_timestamp: case type_double: case type_hugeint: case type_varchar:
+		return id;
+	}
+	return 0;
 }
 
 // value_of a row. Equal doubles are one, whatever their bits.
@@ -134,24 +109,60 @@ static uint64_t value_of(const void *values, int id, idx_t row) {
 	return hash_of_text((const union text *)values + row);
 }
 
+static uint64_t add(uint64_t *seen, uint64_t n, uint64_t cap, uint64_t v) {
+	for (uint64_t i = 0; i < n; i++) {
+		if (seen[i] == v) {
+			return n;
+		}
+	}
+	if (n < cap) {
+		seen[n++] = v;
+	}
+	return n;
+}
+
+uint64_t cordon_unit_add(uint64_t *seen, uint64_t n, uint64_t cap, const void *values, int type, uint64_t row) {
+	return add(seen, n, cap, value_of(values, type, row));
+}
+
+uint64_t cordon_units_merge(uint64_t *to, uint64_t n, uint64_t cap, const uint64_t *from, uint64_t m) {
+	for (uint64_t i = 0; i < m && n < cap; i++) {
+		n = add(to, n, cap, from[i]);
+	}
+	return n;
+}
+
+// A state holds the distinct values that it has met, up to the cap: numbers of 64 bits as they are, hashes of what is longer. After
+// that it holds no more and looks at no value.
+struct state {
+	uint64_t n;
+	uint64_t seen[];
+};
+
+static uint64_t cap_of(handle info) { return (uint64_t)(uintptr_t)duckdb_aggregate_function_get_extra_info(info); }
+
+static idx_t size(handle info) { return sizeof(struct state) + cap_of(info) * sizeof(uint64_t); }
+
+static void init(handle info, void *state) {
+	(void)info;
+	((struct state *)state)->n = 0;
+}
+
 static void update(handle info, handle input, void **states) {
 	const uint64_t cap = cap_of(info);
 	handle vector = duckdb_data_chunk_get_vector(input, 0);
 	const idx_t count = duckdb_data_chunk_get_size(input);
 	const void *values = duckdb_vector_get_data(vector);
 	const uint64_t *valid = duckdb_vector_get_validity(vector);
-	const int id = id_of(vector);
-	switch (id) {
-	case type_boolean: case type_smallint: case type_integer: case type_date: case type_bigint: case type_timestamp: case type_double: case type_hugeint: case type_varchar:
-		break;
-	default:
+	const int type = cordon_unit_type(vector);
+	if (!type) {
 		duckdb_aggregate_function_set_error(info, "units: a type that is none of a unit");
 		return;
 	}
 	for (idx_t i = 0; i < count; i++) {
 		struct state *s = states[i];
 		if (s->n < cap && (!valid || valid[i / 64] >> i % 64 & 1)) {
-			add(s, cap, value_of(values, id, i));
+			s->n = add(s->seen, s->n, cap, value_of(values, type, i));
 		}
 	}
 }
@@ -161,9 +172,7 @@ static void combine(handle info, void **source, void **target, idx_t count) {
 	for (idx_t i = 0; i < count; i++) {
 		const struct state *from = source[i];
 		struct state *to = target[i];
-		for (uint64_t j = 0; j < from->n && to->n < cap; j++) {
-			add(to, cap, from->seen[j]);
-		}
+		to->n = cordon_units_merge(to->seen, to->n, cap, from->seen, from->n);
 	}
 }
 
