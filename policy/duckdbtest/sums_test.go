@@ -274,6 +274,58 @@ func TestQuantilesOfOneSource(t *testing.T) {
 	}
 }
 
+// Quantiles of whole numbers are, to the last of a DOUBLE's digits but one, those of the numbers with a point: of every type, with NULL,
+// with few rows and many, and where values are the largest that the type has, which no clamp allows.
+func TestQuantilesOfWholeNumbers(t *testing.T) {
+	db := open(t)
+	r := sumsWorld(t, "{column: id, rows_are_units: true}")
+	whole := map[int]bool{}
+	for i, m := range measuredColumns {
+		whole[i] = m.typ == "int32" || m.typ == "int64" || strings.HasPrefix(m.typ, "decimal(4") || strings.HasPrefix(m.typ, "decimal(9")
+	}
+	path := filepath.Join(t.TempDir(), "rows.parquet")
+	for _, rowCount := range []int{1, 2, 7, 30, 5001} {
+		columns := "i AS id, chr(CAST(97 + i % 3 AS INTEGER)) AS k, 'x' AS f"
+		for i, m := range measuredColumns {
+			most := strings.Repeat("9", 9)
+			var precision int
+			if n, _ := fmt.Sscanf(m.typ, "decimal(%d", &precision); n == 1 {
+				most = strings.Repeat("9", precision)
+			}
+			x := fmt.Sprintf("CASE WHEN random() < 0.1 THEN %s ELSE CAST(random() * %s AS HUGEINT) END", most, most)
+			x = "(CASE WHEN random() < 0.5 THEN 1 ELSE -1 END) * " + x
+			if m.digits > 0 {
+				x = fmt.Sprintf("CAST(%s AS DECIMAL(19,0)) * CAST('0.%s1' AS DECIMAL(%d,%d))", x, strings.Repeat("0", m.digits-1), m.digits+1, m.digits)
+			}
+			if m.nullable {
+				x = "CASE WHEN random() < 0.3 THEN NULL ELSE " + x + " END"
+			}
+			columns += fmt.Sprintf(", CAST(%s AS %s) AS m%d", x, m.sql, i)
+		}
+		exec(t, db, fmt.Sprintf("COPY (SELECT %s FROM range(%d) t(i)) TO '%s' (FORMAT parquet)", columns, rowCount, path))
+		for i := range measuredColumns {
+			for _, q := range []string{"0.5", "0.9", "0.37"} {
+				r.SQL = fmt.Sprintf("SELECT k, quantile_cont(m%d, %s) FROM a.measures GROUP BY k", i, q)
+				p, err := policy.Compile(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				registerSums(t, db, p)
+				text := p.ReleaseText(0, []string{path}).SQL()
+				if strings.Contains(text, "AS DOUBLE), CAST('"+q) == whole[i] {
+					t.Errorf("%s: %s", measuredColumns[i].typ, text)
+				}
+				n := fmt.Sprintf("q%d", slices.IndexFunc(p.Program.Releases[0].Aggs, func(a policy.Agg) bool { return a.Op == policy.AggQuantile }))
+				wrong := rows(t, db, fmt.Sprintf(`SELECT d0, %s, w FROM (%s) JOIN (SELECT k, quantile_cont(CAST(m%d AS DOUBLE), %s) AS w FROM read_parquet('%s') GROUP BY k) ON d0 = k
+					WHERE (%s IS NULL) <> (w IS NULL) OR abs(%s - w) > 4e-16 * greatest(abs(w), abs(%s)) + 1e-15 * (SELECT max(abs(CAST(m%d AS DOUBLE))) FROM read_parquet('%s'))`, n, text, i, q, path, n, n, n, i, path))
+				if len(wrong) > 0 {
+					t.Errorf("%s, %s of %d rows: %v", measuredColumns[i].typ, q, rowCount, wrong)
+				}
+			}
+		}
+	}
+}
+
 func key2(grouped bool) string {
 	if grouped {
 		return "d0, "
