@@ -59,7 +59,7 @@ func (r *releasing) noisySteps() []step {
 		{"open noise", CodePlan, n.open},
 		{"scan", CodeRun, n.scan},
 		{"make noise", CodeRun, n.table},
-		{"make released", CodeRun, r.store},
+		{"fill released", CodeRun, r.store},
 	}
 }
 

@@ -25,6 +25,7 @@ type program struct {
 	noise    []*dp.Checked  // by release; nil where it has none
 	notes    []string       // of the result
 	final    policy.Text
+	posting  driver.StmtQueryContext
 	hidden   int64 // suppressed values of all releases
 	result   *result.Table
 }
@@ -80,20 +81,45 @@ func (p *program) texts() []policy.Text {
 }
 
 func (p *program) early() []step {
-	return []step{{"check text", CodeCheck, func(ctx context.Context) error {
-		for _, t := range p.texts() {
-			got, err := p.engine.serialised(ctx, "json_serialize_sql", t.SQL())
-			if err != nil {
-				return err
-			}
-			if err := t.Recheck(got); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}}
+	return []step{
+		{"check text", CodeCheck, p.checkText},
+		{"make tables", CodeRun, p.makeTables},
+		{"check post", CodeCheck, func(ctx context.Context) error { return p.engine.bindsAs(ctx, p.final) }},
+		{"prepare post", CodeRun, p.preparePost},
+	}
 }
 
+func (p *program) checkText(ctx context.Context) error {
+	for _, t := range p.texts() {
+		got, err := p.engine.serialised(ctx, "json_serialize_sql", t.SQL())
+		if err != nil {
+			return err
+		}
+		if err := t.Recheck(got); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeTables makes the tables that releases fill, empty. None of them may be there.
+func (p *program) makeTables(ctx context.Context) error {
+	for i := range p.plan.Program.Releases {
+		r := &releasing{program: p, index: i, node: p.plan.Program.Releases[i]}
+		if err := r.makeTables(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// preparePost binds and plans the result's text once it was checked: nobody has to wait for that while keys are awaited.
+func (p *program) preparePost(ctx context.Context) (err error) {
+	p.posting, err = p.engine.prepare(ctx, p.final.SQL())
+	return err
+}
+
+// late steps follow them. The released tables, from which the result is computed, were made and checked while they were empty.
 func (p *program) late() []step {
 	steps := []step{
 		{"noise keys", CodePlan, p.checkNoise},
@@ -110,13 +136,10 @@ func (p *program) late() []step {
 			step{"check scan", CodeCheck, r.check},
 			step{"scan", CodeRun, r.scan},
 			step{"protect", CodeRun, r.protect},
-			step{"make released", CodeRun, r.store},
+			step{"fill released", CodeRun, r.store},
 		)
 	}
-	return append(steps,
-		step{"check post", CodeCheck, func(ctx context.Context) error { return p.engine.bindsAs(ctx, p.final) }},
-		step{"post", CodeRun, p.post},
-	)
+	return append(steps, step{"post", CodeRun, p.post})
 }
 
 func (p *program) table() *result.Table { return p.result }
@@ -170,7 +193,7 @@ func (p *program) checkInput(ctx context.Context) error {
 func (p *program) post(ctx context.Context) error {
 	items := p.plan.Program.Result.Select
 	t := &result.Table{Columns: p.columns, Suppressed: p.hidden, Notes: p.notes}
-	err := p.engine.query(ctx, p.final.SQL(), maxResultRows, func(row []driver.Value) error {
+	err := queryPrepared(ctx, p.posting, maxResultRows, func(row []driver.Value) error {
 		out, err := resultRow(row, items)
 		t.Rows = append(t.Rows, out)
 		return err

@@ -402,16 +402,48 @@ func (r *releasing) rounded(x float64) (string, bool) {
 	return result.FormatDouble(x)
 }
 
-// store writes the released table, and the tables of shown keys that later releases ask for.
-func (r *releasing) store(ctx context.Context) error {
-	var columns []tableColumn
+// tableColumns are the released table's: those of keys, then the aggregates'.
+func (r *releasing) tableColumns() (keys, all []tableColumn) {
 	for i, k := range r.node.Keys {
-		columns = append(columns, tableColumn{"d" + itoa(i), k.Expr.Type})
+		keys = append(keys, tableColumn{"d" + itoa(i), k.Expr.Type})
 	}
-	keys := len(columns)
+	all = slices.Clone(keys)
 	for j, a := range r.node.Aggs {
-		columns = append(columns, tableColumn{"b" + itoa(j), a.Type()})
+		all = append(all, tableColumn{"b" + itoa(j), a.Type()})
 	}
+	return keys, all
+}
+
+// shownColumns are those of the table of the keys for which an aggregate is shown, or nil where no later release asks for it.
+func (r *releasing) shownColumns(agg int) []tableColumn {
+	for _, n := range r.plan.Program.Releases {
+		if n.Within != nil && n.Within.Release == r.index && n.Within.Agg == agg {
+			keys, _ := r.tableColumns()
+			return append(keys, tableColumn{"shown", policy.Boolean})
+		}
+	}
+	return nil
+}
+
+// makeTables makes the released table, and those of shown keys that later releases ask for.
+func (r *releasing) makeTables(ctx context.Context) error {
+	_, columns := r.tableColumns()
+	if err := r.engine.makeTable(ctx, policy.ReleasedTable(r.index), columns); err != nil {
+		return err
+	}
+	for j := range r.node.Aggs {
+		if columns := r.shownColumns(j); columns != nil {
+			if err := r.engine.makeTable(ctx, policy.ShownTable(r.index, j), columns); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// store fills them.
+func (r *releasing) store(ctx context.Context) error {
+	_, columns := r.tableColumns()
 	var rows [][]driver.Value
 	for i, key := range r.cells.keys {
 		if !r.keep[i] {
@@ -427,11 +459,11 @@ func (r *releasing) store(ctx context.Context) error {
 		}
 		rows = append(rows, row)
 	}
-	if err := r.engine.makeTable(ctx, policy.ReleasedTable(r.index), columns, rows); err != nil {
+	if err := r.engine.fillTable(ctx, policy.ReleasedTable(r.index), columns, rows); err != nil {
 		return err
 	}
 	for j := range r.node.Aggs {
-		if err := r.storeShown(ctx, j, columns[:keys]); err != nil {
+		if err := r.storeShown(ctx, j); err != nil {
 			return err
 		}
 	}
@@ -439,12 +471,9 @@ func (r *releasing) store(ctx context.Context) error {
 	return nil
 }
 
-func (r *releasing) storeShown(ctx context.Context, agg int, columns []tableColumn) error {
-	wanted := false
-	for _, n := range r.plan.Program.Releases {
-		wanted = wanted || n.Within != nil && n.Within.Release == r.index && n.Within.Agg == agg
-	}
-	if !wanted {
+func (r *releasing) storeShown(ctx context.Context, agg int) error {
+	columns := r.shownColumns(agg)
+	if columns == nil {
 		return nil
 	}
 	var rows [][]driver.Value
@@ -453,7 +482,7 @@ func (r *releasing) storeShown(ctx context.Context, agg int, columns []tableColu
 			rows = append(rows, append(keyRow(key), "true"))
 		}
 	}
-	return r.engine.makeTable(ctx, policy.ShownTable(r.index, agg), append(append([]tableColumn{}, columns...), tableColumn{"shown", policy.Boolean}), rows)
+	return r.engine.fillTable(ctx, policy.ShownTable(r.index, agg), columns, rows)
 }
 
 func keyRow(key []privacy.Value) []driver.Value {
@@ -473,22 +502,32 @@ type tableColumn struct {
 	t    policy.Type
 }
 
-// makeTable writes a table of canonical texts: as texts first, then by one statement that casts them.
-func (e *Engine) makeTable(ctx context.Context, name string, columns []tableColumn, rows [][]driver.Value) error {
-	var names, casts []string
+// makeTable makes a table, and one that holds its rows as texts on their way into it. Neither may be there.
+func (e *Engine) makeTable(ctx context.Context, name string, columns []tableColumn) error {
+	var texts, typed []string
 	for _, c := range columns {
 		sql, ok := duckType(c.t)
 		if !ok {
 			return Error{CodePlan}
 		}
-		names = append(names, c.name)
-		casts = append(casts, "CAST("+c.name+" AS "+sql+") AS "+c.name)
+		texts, typed = append(texts, c.name+" VARCHAR"), append(typed, c.name+" "+sql)
 	}
-	staging := stagingTable + "_" + name
-	if err := e.exec(ctx, "CREATE TABLE memory.main."+staging+" ("+strings.Join(names, " VARCHAR, ")+" VARCHAR)"); err != nil {
-		return err
+	return e.exec(ctx, "CREATE TABLE memory.main."+stagingOf(name)+" ("+strings.Join(texts, ", ")+"); CREATE TABLE memory.main."+name+" ("+strings.Join(typed, ", ")+")")
+}
+
+func stagingOf(table string) string { return stagingTable + "_" + table }
+
+// fillTable writes canonical texts into a table of makeTable: as texts first, then by one statement that casts them.
+func (e *Engine) fillTable(ctx context.Context, name string, columns []tableColumn, rows [][]driver.Value) error {
+	var casts []string
+	for _, c := range columns {
+		sql, ok := duckType(c.t)
+		if !ok {
+			return Error{CodePlan}
+		}
+		casts = append(casts, "CAST("+c.name+" AS "+sql+")")
 	}
-	a, err := duckdb.NewAppender(e.conn, "memory", "main", staging)
+	a, err := duckdb.NewAppender(e.conn, "memory", "main", stagingOf(name))
 	if err != nil {
 		return err
 	}
@@ -501,5 +540,5 @@ func (e *Engine) makeTable(ctx context.Context, name string, columns []tableColu
 	if err := a.Close(); err != nil {
 		return err
 	}
-	return e.exec(ctx, "CREATE TABLE memory.main."+name+" AS SELECT "+strings.Join(casts, ", ")+" FROM memory.main."+staging)
+	return e.exec(ctx, "INSERT INTO memory.main."+name+" SELECT "+strings.Join(casts, ", ")+" FROM memory.main."+stagingOf(name))
 }

@@ -232,6 +232,29 @@ func TestReleasedTableIsMadeHere(t *testing.T) {
 	wantCode(t, err, CodeRun)
 }
 
+// So are those of a program, before a row is read: a table that stands in place of one of them ends the job while nothing but the plan
+// is known, and the text that runs in the end is the one that was checked over them.
+func TestReleasedTablesOfProgramsAreMadeHere(t *testing.T) {
+	ctx := context.Background()
+	m := newFreeMarket(9, 2)
+	plan := m.compile(t, "SELECT phase, count(*) AS n FROM pool.strikes GROUP BY phase")
+	for _, table := range []string{policy.ReleasedTable(0), "staging_" + policy.ReleasedTable(0)} {
+		e := bind(t, m.files(t, plan)...)
+		if err := e.exec(ctx, "CREATE TABLE memory.main."+table+" (d0 VARCHAR, b0 BIGINT)"); err != nil {
+			t.Fatal(err)
+		}
+		wantCode(t, e.Prepare(ctx, plan), CodeRun)
+	}
+	e := bind(t, m.files(t, plan)...)
+	if err := e.Prepare(ctx, plan); err != nil {
+		t.Fatal(err)
+	}
+	e.job.(*program).final = policy.Text{}
+	if _, err := e.Run(ctx, plan); err != nil {
+		t.Errorf("what was checked and prepared is not what runs: %v", err)
+	}
+}
+
 func TestMemoryRunsOut(t *testing.T) {
 	ctx := context.Background()
 	m := newMarket(9, 1)
