@@ -5,9 +5,10 @@
 #include <string.h>
 
 // What is used of package units, as its units.h declares it.
+extern uint64_t cordon_units_places(uint64_t cap);
 extern int cordon_unit_type(void *vector);
-extern uint64_t cordon_unit_add(uint64_t *seen, uint64_t n, uint64_t cap, const void *values, int type, uint64_t row);
-extern uint64_t cordon_units_merge(uint64_t *to, uint64_t n, uint64_t cap, const uint64_t *from, uint64_t m);
+extern uint64_t cordon_unit_add(uint64_t *seen, uint64_t n, uint64_t places, const void *values, int type, uint64_t row);
+extern uint64_t cordon_units_merge(uint64_t *to, uint64_t n, uint64_t cap, const uint64_t *from, uint64_t places);
 
 // What is used of DuckDB's C API, as duckdb.h declares it. The types are opaque here.
 typedef uint64_t idx_t;
@@ -39,7 +40,8 @@ extern uint64_t *duckdb_vector_get_validity(handle vector);
 
 struct config {
 	int32_t columns, terms, totals;
-	uint64_t units; // are counted up to; 0: they are not
+	uint64_t units;  // are counted up to; 0: they are not
+	uint64_t places; // for them, and one more behind these
 	int narrow; // a block's sum of each term fits 64 bits
 	struct cordon_sums_column column[cordon_sums_columns];
 	struct cordon_sums_term term[cordon_sums_terms];
@@ -51,7 +53,7 @@ typedef unsigned __int128 wide __attribute__((aligned(8)));
 
 struct state {
 	uint64_t bad;
-	uint64_t units; // distinct ones that have been met, up to the cap: they stand behind the totals
+	uint64_t units; // distinct ones that have been met, up to the cap: they are kept behind the totals
 	wide total[];   // the first is of rows
 };
 
@@ -59,7 +61,7 @@ static const struct config *config_of(handle info) { return duckdb_aggregate_fun
 
 static idx_t size(handle info) {
 	const struct config *g = config_of(info);
-	return sizeof(struct state) + (idx_t)g->totals * sizeof(wide) + g->units * sizeof(uint64_t);
+	return sizeof(struct state) + (idx_t)g->totals * sizeof(wide) + (g->units > 0 ? g->places + 1 : 0) * sizeof(uint64_t);
 }
 
 static uint64_t *seen_of(const struct config *g, struct state *s) { return (uint64_t *)(s->total + g->totals); }
@@ -273,7 +275,7 @@ static void add_units(const struct config *g, const struct rows *r) {
 		struct state *s = r->states[i];
 		const idx_t row = r->first + (idx_t)i;
 		if (s->units < g->units && is_valid(r->has_unit, row)) {
-			s->units = cordon_unit_add(seen_of(g, s), s->units, g->units, r->unit, r->unit_type, row);
+			s->units = cordon_unit_add(seen_of(g, s), s->units, g->places, r->unit, r->unit_type, row);
 		}
 	}
 }
@@ -365,7 +367,7 @@ static void combine(handle info, void **source, void **target, idx_t count) {
 	for (idx_t i = 0; i < count; i++) {
 		struct state *from = source[i], *to = target[i];
 		to->bad |= from->bad;
-		to->units = cordon_units_merge(seen_of(g, to), to->units, g->units, seen_of(g, from), from->units);
+		to->units = cordon_units_merge(seen_of(g, to), to->units, g->units, seen_of(g, from), g->places);
 		for (int32_t k = 0; k < g->totals; k++) {
 			to->total[k] += from->total[k];
 		}
@@ -494,6 +496,7 @@ int cordon_register_sums(void *connection, const char *name, const struct cordon
 	g->columns = n_columns;
 	g->terms = n_terms;
 	g->units = (uint64_t)units;
+	g->places = units > 0 ? cordon_units_places(g->units) : 0;
 	memcpy(g->column, columns, (size_t)n_columns * sizeof *columns);
 	if (n_terms > 0) {
 		memcpy(g->term, terms, (size_t)n_terms * sizeof *terms);

@@ -109,25 +109,47 @@ static uint64_t value_of(const void *values, int id, idx_t row) {
 	return hash_of_text((const union text *)values + row);
 }
 
-static uint64_t add(uint64_t *seen, uint64_t n, uint64_t cap, uint64_t v) {
-	for (uint64_t i = 0; i < n; i++) {
-		if (seen[i] == v) {
-			return n;
-		}
+// Values have places by a hash, and the next ones that are free: looking through all that are kept would take, where a group has a few
+// less than the cap, that much time for each of its rows. A place that holds 0 is free; whether the
+// value 0 is there stands in one more behind them.
+uint64_t cordon_units_places(uint64_t cap) {
+	uint64_t places = 2;
+	while (places < cap) {
+		places *= 2;
 	}
-	if (n < cap) {
-		seen[n++] = v;
+	return places;
+}
+
+// add looks for a value and keeps it. There is a free place, as fewer than the cap are kept.
+static uint64_t add(uint64_t *seen, uint64_t n, uint64_t places, uint64_t v) {
+	if (!v) {
+		n += !seen[places];
+		seen[places] = 1;
+		return n;
+	}
+	uint64_t at = (v * 0x9E3779B97F4A7C15u >> 32) & (places - 1);
+	while (seen[at] != v) {
+		if (!seen[at]) {
+			seen[at] = v;
+			return n + 1;
+		}
+		at = (at + 1) & (places - 1);
 	}
 	return n;
 }
 
-uint64_t cordon_unit_add(uint64_t *seen, uint64_t n, uint64_t cap, const void *values, int type, uint64_t row) {
-	return add(seen, n, cap, value_of(values, type, row));
+uint64_t cordon_unit_add(uint64_t *seen, uint64_t n, uint64_t places, const void *values, int type, uint64_t row) {
+	return add(seen, n, places, value_of(values, type, row));
 }
 
-uint64_t cordon_units_merge(uint64_t *to, uint64_t n, uint64_t cap, const uint64_t *from, uint64_t m) {
-	for (uint64_t i = 0; i < m && n < cap; i++) {
-		n = add(to, n, cap, from[i]);
+uint64_t cordon_units_merge(uint64_t *to, uint64_t n, uint64_t cap, const uint64_t *from, uint64_t places) {
+	if (from[places] && n < cap) {
+		n = add(to, n, places, 0);
+	}
+	for (uint64_t i = 0; i < places && n < cap; i++) {
+		if (from[i]) {
+			n = add(to, n, places, from[i]);
+		}
 	}
 	return n;
 }
@@ -141,15 +163,12 @@ struct state {
 
 static uint64_t cap_of(handle info) { return (uint64_t)(uintptr_t)duckdb_aggregate_function_get_extra_info(info); }
 
-static idx_t size(handle info) { return sizeof(struct state) + cap_of(info) * sizeof(uint64_t); }
+static idx_t size(handle info) { return sizeof(struct state) + (cordon_units_places(cap_of(info)) + 1) * sizeof(uint64_t); }
 
-static void init(handle info, void *state) {
-	(void)info;
-	((struct state *)state)->n = 0;
-}
+static void init(handle info, void *state) { memset(state, 0, size(info)); }
 
 static void update(handle info, handle input, void **states) {
-	const uint64_t cap = cap_of(info);
+	const uint64_t cap = cap_of(info), places = cordon_units_places(cap);
 	handle vector = duckdb_data_chunk_get_vector(input, 0);
 	const idx_t count = duckdb_data_chunk_get_size(input);
 	const void *values = duckdb_vector_get_data(vector);
@@ -162,17 +181,17 @@ static void update(handle info, handle input, void **states) {
 	for (idx_t i = 0; i < count; i++) {
 		struct state *s = states[i];
 		if (s->n < cap && (!valid || valid[i / 64] >> i % 64 & 1)) {
-			s->n = add(s->seen, s->n, cap, value_of(values, type, i));
+			s->n = add(s->seen, s->n, places, value_of(values, type, i));
 		}
 	}
 }
 
 static void combine(handle info, void **source, void **target, idx_t count) {
-	const uint64_t cap = cap_of(info);
+	const uint64_t cap = cap_of(info), places = cordon_units_places(cap);
 	for (idx_t i = 0; i < count; i++) {
 		const struct state *from = source[i];
 		struct state *to = target[i];
-		to->n = cordon_units_merge(to->seen, to->n, cap, from->seen, from->n);
+		to->n = cordon_units_merge(to->seen, to->n, cap, from->seen, places);
 	}
 }
 

@@ -90,6 +90,24 @@ func TestOtherTypes(t *testing.T) {
 	}
 }
 
+// As many as there is room for, one less and more: of numbers that stand close, far apart, below 0, and of what stands for 0.
+func TestFull(t *testing.T) {
+	c := open(t)
+	for _, most := range []int64{1, 2, 3, 4, 7, 8, 100, 512, MaxCap} {
+		if err := register(t, c, most); err != nil {
+			t.Fatal(err)
+		}
+		for _, form := range []string{"i", "-i", "i * 1024", "i << 40", "i * 4294967296 - 5", "CASE i WHEN 0 THEN -7046029254386353131 WHEN 1 THEN 0 ELSE i END"} {
+			for _, n := range []int64{1, most - 1, most, most + 1, 3 * most} {
+				var got int64
+				if err := c.QueryRowContext(t.Context(), fmt.Sprintf("SELECT units_up_to_%d(u) FROM (SELECT %s AS u FROM range(%d) t(i), range(3))", most, form, n)).Scan(&got); err != nil || got != min(n, most) {
+					t.Errorf("%d of %s up to %d: %d %v", n, form, most, got, err)
+				}
+			}
+		}
+	}
+}
+
 // A NULL is no unit, and no rows have none.
 func TestNothing(t *testing.T) {
 	c := open(t)
