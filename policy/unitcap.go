@@ -13,7 +13,7 @@ const MaxUnitCap = 1 << 10
 // reaches k exactly where the sum of what each has does.
 func CappedUnits(most int64) string { return "units_up_to_" + itoa64(most) }
 
-// UnitCaps lists the caps of the aggregates that the plan's statements name.
+// UnitCaps lists the caps of the aggregates that the plan's statements may name, besides those of Sums.
 func (p *Plan) UnitCaps() (out []int64) {
 	if p.Program == nil {
 		if most := p.unitCap(); most > 0 {
