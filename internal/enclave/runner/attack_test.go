@@ -322,7 +322,7 @@ func TestBrokerAnswersSomethingElse(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			h := newFakeHost(w)
-			h.limits.ReplyMS = 400
+			h.limits.ReplyMS = patience(c.code)
 			c.fault(w, h.of(w.owners[0]))
 			h.wantFailure(c.code)
 			h.wantNoReceipts()
@@ -349,6 +349,15 @@ func TestRequesterSendsAnotherBody(t *testing.T) {
 			h.wantFailure(c.code)
 		})
 	}
+}
+
+// patience is how long the enclave waits for answers, in milliseconds: where one party is silent, still long enough for the others to
+// answer on a busy machine; else far longer than a test takes.
+func patience(code string) int64 {
+	if strings.HasPrefix(code, "no-answer:") {
+		return 2500
+	}
+	return 60_000
 }
 
 func TestReleaseIsNotTheOwnersOrNotForThisJob(t *testing.T) {
@@ -423,7 +432,7 @@ func TestReleaseIsNotTheOwnersOrNotForThisJob(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			h := newFakeHost(w)
-			h.limits.ReplyMS = 700
+			h.limits.ReplyMS = patience(c.code)
 			c.fault(w, h.of(w.owners[0]))
 			h.wantFailure(c.code)
 			for _, o := range w.owners[1:] {
@@ -680,7 +689,7 @@ func TestNoKeyWithoutEveryAcknowledgement(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
 			h := newFakeHost(w)
-			h.limits.ReplyMS = 700
+			h.limits.ReplyMS = patience(c.code)
 			c.fault(w, h.of(w.owners[0]))
 			h.wantFailure(c.code)
 		})
@@ -734,11 +743,11 @@ func TestLastArtifacts(t *testing.T) {
 func TestMessagesThatNeverArrive(t *testing.T) {
 	w := newWorld(t)
 	h := newFakeHost(w)
-	h.limits.ReplyMS = 400
+	h.limits.ReplyMS = patience("no-answer:gamma")
 	h.onMessage = func(m *channel.Message) bool { return m.To != w.owners[2].fp() }
 	started := time.Now()
 	h.wantFailure("no-answer:gamma")
-	if took := time.Since(started); took > 3*time.Second {
+	if took := time.Since(started); took > 15*time.Second { // the job itself may take 20 s
 		t.Errorf("took %s", took)
 	}
 }
@@ -761,7 +770,7 @@ func TestStrayRepliesAreIgnored(t *testing.T) {
 func TestOneOwnersAnswerInAnothersName(t *testing.T) {
 	w := newWorld(t)
 	h := newFakeHost(w)
-	h.limits.ReplyMS = 400
+	h.limits.ReplyMS = patience("no-answer:alpha")
 	h.onMessage = func(m *channel.Message) bool { return m.To != w.owners[0].fp() }
 	beta := h.of(w.owners[1])
 	beta.onReply = func(*message.Reply) {}

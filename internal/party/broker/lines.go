@@ -2,6 +2,8 @@ package broker
 
 import (
 	"bytes"
+	"maps"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/seal"
@@ -15,22 +17,30 @@ type begun struct {
 	listener *seal.Listener // of what the enclave writes
 	line     *seal.Line     // to the session's box:
 	box      []byte
+	until    time.Time // when the ready of the hello ends at the latest: no quote is of use after it
 }
 
 // lineName is the line of a hello, and its job.
 type lineName struct{ job, line statement.Digest }
 
-// maxBegun bounds the lines at hand, some 4 KiB each.
+// maxBegun bounds the lines at hand, some 4 KiB each, besides their age.
 const maxBegun = 4096
 
 // keepLines keeps a hello's lines, once it is answered.
 func (b *Broker) keepLines(m *matter) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := b.Now()
+	b.dropLines(now)
 	if len(b.begun) >= maxBegun {
 		clear(b.begun)
 	}
-	b.begun[lineName{m.item.Job, m.listener.Name()}] = begun{listener: m.listener, line: m.line, box: m.session.Box}
+	b.begun[lineName{m.item.Job, m.listener.Name()}] = begun{listener: m.listener, line: m.line, box: m.session.Box, until: now.Add(readyTime)}
+}
+
+// dropLines drops the lines that are too old. The caller holds b.mu.
+func (b *Broker) dropLines(now time.Time) {
+	maps.DeleteFunc(b.begun, func(_ lineName, l begun) bool { return !now.Before(l.until) })
 }
 
 // takeLines takes away what the hello on a message's line left for the quote.
@@ -41,6 +51,7 @@ func (b *Broker) takeLines(m *matter) *begun {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.dropLines(b.Now())
 	name := lineName{m.item.Job, line}
 	l, ok := b.begun[name]
 	if !ok {

@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/message"
@@ -91,12 +92,34 @@ func TestLineOfAnotherJob(t *testing.T) {
 	one.take(q, one.send(wire.KindQuote, message.QuoteContext(one.j.digest, w.self()), q))
 }
 
+// TestLinesAge: lines whose hello got no quote in time are dropped with the next hello or quote, and serve no quote that is late.
+func TestLinesAge(t *testing.T) {
+	w := newWorld(t, nil)
+	e := w.enclave(w.newJob(nil))
+	e.hello(nil)
+	w.now = w.now.Add(readyTime - time.Millisecond)
+	other := w.enclave(w.newJob(nil))
+	if other.hello(nil); len(w.broker.begun) != 2 {
+		t.Fatalf("%d lines are at hand, want both", len(w.broker.begun))
+	}
+	w.now = w.now.Add(time.Millisecond)
+	third := w.enclave(w.newJob(nil))
+	if third.hello(nil); len(w.broker.begun) != 2 {
+		t.Errorf("%d lines are at hand, want those of the last two hellos", len(w.broker.begun))
+	}
+	w.now = w.now.Add(readyTime)
+	e.sendRaw(wire.KindQuote, e.sealed(seal.Context{Purpose: seal.PurposeQuote}, "x"))
+	if len(w.broker.begun) != 0 {
+		t.Errorf("%d old lines are at hand after a late quote", len(w.broker.begun))
+	}
+}
+
 // TestLinesAreBounded: hellos without quotes do not fill the memory, and neither do those that are refused.
 func TestLinesAreBounded(t *testing.T) {
 	w := newWorld(t, nil)
 	e := w.enclave(w.newJob(nil))
 	for i := range maxBegun {
-		w.broker.begun[lineName{job: statement.Sum([]byte{byte(i), byte(i >> 8)})}] = begun{}
+		w.broker.begun[lineName{job: statement.Sum([]byte{byte(i), byte(i >> 8)})}] = begun{until: w.now.Add(readyTime)}
 	}
 	if e.hello(nil); len(w.broker.begun) != 1 {
 		t.Errorf("%d lines are at hand", len(w.broker.begun))

@@ -32,6 +32,7 @@ func chooseFew(point element, all []*cursor) (f few, others []*cursor) {
 				table = append(table, e.plus(c.number(place)))
 			}
 		}
+		clear(f.table)
 		f.table = table
 	}
 	return f, nil

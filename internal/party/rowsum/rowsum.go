@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/cordon-exchange/cordon/internal/party/rowgroup"
 	"github.com/cordon-exchange/cordon/statement"
@@ -92,17 +93,22 @@ const block = 256
 
 // Of multiplies the numbers of a row group's rows. There is one Values for each column, of as many rows.
 func (s *Sum) Of(rows int, values []*rowgroup.Values) Product {
-	w := work{out: One().e}
-	var all []*cursor
-	for i, v := range values {
-		all = append(all, newCursor(&s.columns[i], v))
-	}
-	w.few, w.others = chooseFew(s.point, all)
+	w := s.begin(values)
 	for from := 0; from < rows; from += block {
 		w.block(min(block, rows-from))
 	}
 	w.wipe()
 	return Product{w.out}
+}
+
+func (s *Sum) begin(values []*rowgroup.Values) *work {
+	w := &work{out: One().e}
+	var all []*cursor
+	for i, v := range values {
+		all = append(all, newCursor(&s.columns[i], v))
+	}
+	w.few, w.others = chooseFew(s.point, all)
+	return w
 }
 
 // work is one row group's.
@@ -147,10 +153,17 @@ func (w *work) add(sums []element) {
 	w.waiting = 0
 }
 
+// wipe erases all that comes of the rows or of the key, but the product.
 func (w *work) wipe() {
-	for _, c := range w.others {
+	for _, c := range slices.Concat(w.few.columns, w.others) {
+		clear(c.coded)
 		clear(c.scratch[:])
 	}
+	clear(w.few.table)
+	clear(w.few.at[:])
+	clear(w.sums[:])
+	clear(w.factors[:])
+	clear(w.words[:])
 }
 
 // cursor goes through a column's rows.
@@ -166,6 +179,7 @@ type cursor struct {
 func newCursor(c *column, v *rowgroup.Values) *cursor {
 	out := &cursor{column: c, v: v}
 	if c.kind == rowgroup.Text {
+		out.coded = slices.Grow(out.coded, v.Dict.Len()) // at once, so that no copy is left that nobody wipes
 		for i := range v.Dict.Len() {
 			out.coded = append(out.coded, c.text(v.Dict.At(i)).exact())
 		}

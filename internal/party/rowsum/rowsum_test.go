@@ -295,6 +295,39 @@ func TestKeyed(t *testing.T) {
 	}
 }
 
+// TestWipe: nothing that comes of the rows or of the key is left of a row group's work but its product.
+func TestWipe(t *testing.T) {
+	rows := anyRows(rand.New(rand.NewPCG(5, 6)), 100)
+	s, err := New(key, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := s.begin(valuesOf(columns, rows, true, true))
+	w.block(len(rows))
+	cursors := slices.Concat(w.few.columns, w.others)
+	if len(w.few.columns) == 0 || len(w.others) == 0 || len(w.few.table) < 2 {
+		t.Fatal("the rows do not use all there is")
+	}
+	out := w.out
+	w.wipe()
+	left := slices.Concat(w.few.table, w.sums[:])
+	for _, c := range cursors {
+		left = append(left, c.coded...)
+		if c.scratch != [block]int64{} {
+			t.Error("a column's words are left")
+		}
+	}
+	if i := slices.IndexFunc(left, func(e element) bool { return e != element{} }); i >= 0 {
+		t.Errorf("element %d of %d is left", i, len(left))
+	}
+	if w.few.at != [block]uint32{} || w.factors != [4]factor{} || w.words[0] != nil {
+		t.Error("places, factors or words are left")
+	}
+	if w.out != out {
+		t.Error("the product is gone")
+	}
+}
+
 func BenchmarkOf(b *testing.B) {
 	const n = 122880
 	r := rand.New(rand.NewPCG(7, 8))
