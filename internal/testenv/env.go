@@ -22,7 +22,7 @@ const (
 	// Lease is how long a host may be silent.
 	Lease = time.Second
 	// Patience bounds every wait of this package.
-	Patience = 15 * time.Second
+	Patience = 60 * time.Second
 )
 
 // Build stands for the measurement of a program that nobody could measure: the test itself.

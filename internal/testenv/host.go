@@ -17,7 +17,7 @@ import (
 // Classes of the hosts here: one, whose brokers must answer soon, and two with hardly any memory.
 func Classes() []host.Class {
 	small := host.Class{
-		Name: "small", MemoryBytes: 512 << 20, Threads: 1, Reply: 2 * time.Second, Run: 10 * time.Second, Whole: 20 * time.Second,
+		Name: "small", MemoryBytes: 512 << 20, Threads: 1, Reply: 6 * time.Second, Run: 20 * time.Second, Whole: 40 * time.Second,
 	}
 	tiny := small
 	tiny.Name, tiny.MemoryBytes = "tiny", 16<<20
