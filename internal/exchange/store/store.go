@@ -17,6 +17,8 @@ type Store interface {
 	Attempts
 	// ID of the exchange: "exchange1" and 64 hex digits, made with the store.
 	ID() string
+	// Shared is nil for a store that one process has for itself.
+	Shared() Shared
 	Close() error
 }
 
