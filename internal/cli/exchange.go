@@ -31,6 +31,7 @@ func NewExchangeCommand() *cobra.Command {
 
 type exchangeServe struct {
 	home   string
+	store  string
 	listen string
 	lease  time.Duration
 	json   bool
@@ -45,15 +46,22 @@ func newExchangeServe() *cobra.Command {
 		Long: `Serve an exchange from a folder: statements, mailboxes and jobs in SQLite, sealed
 files beside them. It holds no key, no value and no query.
 
+With --store, statements, mailboxes and jobs are in a PostgreSQL database instead,
+over which several exchanges may work that also see one lake. The password comes
+from PGPASSFILE or PGPASSWORD, not from the URL. A database on another machine must
+show a certificate of its name, unless the URL says sslmode otherwise.
+
 It prints one line when it is ready, and stops on SIGINT or SIGTERM after the
 calls that are running. Logs go to standard error. It speaks plain HTTP: calls are
 signed and what they carry is sealed; put TLS in front of it where names and sizes
 must not be seen on the way.
 
 Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version,
-7 address can't be listened on, 8 home can't be written or disk full.`,
+7 address can't be listened on or database does not answer, 8 home can't be written
+or disk full.`,
 		Example: `  cordon exchange serve --home /srv/cordon --listen 127.0.0.1:7400
-  cordon exchange serve --home ./exchange --listen 127.0.0.1:0 --json`,
+  cordon exchange serve --home ./exchange --listen 127.0.0.1:0 --json
+  cordon exchange serve --home /srv/cordon --store postgres://cordon@db.example/exchange`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -63,6 +71,7 @@ Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.home, "home", "", "folder of the exchange; made if it is not there (required)")
+	f.StringVar(&o.store, "store", "", "URL of a PostgreSQL database, without a password; default: SQLite in the home")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address and port; port 0 takes a free one")
 	f.DurationVar(&o.lease, "lease", 10*time.Second, "how long a host may be silent before its job goes to another")
 	f.BoolVar(&o.json, "json", false, "print the ready line as JSON, and log in JSON")
@@ -77,7 +86,7 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	if o.lease < time.Second || o.lease > time.Hour {
 		return fault.New(fault.Usage, "lease is not between 1s and 1h", "leave --lease away for 10s", nil)
 	}
-	home, err := exchange.OpenHome(ctx, o.home)
+	home, err := exchange.Open(ctx, exchange.Place{Home: o.home, Store: o.store})
 	if err != nil {
 		return err
 	}

@@ -95,6 +95,7 @@ func mapped() []mapping {
 		{store.ErrFull, full},
 		{lake.ErrFull, full},
 		{store.ErrClosed, away},
+		{store.ErrUnavailable, refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "database of the exchange does not answer", "try again; what was confirmed is kept")},
 		{lake.ErrExists, conflict(wire.CodeObjectExists, "another object is there under this path", "publish it as a new version")},
 		{lake.ErrRange, refuse(http.StatusRequestedRangeNotSatisfiable, wire.CodeRange, "object has no such bytes", "it may have been cut short; ask its owner")},
 		{statement.ErrSignature, badSignature("statement is not signed by exactly the parties that it names")},

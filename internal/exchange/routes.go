@@ -78,7 +78,8 @@ func plainPath(u *url.URL) bool {
 
 // exchange tells who answers here; it is the one call that nobody signs.
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
-	b, err := statement.Marshal(wire.Exchange{ID: s.store.ID(), Instance: s.instance, TimeMS: s.now().UnixMilli()})
+	instance, _ := s.present.get()
+	b, err := statement.Marshal(wire.Exchange{ID: s.store.ID(), Instance: instance, TimeMS: s.now().UnixMilli()})
 	if err != nil {
 		s.fail(w, r, err)
 		return

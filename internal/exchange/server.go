@@ -23,20 +23,21 @@ type Options struct {
 	Lease       time.Duration    // of a claimed job, without a heartbeat; default 10 s
 	MaxAttempts int64            // of one job; default 4
 	MaxObject   int64            // bytes; default wire.MaxObject
-	Now         func() time.Time // default time.Now
+	Now         func() time.Time // default time.Now; a shared store's clock comes before it
 	Log         *slog.Logger     // default: none
 }
 
 // Server answers the exchange's HTTP interface.
 type Server struct {
 	store       store.Store
+	shared      store.Shared // nil: nobody else has the store
 	lake        lake.Lake
 	lease       time.Duration
 	maxAttempts int64
 	maxObject   int64
 	now         func() time.Time
 	log         *slog.Logger
-	instance    string
+	present     presence
 	handler     http.Handler
 	hub         hub
 	replays     replays
@@ -58,15 +59,19 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.New("exchange: no store or no lake")
 	}
 	s := &Server{
-		store: o.Store, lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject,
+		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject,
 		now: o.Now, log: o.Log, closing: make(chan struct{}),
 	}
 	s.defaults()
-	var b [16]byte
-	rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
-	s.instance = hex.EncodeToString(b[:])
 	s.hub.topics, s.hub.polls = map[string]*topic{}, map[string]int{}
 	s.handler = s.routes()
+	if s.shared != nil {
+		s.now = s.shared.Now
+		return s, s.attend(ctx) // which extends leases where no other process was there
+	}
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
+	s.present.set(hex.EncodeToString(b[:]))
 	return s, s.store.ExtendLeases(ctx, s.now().Add(s.lease).UnixMilli())
 }
 
@@ -107,6 +112,9 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { s.sweepLoop(ctx) })
+	if s.shared != nil {
+		work.Go(func() { s.shared.Listen(ctx, s.heard) })
+	}
 	served := make(chan error, 1)
 	work.Go(func() { served <- srv.Serve(l) })
 	select {
@@ -140,20 +148,31 @@ const sweepTime = 250 * time.Millisecond
 func (s *Server) sweepLoop(ctx context.Context) {
 	t := time.NewTicker(min(sweepTime, s.lease/4))
 	defer t.Stop()
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("leases could not be looked at", "err", err)
+		err := s.Sweep(ctx)
+		switch { // each change once: an outage may last
+		case err != nil && ctx.Err() == nil && !failing:
+			s.log.Error("leases can't be looked at", "err", err)
+		case err == nil && failing:
+			s.log.Info("leases can be looked at again")
 		}
+		failing = err != nil
 	}
 }
 
 // Sweep ends leases and jobs whose time is over, and wakes who waits for that.
 func (s *Server) Sweep(ctx context.Context) error {
+	if s.shared != nil {
+		if err := s.attend(ctx); err != nil {
+			return err
+		}
+	}
 	changes, err := s.store.Expire(ctx, s.now().UnixMilli(), s.maxAttempts)
 	for _, c := range changes {
 		s.log.Warn("job lost its host or its time", "job", c.Job.Short(), "state", c.State, "code", c.Code)
@@ -164,8 +183,8 @@ func (s *Server) Sweep(ctx context.Context) error {
 
 // changed wakes who waits for a job's state.
 func (s *Server) changed(c store.Change) {
-	s.hub.notify(jobTopic(c.Job), repliesTopic(c.Job))
+	s.notify(jobTopic(c.Job), repliesTopic(c.Job))
 	if c.State == store.StateQueued {
-		s.hub.notify(queueTopic)
+		s.notify(queueTopic)
 	}
 }
