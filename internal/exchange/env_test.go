@@ -20,6 +20,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/lake"
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/testpg"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -27,6 +28,7 @@ import (
 type env struct {
 	*testing.T
 	home string
+	link string // of a database; "": SQLite in home
 	url  string
 	srv  *exchange.Server
 	stop func()
@@ -36,9 +38,15 @@ type env struct {
 	seq  int
 }
 
+// overPostgres is the test that runs others over PostgreSQL.
+const overPostgres = "TestOverPostgres"
+
 func newEnv(t *testing.T) *env {
 	t.Helper()
 	e := &env{T: t, home: t.TempDir()}
+	if strings.HasPrefix(t.Name(), overPostgres+"/") {
+		e.link = testpg.Database(t)
+	}
 	before := runtime.NumGoroutine()
 	e.start("127.0.0.1:0")
 	t.Cleanup(func() {
@@ -67,7 +75,7 @@ func (e *env) now() time.Time { return time.Now().Add(time.Duration(e.skew.Load(
 func (e *env) start(addr string) {
 	e.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	h, err := exchange.OpenHome(ctx, e.home)
+	h, err := exchange.Open(ctx, exchange.Place{Home: e.home, Store: e.link})
 	e.ok(err)
 	var lk lake.Lake = h.Lake
 	var st store.Store = h.Store
@@ -230,7 +238,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	e := newEnv(t)
+	return worldOf(newEnv(t))
+}
+
+func worldOf(e *env) *world {
+	e.Helper()
 	w := &world{env: e, a: e.party("alpha"), b: e.party("beta"), asker: e.party("institute"), host: e.party("hoster"), other: e.party("other")}
 	w.members = []statement.Member{{Owner: w.a.fp, Offer: w.a.offer()}, {Owner: w.b.fp, Offer: w.b.offer()}}
 	var err error
