@@ -77,7 +77,7 @@ func (s *Store) AddReply(ctx context.Context, r store.Reply) error {
 // were removed with them.
 func (s *Store) Replies(ctx context.Context, h store.Holder, after int64, page store.Page) ([]store.Reply, error) {
 	var out []store.Reply
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		out = nil
 		var attempt int64
 		err := t.one(heldQuery, heldArgs(h), &attempt)
@@ -189,7 +189,7 @@ const ended = " AND EXISTS (SELECT 1 FROM jobs WHERE digest = $1 AND state IN ('
 // Artifacts of the attempt that ended the job.
 func (s *Store) Artifacts(ctx context.Context, d statement.Digest) ([]store.Artifact, error) {
 	var out []store.Artifact
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		out = nil
 		return t.each("SELECT name, octet_length(body) FROM artifacts WHERE job = $1"+ended+" ORDER BY name", []any{string(d)},
 			func(scan func(...any) error) error {
@@ -205,7 +205,7 @@ func (s *Store) Artifacts(ctx context.Context, d statement.Digest) ([]store.Arti
 // Artifact returns one.
 func (s *Store) Artifact(ctx context.Context, d statement.Digest, name string) ([]byte, error) {
 	var b []byte
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		return t.one("SELECT body FROM artifacts WHERE job = $1 AND name = $2"+ended, []any{string(d), name}, &b)
 	})
 	if err != nil {

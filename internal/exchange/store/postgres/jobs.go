@@ -45,7 +45,7 @@ func jobFields(j *store.Job) []any {
 // Job returns one, without its parties.
 func (s *Store) Job(ctx context.Context, d statement.Digest) (*store.Job, error) {
 	var j store.Job
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		return t.one("SELECT "+jobColumns+" FROM jobs WHERE digest = $1", []any{string(d)}, jobFields(&j)...)
 	})
 	if err != nil {
@@ -57,7 +57,7 @@ func (s *Store) Job(ctx context.Context, d statement.Digest) (*store.Job, error)
 // JobParties are those of a job with their roles.
 func (s *Store) JobParties(ctx context.Context, d statement.Digest) ([]store.JobParty, error) {
 	var out []store.JobParty
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		out = nil
 		return t.each("SELECT party, role FROM job_parties WHERE job = $1 ORDER BY party", []any{string(d)}, func(scan func(...any) error) error {
 			var p store.JobParty
@@ -75,7 +75,7 @@ func (s *Store) JobParties(ctx context.Context, d statement.Digest) ([]store.Job
 // Stages of all attempts, in order.
 func (s *Store) Stages(ctx context.Context, d statement.Digest) ([]store.Stage, error) {
 	var out []store.Stage
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		out = nil
 		return t.each("SELECT attempt, name, at_ms FROM stages WHERE job = $1 ORDER BY n", []any{string(d)}, func(scan func(...any) error) error {
 			var g store.Stage
@@ -93,7 +93,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (*store.Job, error) {
 		return nil, store.ErrNotFound
 	}
 	var j store.Job
-	err := s.write(ctx, false, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		j = store.Job{}
 		return t.one(`WITH oldest AS MATERIALIZED (SELECT j.seq FROM jobs j JOIN job_parties p ON p.job = j.digest
 				WHERE j.state = 'queued' AND p.party = $1 AND p.role & $2 <> 0 AND j.expires_ms > $3 AND j.class = ANY ($4)
@@ -148,7 +148,7 @@ func (s *Store) Expire(ctx context.Context, nowMS, maxAttempts int64) ([]store.C
 
 // due keeps an idle exchange from writing.
 func (s *Store) due(ctx context.Context, nowMS int64) (due bool, err error) {
-	err = s.read(ctx, func(t *tx) error {
+	err = s.single(ctx, func(t *tx) error {
 		return t.one(`SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'leased' AND until_ms <= $1)
 			OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND expires_ms <= $1)`, []any{nowMS}, &due)
 	})
@@ -213,7 +213,7 @@ func end(t *tx, c store.Change, nowMS int64) error {
 
 // ExtendLeases moves the end of every lease to at least untilMS.
 func (s *Store) ExtendLeases(ctx context.Context, untilMS int64) error {
-	return s.write(ctx, false, func(t *tx) error {
+	return s.single(ctx, func(t *tx) error {
 		return t.exec("UPDATE jobs SET until_ms = greatest(until_ms, $1) WHERE state = 'leased'", untilMS)
 	})
 }

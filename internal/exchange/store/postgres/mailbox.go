@@ -51,7 +51,7 @@ func paged(columns, rows string) string {
 // Mailbox returns the items of one party behind after.
 func (s *Store) Mailbox(ctx context.Context, of statement.Fingerprint, after int64, page store.Page) ([]store.Item, error) {
 	var out []store.Item
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		out = nil
 		return t.each(paged("seq, job, attempt, kind, sender, body",
 			"SELECT *, octet_length(body) AS size FROM mailbox WHERE owner = $3 AND seq > $4"),
@@ -67,7 +67,7 @@ func (s *Store) Mailbox(ctx context.Context, of statement.Fingerprint, after int
 
 // AckMailbox removes a party's items up to through. It waits for nobody: an item that is being removed by its job's end is left to that.
 func (s *Store) AckMailbox(ctx context.Context, of statement.Fingerprint, through int64) error {
-	return s.write(ctx, false, func(t *tx) error {
+	return s.single(ctx, func(t *tx) error {
 		return t.exec(`DELETE FROM mailbox WHERE owner = $1 AND seq IN
 			(SELECT seq FROM mailbox WHERE owner = $1 AND seq <= $2 ORDER BY seq FOR UPDATE SKIP LOCKED)`, string(of), through)
 	})

@@ -36,7 +36,7 @@ func (h *shared) notifyLoop() {
 		case t := <-h.topics:
 			payloads := h.payloads(t)
 			// A lost one only delays.
-			_ = h.s.write(h.ctx, false, func(t *tx) error {
+			_ = h.s.single(h.ctx, func(t *tx) error {
 				return t.exec("SELECT pg_notify($1, p) FROM unnest($2::text[]) AS p", channel, payloads)
 			})
 		}

@@ -257,7 +257,7 @@ func TestDeadlock(t *testing.T) {
 	}
 	wg.Wait()
 	var sum int64
-	if err := s.read(t.Context(), func(x *tx) error { return x.one("SELECT sum(last)::bigint FROM mailboxes", nil, &sum) }); err != nil || sum != 4 {
+	if err := s.single(t.Context(), func(x *tx) error { return x.one("SELECT sum(last)::bigint FROM mailboxes", nil, &sum) }); err != nil || sum != 4 {
 		t.Errorf("sum %d, %v", sum, err)
 	}
 }

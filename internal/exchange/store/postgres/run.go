@@ -32,8 +32,8 @@ type tx struct {
 	ctx context.Context
 }
 
-// read runs one query that sees one moment.
-func (s *Store) read(ctx context.Context, f func(t *tx) error) error {
+// single runs f, each of whose statements is a transaction of its own, and not durable: for questions, and for writes of one statement.
+func (s *Store) single(ctx context.Context, f func(t *tx) error) error {
 	return s.try(ctx, s.quick, func(ctx context.Context, c *pgx.Conn) error { return f(&tx{c, ctx}) })
 }
 

@@ -64,7 +64,7 @@ const nowMS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 
 // look reads the clock.
 func (h *shared) look(ctx context.Context) error {
-	return h.s.read(ctx, func(t *tx) error {
+	return h.s.single(ctx, func(t *tx) error {
 		begin := time.Now()
 		var ms int64
 		err := t.one("SELECT "+nowMS, nil, &ms)
@@ -91,7 +91,7 @@ const attendTime = time.Second
 // Attend says that an exchange is there.
 func (h *shared) Attend(ctx context.Context, a store.Attendance) (instance string, err error) {
 	var seen, now int64
-	err = h.s.read(ctx, func(t *tx) error {
+	err = h.s.single(ctx, func(t *tx) error {
 		begin := time.Now()
 		err := t.one("SELECT instance, seen_ms, "+nowMS+" FROM presence", nil, &instance, &seen, &now)
 		if err == nil {
@@ -146,7 +146,7 @@ func (h *shared) Spend(ctx context.Context, n store.Nonce) (store.Spent, error) 
 		return 0, err
 	}
 	var present, near, fresh bool
-	err = h.s.write(ctx, false, func(t *tx) error {
+	err = h.s.single(ctx, func(t *tx) error {
 		return t.one(`WITH now AS MATERIALIZED (SELECT EXISTS (SELECT 1 FROM presence WHERE instance = $1) AS present,
 				abs(`+nowMS+` - $2::bigint) <= $3 AS near),
 			spent AS (INSERT INTO nonces (key, nonce) SELECT $4, $5 FROM now WHERE present AND near ON CONFLICT DO NOTHING RETURNING 1)

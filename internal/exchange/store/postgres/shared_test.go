@@ -89,7 +89,7 @@ func TestNoncesAreForgotten(t *testing.T) {
 	age("UPDATE presence SET seen_ms = seen_ms - 1500")
 	attend(t, s)
 	var left []string
-	if err := s.read(t.Context(), func(x *tx) error {
+	if err := s.single(t.Context(), func(x *tx) error {
 		return x.one("SELECT array_agg(convert_from(key, 'UTF8')) FROM nonces", nil, &left)
 	}); err != nil || !slices.Equal(left, []string{"young"}) {
 		t.Errorf("left: %v, %v", left, err)

@@ -163,7 +163,7 @@ func statementFields(st *store.Statement) []any {
 // Statement returns one, with its lists, as they are at one moment.
 func (s *Store) Statement(ctx context.Context, d statement.Digest) (*store.Statement, error) {
 	var st store.Statement
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		var authors, readers, refs []string
 		var restricted bool
 		into := append(statementFields(&st), &restricted, &authors, &readers, &refs)
@@ -208,7 +208,7 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Statement, err
 		add("(NOT s.restricted OR EXISTS (SELECT 1 FROM statement_readers r WHERE r.digest = s.digest AND r.reader = $%d))", string(q.Reader))
 	}
 	var out []store.Statement
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		out = nil
 		return t.each(paged(statementColumns, "SELECT s.*, octet_length(s.envelope) AS size FROM statements s WHERE "+strings.Join(where, " AND ")), args,
 			func(scan func(...any) error) error {
@@ -227,7 +227,7 @@ func (s *Store) Revocations(ctx context.Context, of []statement.Digest) ([]store
 		return nil, nil
 	}
 	var out []store.Statement
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		out = nil
 		return t.each("SELECT "+statementColumns+` FROM statements s WHERE kind = 'revocation'
 			AND digest IN (SELECT digest FROM statement_refs WHERE ref = ANY ($1)) ORDER BY seq`, []any{texts(of)},
@@ -244,7 +244,7 @@ func (s *Store) Revocations(ctx context.Context, of []statement.Digest) ([]store
 // Party that is registered under f. Nothing of it is remembered: another process may have revoked it.
 func (s *Store) Party(ctx context.Context, f statement.Fingerprint) (*store.Party, error) {
 	var p store.Party
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		return t.one("SELECT fingerprint, name, statement, created_ms, revoked FROM parties WHERE fingerprint = $1",
 			[]any{string(f)}, &p.Fingerprint, &p.Name, &p.Statement, &p.CreatedMS, &p.Revoked)
 	})
@@ -257,7 +257,7 @@ func (s *Store) Party(ctx context.Context, f statement.Fingerprint) (*store.Part
 // Parties registered, revoked ones left out.
 func (s *Store) Parties(ctx context.Context) ([]statement.Fingerprint, error) {
 	var out []statement.Fingerprint
-	err := s.read(ctx, func(t *tx) error {
+	err := s.single(ctx, func(t *tx) error {
 		out = nil
 		return t.each("SELECT fingerprint FROM parties WHERE NOT revoked ORDER BY fingerprint", nil, func(scan func(...any) error) error {
 			var f statement.Fingerprint
