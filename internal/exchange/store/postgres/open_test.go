@@ -12,6 +12,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/testpg"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 func TestURLs(t *testing.T) {
@@ -83,6 +84,22 @@ func TestSettings(t *testing.T) {
 	}
 	if again.ID() != s.ID() {
 		t.Error("two processes give two ids")
+	}
+}
+
+// TestLostReaders: a statement for some, whose list is gone, is not one for all.
+func TestLostReaders(t *testing.T) {
+	s := open(t, testpg.Database(t))
+	st := offerOf(1)
+	st.Readers = []statement.Fingerprint{"x"}
+	if _, err := s.AddStatement(t.Context(), st, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.write(t.Context(), true, func(x *tx) error { return x.exec("DELETE FROM statement_readers") }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Statement(t.Context(), st.Digest); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("got %v", err)
 	}
 }
 
