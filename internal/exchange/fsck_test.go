@@ -80,7 +80,9 @@ func TestFsck(t *testing.T) {
 	if got := faults(t, w.home); len(got) != 0 {
 		t.Fatalf("faults of a good store:\n%s", strings.Join(got, "\n"))
 	}
-	one := func(kind string) string { return "(SELECT digest FROM statements WHERE kind = '" + kind + "' ORDER BY seq LIMIT 1)" }
+	one := func(kind string) string {
+		return "(SELECT digest FROM statements WHERE kind = '" + kind + "' ORDER BY seq LIMIT 1)"
+	}
 	job := func(state string) string { return "(SELECT digest FROM jobs WHERE state = '" + state + "')" }
 	nobody := "cordon1" + strings.Repeat("0", 64)
 	for _, c := range []struct{ name, sql, want string }{

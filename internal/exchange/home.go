@@ -3,36 +3,62 @@ package exchange
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"path/filepath"
 
+	"github.com/cordon-exchange/cordon/internal/exchange/lake"
 	"github.com/cordon-exchange/cordon/internal/exchange/lake/folder"
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlite"
 	"github.com/cordon-exchange/cordon/internal/fault"
 )
 
-// Home is the folder of an exchange with everything embedded: store/ and lake/.
-type Home struct {
-	Store *sqlite.Store
-	Lake  *folder.Lake
+// Place is where an exchange keeps what it keeps.
+type Place struct {
+	Home string // required: folder of the exchange
+	Lake string // URL of a bucket (bucket.Open); "": lake/ in the home
 }
 
-// OpenHome opens an exchange's folder, or makes one. Only one process can have it open.
-func OpenHome(ctx context.Context, dir string) (*Home, error) {
-	st, err := sqlite.Open(ctx, filepath.Join(dir, "store"))
+// Home is what an exchange keeps, open: with everything embedded, store/ and lake/ of its folder.
+type Home struct {
+	Store store.Store
+	Lake  lake.Lake
+}
+
+// OpenHome opens an exchange's folder with everything embedded, or makes one.
+func OpenHome(ctx context.Context, dir string) (*Home, error) { return Open(ctx, Place{Home: dir}) }
+
+// Open opens what an exchange keeps, or makes it. Only one process can have a home open.
+func Open(ctx context.Context, p Place) (*Home, error) {
+	st, err := sqlite.Open(ctx, filepath.Join(p.Home, "store"))
 	if err != nil {
 		return nil, homeError(err)
 	}
-	lk, err := folder.Open(filepath.Join(dir, "lake"))
+	lk, err := OpenLake(ctx, p)
 	if err != nil {
-		return nil, homeError(errors.Join(err, st.Close()))
+		return nil, errors.Join(err, st.Close())
 	}
 	return &Home{Store: st, Lake: lk}, nil
 }
 
+// OpenLake opens the lake alone.
+func OpenLake(ctx context.Context, p Place) (lake.Lake, error) {
+	lk, err := folder.Open(filepath.Join(p.Home, "lake"))
+	if err != nil {
+		return nil, homeError(err)
+	}
+	return lk, nil
+}
+
 // Close ends store and lake, in this order: nobody may write an offer of a file that is not there.
-func (h *Home) Close() error { return errors.Join(h.Store.Close(), h.Lake.Close()) }
+func (h *Home) Close() error {
+	err := h.Store.Close()
+	if c, ok := h.Lake.(io.Closer); ok {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
 
 func homeError(err error) error {
 	switch {
