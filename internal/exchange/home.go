@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/lake"
+	"github.com/cordon-exchange/cordon/internal/exchange/lake/bucket"
 	"github.com/cordon-exchange/cordon/internal/exchange/lake/folder"
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlite"
@@ -44,11 +45,36 @@ func Open(ctx context.Context, p Place) (*Home, error) {
 
 // OpenLake opens the lake alone.
 func OpenLake(ctx context.Context, p Place) (lake.Lake, error) {
+	if p.Lake != "" {
+		lk, err := bucket.Open(ctx, p.Lake)
+		if err != nil {
+			return nil, lakeError(err)
+		}
+		return lk, nil
+	}
 	lk, err := folder.Open(filepath.Join(p.Home, "lake"))
 	if err != nil {
 		return nil, homeError(err)
 	}
 	return lk, nil
+}
+
+func lakeError(err error) error {
+	switch {
+	case errors.Is(err, bucket.ErrURL):
+		return fault.New(fault.Usage, "lake is not of the form s3://BUCKET[/PREFIX]?endpoint=URL&region=NAME", "credentials come from the environment, not from the URL", nil)
+	case errors.Is(err, bucket.ErrPlainHTTP):
+		return fault.New(fault.Usage, "endpoint of the lake is plain HTTP to another machine", "give an https:// endpoint", nil)
+	case errors.Is(err, bucket.ErrCredentials):
+		return fault.New(fault.Unavailable, "no credentials of the lake", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SHARED_CREDENTIALS_FILE", nil)
+	case errors.Is(err, bucket.ErrNoBucket):
+		return fault.New(fault.Unavailable, "bucket of the lake is not there, or not for these credentials", "make the bucket, or check the credentials", err)
+	case errors.Is(err, bucket.ErrOverwrites):
+		return fault.New(fault.Input, "server of the lake ignores If-None-Match, so that one object could be written over another", "use a server that supports conditional writes, also where an upload in parts ends", nil)
+	case errors.Is(err, lake.ErrFull):
+		return fault.New(fault.LocalStorage, "lake is full", "make room and start again; nothing is lost", err)
+	}
+	return fault.New(fault.Unavailable, "lake does not answer", "check the endpoint and the network to it", err)
 }
 
 // Close ends store and lake, in this order: nobody may write an offer of a file that is not there.
