@@ -25,13 +25,16 @@ func NewExchangeCommand() *cobra.Command {
 		Use:   "exchange",
 		Short: "Run the exchange: catalog, mailboxes, jobs and lake",
 	}
-	cmd.AddCommand(newExchangeServe())
+	cmd.AddCommand(newExchangeServe(), newExchangeBackup(), newExchangeRestore(), newExchangeFsck())
 	return cmd
 }
+
+const lakeUsage = "where sealed files lie, s3://BUCKET[/PREFIX]?endpoint=URL&region=NAME; lake/ in the home if it is not given"
 
 type exchangeServe struct {
 	home   string
 	store  string
+	lake   string
 	listen string
 	lease  time.Duration
 	json   bool
@@ -44,7 +47,9 @@ func newExchangeServe() *cobra.Command {
 		Use:   "serve --home DIR",
 		Short: "Serve an exchange from a folder",
 		Long: `Serve an exchange from a folder: statements, mailboxes and jobs in SQLite, sealed
-files beside them. It holds no key, no value and no query.
+files beside them, or in a bucket of an S3 server (--lake). It holds no key, no value
+and no query. Credentials of the bucket come from AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY, or from the file that AWS_SHARED_CREDENTIALS_FILE names.
 
 With --store, statements, mailboxes and jobs are in a PostgreSQL database instead,
 over which several exchanges may work that also see one lake. The password comes
@@ -56,9 +61,9 @@ calls that are running. Logs go to standard error. It speaks plain HTTP: calls a
 signed and what they carry is sealed; put TLS in front of it where names and sizes
 must not be seen on the way.
 
-Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version,
-7 address can't be listened on or database does not answer, 8 home can't be written
-or disk full.`,
+Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version, or
+a bucket whose server writes over objects, 7 address can't be listened on, or database
+or lake does not answer, 8 home can't be written or disk full.`,
 		Example: `  cordon exchange serve --home /srv/cordon --listen 127.0.0.1:7400
   cordon exchange serve --home ./exchange --listen 127.0.0.1:0 --json
   cordon exchange serve --home /srv/cordon --store postgres://cordon@db.example/exchange`,
@@ -70,8 +75,9 @@ or disk full.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.home, "home", "", "folder of the exchange; made if it is not there (required)")
+	f.StringVar(&o.home, "home", "", "folder of the exchange; made if it is not there (required, unless store and lake are elsewhere)")
 	f.StringVar(&o.store, "store", "", "URL of a PostgreSQL database, without a password; default: SQLite in the home")
+	f.StringVar(&o.lake, "lake", "", lakeUsage)
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address and port; port 0 takes a free one")
 	f.DurationVar(&o.lease, "lease", 10*time.Second, "how long a host may be silent before its job goes to another")
 	f.BoolVar(&o.json, "json", false, "print the ready line as JSON, and log in JSON")
@@ -80,13 +86,13 @@ or disk full.`,
 }
 
 func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error) {
-	if o.home == "" {
-		return fault.New(fault.Usage, "no home given", "add --home DIR", nil)
+	if o.home == "" && (o.store == "" || o.lake == "") {
+		return fault.New(fault.Usage, "no home given", "add --home DIR, or both --store and --lake", nil)
 	}
 	if o.lease < time.Second || o.lease > time.Hour {
 		return fault.New(fault.Usage, "lease is not between 1s and 1h", "leave --lease away for 10s", nil)
 	}
-	home, err := exchange.Open(ctx, exchange.Place{Home: o.home, Store: o.store})
+	home, err := exchange.Open(ctx, exchange.Place{Home: o.home, Store: o.store, Lake: o.lake})
 	if err != nil {
 		return err
 	}

@@ -60,6 +60,19 @@ func open(dir string, age time.Duration) (*Lake, error) {
 	return &Lake{dir: abs, bucket: b}, nil
 }
 
+// View opens a lake that is there for reading only, whoever writes to it.
+func View(dir string) (*Lake, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	b, err := fileblob.OpenBucket(abs, &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
+	if err != nil {
+		return nil, fmt.Errorf("open lake: %w", err)
+	}
+	return &Lake{dir: abs, bucket: b}, nil
+}
+
 // Close closes the lake.
 func (l *Lake) Close() error { return l.bucket.Close() }
 

@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		"all or nothing":       (*suite).allOrNothing,
 		"concurrency":          (*suite).concurrency,
 		"reopen":               (*suite).reopen,
+		"inspection":           (*suite).inspection,
 		"closed":               (*suite).closed,
 	} {
 		t.Run(name, func(t *testing.T) {
