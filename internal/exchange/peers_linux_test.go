@@ -28,7 +28,7 @@ func TestOverPostgres(t *testing.T) {
 		"authentication": TestAuthentication, "malformed": TestMalformed, "others": TestOthers, "statements": TestStatementRefusals,
 		"revocations": TestRevocations, "key revocation": TestKeyRevocation, "certified": TestCertifiedRequests, "pools": TestPoolSigning,
 		"polls": TestPollsWakeAtOnce, "together": TestRepliesComeTogether, "recall": TestOthersCannotRecall, "leaves": TestPollerLeaves,
-		"full": TestStorageFull,
+		"full": TestStorageFull, "cost": TestJobCost,
 	} {
 		t.Run(name, f)
 	}
