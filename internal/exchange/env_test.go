@@ -35,6 +35,7 @@ type env struct {
 	skew atomic.Int64 // milliseconds that the exchange's clock is ahead
 	lake func(lake.Lake) lake.Lake
 	st   func(store.Store) store.Store
+	look time.Duration // Options.Relook
 	seq  int
 }
 
@@ -85,7 +86,7 @@ func (e *env) start(addr string) {
 	if e.st != nil {
 		st = e.st(st)
 	}
-	e.srv, err = exchange.New(ctx, exchange.Options{Store: st, Lake: lk, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	e.srv, err = exchange.New(ctx, exchange.Options{Store: st, Lake: lk, Relook: e.look, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	e.ok(err)
 	l, err := net.Listen("tcp", addr)
 	e.ok(err)

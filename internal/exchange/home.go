@@ -128,7 +128,7 @@ func databaseError(err error) error {
 	case errors.Is(err, postgres.ErrPassword):
 		return fault.New(fault.Usage, "URL of the store holds a password, which others on this machine could read", "put it into a file that PGPASSFILE names, or into PGPASSWORD", nil)
 	case errors.Is(err, postgres.ErrURL):
-		return fault.New(fault.Usage, "store is not of the form postgres://user@host/database", "see docs/operating.md", err)
+		return fault.New(fault.Usage, "store is not of the form postgres://user@host/database", "see docs/operating-postgresql.md", err)
 	case errors.Is(err, store.ErrNewerSchema):
 		return fault.New(fault.Input, "database of the exchange was written by a newer version of cordon", "run that version; nothing was changed", err)
 	case errors.Is(err, store.ErrDamaged):

@@ -127,15 +127,11 @@ func (s *Server) heard(topics []string) {
 	}
 }
 
-// relookTime between two looks of a long poll over a shared store: so much later is found what a process confirmed that died before it
-// could tell of it.
-const relookTime = 3 * time.Second
-
 // relook ticks for a long poll that may miss what others do; nil never does.
 func (s *Server) relook() (ticks <-chan time.Time, stop func()) {
 	if s.shared == nil {
 		return nil, func() {}
 	}
-	t := time.NewTicker(relookTime)
+	t := time.NewTicker(s.relookTime)
 	return t.C, t.Stop
 }

@@ -28,7 +28,7 @@ func TestOverPostgres(t *testing.T) {
 		"authentication": TestAuthentication, "malformed": TestMalformed, "others": TestOthers, "statements": TestStatementRefusals,
 		"revocations": TestRevocations, "key revocation": TestKeyRevocation, "certified": TestCertifiedRequests, "pools": TestPoolSigning,
 		"polls": TestPollsWakeAtOnce, "together": TestRepliesComeTogether, "recall": TestOthersCannotRecall, "leaves": TestPollerLeaves,
-		"full": TestStorageFull,
+		"full": TestStorageFull, "cost": TestJobCost,
 	} {
 		t.Run(name, f)
 	}
@@ -69,8 +69,11 @@ func (p *party) at(url string) *party {
 	return &out
 }
 
-// soon is less than the time after which polls look again by themselves.
-const soon = 2 * time.Second
+// soon is less than never: the time after which polls look again by themselves.
+const (
+	soon  = 20 * time.Second
+	never = time.Hour
+)
 
 // wakes checks that wait, begun before it, is over soon after do.
 func (p *peers) wakes(what string, wait, do func() error) {
@@ -93,7 +96,7 @@ func (p *peers) wakes(what string, wait, do func() error) {
 
 // TestPeers does each step of a job at another exchange than the one where somebody waits for it.
 func TestPeers(t *testing.T) {
-	p := newPeers(t, nil)
+	p := newPeers(t, func(_ int, e *env) { e.look = never })
 	ctx := t.Context()
 	first, err := p.host.at(p.all[0].url).Exchange(ctx)
 	p.ok(err)
@@ -107,16 +110,16 @@ func TestPeers(t *testing.T) {
 	host, asker, a := p.host.at(p.all[1].url), p.asker.at(p.all[0].url), p.a.at(p.all[2].url)
 	var job statement.Digest
 	var c *wire.Claim
-	p.wakes("claim", func() (err error) { c, err = host.Claim(ctx, []string{"small"}, 20*time.Second, nil); return err },
+	p.wakes("claim", func() (err error) { c, err = host.Claim(ctx, []string{"small"}, time.Minute, nil); return err },
 		func() (err error) { job, err = asker.SubmitJob(ctx, sign(p.env, p.jobOf(), asker)); return err })
 	m, err := a.Mailbox(ctx, 0, 0)
 	p.ok(err)
-	p.wakes("message", func() (err error) { m, err = a.Mailbox(ctx, m.Next, 20*time.Second); return err },
+	p.wakes("message", func() (err error) { m, err = a.Mailbox(ctx, m.Next, time.Minute); return err },
 		func() error {
 			return host.SendMessages(ctx, job, c.Lease, []wire.Outgoing{{To: a.fp, Kind: wire.KindQuote, Body: []byte("q")}})
 		})
 	p.wakes("reply", func() error {
-		_, err := host.Replies(ctx, job, c.Lease, wire.Await{Wait: 20 * time.Second})
+		_, err := host.Replies(ctx, job, c.Lease, wire.Await{Wait: time.Minute})
 		return err
 	},
 		func() error {
@@ -124,11 +127,11 @@ func TestPeers(t *testing.T) {
 		})
 	st, err := asker.Job(ctx, job)
 	p.ok(err)
-	p.wakes("stage", func() error { _, err := asker.WaitJob(ctx, job, st.Version, 20*time.Second); return err },
+	p.wakes("stage", func() error { _, err := asker.WaitJob(ctx, job, st.Version, time.Minute); return err },
 		func() error { return host.ReportStage(ctx, job, c.Lease, "running") })
 	recall := make(chan struct{})
 	const name = "000102030405060708090a0b0c0d0e0f"
-	q := p.host.raw("POST", "/v1/claim", []byte(`{"classes":["small"],"wait_ms":20000,"poll":"`+name+`"}`))
+	q := p.host.raw("POST", "/v1/claim", []byte(`{"classes":["small"],"wait_ms":60000,"poll":"`+name+`"}`))
 	p.wakes("recall", func() error { _, _ = p.all[1].send(q); close(recall); return nil },
 		func() error {
 			status, code := p.all[2].send(p.host.raw("POST", "/v1/claim/recall", []byte(`{"poll":"`+name+`"}`)))

@@ -23,6 +23,7 @@ type Options struct {
 	Lease       time.Duration    // of a claimed job, without a heartbeat; default 10 s
 	MaxAttempts int64            // of one job; default 4
 	MaxObject   int64            // bytes; default wire.MaxObject
+	Relook      time.Duration    // between two looks of a long poll over a shared store, where word of something got lost; default 3 s
 	Now         func() time.Time // default time.Now; a shared store's clock comes before it
 	Log         *slog.Logger     // default: none
 }
@@ -35,6 +36,7 @@ type Server struct {
 	lease       time.Duration
 	maxAttempts int64
 	maxObject   int64
+	relookTime  time.Duration
 	now         func() time.Time
 	log         *slog.Logger
 	present     presence
@@ -50,6 +52,7 @@ type Server struct {
 const (
 	defaultLease       = 10 * time.Second
 	defaultMaxAttempts = 4
+	defaultRelook      = 3 * time.Second
 )
 
 // New makes a server. Leases in the store get their full length again, since
@@ -59,7 +62,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.New("exchange: no store or no lake")
 	}
 	s := &Server{
-		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject,
+		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject, relookTime: o.Relook,
 		now: o.Now, log: o.Log, closing: make(chan struct{}),
 	}
 	s.defaults()
@@ -84,6 +87,9 @@ func (s *Server) defaults() {
 	}
 	if s.maxObject <= 0 {
 		s.maxObject = wire.MaxObject
+	}
+	if s.relookTime <= 0 {
+		s.relookTime = defaultRelook
 	}
 	if s.now == nil {
 		s.now = time.Now
