@@ -33,6 +33,7 @@ type env struct {
 	skew atomic.Int64 // milliseconds that the exchange's clock is ahead
 	lake func(lake.Lake) lake.Lake
 	st   func(store.Store) store.Store
+	opts func(*exchange.Options) // what a test wants otherwise
 	seq  int
 }
 
@@ -77,7 +78,11 @@ func (e *env) start(addr string) {
 	if e.st != nil {
 		st = e.st(st)
 	}
-	e.srv, err = exchange.New(ctx, exchange.Options{Store: st, Lake: lk, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	o := exchange.Options{Store: st, Lake: lk, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	if e.opts != nil {
+		e.opts(&o)
+	}
+	e.srv, err = exchange.New(ctx, o)
 	e.ok(err)
 	l, err := net.Listen("tcp", addr)
 	e.ok(err)

@@ -25,6 +25,7 @@ type Options struct {
 	MaxObject   int64            // bytes; default wire.MaxObject
 	Now         func() time.Time // default time.Now
 	Log         *slog.Logger     // default: none
+	Watch       Watch            // default: none
 }
 
 // Server answers the exchange's HTTP interface.
@@ -36,6 +37,8 @@ type Server struct {
 	maxObject   int64
 	now         func() time.Time
 	log         *slog.Logger
+	watch       Watch
+	health      health
 	instance    string
 	handler     http.Handler
 	hub         hub
@@ -59,7 +62,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		store: o.Store, lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject,
-		now: o.Now, log: o.Log, closing: make(chan struct{}),
+		now: o.Now, log: o.Log, watch: o.Watch, closing: make(chan struct{}),
 	}
 	s.defaults()
 	var b [16]byte
@@ -155,9 +158,16 @@ func (s *Server) sweepLoop(ctx context.Context) {
 // Sweep ends leases and jobs whose time is over, and wakes who waits for that.
 func (s *Server) Sweep(ctx context.Context) error {
 	changes, err := s.store.Expire(ctx, s.now().UnixMilli(), s.maxAttempts)
+	lost := 0
 	for _, c := range changes {
+		if c.Code != wire.FailedExpired {
+			lost++
+		}
 		s.log.Warn("job lost its host or its time", "job", c.Job.Short(), "state", c.State, "code", c.Code)
 		s.changed(c)
+	}
+	if lost > 0 && s.watch != nil {
+		s.watch.LeasesLost(lost)
 	}
 	return err
 }
