@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
@@ -34,6 +35,7 @@ type env struct {
 	lake func(lake.Lake) lake.Lake
 	st   func(store.Store) store.Store
 	opts func(*exchange.Options) // what a test wants otherwise
+	seed string                  // "": parties have random keys
 	seq  int
 }
 
@@ -159,6 +161,10 @@ type party struct {
 func (e *env) stranger(name string) *party {
 	e.Helper()
 	k := newKeys(e.T)
+	if e.seed != "" {
+		seed := sha256.Sum256([]byte(e.seed + " " + name))
+		k = keys(ed25519.NewKeyFromSeed(seed[:]))
+	}
 	hc := client.NewHTTP()
 	e.Cleanup(hc.CloseIdleConnections)
 	c, err := client.New(client.Options{URL: e.url, Signer: k, HTTP: hc, Patience: 5 * time.Second, Now: e.now})
@@ -235,7 +241,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	e := newEnv(t)
+	return newWorldIn(newEnv(t))
+}
+
+func newWorldIn(e *env) *world {
+	e.Helper()
 	w := &world{env: e, a: e.party("alpha"), b: e.party("beta"), asker: e.party("institute"), host: e.party("hoster"), other: e.party("other")}
 	w.members = []statement.Member{{Owner: w.a.fp, Offer: w.a.offer()}, {Owner: w.b.fp, Offer: w.b.offer()}}
 	var err error
