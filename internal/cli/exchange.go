@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,6 +36,7 @@ type exchangeServe struct {
 	lake   string
 	listen string
 	lease  time.Duration
+	watch  exchangeWatch
 	json   bool
 	debug  bool
 }
@@ -59,7 +59,8 @@ show a certificate of its name, unless the URL says sslmode otherwise.
 It prints one line when it is ready, and stops on SIGINT or SIGTERM after the
 calls that are running. Logs go to standard error. It speaks plain HTTP: calls are
 signed and what they carry is sealed; put TLS in front of it where names and sizes
-must not be seen on the way.
+must not be seen on the way. GET /healthz and GET /readyz say whether it lives, and
+whether store and lake answer.
 
 Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version, or
 a bucket whose server writes over objects, 7 address can't be listened on, or database
@@ -80,6 +81,8 @@ or lake does not answer, 8 home can't be written or disk full.`,
 	f.StringVar(&o.lake, "lake", "", lakeUsage)
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address and port; port 0 takes a free one")
 	f.DurationVar(&o.lease, "lease", 10*time.Second, "how long a host may be silent before its job goes to another")
+	f.StringVar(&o.watch.metrics, "metrics", "", "address and port of figures for Prometheus, for the operator alone; none if it is not given")
+	f.StringVar(&o.watch.otlp, "otlp", "", "URL of an OTLP endpoint (HTTP) for traces; OTEL_EXPORTER_OTLP_ENDPOINT if it is not given")
 	f.BoolVar(&o.json, "json", false, "print the ready line as JSON, and log in JSON")
 	f.BoolVar(&o.debug, "debug", false, "log refused calls as well")
 	return cmd
@@ -98,7 +101,13 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	}
 	defer func() { err = errors.Join(err, home.Close()) }()
 	logger := slog.New(o.logs(log))
-	srv, err := exchange.New(ctx, exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger})
+	opts := exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger}
+	w, err := o.watch.begin(ctx, logger, &opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.end()) }()
+	srv, err := exchange.New(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -106,7 +115,8 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	if err != nil {
 		return fault.New(fault.Unavailable, "address can't be listened on", "give a free one with --listen", err)
 	}
-	if err := o.ready(out, l.Addr(), home.Store.ID()); err != nil {
+	w.serving(srv, home.Store)
+	if err := o.ready(out, l.Addr(), w.addr(), home.Store.ID()); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	err = srv.Run(ctx, l)
@@ -126,20 +136,16 @@ func (o *exchangeServe) logs(w io.Writer) slog.Handler {
 }
 
 // ready tells whoever started us where we are; programs wait for this line.
-func (o *exchangeServe) ready(w io.Writer, addr net.Addr, id string) error {
+func (o *exchangeServe) ready(w io.Writer, addr net.Addr, metrics, id string) error {
 	url := "http://" + addr.String()
 	if !o.json {
 		_, err := fmt.Fprintf(w, "exchange ready at %s (id %s)\n", url, id)
 		return err
 	}
-	b, err := json.Marshal(struct {
-		Event string `json:"event"`
-		URL   string `json:"url"`
-		ID    string `json:"id"`
-	}{"ready", url, id})
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(b, '\n'))
-	return err
+	return jsonLine(w, struct {
+		Event   string `json:"event"`
+		URL     string `json:"url"`
+		ID      string `json:"id"`
+		Metrics string `json:"metrics,omitempty"`
+	}{"ready", url, id, metrics})
 }

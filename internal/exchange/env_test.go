@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,7 +36,8 @@ type env struct {
 	skew atomic.Int64 // milliseconds that the exchange's clock is ahead
 	lake func(lake.Lake) lake.Lake
 	st   func(store.Store) store.Store
-	look time.Duration // Options.Relook
+	opts func(*exchange.Options) // what a test wants otherwise
+	seed string                  // "": parties have random keys
 	seq  int
 }
 
@@ -86,7 +88,11 @@ func (e *env) start(addr string) {
 	if e.st != nil {
 		st = e.st(st)
 	}
-	e.srv, err = exchange.New(ctx, exchange.Options{Store: st, Lake: lk, Relook: e.look, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	o := exchange.Options{Store: st, Lake: lk, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	if e.opts != nil {
+		e.opts(&o)
+	}
+	e.srv, err = exchange.New(ctx, o)
 	e.ok(err)
 	l, err := net.Listen("tcp", addr)
 	e.ok(err)
@@ -163,6 +169,10 @@ type party struct {
 func (e *env) stranger(name string) *party {
 	e.Helper()
 	k := newKeys(e.T)
+	if e.seed != "" {
+		seed := sha256.Sum256([]byte(e.seed + " " + name))
+		k = keys(ed25519.NewKeyFromSeed(seed[:]))
+	}
 	hc := client.NewHTTP()
 	e.Cleanup(hc.CloseIdleConnections)
 	c, err := client.New(client.Options{URL: e.url, Signer: k, HTTP: hc, Patience: 5 * time.Second, Now: e.now})
@@ -239,10 +249,10 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return worldOf(newEnv(t))
+	return newWorldIn(newEnv(t))
 }
 
-func worldOf(e *env) *world {
+func newWorldIn(e *env) *world {
 	e.Helper()
 	w := &world{env: e, a: e.party("alpha"), b: e.party("beta"), asker: e.party("institute"), host: e.party("hoster"), other: e.party("other")}
 	w.members = []statement.Member{{Owner: w.a.fp, Offer: w.a.offer()}, {Owner: w.b.fp, Offer: w.b.offer()}}

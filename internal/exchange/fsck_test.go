@@ -19,8 +19,12 @@ import (
 // all four states, messages and replies of a running one.
 func busy(t *testing.T) *world {
 	t.Helper()
-	w := newWorld(t)
-	ctx := t.Context()
+	return busyIn(newEnv(t))
+}
+
+func busyIn(e *env) *world {
+	e.Helper()
+	w, ctx := newWorldIn(e), e.Context()
 	_, err := w.a.PostStatement(ctx, sign(w.env, statement.Grant{Owner: w.a.fp, Contract: w.contract,
 		Offers: []statement.Digest{w.members[0].Offer}, Authority: statement.ByRule, UntilMS: 1 << 50, CreatedMS: 1}, w.a))
 	w.ok(err)

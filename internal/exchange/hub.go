@@ -69,6 +69,17 @@ func (h *hub) watch(name, party string) bool {
 	return true
 }
 
+// open polls of all parties.
+func (h *hub) open() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, of := range h.polls {
+		n += of
+	}
+	return n
+}
+
 func (h *hub) unwatch(name, party string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -53,7 +53,7 @@ func newPeers(t *testing.T, change func(n int, e *env)) *peers {
 		t.Cleanup(e.stop)
 		p.all[n] = e
 	}
-	p.world = worldOf(p.all[0])
+	p.world = newWorldIn(p.all[0])
 	return p
 }
 
@@ -96,7 +96,7 @@ func (p *peers) wakes(what string, wait, do func() error) {
 
 // TestPeers does each step of a job at another exchange than the one where somebody waits for it.
 func TestPeers(t *testing.T) {
-	p := newPeers(t, func(_ int, e *env) { e.look = never })
+	p := newPeers(t, func(_ int, e *env) { e.opts = func(o *exchange.Options) { o.Relook = never } })
 	ctx := t.Context()
 	first, err := p.host.at(p.all[0].url).Exchange(ctx)
 	p.ok(err)
@@ -225,7 +225,7 @@ func TestDatabaseDown(t *testing.T) {
 	e := &env{T: t, home: t.TempDir(), link: server.Database(t)}
 	e.start("127.0.0.1:0")
 	t.Cleanup(e.stop)
-	w := worldOf(e)
+	w := newWorldIn(e)
 	job := w.submit()
 	c := w.claim()
 	// A crash may undo the latest of what is not durable; a message is, and the claim before it.
@@ -315,7 +315,7 @@ func TestKilledProcess(t *testing.T) {
 	for n := range urls {
 		urls[n], kills[n] = startPeer(t, home, link)
 	}
-	w := worldOf(&env{T: t, home: home, link: link, url: urls[0]})
+	w := newWorldIn(&env{T: t, home: home, link: link, url: urls[0]})
 	const each = 20
 	var mu sync.Mutex
 	confirmed, claims, done := map[statement.Digest]bool{}, map[statement.Digest]int64{}, map[statement.Digest]int{}

@@ -26,6 +26,7 @@ type Options struct {
 	Relook      time.Duration    // between two looks of a long poll over a shared store, where word of something got lost; default 3 s
 	Now         func() time.Time // default time.Now; a shared store's clock comes before it
 	Log         *slog.Logger     // default: none
+	Watch       Watch            // default: none
 }
 
 // Server answers the exchange's HTTP interface.
@@ -40,6 +41,8 @@ type Server struct {
 	now         func() time.Time
 	log         *slog.Logger
 	present     presence
+	watch       Watch
+	health      health
 	handler     http.Handler
 	hub         hub
 	replays     replays
@@ -63,7 +66,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject, relookTime: o.Relook,
-		now: o.Now, log: o.Log, closing: make(chan struct{}),
+		now: o.Now, log: o.Log, watch: o.Watch, closing: make(chan struct{}),
 	}
 	s.defaults()
 	s.hub.topics, s.hub.polls = map[string]*topic{}, map[string]int{}
@@ -180,9 +183,16 @@ func (s *Server) Sweep(ctx context.Context) error {
 		}
 	}
 	changes, err := s.store.Expire(ctx, s.now().UnixMilli(), s.maxAttempts)
+	lost := 0
 	for _, c := range changes {
+		if c.Code != wire.FailedExpired {
+			lost++
+		}
 		s.log.Warn("job lost its host or its time", "job", c.Job.Short(), "state", c.State, "code", c.Code)
 		s.changed(c)
+	}
+	if lost > 0 && s.watch != nil {
+		s.watch.LeasesLost(lost)
 	}
 	return err
 }

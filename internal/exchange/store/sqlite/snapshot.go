@@ -58,7 +58,7 @@ func syncFile(file string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(f.Chmod(0o600), f.Sync(), f.Close())
 }
 
 // Inspect reads a file that nobody writes, and does not bring its schema up to date. One of a newer version is refused.
