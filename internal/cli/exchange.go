@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,14 +24,19 @@ func NewExchangeCommand() *cobra.Command {
 		Use:   "exchange",
 		Short: "Run the exchange: catalog, mailboxes, jobs and lake",
 	}
-	cmd.AddCommand(newExchangeServe())
+	cmd.AddCommand(newExchangeServe(), newExchangeBackup(), newExchangeRestore(), newExchangeFsck())
 	return cmd
 }
 
+const lakeUsage = "where sealed files lie, s3://BUCKET[/PREFIX]?endpoint=URL&region=NAME; lake/ in the home if it is not given"
+
 type exchangeServe struct {
 	home   string
+	store  string
+	lake   string
 	listen string
 	lease  time.Duration
+	watch  exchangeWatch
 	json   bool
 	debug  bool
 }
@@ -43,17 +47,27 @@ func newExchangeServe() *cobra.Command {
 		Use:   "serve --home DIR",
 		Short: "Serve an exchange from a folder",
 		Long: `Serve an exchange from a folder: statements, mailboxes and jobs in SQLite, sealed
-files beside them. It holds no key, no value and no query.
+files beside them, or in a bucket of an S3 server (--lake). It holds no key, no value
+and no query. Credentials of the bucket come from AWS_ACCESS_KEY_ID and
+AWS_SECRET_ACCESS_KEY, or from the file that AWS_SHARED_CREDENTIALS_FILE names.
+
+With --store, statements, mailboxes and jobs are in a PostgreSQL database instead,
+over which several exchanges may work that also see one lake. The password comes
+from PGPASSFILE or PGPASSWORD, not from the URL. A database on another machine must
+show a certificate of its name, unless the URL says sslmode otherwise.
 
 It prints one line when it is ready, and stops on SIGINT or SIGTERM after the
 calls that are running. Logs go to standard error. It speaks plain HTTP: calls are
 signed and what they carry is sealed; put TLS in front of it where names and sizes
-must not be seen on the way.
+must not be seen on the way. GET /healthz and GET /readyz say whether it lives, and
+whether store and lake answer.
 
-Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version,
-7 address can't be listened on, 8 home can't be written or disk full.`,
+Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version, or
+a bucket whose server writes over objects, 7 address can't be listened on, or database
+or lake does not answer, 8 home can't be written or disk full.`,
 		Example: `  cordon exchange serve --home /srv/cordon --listen 127.0.0.1:7400
-  cordon exchange serve --home ./exchange --listen 127.0.0.1:0 --json`,
+  cordon exchange serve --home ./exchange --listen 127.0.0.1:0 --json
+  cordon exchange serve --home /srv/cordon --store postgres://cordon@db.example/exchange`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -62,28 +76,38 @@ Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.home, "home", "", "folder of the exchange; made if it is not there (required)")
+	f.StringVar(&o.home, "home", "", "folder of the exchange; made if it is not there (required, unless store and lake are elsewhere)")
+	f.StringVar(&o.store, "store", "", "URL of a PostgreSQL database, without a password; default: SQLite in the home")
+	f.StringVar(&o.lake, "lake", "", lakeUsage)
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address and port; port 0 takes a free one")
 	f.DurationVar(&o.lease, "lease", 10*time.Second, "how long a host may be silent before its job goes to another")
+	f.StringVar(&o.watch.metrics, "metrics", "", "address and port of figures for Prometheus, for the operator alone; none if it is not given")
+	f.StringVar(&o.watch.otlp, "otlp", "", "URL of an OTLP endpoint (HTTP) for traces; OTEL_EXPORTER_OTLP_ENDPOINT if it is not given")
 	f.BoolVar(&o.json, "json", false, "print the ready line as JSON, and log in JSON")
 	f.BoolVar(&o.debug, "debug", false, "log refused calls as well")
 	return cmd
 }
 
 func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error) {
-	if o.home == "" {
-		return fault.New(fault.Usage, "no home given", "add --home DIR", nil)
+	if o.home == "" && (o.store == "" || o.lake == "") {
+		return fault.New(fault.Usage, "no home given", "add --home DIR, or both --store and --lake", nil)
 	}
 	if o.lease < time.Second || o.lease > time.Hour {
 		return fault.New(fault.Usage, "lease is not between 1s and 1h", "leave --lease away for 10s", nil)
 	}
-	home, err := exchange.OpenHome(ctx, o.home)
+	home, err := exchange.Open(ctx, exchange.Place{Home: o.home, Store: o.store, Lake: o.lake})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, home.Close()) }()
 	logger := slog.New(o.logs(log))
-	srv, err := exchange.New(ctx, exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger})
+	opts := exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger}
+	w, err := o.watch.begin(ctx, logger, &opts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.end()) }()
+	srv, err := exchange.New(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -91,7 +115,8 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	if err != nil {
 		return fault.New(fault.Unavailable, "address can't be listened on", "give a free one with --listen", err)
 	}
-	if err := o.ready(out, l.Addr(), home.Store.ID()); err != nil {
+	w.serving(srv, home.Store)
+	if err := o.ready(out, l.Addr(), w.addr(), home.Store.ID()); err != nil {
 		return errors.Join(err, l.Close())
 	}
 	err = srv.Run(ctx, l)
@@ -111,20 +136,16 @@ func (o *exchangeServe) logs(w io.Writer) slog.Handler {
 }
 
 // ready tells whoever started us where we are; programs wait for this line.
-func (o *exchangeServe) ready(w io.Writer, addr net.Addr, id string) error {
+func (o *exchangeServe) ready(w io.Writer, addr net.Addr, metrics, id string) error {
 	url := "http://" + addr.String()
 	if !o.json {
 		_, err := fmt.Fprintf(w, "exchange ready at %s (id %s)\n", url, id)
 		return err
 	}
-	b, err := json.Marshal(struct {
-		Event string `json:"event"`
-		URL   string `json:"url"`
-		ID    string `json:"id"`
-	}{"ready", url, id})
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(b, '\n'))
-	return err
+	return jsonLine(w, struct {
+		Event   string `json:"event"`
+		URL     string `json:"url"`
+		ID      string `json:"id"`
+		Metrics string `json:"metrics,omitempty"`
+	}{"ready", url, id, metrics})
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/testpg"
 )
 
 // serveExchange starts the command and returns its ready line and what it ends with.
@@ -85,6 +86,23 @@ func TestExchangeServe(t *testing.T) {
 	}
 }
 
+// TestExchangesOverOneDatabase: both have one id, and neither keeps the other out.
+func TestExchangesOverOneDatabase(t *testing.T) {
+	link, home := testpg.Database(t), t.TempDir()
+	var ids []string
+	for range 2 {
+		line, _, _ := serveExchange(t, "--home", home, "--store", link, "--listen", "127.0.0.1:0", "--json")
+		var ready struct{ ID string }
+		if err := json.Unmarshal([]byte(line), &ready); err != nil {
+			t.Fatalf("ready line %q: %v", line, err)
+		}
+		ids = append(ids, ready.ID)
+	}
+	if ids[0] != ids[1] || ids[0] == "" {
+		t.Errorf("ids %q", ids)
+	}
+}
+
 func TestExchangeServeRefuses(t *testing.T) {
 	home := t.TempDir()
 	file := filepath.Join(home, "file")
@@ -98,10 +116,13 @@ func TestExchangeServeRefuses(t *testing.T) {
 		"no home":     {nil, fault.Usage},
 		"short lease": {[]string{"--home", home, "--lease", "10ms"}, fault.Usage},
 		"home a file": {[]string{"--home", file}, fault.LocalStorage},
+		"no database": {[]string{"--home", home, "--store", "postgres://u@127.0.0.1:1/x"}, fault.Unavailable},
+		"password":    {[]string{"--home", home, "--store", "postgres://u:secret@127.0.0.1:1/x"}, fault.Usage},
+		"other store": {[]string{"--home", home, "--store", "mysql://u@127.0.0.1:1/x"}, fault.Usage},
 		"bad address": {[]string{"--home", filepath.Join(home, "a"), "--listen", "999.0.0.1:1"}, fault.Unavailable},
 	} {
 		_, ended, _ := serveExchange(t, c.args...)
-		if err := <-ended; fault.ExitCode(err) != int(c.code) || fault.Hint(err) == "" {
+		if err := <-ended; fault.ExitCode(err) != int(c.code) || fault.Hint(err) == "" || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, exit code %d", name, err, fault.ExitCode(err))
 		}
 	}

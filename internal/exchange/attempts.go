@@ -156,7 +156,7 @@ func (s *Server) postStage(c *call) error {
 	if err := s.store.AddStage(c.r.Context(), h, in.Name); err != nil {
 		return err
 	}
-	s.hub.notify(jobTopic(h.Job))
+	s.notify(jobTopic(h.Job))
 	return c.answer(wire.Empty{})
 }
 

@@ -125,16 +125,18 @@ func (s *Server) authenticate(r *http.Request) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.instance != s.instance {
-		return nil, refuse(http.StatusUnauthorized, wire.CodeWrongInstance,
-			"request was signed for another exchange, or before this one restarted", "ask GET /v1/exchange again, and sign anew")
+	ours, err := s.signedForUs(r.Context(), c.instance)
+	if err != nil {
+		return nil, err
+	}
+	if !ours {
+		return nil, wrongInstance()
 	}
 	now := s.now()
 	if d := now.Sub(time.UnixMilli(c.timeMS)); d > wire.MaxSkew || d < -wire.MaxSkew {
-		return nil, refuse(http.StatusUnauthorized, wire.CodeSkew,
-			"clock of the caller and of the exchange differ by more than "+wire.MaxSkew.String(), "set the clock")
+		return nil, wrongTime()
 	}
-	signed := wire.Call{Method: r.Method, URI: r.RequestURI, Exchange: s.store.ID(), Instance: s.instance,
+	signed := wire.Call{Method: r.Method, URI: r.RequestURI, Exchange: s.store.ID(), Instance: c.instance,
 		TimeMS: c.timeMS, Nonce: c.nonce, Body: c.body}
 	if !c.key.Verify(signed.Bytes(), c.sig) {
 		return nil, unauthenticated("signature of the request is wrong")
@@ -149,11 +151,8 @@ func (s *Server) authenticate(r *http.Request) (*call, error) {
 	if !out.registered {
 		return out, nil
 	}
-	switch s.replays.check(c.key, c.nonce, now) {
-	case replayed:
-		return nil, refuse(http.StatusUnauthorized, wire.CodeReplayed, "this request was sent before", "sign every request with a new nonce")
-	case crowded:
-		return nil, tooMany("more requests than the exchange can tell apart")
+	if err := s.spend(r.Context(), c, now); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -59,7 +59,7 @@ func (s *Server) tryClaim(ctx context.Context, operator statement.Fingerprint, c
 		return nil, err
 	}
 	s.log.Info("job claimed", "job", j.Digest.Short(), "by", operator.Short(), "attempt", j.Attempts)
-	s.hub.notify(jobTopic(j.Digest))
+	s.notify(jobTopic(j.Digest))
 	out, err := s.assemble(ctx, j, lease)
 	if err != nil {
 		return nil, s.release(ctx, store.Holder{Job: j.Digest, Host: operator, Lease: lease, NowMS: now.UnixMilli()}, err)

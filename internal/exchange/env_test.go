@@ -3,6 +3,7 @@ package exchange_test
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/lake"
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/testpg"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -27,18 +29,27 @@ import (
 type env struct {
 	*testing.T
 	home string
+	link string // of a database; "": SQLite in home
 	url  string
 	srv  *exchange.Server
 	stop func()
 	skew atomic.Int64 // milliseconds that the exchange's clock is ahead
 	lake func(lake.Lake) lake.Lake
 	st   func(store.Store) store.Store
+	opts func(*exchange.Options) // what a test wants otherwise
+	seed string                  // "": parties have random keys
 	seq  int
 }
+
+// overPostgres is the test that runs others over PostgreSQL.
+const overPostgres = "TestOverPostgres"
 
 func newEnv(t *testing.T) *env {
 	t.Helper()
 	e := &env{T: t, home: t.TempDir()}
+	if strings.HasPrefix(t.Name(), overPostgres+"/") {
+		e.link = testpg.Database(t)
+	}
 	before := runtime.NumGoroutine()
 	e.start("127.0.0.1:0")
 	t.Cleanup(func() {
@@ -67,7 +78,7 @@ func (e *env) now() time.Time { return time.Now().Add(time.Duration(e.skew.Load(
 func (e *env) start(addr string) {
 	e.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	h, err := exchange.OpenHome(ctx, e.home)
+	h, err := exchange.Open(ctx, exchange.Place{Home: e.home, Store: e.link})
 	e.ok(err)
 	var lk lake.Lake = h.Lake
 	var st store.Store = h.Store
@@ -77,7 +88,11 @@ func (e *env) start(addr string) {
 	if e.st != nil {
 		st = e.st(st)
 	}
-	e.srv, err = exchange.New(ctx, exchange.Options{Store: st, Lake: lk, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	o := exchange.Options{Store: st, Lake: lk, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	if e.opts != nil {
+		e.opts(&o)
+	}
+	e.srv, err = exchange.New(ctx, o)
 	e.ok(err)
 	l, err := net.Listen("tcp", addr)
 	e.ok(err)
@@ -154,6 +169,10 @@ type party struct {
 func (e *env) stranger(name string) *party {
 	e.Helper()
 	k := newKeys(e.T)
+	if e.seed != "" {
+		seed := sha256.Sum256([]byte(e.seed + " " + name))
+		k = keys(ed25519.NewKeyFromSeed(seed[:]))
+	}
 	hc := client.NewHTTP()
 	e.Cleanup(hc.CloseIdleConnections)
 	c, err := client.New(client.Options{URL: e.url, Signer: k, HTTP: hc, Patience: 5 * time.Second, Now: e.now})
@@ -230,7 +249,11 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	e := newEnv(t)
+	return newWorldIn(newEnv(t))
+}
+
+func newWorldIn(e *env) *world {
+	e.Helper()
 	w := &world{env: e, a: e.party("alpha"), b: e.party("beta"), asker: e.party("institute"), host: e.party("hoster"), other: e.party("other")}
 	w.members = []statement.Member{{Owner: w.a.fp, Offer: w.a.offer()}, {Owner: w.b.fp, Offer: w.b.offer()}}
 	var err error

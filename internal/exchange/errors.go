@@ -82,6 +82,7 @@ func mapped() []mapping {
 	conflict := func(code, text, hint string) error { return refuse(http.StatusConflict, code, text, hint) }
 	full := refuse(http.StatusInsufficientStorage, wire.CodeStorageFull, "disk of the exchange is full; nothing was changed", "ask the exchange's operator for room, then try again")
 	away := refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "exchange is stopping", "try again")
+	noLake := refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "lake of the exchange does not answer", "try again")
 	return []mapping{
 		{store.ErrNotFound, notFound()},
 		{lake.ErrNotFound, notFound()},
@@ -94,7 +95,9 @@ func mapped() []mapping {
 		{store.ErrTooMany, tooMany("more than one party may have")},
 		{store.ErrFull, full},
 		{lake.ErrFull, full},
+		{lake.ErrUnavailable, noLake},
 		{store.ErrClosed, away},
+		{store.ErrUnavailable, refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "database of the exchange does not answer", "try again; what was confirmed is kept")},
 		{lake.ErrExists, conflict(wire.CodeObjectExists, "another object is there under this path", "publish it as a new version")},
 		{lake.ErrRange, refuse(http.StatusRequestedRangeNotSatisfiable, wire.CodeRange, "object has no such bytes", "it may have been cut short; ask its owner")},
 		{statement.ErrSignature, badSignature("statement is not signed by exactly the parties that it names")},

@@ -23,8 +23,19 @@ const (
 	noMounts = 77 // exit code of the child where it can't mount
 )
 
-// TestMain also is the process of TestRealDiskFull, in a mount namespace of its own.
+// TestMain also is the process of TestRealDiskFull, in a mount namespace of its own, and those of TestKilledProcess and of the tests of backups.
 func TestMain(m *testing.M) {
+	if home := os.Getenv(peerHome); home != "" {
+		fmt.Println(servePeer(context.Background(), home, os.Getenv(peerStore)))
+		os.Exit(1)
+	}
+	if home := os.Getenv(backupChild); home != "" {
+		if err := backupChildMain(home); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if dir := os.Getenv(tinyDir); dir != "" {
 		if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
 			os.Exit(noMounts)

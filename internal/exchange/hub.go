@@ -42,6 +42,16 @@ func (h *hub) notify(names ...string) {
 	}
 }
 
+// all wakes everybody.
+func (h *hub) all() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range h.topics {
+		close(t.ch)
+		t.ch = make(chan struct{})
+	}
+}
+
 // watch starts watching a topic for a party; false if it has too many polls open.
 func (h *hub) watch(name, party string) bool {
 	h.mu.Lock()
@@ -57,6 +67,17 @@ func (h *hub) watch(name, party string) bool {
 	}
 	t.watchers++
 	return true
+}
+
+// open polls of all parties.
+func (h *hub) open() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n := 0
+	for _, of := range h.polls {
+		n += of
+	}
+	return n
 }
 
 func (h *hub) unwatch(name, party string) {
@@ -100,6 +121,8 @@ func (s *Server) pollUntil(c *call, name string, wait time.Duration, enough <-ch
 	c.expect(wait)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
+	again, stop := s.relook()
+	defer stop()
 	for {
 		wake := s.hub.next(name)
 		if found, err := look(ctx); found || err != nil {
@@ -107,6 +130,7 @@ func (s *Server) pollUntil(c *call, name string, wait time.Duration, enough <-ch
 		}
 		select {
 		case <-wake:
+		case <-again:
 		case <-timer.C:
 			return nil
 		case <-enough:

@@ -82,7 +82,7 @@ func (s *Server) postJob(c *call) error {
 		return err
 	}
 	s.log.Info("job queued", "job", v.Digest().Short(), "by", c.party.Short(), "owners", len(j.Owners))
-	s.hub.notify(queueTopic)
+	s.notify(queueTopic)
 	s.wake(items)
 	return c.answer(wire.Posted{Digest: v.Digest()})
 }
@@ -276,6 +276,6 @@ func (s *Server) postReply(c *call) error {
 	if err != nil {
 		return err
 	}
-	s.hub.notify(repliesTopic(d))
+	s.notify(repliesTopic(d))
 	return c.answer(wire.Empty{})
 }

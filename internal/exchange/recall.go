@@ -41,14 +41,16 @@ func (r *recalls) begin(party statement.Fingerprint, name string) (recalled <-ch
 	}
 }
 
-func (r *recalls) recall(party statement.Fingerprint, name string) {
-	p := poll{party, name}
+// recall reports whether the question is one of this process.
+func (r *recalls) recall(p poll) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ch := r.of[p]; ch != nil {
 		close(ch)
 		delete(r.of, p)
+		return true
 	}
+	return false
 }
 
 // recall ends a question of the caller's own. One that is not there is a success: it has been answered, or not come yet.
@@ -60,6 +62,9 @@ func (s *Server) recall(c *call) error {
 	if !wire.ValidNonce(in.Poll) {
 		return malformed("the question's name is malformed")
 	}
-	s.recalls.recall(c.party, in.Poll)
+	p := poll{c.party, in.Poll}
+	if !s.recalls.recall(p) && s.shared != nil {
+		s.shared.Notify(recallTopic(p))
+	}
 	return c.answer(wire.Empty{})
 }

@@ -9,8 +9,9 @@ import (
 )
 
 // replays remembers the nonces of accepted requests for as long as their
-// signatures could be accepted again (spec, section 3). It need not outlive the
-// process: signatures name the instance that they were made for.
+// signatures could be accepted again (spec, section 3), for an exchange that has its
+// store for itself. It need not outlive the process: signatures name the instance
+// that they were made for. A shared store remembers nonces itself.
 type replays struct {
 	mu     sync.Mutex
 	since  time.Time

@@ -11,6 +11,8 @@ import (
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /v1/exchange", s.exchange)
 	mux.HandleFunc("POST /v1/statements", s.checked(s.postStatement))
 	for pattern, f := range map[string]func(*call) error{
@@ -41,7 +43,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, refuse(http.StatusNotFound, wire.CodeNotFound, "no such call", "see docs/spec/exchange-api.md, section 4"))
 	})
-	return s.bounded(mux)
+	return s.watched(s.bounded(mux))
 }
 
 const maxURI = 4096
@@ -76,9 +78,10 @@ func plainPath(u *url.URL) bool {
 	return true
 }
 
-// exchange tells who answers here; it is the one call that nobody signs.
+// exchange tells who answers here; with the two questions for health it is what nobody signs.
 func (s *Server) exchange(w http.ResponseWriter, r *http.Request) {
-	b, err := statement.Marshal(wire.Exchange{ID: s.store.ID(), Instance: s.instance, TimeMS: s.now().UnixMilli()})
+	instance, _ := s.present.get()
+	b, err := statement.Marshal(wire.Exchange{ID: s.store.ID(), Instance: instance, TimeMS: s.now().UnixMilli()})
 	if err != nil {
 		s.fail(w, r, err)
 		return

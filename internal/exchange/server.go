@@ -23,20 +23,26 @@ type Options struct {
 	Lease       time.Duration    // of a claimed job, without a heartbeat; default 10 s
 	MaxAttempts int64            // of one job; default 4
 	MaxObject   int64            // bytes; default wire.MaxObject
-	Now         func() time.Time // default time.Now
+	Relook      time.Duration    // between two looks of a long poll over a shared store, where word of something got lost; default 3 s
+	Now         func() time.Time // default time.Now; a shared store's clock comes before it
 	Log         *slog.Logger     // default: none
+	Watch       Watch            // default: none
 }
 
 // Server answers the exchange's HTTP interface.
 type Server struct {
 	store       store.Store
+	shared      store.Shared // nil: nobody else has the store
 	lake        lake.Lake
 	lease       time.Duration
 	maxAttempts int64
 	maxObject   int64
+	relookTime  time.Duration
 	now         func() time.Time
 	log         *slog.Logger
-	instance    string
+	present     presence
+	watch       Watch
+	health      health
 	handler     http.Handler
 	hub         hub
 	replays     replays
@@ -49,6 +55,7 @@ type Server struct {
 const (
 	defaultLease       = 10 * time.Second
 	defaultMaxAttempts = 4
+	defaultRelook      = 3 * time.Second
 )
 
 // New makes a server. Leases in the store get their full length again, since
@@ -58,15 +65,19 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.New("exchange: no store or no lake")
 	}
 	s := &Server{
-		store: o.Store, lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject,
-		now: o.Now, log: o.Log, closing: make(chan struct{}),
+		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject, relookTime: o.Relook,
+		now: o.Now, log: o.Log, watch: o.Watch, closing: make(chan struct{}),
 	}
 	s.defaults()
-	var b [16]byte
-	rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
-	s.instance = hex.EncodeToString(b[:])
 	s.hub.topics, s.hub.polls = map[string]*topic{}, map[string]int{}
 	s.handler = s.routes()
+	if s.shared != nil {
+		s.now = s.shared.Now
+		return s, s.attend(ctx) // which extends leases where no other process was there
+	}
+	var b [16]byte
+	rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
+	s.present.set(hex.EncodeToString(b[:]))
 	return s, s.store.ExtendLeases(ctx, s.now().Add(s.lease).UnixMilli())
 }
 
@@ -79,6 +90,9 @@ func (s *Server) defaults() {
 	}
 	if s.maxObject <= 0 {
 		s.maxObject = wire.MaxObject
+	}
+	if s.relookTime <= 0 {
+		s.relookTime = defaultRelook
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -107,6 +121,9 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { s.sweepLoop(ctx) })
+	if s.shared != nil {
+		work.Go(func() { s.shared.Listen(ctx, s.heard) })
+	}
 	served := make(chan error, 1)
 	work.Go(func() { served <- srv.Serve(l) })
 	select {
@@ -140,32 +157,50 @@ const sweepTime = 250 * time.Millisecond
 func (s *Server) sweepLoop(ctx context.Context) {
 	t := time.NewTicker(min(sweepTime, s.lease/4))
 	defer t.Stop()
+	failing := false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 		}
-		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.log.Error("leases could not be looked at", "err", err)
+		err := s.Sweep(ctx)
+		switch { // each change once: an outage may last
+		case err != nil && ctx.Err() == nil && !failing:
+			s.log.Error("leases can't be looked at", "err", err)
+		case err == nil && failing:
+			s.log.Info("leases can be looked at again")
 		}
+		failing = err != nil
 	}
 }
 
 // Sweep ends leases and jobs whose time is over, and wakes who waits for that.
 func (s *Server) Sweep(ctx context.Context) error {
+	if s.shared != nil {
+		if err := s.attend(ctx); err != nil {
+			return err
+		}
+	}
 	changes, err := s.store.Expire(ctx, s.now().UnixMilli(), s.maxAttempts)
+	lost := 0
 	for _, c := range changes {
+		if c.Code != wire.FailedExpired {
+			lost++
+		}
 		s.log.Warn("job lost its host or its time", "job", c.Job.Short(), "state", c.State, "code", c.Code)
 		s.changed(c)
+	}
+	if lost > 0 && s.watch != nil {
+		s.watch.LeasesLost(lost)
 	}
 	return err
 }
 
 // changed wakes who waits for a job's state.
 func (s *Server) changed(c store.Change) {
-	s.hub.notify(jobTopic(c.Job), repliesTopic(c.Job))
+	s.notify(jobTopic(c.Job), repliesTopic(c.Job))
 	if c.State == store.StateQueued {
-		s.hub.notify(queueTopic)
+		s.notify(queueTopic)
 	}
 }

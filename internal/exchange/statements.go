@@ -128,7 +128,7 @@ func (s *Server) wake(items []store.Delivery) {
 	for i, d := range items {
 		names[i] = mailboxTopic(d.To)
 	}
-	s.hub.notify(names...)
+	s.notify(names...)
 }
 
 func (s *Server) addParty(c *call, e *statement.Envelope) error {

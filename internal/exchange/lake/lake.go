@@ -12,6 +12,8 @@ var (
 	ErrExists   = errors.New("lake: object is there already")
 	ErrRange    = errors.New("lake: object has no such bytes")
 	ErrFull     = errors.New("lake: disk is full")
+	// ErrUnavailable is a server of objects that does not answer, or not in time.
+	ErrUnavailable = errors.New("lake: does not answer")
 )
 
 // Lake keeps objects. Paths are those of statement.ValidObject, of at least two

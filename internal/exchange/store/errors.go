@@ -17,5 +17,6 @@ var (
 	ErrInUse       = errors.New("store: in use by another process")
 	ErrNewerSchema = errors.New("store: written by a newer version of cordon")
 	ErrDamaged     = errors.New("store: damaged")
+	ErrUnavailable = errors.New("store: database does not answer")
 	ErrClosed      = errors.New("store: closed")
 )

@@ -15,8 +15,11 @@ type Store interface {
 	Mailboxes
 	Jobs
 	Attempts
+	Inspection
 	// ID of the exchange: "exchange1" and 64 hex digits, made with the store.
 	ID() string
+	// Shared is nil for a store that one process has for itself.
+	Shared() Shared
 	Close() error
 }
 
@@ -88,4 +91,20 @@ type Attempts interface {
 	// Artifacts of the attempt that ended the job; none before.
 	Artifacts(ctx context.Context, d statement.Digest) ([]Artifact, error)
 	Artifact(ctx context.Context, d statement.Digest, name string) ([]byte, error)
+}
+
+// Inspection shows all that is there, whoever may read it: for fsck and for figures.
+type Inspection interface {
+	// Registrations of parties behind after, revoked ones too, in the order of their fingerprints.
+	Registrations(ctx context.Context, after statement.Fingerprint, items int) ([]Party, error)
+	// AllJobs behind after, in the order of their digests, without their parties.
+	AllJobs(ctx context.Context, after statement.Digest, items int) ([]Job, error)
+	// Boxes are the owners of mailboxes that hold something.
+	Boxes(ctx context.Context) ([]statement.Fingerprint, error)
+	// Traces are the jobs that other rows name: each kind of row and job once.
+	Traces(ctx context.Context) ([]Trace, error)
+	// Queue counts the jobs that wait, and those that are leased.
+	Queue(ctx context.Context) (Queue, error)
+	// Integrity has the engine check its own structure, and returns a line for each fault.
+	Integrity(ctx context.Context) ([]string, error)
 }

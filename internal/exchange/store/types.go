@@ -195,3 +195,23 @@ type Artifact struct {
 	Name  string
 	Bytes int64
 }
+
+// Kinds of rows that name a job.
+const (
+	TraceParties   = "parties"
+	TraceStages    = "stages"
+	TraceReplies   = "replies"
+	TraceSent      = "sent"
+	TraceArtifacts = "artifacts"
+)
+
+// Trace is a job that rows of a kind name, whether or not it is there.
+type Trace struct {
+	Kind string
+	Job  statement.Digest
+}
+
+// Queue is how many jobs wait, and how many are leased.
+type Queue struct {
+	Queued, Leased int64
+}

@@ -26,7 +26,7 @@ type Call struct {
 	Method   string
 	URI      string // path and raw query, as on the request line
 	Exchange string // Exchange.ID
-	Instance string // Exchange.Instance: a signature dies with the process that it was made for
+	Instance string // Exchange.Instance: a signature dies with what remembers its nonce
 	TimeMS   int64
 	Nonce    string
 	Body     statement.Digest

@@ -35,7 +35,7 @@ const (
 	CodeExpired          = "expired"           // 422: the job's expires_ms has passed
 	CodeTooMany          = "too-many"          // 429: more at once than one party may have
 	CodeInternal         = "internal"          // 500
-	CodeUnavailable      = "unavailable"       // 503: shutting down
+	CodeUnavailable      = "unavailable"       // 503: shutting down, or its database does not answer
 	CodeStorageFull      = "storage-full"      // 507: the exchange's disk is full
 	CodeTruncated        = "truncated"         // 500: an object in the lake is shorter than it was
 )

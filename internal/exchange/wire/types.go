@@ -268,3 +268,22 @@ func DecodeFinish(src []byte) (*Finish, error) {
 
 // Empty is the answer of calls that only succeed.
 type Empty struct{}
+
+// Alive answers GET /healthz.
+type Alive struct {
+	Alive bool `json:"alive"`
+}
+
+// Ready answers GET /readyz.
+type Ready struct {
+	Ready    bool   `json:"ready"`
+	Stopping bool   `json:"stopping,omitempty"`
+	Store    string `json:"store"`
+	Lake     string `json:"lake"`
+}
+
+// What Ready says of store and lake.
+const (
+	HealthOK   = "ok"
+	HealthAway = "away"
+)

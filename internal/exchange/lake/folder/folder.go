@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/fileblob"
@@ -31,7 +32,16 @@ var _ lake.Lake = (*Lake)(nil)
 
 // Open opens the lake in dir, or makes one. What uploads left behind when the
 // process ended in their middle is removed: only one process may write here.
-func Open(dir string) (*Lake, error) {
+func Open(dir string) (*Lake, error) { return open(dir, 0) }
+
+// abandoned is how old what an upload left behind is at least: one that pauses for longer has ended.
+const abandoned = 15 * time.Minute
+
+// OpenShared is Open for a folder where other processes write, too: their uploads stay. Two of them that get one name at the same
+// moment are not kept apart: the owner who writes both loses one.
+func OpenShared(dir string) (*Lake, error) { return open(dir, abandoned) }
+
+func open(dir string, age time.Duration) (*Lake, error) {
 	b, err := fileblob.OpenBucket(dir, &fileblob.Options{
 		CreateDir: true, DirFileMode: 0o700,
 		NoTempDir: true, // the last step is a rename: same file system
@@ -40,7 +50,7 @@ func Open(dir string) (*Lake, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}
-	if err := sweep(dir); err != nil {
+	if err := sweep(dir, time.Now().Add(-age)); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	abs, err := filepath.Abs(dir)
@@ -50,15 +60,39 @@ func Open(dir string) (*Lake, error) {
 	return &Lake{dir: abs, bucket: b}, nil
 }
 
+// View opens a lake that is there for reading only, whoever writes to it.
+func View(dir string) (*Lake, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	b, err := fileblob.OpenBucket(abs, &fileblob.Options{Metadata: fileblob.MetadataDontWrite})
+	if err != nil {
+		return nil, fmt.Errorf("open lake: %w", err)
+	}
+	return &Lake{dir: abs, bucket: b}, nil
+}
+
 // Close closes the lake.
 func (l *Lake) Close() error { return l.bucket.Close() }
 
 const partial = ".tmp" // of fileblob
 
-func sweep(dir string) error {
+// sweep removes the parts of uploads that nobody has written to since.
+func sweep(dir string, since time.Time) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() && strings.HasSuffix(path, partial) {
-			return os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) { // another process was faster
+			return nil
+		}
+		if err != nil || !d.Type().IsRegular() || !strings.HasSuffix(path, partial) {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && !info.ModTime().After(since) {
+			err = os.Remove(path)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
 		return err
 	})

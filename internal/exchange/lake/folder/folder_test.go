@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/lake"
 	"github.com/cordon-exchange/cordon/internal/exchange/lake/laketest"
@@ -142,5 +143,32 @@ func TestFull(t *testing.T) {
 	}
 	if left := files(t, dir); fmt.Sprint(left) != "[a/small]" {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// TestSharedFolder: what another process uploads now stays, what one left behind long ago does not.
+func TestSharedFolder(t *testing.T) {
+	dir := t.TempDir()
+	for name, age := range map[string]time.Duration{"young.tmp": time.Minute, "old.tmp": time.Hour, "old.parquet": time.Hour} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(file, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := OpenShared(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if left := fmt.Sprint(files(t, dir)); left != "[old.parquet young.tmp]" {
+		t.Errorf("left: %s", left)
+	}
+	openIn(t, dir) // one that has the folder for itself
+	if left := fmt.Sprint(files(t, dir)); left != "[old.parquet]" {
+		t.Errorf("left: %s", left)
 	}
 }

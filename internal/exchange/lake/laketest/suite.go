@@ -26,6 +26,10 @@ func Run(t *testing.T, open func(t *testing.T) lake.Lake) {
 		"paths":                paths,
 		"delete":               deletes,
 		"concurrency":          concurrency,
+		"large":                large,
+		"large at once":        largeAtOnce,
+		"folders":              folders,
+		"empty":                empty,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t)) })
 	}
@@ -234,5 +238,139 @@ func concurrency(t *testing.T, l lake.Lake) {
 	wg.Wait()
 	if won.Load() != 1 {
 		t.Errorf("%d of 16 writes of one path succeeded", won.Load())
+	}
+}
+
+// largeSize is more than implementations send in one piece.
+const largeSize = 40<<20 + 17
+
+// pattern gives n bytes that differ by their place and by seed.
+type pattern struct {
+	n, at int64
+	seed  byte
+	err   error // instead of io.EOF
+}
+
+func (p *pattern) Read(b []byte) (int, error) {
+	n := min(int64(len(b)), p.n-p.at)
+	for i := range b[:n] {
+		b[i] = byteAt(p.at+int64(i), p.seed)
+	}
+	if p.at += n; p.at < p.n {
+		return int(n), nil
+	}
+	if p.err != nil {
+		return int(n), p.err
+	}
+	return int(n), io.EOF
+}
+
+func byteAt(at int64, seed byte) byte { return byte(at>>16) ^ byte(at) ^ seed }
+
+func large(t *testing.T, l lake.Lake) {
+	broken := errors.New("broken")
+	if err := l.Put(t.Context(), "a/b", &pattern{n: largeSize, err: broken}); !errors.Is(err, broken) {
+		t.Fatalf("failed at its end: %v", err)
+	}
+	if _, err := l.Size(t.Context(), "a/b"); !errors.Is(err, lake.ErrNotFound) {
+		t.Fatalf("size after a failed write: %v", err)
+	}
+	if err := l.Put(t.Context(), "a/b", &pattern{n: largeSize}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := l.Size(t.Context(), "a/b"); n != largeSize || err != nil {
+		t.Fatalf("size: %d, %v", n, err)
+	}
+	if err := l.Put(t.Context(), "a/b", &pattern{n: largeSize, seed: 1}); !errors.Is(err, lake.ErrExists) {
+		t.Fatalf("second write: %v", err)
+	}
+	for _, c := range []struct{ from, length int64 }{{0, 10}, {largeSize - 5, 5}, {16<<20 - 3, 6}, {7, 33 << 20}} {
+		r, err := l.Read(t.Context(), "a/b", c.from, c.length)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		r.Close()
+		if int64(len(b)) != c.length || err != nil {
+			t.Fatalf("%d+%d: %d bytes, %v", c.from, c.length, len(b), err)
+		}
+		for i := range b {
+			if b[i] != byteAt(c.from+int64(i), 0) {
+				t.Fatalf("%d+%d: byte %d is another", c.from, c.length, i)
+			}
+		}
+	}
+	if _, err := l.Read(t.Context(), "a/b", largeSize-5, 6); !errors.Is(err, lake.ErrRange) {
+		t.Errorf("a range past the end: %v", err)
+	}
+}
+
+// meet holds uploads back until all have sent most of what they have: then all end at once.
+type meet struct {
+	pattern
+	all *sync.WaitGroup
+	met bool
+}
+
+func (m *meet) Read(b []byte) (int, error) {
+	if !m.met && m.at > 20<<20 {
+		m.met = true
+		m.all.Done()
+		m.all.Wait()
+	}
+	return m.pattern.Read(b)
+}
+
+func largeAtOnce(t *testing.T, l lake.Lake) {
+	const writers = 3
+	var all, done sync.WaitGroup
+	all.Add(writers)
+	var won atomic.Int32
+	for n := range writers {
+		done.Go(func() {
+			err := l.Put(t.Context(), "a/b", &meet{pattern: pattern{n: 24 << 20, seed: byte(n)}, all: &all})
+			if err == nil {
+				won.Add(1)
+			} else if !errors.Is(err, lake.ErrExists) {
+				t.Error(err)
+			}
+		})
+	}
+	done.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d of %d uploads of one path succeeded", won.Load(), writers)
+	}
+}
+
+// folders: what other paths begin with is no object.
+func folders(t *testing.T, l lake.Lake) {
+	put(t, l, "a/b/c", "x")
+	if _, err := l.Size(t.Context(), "a/b"); !errors.Is(err, lake.ErrNotFound) {
+		t.Errorf("size of a folder: %v", err)
+	}
+	if _, err := l.Read(t.Context(), "a/b", 0, 0); !errors.Is(err, lake.ErrNotFound) {
+		t.Errorf("read of a folder: %v", err)
+	}
+	if err := l.Delete(t.Context(), "a/b"); !errors.Is(err, lake.ErrNotFound) {
+		t.Errorf("delete of a folder: %v", err)
+	}
+	if got, err := get(t.Context(), l, "a/b/c", 0, 1); got != "x" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func empty(t *testing.T, l lake.Lake) {
+	put(t, l, "a/b", "")
+	if n, err := l.Size(t.Context(), "a/b"); n != 0 || err != nil {
+		t.Errorf("size: %d, %v", n, err)
+	}
+	if got, err := get(t.Context(), l, "a/b", 0, 0); got != "" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := l.Read(t.Context(), "a/b", 0, 1); !errors.Is(err, lake.ErrRange) {
+		t.Errorf("a byte of nothing: %v", err)
+	}
+	if err := l.Put(t.Context(), "a/b", strings.NewReader("x")); !errors.Is(err, lake.ErrExists) {
+		t.Errorf("written over: %v", err)
 	}
 }

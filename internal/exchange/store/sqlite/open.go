@@ -127,6 +127,9 @@ func identify(ctx context.Context, db *sql.DB) (string, error) {
 // ID of the exchange.
 func (s *Store) ID() string { return s.id }
 
+// Shared is nil: one process has the file for itself.
+func (s *Store) Shared() store.Shared { return nil }
+
 // Close ends the store; what is being written is finished first.
 func (s *Store) Close() error {
 	s.closing.Do(func() {

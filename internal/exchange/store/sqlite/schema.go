@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -30,10 +31,22 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	sources := p.ListSources()
-	if newest := sources[len(sources)-1].Version; have > newest {
+	newest, err := newestSchema()
+	if err != nil {
+		return err
+	}
+	if have > newest {
 		return fmt.Errorf("%w: schema %d, this version knows %d", store.ErrNewerSchema, have, newest)
 	}
 	_, err = p.Up(ctx)
 	return err
+}
+
+// newestSchema that this version knows.
+func newestSchema() (int64, error) {
+	list, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil || len(list) == 0 {
+		return 0, errors.Join(errors.New("sqlite: no migrations"), err)
+	}
+	return goose.NumericComponent(list[len(list)-1])
 }

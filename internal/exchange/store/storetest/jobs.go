@@ -91,6 +91,21 @@ func (s *suite) claim() {
 	s.equal([]int32{got[1].Load(), got[2].Load()}, []int32{1, 1})
 }
 
+// oldest is what a claim gets, also of jobs that came back into the queue.
+func (s *suite) oldest() {
+	for n := 1; n <= 3; n++ {
+		s.ok(s.AddJob(s.ctx, job(n), nil))
+	}
+	first := s.take(1, 1, 100)
+	s.take(2, 2, 20)
+	_, err := s.Finish(s.ctx, first, store.Ending{State: store.StateQueued, Code: "enclave-lost", MaxAttempts: maxAttempts})
+	s.ok(err)
+	s.expire(50, "[{queued }]")
+	for n := 1; n <= 3; n++ {
+		s.take(n, 10+n, 100)
+	}
+}
+
 func (s *suite) lease() {
 	s.ok(s.AddJob(s.ctx, job(1), nil))
 	h := s.take(1, 1, 100)
@@ -210,6 +225,25 @@ func (s *suite) messages() {
 	s.ok(err)
 	s.equal(len(got), 1)
 	s.equal(got[0].From, fp(1))
+}
+
+func (s *suite) replyPages() {
+	s.ok(s.AddJob(s.ctx, job(1), nil))
+	h := s.take(1, 1, 100)
+	for n := int64(1); n <= 4; n++ {
+		r := reply(1, 2, n)
+		r.Body = []byte("0123456789")
+		s.ok(s.AddReply(s.ctx, r))
+	}
+	for _, c := range []struct {
+		page store.Page
+		want int
+	}{{store.Page{Items: 3, Bytes: 1000}, 3}, {store.Page{Items: 9, Bytes: 25}, 2}, {store.Page{Items: 9, Bytes: 1}, 1}} {
+		list, err := s.Replies(s.ctx, h, 0, c.page)
+		s.ok(err)
+		s.equal(len(list), c.want)
+		s.equal(list[0].Ref, int64(1))
+	}
 }
 
 func (s *suite) artifacts() {

@@ -23,15 +23,18 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		"notices":              (*suite).notices,
 		"job":                  (*suite).job,
 		"claim":                (*suite).claim,
+		"oldest first":         (*suite).oldest,
 		"lease":                (*suite).lease,
 		"expiry":               (*suite).expiry,
 		"messages and replies": (*suite).messages,
+		"pages of replies":     (*suite).replyPages,
 		"artifacts":            (*suite).artifacts,
 		"finish":               (*suite).finish,
 		"retry":                (*suite).retry,
 		"all or nothing":       (*suite).allOrNothing,
 		"concurrency":          (*suite).concurrency,
 		"reopen":               (*suite).reopen,
+		"inspection":           (*suite).inspection,
 		"closed":               (*suite).closed,
 	} {
 		t.Run(name, func(t *testing.T) {
