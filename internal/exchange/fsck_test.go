@@ -88,11 +88,17 @@ func TestFsck(t *testing.T) {
 		return "(SELECT digest FROM statements WHERE kind = '" + kind + "' ORDER BY seq LIMIT 1)"
 	}
 	job := func(state string) string { return "(SELECT digest FROM jobs WHERE state = '" + state + "')" }
+	// The envelope with other bytes at the beginning of its first signature.
+	text := "CAST(envelope AS TEXT)"
+	forged := "CAST(replace(" + text + ", substr(" + text + ", instr(" + text + ", '\"sig\":\"'), 11), '\"sig\":\"AAAA') AS BLOB)"
 	nobody := "cordon1" + strings.Repeat("0", 64)
 	for _, c := range []struct{ name, sql, want string }{
 		{"content", "UPDATE statements SET envelope = (SELECT envelope FROM statements WHERE kind = 'party' LIMIT 1) WHERE digest = " + one("offer"), "offer sha256:.*: its content has another digest"},
 		{"malformed", "UPDATE statements SET envelope = x'7b' WHERE digest = " + one("grant"), "its envelope is malformed"},
 		{"spaces", "UPDATE statements SET envelope = CAST(replace(CAST(envelope AS TEXT), ',\"payload\"', ', \"payload\"') AS BLOB) WHERE digest = " + one("grant"), "its envelope is malformed"},
+		{"signature", "UPDATE statements SET envelope = " + forged + " WHERE digest = " + one("offer"), "offer sha256:.*: is not signed by its authors"},
+		{"signature of a pool", "UPDATE statements SET envelope = " + forged + " WHERE digest = " + one("pool"), "pool sha256:.*: a signature is wrong"},
+		{"signature of a job", "UPDATE jobs SET envelope = " + forged + " WHERE state = 'queued'", "job sha256:.*: is not signed by its authors"},
 		{"kind", "UPDATE statements SET kind = 'grant' WHERE digest = " + one("offer"), "its content is not of its kind"},
 		{"unknown kind", "UPDATE statements SET kind = 'wish' WHERE digest = " + one("grant"), "is of a kind that this version does not know"},
 		{"name", "UPDATE statements SET name = 'other' WHERE digest = " + one("offer"), "it is kept under another name"},
