@@ -24,6 +24,8 @@ func (a *Agent) routes() http.Handler {
 	mux.Handle("POST "+api.PathStatus, handler(a.status))
 	mux.Handle("POST "+api.PathPublish, streamer(a.publishFile))
 	mux.Handle("POST "+api.PathDatasets, handler(a.datasets))
+	mux.Handle("POST "+api.PathCatalogSearch, handler(a.searchCatalog))
+	mux.Handle("POST "+api.PathCatalogShow, handler(a.showListing))
 	mux.Handle("POST "+api.PathRekey, streamer(a.rekey))
 	mux.Handle("POST "+api.PathRetire, handler(a.retire))
 	mux.Handle("POST "+api.PathPoolPropose, handler(a.proposePool))

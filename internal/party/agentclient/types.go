@@ -14,6 +14,8 @@ const (
 	PathStatus          = "/v1/status"
 	PathPublish         = "/v1/datasets/publish" // streams Progress
 	PathDatasets        = "/v1/datasets/list"
+	PathCatalogSearch   = "/v1/catalog/search"
+	PathCatalogShow     = "/v1/catalog/show"
 	PathRekey           = "/v1/datasets/rekey" // streams Progress
 	PathRetire          = "/v1/datasets/retire"
 	PathPoolPropose     = "/v1/pools/propose"
