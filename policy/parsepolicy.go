@@ -13,7 +13,7 @@ import (
 
 // Parse reads a policy file, docs/spec/policy.md. Errors are a *SyntaxError with line, column and hint.
 func Parse(src []byte) (*Policy, error) {
-	r := &reader{}
+	r := &reader{what: "policy", maxText: maxTextBytes}
 	root := r.document(src)
 	p := &Policy{text: slices.Clone(src)}
 	if r.err == nil {

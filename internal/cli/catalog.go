@@ -10,6 +10,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 // NewCatalogCommand makes `cordon catalog` with its verbs.
@@ -45,7 +46,8 @@ exchange do not answer.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.in.Owner, "owner", "", "name or fingerprint of the owner")
 	fl.StringVar(&f.in.Purpose, "purpose", "", "only what may be used for this purpose")
-	fl.Int64Var(&f.price, "price-at-most", 0, "credits that a query costs at most")
+	fl.StringVar(&f.in.Access, "access", "", "only what is got this way: free, approval or purchase")
+	fl.Int64Var(&f.price, "price-at-most", 0, "credits that a query costs at most, with what its day and contract cost")
 	fl.StringVar(&f.in.Column, "column", "", "part of a column's name")
 	fl.StringVar(&f.in.Type, "type", "", "type of that column, or of any")
 	fl.Int64Var(&f.in.Limit, "limit", 0, "data sets on a page; default 500, which is the most")
@@ -66,10 +68,13 @@ func catalogSearch(cmd *cobra.Command, words []string, f searchFlags) error {
 	if f.price < 0 || f.in.Limit < 0 {
 		return fault.New(fault.Usage, "a price and a limit are not negative", "leave the flag out for any", nil)
 	}
+	if a := f.in.Access; a != "" && a != statement.AccessFree && a != statement.AccessApproval && a != statement.AccessPurchase {
+		return fault.New(fault.Usage, fmt.Sprintf("no such access: %.80q", a), "free, approval or purchase", nil)
+	}
 	return call(cmd, &f.agentFlags, api.PathCatalogSearch, f.in, func(w io.Writer, c *api.Catalog) error {
-		t := newTable(w, "DATA SET", "VERSION", "PRICE", "COLUMNS", "PURPOSES", "OWNER", "OFFER")
+		t := newTable(w, "DATA SET", "VERSION", "ACCESS", "PRICE", "COLUMNS", "PURPOSES", "OWNER", "OFFER")
 		for _, d := range c.Datasets {
-			t.row(d.Owner.Name+"."+d.Name, d.Version, number(d.Price), number(int64(len(d.Schema))), strings.Join(d.Purposes, ", "), d.Owner.Fingerprint.Short(), d.Offer.Short())
+			t.row(d.Owner.Name+"."+d.Name, d.Version, d.Access, number(d.Price), number(int64(len(d.Schema))), strings.Join(d.Purposes, ", "), d.Owner.Fingerprint.Short(), d.Offer.Short())
 		}
 		if err := t.end(); err != nil || c.Next == "" {
 			return err
@@ -115,8 +120,9 @@ func writeListing(w io.Writer, l *api.ListingDetail) error {
 	t.row("version", l.Version+state(&l.Dataset))
 	t.row("offer", string(l.Offer))
 	t.row("rows", number(l.Rows))
+	t.row("access", l.Access)
 	t.row("price", number(l.Price)+" credits a query")
-	err := t.end()
+	err := errors.Join(t.end(), writeTerms(w, l.Terms))
 	t = newTable(w, "\nCOLUMN", "TYPE", "NULL")
 	for _, c := range l.Schema {
 		null := "never"

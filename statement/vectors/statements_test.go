@@ -77,6 +77,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("offer", x.Offers[0])
 	b.add("offer with awkward text", awkwardOffer(t, x.Offers[0], alpha))
 	b.add("offer with a noise key", noisyOffer(t, x.Offers[0], alpha))
+	b.add("offer with terms", offerWithTerms(t, x.Offers[0], alpha))
 	b.add("pool", x.Pools[0])
 	b.add("pool, second epoch", secondEpoch(t, x.Pools[0], a.Owners))
 	b.add("contract", x.Contract)
@@ -310,4 +311,19 @@ func refusedPayload(t *testing.T, f vectors.Refusal, payload []byte, decode func
 	if f.Field != "" && !strings.HasSuffix(err.Error(), ": "+f.Field) {
 		t.Fatalf("%v, want field %s", err, f.Field)
 	}
+}
+
+func offerWithTerms(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	t.Helper()
+	o, err := statement.DecodeUnverified[statement.Offer](e.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Price = 5
+	o.Terms = &statement.Terms{
+		Access: statement.AccessPurchase, PerQuery: 5, PerDay: 30, Flat: 100, OfContract: 1000, OfMonth: 200, Purposes: []string{"research"},
+		Licence:    &statement.Licence{Name: "Research licence 1.0", Text: "For research alone.\nNo copies."},
+		Statistics: []statement.Statistic{{Column: o.Schema[1].Name, Distinct: 10}},
+	}
+	return receipttest.Sign(t, *o, by)
 }

@@ -8,13 +8,14 @@ import (
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/policy/owner"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 // maxListed bounds one page of a search.
 const maxListed = 500
 
 func (a *Agent) searchCatalog(ctx context.Context, in *api.CatalogSearch) (*api.Catalog, error) {
-	f := catalog.Filter{Words: in.Words, Purpose: in.Purpose, Price: in.Price, Column: in.Column, Type: in.Type}
+	f := catalog.Filter{Words: in.Words, Purpose: in.Purpose, Access: in.Access, Price: in.Price, Column: in.Column, Type: in.Type}
 	if in.Owner != "" {
 		var err error
 		if f.Owner, err = a.catalog.Resolve(ctx, in.Owner, pinsOf(in.Pins)); err != nil {
@@ -47,7 +48,7 @@ func (a *Agent) searchCatalog(ctx context.Context, in *api.CatalogSearch) (*api.
 func place(l *catalog.Listed) string { return l.Name() + "@" + string(l.Offer.Digest()) }
 
 func (a *Agent) listingOf(ctx context.Context, l *catalog.Listed) api.Listing {
-	return api.Listing{Dataset: a.datasetOf(ctx, l.Offer, false), Purposes: l.Policy.Purposes()}
+	return api.Listing{Dataset: a.datasetOf(ctx, l.Offer, false), Purposes: l.Purposes()}
 }
 
 func (a *Agent) showListing(ctx context.Context, in *api.CatalogShow) (*api.ListingDetail, error) {
@@ -76,8 +77,11 @@ func (a *Agent) showListing(ctx context.Context, in *api.CatalogShow) (*api.List
 func (a *Agent) needs(l *catalog.Listed) api.Needs {
 	p, now := l.Policy, a.opt.Now()
 	n := api.Needs{
-		Analyst: l.Offer.Body().Owner == a.self || p.AllowsAnalyst(string(a.self)), Purposes: p.Purposes(), Builds: p.Evidence().Builds,
+		Analyst: l.Offer.Body().Owner == a.self || p.AllowsAnalyst(string(a.self)), Purposes: l.Purposes(), Builds: p.Evidence().Builds,
 		Operators: p.Operators(), Evidence: p.Evidence().Accept, Perimeters: p.Evidence().Perimeters, UntilMS: p.ValidUntil().UnixMilli(), Rules: []string{},
+	}
+	if l.Offer.Body().Access() == statement.AccessPurchase {
+		return n
 	}
 	for _, r := range p.Standing() {
 		if !slices.ContainsFunc(r.Purposes, func(purpose string) bool { return r.Grants(string(a.self), []string{purpose}, now) }) {

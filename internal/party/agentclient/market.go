@@ -7,6 +7,7 @@ type CatalogSearch struct {
 	Words   []string `json:"words,omitempty"`
 	Owner   string   `json:"owner,omitempty"` // name or fingerprint
 	Purpose string   `json:"purpose,omitempty"`
+	Access  string   `json:"access,omitempty"`
 	Price   *int64   `json:"price,omitempty"` // credits that a query costs at most
 	Column  string   `json:"column,omitempty"`
 	Type    string   `json:"type,omitempty"`

@@ -100,6 +100,7 @@ type Publish struct {
 	Dataset string   `json:"dataset"`
 	Version string   `json:"version,omitempty"`
 	Policy  []byte   `json:"policy"`
+	Terms   []byte   `json:"terms,omitempty"`
 	Schema  string   `json:"schema,omitempty"`
 	Columns []string `json:"columns,omitempty"`
 	Where   []string `json:"where,omitempty"`
@@ -117,7 +118,9 @@ type Dataset struct {
 	Rows      int64              `json:"rows"`
 	Bytes     int64              `json:"bytes"`
 	Schema    []statement.Column `json:"schema"`
-	Price     int64              `json:"price"`
+	Price     int64              `json:"price"`  // credits for each query
+	Access    string             `json:"access"` // free, approval or purchase
+	Terms     *statement.Terms   `json:"terms,omitempty"`
 	CreatedMS int64              `json:"created_ms"`
 	Retired   bool               `json:"retired"`
 

@@ -241,6 +241,10 @@ func (d *Desk) admits(c *statement.Contract, v *dataset.Published, authority str
 		return until, nil, refuse("policy:analysts", "the policy does not name the requester as analyst")
 	case !p.AllowsPurpose(c.Purpose):
 		return until, nil, refuse("policy:purposes", fmt.Sprintf("the policy does not allow the purpose %q", c.Purpose))
+	case !v.Offer.Body().AllowsPurpose(c.Purpose):
+		return until, nil, refuse("terms-purpose", fmt.Sprintf("the terms of the offer do not allow the purpose %q", c.Purpose))
+	case authority == statement.ByRule && v.Offer.Body().Access() == statement.AccessPurchase:
+		return until, nil, refuse("terms-purchase", "the offer is sold: no standing rule grants it")
 	}
 	for _, l := range perimeterLists(c, p) {
 		if err := l.check(authority == statement.ByRule); err != nil {

@@ -74,6 +74,7 @@ type world struct {
 	askerOwns bool
 	acks      map[statement.Fingerprint]*statement.Envelope // what the requester's letters carry, by reader
 	online    time.Time                                     // until then everybody's online keys are certified; else they sign with their roots
+	terms     *statement.Terms                              // of this party's offer
 	budget    string                                        // the policies say output: dp, with this rule; else it is empty
 
 	machines *machinetest.Machines // evidence is of this kind of hardware; else it is simulated
@@ -224,12 +225,16 @@ func (w *world) publish() {
 	for i, m := range w.owners {
 		id := dataset.ID{Owner: m.fp(), Dataset: "strikes", Version: "1"}
 		m.keys = must(dataset.NewKeys(id, []string{"report_id", "size", "cost"}, w.noisy()))
-		e := must(statement.Sign(statement.Offer{
+		offer := statement.Offer{
 			Owner: m.fp(), Dataset: "strikes", Version: "1", Commitments: m.keys.Commitments(), Policy: w.policyText(), Price: 7,
 			Schema:    []statement.Column{{Name: "report_id", Type: "int64"}, {Name: "size", Type: "varchar"}, {Name: "cost", Type: "int64", Nullable: true}},
 			Files:     []statement.File{{Object: "a/b/1/0.parquet", Bytes: 1, Rows: 1, AADPrefix: "x"}},
 			CreatedMS: start.UnixMilli(),
-		}, m.ring.Signer()))
+		}
+		if w.terms != nil && i == 0 {
+			offer.Terms, offer.Price = w.terms, w.terms.PerQuery
+		}
+		e := must(statement.Sign(offer, m.ring.Signer()))
 		m.offer = must(statement.Verify[statement.Offer](e, m.fp()))
 		w.post(e)
 		if i == 0 {

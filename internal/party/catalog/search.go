@@ -17,7 +17,8 @@ type Filter struct {
 	Words   []string // each stands in the name of owner, data set or a column, in upper or lower case
 	Owner   statement.Fingerprint
 	Purpose string
-	Price   *int64 // credits that a query costs at most
+	Access  string // one of statement.Access…
+	Price   *int64 // credits that a query costs at most, with what is charged for its day and contract
 	Column  string // part of a column's name
 	Type    string // of that column, or of any: policy.Type's text
 }
@@ -31,6 +32,16 @@ type Listed struct {
 
 // Name is what a contract calls the data set: PARTY.DATASET.
 func (l *Listed) Name() string { return l.Owner + "." + l.Offer.Body().Dataset }
+
+// Purposes are what both policy and terms allow.
+func (l *Listed) Purposes() (out []string) {
+	for _, p := range l.Policy.Purposes() {
+		if l.Offer.Body().AllowsPurpose(p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
 
 // Version is one offer of a data set, whatever became of it.
 type Version struct {
@@ -77,7 +88,8 @@ func newer(a, b *statement.Offer) bool {
 
 func (f *Filter) fits(l *Listed) bool {
 	o := l.Offer.Body()
-	if f.Owner != "" && o.Owner != f.Owner || f.Purpose != "" && !l.Policy.AllowsPurpose(f.Purpose) || f.Price != nil && o.Price > *f.Price {
+	if f.Owner != "" && o.Owner != f.Owner || f.Purpose != "" && !(l.Policy.AllowsPurpose(f.Purpose) && o.AllowsPurpose(f.Purpose)) ||
+		f.Price != nil && o.MaxPrice() > *f.Price || f.Access != "" && o.Access() != f.Access {
 		return false
 	}
 	if (f.Column != "" || f.Type != "") && !slices.ContainsFunc(o.Schema, func(col statement.Column) bool {

@@ -73,6 +73,7 @@ type Entry struct {
 	Delta     account.Amount        `json:"delta,omitempty"`
 	Appraisal *statement.Appraisal  `json:"appraisal,omitempty"` // what keys were released to, and by which policies
 	Approval  statement.Digest      `json:"approval,omitempty"`
+	Offers    []statement.Digest    `json:"offers,omitempty"` // with terms, that a charge is for
 }
 
 // event is a charge as the account of its data set takes it up. The organisation is the requester; Release names what noise
