@@ -17,6 +17,13 @@ type Contract struct {
 	FromMS       int64         `json:"from_ms"`
 	UntilMS      int64         `json:"until_ms"`
 	CreatedMS    int64         `json:"created_ms"`
+	AnswerByMS   int64         `json:"answer_by_ms,omitempty"` // no owner grants it from then on
+	Counter      Digest        `json:"counter,omitempty"`      // that it accepts
+}
+
+// Expired reports whether nobody can grant the contract any more; grants that were given before answer_by_ms are another matter.
+func (t *Contract) Expired(atMS int64) bool {
+	return atMS >= t.UntilMS || t.AnswerByMS != 0 && atMS >= t.AnswerByMS
 }
 
 // Table names data in the contract's SQL: one offer, or one epoch of a pool.
@@ -70,6 +77,8 @@ func (t *Contract) valid() error {
 	c.time(t.UntilMS, "until_ms")
 	c.that(t.FromMS < t.UntilMS, "until_ms")
 	c.time(t.CreatedMS, "created_ms")
+	c.that(t.AnswerByMS == 0 || t.AnswerByMS > t.CreatedMS && t.AnswerByMS <= t.UntilMS, "answer_by_ms")
+	c.that(t.Counter == "" || t.Counter.Valid(), "counter")
 	return c.err
 }
 

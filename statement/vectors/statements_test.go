@@ -83,6 +83,16 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("contract", x.Contract)
 	b.add("contract over one data set", oneDataSet(t, x.Contract, a.Requester))
 	b.add("grant", x.Grants[0])
+	b.add("contract that accepts a counter", acceptingContract(t, x.Contract, a.Requester))
+	b.add("counter", receipttest.Sign(t, statement.Counter{
+		Owner: alpha.Fingerprint(), Contract: x.Contract.Digest(), Offers: []statement.Digest{x.Offers[0].Digest()}, Purpose: "safety",
+		Recipients: []statement.Fingerprint{a.Requester.Fingerprint()}, Builds: []statement.Digest{statement.Sum([]byte("build"))},
+		Operators: []statement.Fingerprint{a.Operator.Fingerprint()}, UntilMS: receipttest.Start.UnixMilli() + 1000,
+		Reason: "only for safety, on the newer version", CreatedMS: receipttest.Start.UnixMilli(),
+	}, alpha))
+	b.add("rejection", receipttest.Sign(t, statement.Rejection{
+		Owner: alpha.Fingerprint(), Contract: x.Contract.Digest(), Reason: "not for this purpose", AtMS: receipttest.Start.UnixMilli(),
+	}, alpha))
 	b.add("job", x.Job)
 	b.add("ready", x.Readies[0])
 	b.add("refusal", receipttest.Sign(t, statement.Refusal{
@@ -116,6 +126,8 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	refusePool(b)
 	refuseContract(b)
 	refuseGrant(b)
+	refuseCounter(b)
+	refuseRejection(b)
 	refuseJob(b)
 	refuseReady(b)
 	refuseRefusal(b)
@@ -326,4 +338,10 @@ func offerWithTerms(t *testing.T, e statement.Envelope, by *receipttest.Party) s
 		Statistics: []statement.Statistic{{Column: o.Schema[1].Name, Distinct: 10}},
 	}
 	return receipttest.Sign(t, *o, by)
+}
+
+func acceptingContract(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	c := body[statement.Contract](t, e)
+	c.AnswerByMS, c.Counter = c.CreatedMS+1000, statement.Sum([]byte("counter"))
+	return receipttest.Sign(t, c, by)
 }

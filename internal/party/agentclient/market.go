@@ -1,6 +1,9 @@
 package agentclient
 
-import "github.com/cordon-exchange/cordon/policy/owner"
+import (
+	"github.com/cordon-exchange/cordon/policy/owner"
+	"github.com/cordon-exchange/cordon/statement"
+)
 
 // CatalogSearch asks for data sets of all owners; an empty field asks for any.
 type CatalogSearch struct {
@@ -54,4 +57,45 @@ type Needs struct {
 	Perimeters []string `json:"perimeters"`
 	UntilMS    int64    `json:"until_ms"`
 	Rules      []string `json:"rules"` // standing rules that grant this party's contracts; none: its owner grants by hand
+}
+
+// Rejected is an owner's no to a contract.
+type Rejected struct {
+	Party
+	Reason string `json:"reason"`
+}
+
+// Counter is what an owner would grant instead of a contract.
+type Counter struct {
+	Digest statement.Digest   `json:"digest"`
+	Owner  Party              `json:"owner"`
+	Terms  *statement.Counter `json:"terms"`
+}
+
+// ContractCounter asks to counter a contract.
+type ContractCounter struct {
+	Contract   statement.Digest   `json:"contract"`
+	Offers     []statement.Digest `json:"offers,omitempty"`
+	Purpose    string             `json:"purpose,omitempty"`
+	Recipients []string           `json:"recipients,omitempty"`
+	Builds     []statement.Digest `json:"builds,omitempty"`
+	Operators  []string           `json:"operators,omitempty"`
+	UntilMS    int64              `json:"until_ms,omitempty"`
+	Reason     string             `json:"reason,omitempty"`
+	Pins       []Party            `json:"pins,omitempty"`
+}
+
+// Waiting is what waits for an answer of this party.
+type Waiting struct {
+	Items []WaitingItem `json:"items"`
+}
+
+// WaitingItem is one of them.
+type WaitingItem struct {
+	Kind    string           `json:"kind"` // contract, counter, pool or officers
+	Digest  statement.Digest `json:"digest"`
+	From    *Party           `json:"from,omitempty"`
+	Why     string           `json:"why"`
+	Command string           `json:"command"` // that answers
+	UntilMS int64            `json:"until_ms,omitempty"`
 }

@@ -24,6 +24,9 @@ const (
 	PathContractPropose = "/v1/contracts/propose"
 	PathContractGrant   = "/v1/contracts/grant"
 	PathContractRevoke  = "/v1/contracts/revoke"
+	PathContractCounter = "/v1/contracts/counter"
+	PathContractReject  = "/v1/contracts/reject"
+	PathWaiting         = "/v1/waiting"
 	PathContracts       = "/v1/contracts/list"
 	PathExplain         = "/v1/queries/explain"
 	PathRun             = "/v1/queries/run" // streams Progress
@@ -196,16 +199,18 @@ type Pools struct {
 
 // ContractPropose asks to propose a contract.
 type ContractPropose struct {
-	Data       []string           `json:"data"`
-	Purpose    string             `json:"purpose"`
+	Data       []string           `json:"data,omitempty"`
+	Purpose    string             `json:"purpose,omitempty"`
 	Recipients []string           `json:"recipients,omitempty"`
-	Builds     []statement.Digest `json:"builds"`
-	Operators  []string           `json:"operators"`
-	Evidence   []string           `json:"evidence"`
-	Perimeters []string           `json:"perimeters"`
-	UntilMS    int64              `json:"until_ms"`
+	Builds     []statement.Digest `json:"builds,omitempty"`
+	Operators  []string           `json:"operators,omitempty"`
+	Evidence   []string           `json:"evidence,omitempty"`
+	Perimeters []string           `json:"perimeters,omitempty"`
+	UntilMS    int64              `json:"until_ms,omitempty"`
 	Pins       []Party            `json:"pins,omitempty"`
 	WaitMS     int64              `json:"wait_ms,omitempty"` // for grants
+	AnswerByMS int64              `json:"answer_by_ms,omitempty"`
+	Accept     statement.Digest   `json:"accept,omitempty"` // a counter: instead of all the rest
 }
 
 // About names a contract or another statement; none lists all, where a call lists.
@@ -224,6 +229,10 @@ type Contract struct {
 	Granted   []Party             `json:"granted"`
 	Missing   []Party             `json:"missing"` // owners without a grant in force
 	Notes     []string            `json:"notes"`   // about this party's data in it
+
+	State    string     `json:"state"`              // waiting, granted, rejected or expired
+	Rejected []Rejected `json:"rejected,omitempty"` // as far as this party may read it: requester and rejecting owner
+	Counters []Counter  `json:"counters,omitempty"` // the same
 }
 
 // Table of a contract.

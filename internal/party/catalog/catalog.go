@@ -147,6 +147,11 @@ func (c *Catalog) SignedContract(ctx context.Context, d statement.Digest) (*stat
 	return fetchSigned[statement.Contract](ctx, c, d, false)
 }
 
+// Counter fetches a counter, signed by its owner.
+func (c *Catalog) Counter(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Counter], error) {
+	return fetch[statement.Counter](ctx, c, d)
+}
+
 // Grant fetches a grant by its digest.
 func (c *Catalog) Grant(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Grant], error) {
 	return fetch[statement.Grant](ctx, c, d)

@@ -15,6 +15,7 @@ type Accounts struct {
 	readies  map[statement.Digest]bool
 	grants   map[statement.Digest]statement.Digest // by contract, the one in force
 	revoked  map[statement.Digest]bool             // contracts whose grant was revoked
+	rejected map[statement.Digest]bool             // contracts
 	judged   map[statement.Digest]bool             // contracts and pools that a rule granted, signed or refused
 	byRule   int64
 	officers statement.Digest          // the list in force
@@ -74,7 +75,7 @@ func newAccounts() *Accounts {
 	return &Accounts{
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
-		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
+		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{}, rejected: map[statement.Digest]bool{},
 		uses: map[use]map[int64]int64{}, budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
 		refusals: map[refused]int{}, charges: map[statement.Fingerprint][]int64{}, done: map[statement.Digest]bool{},
 	}
@@ -112,6 +113,9 @@ func (a *Accounts) apply(e *Entry) {
 		if e.Authority == statement.ByRule {
 			a.byRule++
 		}
+	case KindReject:
+		a.rejected[e.Contract] = true
+		a.judged[e.Contract] = true
 	case KindRevoke:
 		if g := a.grants[e.Contract]; g != "" && (g == e.About || e.Contract == e.About) { // with a contract its grant ends
 			delete(a.grants, e.Contract)
@@ -282,6 +286,9 @@ func (a *Accounts) KeyOperationBegun(operation statement.Digest) bool { return a
 
 // Done reports whether this very grant, pool epoch or list of officers was signed before. A revocation does not undo that.
 func (a *Accounts) Done(d statement.Digest) bool { return a.done[d] }
+
+// Rejected reports whether the party rejected the contract.
+func (a *Accounts) Rejected(contract statement.Digest) bool { return a.rejected[contract] }
 
 // Judged reports whether a rule has decided about this contract or pool before.
 func (a *Accounts) Judged(d statement.Digest) bool { return a.judged[d] }
