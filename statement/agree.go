@@ -102,6 +102,7 @@ type Grant struct {
 	Authority string      `json:"authority"` // "manual" or "rule": who decided
 	UntilMS   int64       `json:"until_ms"`
 	CreatedMS int64       `json:"created_ms"`
+	OfMonth   int64       `json:"queries_per_month,omitempty"` // of the requester in a calendar month, in UTC; 0: no such bound
 }
 
 // Values of Grant.Authority.
@@ -124,6 +125,7 @@ func (g *Grant) valid() error {
 	c.time(g.UntilMS, "until_ms")
 	c.time(g.CreatedMS, "created_ms")
 	c.that(g.CreatedMS < g.UntilMS, "until_ms")
+	c.count(g.OfMonth, "queries_per_month")
 	return c.err
 }
 

@@ -104,6 +104,7 @@ func refuseGrant(b *book) {
 		{"time zero", "created_ms", func(s *T) { s.CreatedMS = 0 }},
 		{"end before its begin", "until_ms", func(s *T) { s.UntilMS = s.CreatedMS - 1 }},
 		{"end too large", "until_ms", func(s *T) { s.UntilMS = tooLate }},
+		{"quota negative", "queries_per_month", func(s *T) { s.OfMonth = -1 }},
 	})
 }
 

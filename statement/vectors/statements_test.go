@@ -83,6 +83,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("contract", x.Contract)
 	b.add("contract over one data set", oneDataSet(t, x.Contract, a.Requester))
 	b.add("grant", x.Grants[0])
+	b.add("grant of so many queries a month", quotaGrant(t, x.Grants[0], alpha))
 	b.add("contract that accepts a counter", acceptingContract(t, x.Contract, a.Requester))
 	b.add("counter", receipttest.Sign(t, statement.Counter{
 		Owner: alpha.Fingerprint(), Contract: x.Contract.Digest(), Offers: []statement.Digest{x.Offers[0].Digest()}, Purpose: "safety",
@@ -218,7 +219,7 @@ func footerAlone(t *testing.T, e statement.Envelope, by *receipttest.Party) stat
 func decoders() map[string]func([]byte) (any, error) {
 	return map[string]func([]byte) (any, error){
 		"party": decoder[statement.Party], "offer": decoder[statement.Offer], "pool": decoder[statement.Pool],
-		"contract": decoder[statement.Contract], "grant": decoder[statement.Grant], "job": decoder[statement.Job],
+		"contract": decoder[statement.Contract], "grant": decoder[statement.Grant], "counter": decoder[statement.Counter], "rejection": decoder[statement.Rejection], "job": decoder[statement.Job],
 		"ready": decoder[statement.Ready], "refusal": decoder[statement.Refusal], "release": decoder[statement.Release],
 		"receipt": decoder[statement.Receipt], "ack": decoder[statement.Ack], "revocation": decoder[statement.Revocation],
 		"certificate": decoder[statement.Certificate], "approval": decoder[statement.Approval],
@@ -240,7 +241,7 @@ func decoder[T any, P interface {
 func authors() map[string]func(*statement.Envelope) ([]statement.Fingerprint, error) {
 	return map[string]func(*statement.Envelope) ([]statement.Fingerprint, error){
 		"party": author[statement.Party], "offer": author[statement.Offer], "pool": author[statement.Pool],
-		"contract": author[statement.Contract], "grant": author[statement.Grant], "job": author[statement.Job],
+		"contract": author[statement.Contract], "grant": author[statement.Grant], "counter": author[statement.Counter], "rejection": author[statement.Rejection], "job": author[statement.Job],
 		"ready": author[statement.Ready], "refusal": author[statement.Refusal], "release": author[statement.Release],
 		"receipt": author[statement.Receipt], "ack": author[statement.Ack], "revocation": author[statement.Revocation],
 		"certificate": author[statement.Certificate], "approval": author[statement.Approval],
@@ -344,4 +345,10 @@ func acceptingContract(t *testing.T, e statement.Envelope, by *receipttest.Party
 	c := body[statement.Contract](t, e)
 	c.AnswerByMS, c.Counter = c.CreatedMS+1000, statement.Sum([]byte("counter"))
 	return receipttest.Sign(t, c, by)
+}
+
+func quotaGrant(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	g := body[statement.Grant](t, e)
+	g.Authority, g.OfMonth = statement.ByRule, 20
+	return receipttest.Sign(t, g, by)
 }

@@ -113,3 +113,21 @@ func TestAnswerBy(t *testing.T) {
 		t.Fatal("not shown as expired")
 	}
 }
+
+// TestRuleBoundsTheMonth: a rule's bound stands in its grants; who grants by hand sets none.
+func TestRuleBoundsTheMonth(t *testing.T) {
+	for by, want := range map[string]int64{statement.ByRule: 7, statement.ByHand: 0} {
+		w := newWorldRuled(t, ", max_queries_month: 7")
+		if g := must(w.owners[0].Grant(t.Context(), w.contract(nil).Digest(), by)).Body(); g.OfMonth != want {
+			t.Errorf("%s: %d queries a month", by, g.OfMonth)
+		}
+	}
+}
+
+func newWorldRuled(t *testing.T, rule string) *world {
+	w := newWorld(t, 1)
+	w.rule = rule
+	o := w.owners[0]
+	o.offer = w.publish(o, "2", "varchar")
+	return w
+}

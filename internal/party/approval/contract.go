@@ -144,6 +144,9 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 		if rule != nil && (limit == 0 || rule.MaxContracts < limit) {
 			limit = rule.MaxContracts
 		}
+		if rule != nil && rule.MaxMonth > 0 && (g.OfMonth == 0 || rule.MaxMonth < g.OfMonth) {
+			g.OfMonth = rule.MaxMonth
+		}
 	}
 	return d.sign(ctx, c, g, limit)
 }

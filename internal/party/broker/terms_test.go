@@ -115,3 +115,15 @@ func TestTermsPurpose(t *testing.T) {
 	e := w.enclave(j)
 	w.refusedWith(j, e, e.hello(nil), CodeTerms, 0)
 }
+
+// TestGrantedQueriesOfTheMonth: what a standing rule bounded is bounded by the grant, until the calendar's month ends.
+func TestGrantedQueriesOfTheMonth(t *testing.T) {
+	w := (&world{maxQuery: 200, ofMonth: 1}).furnish(t, func(_ *world, c *statement.Contract) { c.UntilMS = start.Add(60 * 24 * time.Hour).UnixMilli() })
+	w.enclave(w.newJob(nil)).run()
+	w.now = time.Date(2026, 6, 30, 23, 59, 0, 0, time.UTC)
+	j := w.newJob(nil)
+	e := w.enclave(j)
+	w.refusedWith(j, e, e.hello(nil), CodeOverQuota, 0)
+	w.now = time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
+	w.enclave(w.newJob(nil)).run()
+}

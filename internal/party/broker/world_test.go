@@ -74,6 +74,7 @@ type world struct {
 	askerOwns bool
 	acks      map[statement.Fingerprint]*statement.Envelope // what the requester's letters carry, by reader
 	online    time.Time                                     // until then everybody's online keys are certified; else they sign with their roots
+	ofMonth   int64                                         // of the grant
 	terms     *statement.Terms                              // of this party's offer
 	budget    string                                        // the policies say output: dp, with this rule; else it is empty
 
@@ -285,7 +286,7 @@ func (w *world) grantIt(untilMS int64) {
 	me := w.owners[0]
 	w.grant = must(statement.Sign(statement.Grant{
 		Owner: me.fp(), Contract: w.contract.Digest(), Offers: []statement.Digest{me.offer.Digest()}, Authority: statement.ByHand,
-		UntilMS: untilMS, CreatedMS: start.Add(-time.Hour).UnixMilli(),
+		UntilMS: untilMS, CreatedMS: start.Add(-time.Hour).UnixMilli(), OfMonth: w.ofMonth,
 	}, me.ring.Signer()))
 	w.post(w.grant)
 	w.append(ledger.Entry{Kind: ledger.KindGrant, Contract: w.contract.Digest(), Grant: w.grant.Digest(), Authority: statement.ByHand})
