@@ -13,7 +13,7 @@ import (
 
 // Parse reads a policy file, docs/spec/policy.md. Errors are a *SyntaxError with line, column and hint.
 func Parse(src []byte) (*Policy, error) {
-	r := &reader{}
+	r := &reader{what: "policy", maxText: maxTextBytes}
 	root := r.document(src)
 	p := &Policy{text: slices.Clone(src)}
 	if r.err == nil {
@@ -402,7 +402,7 @@ func (r *reader) standing(n *yaml.Node, p *Policy) {
 		return
 	}
 	for _, rule := range r.items(n, "standing") {
-		s := r.section(rule, "standing", "analysts", "purposes", "until", "max_contracts", "even_if_replaced")
+		s := r.section(rule, "standing", "analysts", "purposes", "until", "max_contracts", "max_queries_month", "even_if_replaced")
 		if r.err != nil {
 			return
 		}
@@ -412,6 +412,7 @@ func (r *reader) standing(n *yaml.Node, p *Policy) {
 			Purposes:       r.texts(r.need(s, "purposes", "for which purposes"), "purposes", func(s string) bool { return contains(p.purposes, s) }, "a standing rule can't go past the policy's own purposes"),
 			Until:          r.date(r.need(s, "until", "until when the rule grants"), "until"),
 			MaxContracts:   r.integer(r.need(s, "max_contracts", "how many contracts it grants at most"), "max_contracts", 1, 1_000_000),
+			MaxMonth:       r.optional(s, "max_queries_month", 1, 1_000_000_000),
 			EvenIfReplaced: replaced != nil && r.boolean(replaced, "even_if_replaced"),
 		})
 	}

@@ -142,6 +142,7 @@ type StandingRule struct {
 	Purposes     []string
 	Until        time.Time // the first moment at which it no longer grants
 	MaxContracts int64
+	MaxMonth     int64 // queries of one analyst in a calendar month (UTC), under contracts that the rule granted; 0: no such bound
 	// EvenIfReplaced lets the rule grant contracts over a version that a newer one of the data set has replaced.
 	EvenIfReplaced bool
 }

@@ -14,7 +14,9 @@ import (
 
 // reader walks a YAML tree and keeps the first fault. After a fault every method returns zero values, and Parse refuses.
 type reader struct {
-	err *SyntaxError
+	err     *SyntaxError
+	what    string // the file is
+	maxText int    // bytes of one text
 }
 
 func (r *reader) fail(n *yaml.Node, msg, hint string) {
@@ -31,11 +33,11 @@ func (r *reader) fail(n *yaml.Node, msg, hint string) {
 // document parses one YAML document whose nodes are plain: no anchors, aliases, tags or merge keys.
 func (r *reader) document(src []byte) *yaml.Node {
 	if len(src) > maxPolicyBytes {
-		r.fail(nil, "policy is larger than 256 KiB", "split the data set, or list fewer values")
+		r.fail(nil, r.what+" is larger than 256 KiB", "split the data set, or list fewer values")
 		return nil
 	}
 	if !utf8.Valid(src) || bytes.HasPrefix(src, []byte("\xef\xbb\xbf")) {
-		r.fail(nil, "policy is not UTF-8 without byte order mark", "save the file as UTF-8")
+		r.fail(nil, r.what+" is not UTF-8 without byte order mark", "save the file as UTF-8")
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(src))
@@ -45,7 +47,7 @@ func (r *reader) document(src []byte) *yaml.Node {
 		return nil
 	}
 	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		r.fail(&more, "more than one YAML document", "keep one policy in a file")
+		r.fail(&more, "more than one YAML document", "keep one "+r.what+" in a file")
 		return nil
 	}
 	r.plain(&doc, 0)
@@ -62,7 +64,7 @@ func (r *reader) yamlFault(err error) {
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		at.Line, _ = strconv.Atoi(m[1])
 	}
-	msg := "policy is empty"
+	msg := r.what + " is empty"
 	if !errors.Is(err, io.EOF) {
 		msg = "not YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")
 	}
@@ -72,13 +74,13 @@ func (r *reader) yamlFault(err error) {
 func (r *reader) plain(n *yaml.Node, depth int) {
 	switch {
 	case depth > maxPolicyDepth:
-		r.fail(n, "nested too deeply", "the policy format has no such depth")
+		r.fail(n, "nested too deeply", "the format has no such depth")
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
 		r.fail(n, "anchors and aliases are not allowed", "write the value out")
 	case n.Style&yaml.TaggedStyle != 0:
 		r.fail(n, "explicit tags are not allowed", "write the plain value, in quotes if it is text")
-	case n.Kind == yaml.ScalarNode && len(n.Value) > maxTextBytes:
-		r.fail(n, "text is longer than 4096 bytes", "the policy format has no text of such length")
+	case n.Kind == yaml.ScalarNode && len(n.Value) > r.maxText:
+		r.fail(n, "text is longer than "+strconv.Itoa(r.maxText)+" bytes", "the format has no text of such length")
 	}
 	for _, c := range n.Content {
 		if r.err != nil {

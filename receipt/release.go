@@ -48,7 +48,7 @@ func (v *verification) oneReady(r *statement.Ready, used map[statement.Digest]bo
 			return errors.New("a ready names an offer that is not there or not its owner's")
 		}
 		used[d] = true
-		price += o.Price
+		price += o.MaxPrice()
 	}
 	switch {
 	case r.Job != v.r.Job:

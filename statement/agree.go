@@ -17,6 +17,13 @@ type Contract struct {
 	FromMS       int64         `json:"from_ms"`
 	UntilMS      int64         `json:"until_ms"`
 	CreatedMS    int64         `json:"created_ms"`
+	AnswerByMS   int64         `json:"answer_by_ms,omitempty"` // no owner grants it from then on
+	Counter      Digest        `json:"counter,omitempty"`      // that it accepts
+}
+
+// Expired reports whether nobody can grant the contract any more; grants that were given before answer_by_ms are another matter.
+func (t *Contract) Expired(atMS int64) bool {
+	return atMS >= t.UntilMS || t.AnswerByMS != 0 && atMS >= t.AnswerByMS
 }
 
 // Table names data in the contract's SQL: one offer, or one epoch of a pool.
@@ -70,6 +77,8 @@ func (t *Contract) valid() error {
 	c.time(t.UntilMS, "until_ms")
 	c.that(t.FromMS < t.UntilMS, "until_ms")
 	c.time(t.CreatedMS, "created_ms")
+	c.that(t.AnswerByMS == 0 || t.AnswerByMS > t.CreatedMS && t.AnswerByMS <= t.UntilMS, "answer_by_ms")
+	c.that(t.Counter == "" || t.Counter.Valid(), "counter")
 	return c.err
 }
 
@@ -93,6 +102,7 @@ type Grant struct {
 	Authority string      `json:"authority"` // "manual" or "rule": who decided
 	UntilMS   int64       `json:"until_ms"`
 	CreatedMS int64       `json:"created_ms"`
+	OfMonth   int64       `json:"queries_per_month,omitempty"` // of the requester in a calendar month, in UTC; 0: no such bound
 }
 
 // Values of Grant.Authority.
@@ -115,6 +125,7 @@ func (g *Grant) valid() error {
 	c.time(g.UntilMS, "until_ms")
 	c.time(g.CreatedMS, "created_ms")
 	c.that(g.CreatedMS < g.UntilMS, "until_ms")
+	c.count(g.OfMonth, "queries_per_month")
 	return c.err
 }
 

@@ -137,7 +137,7 @@ func claimOf(payload []byte) (claim, error) {
 		return claim{}, err
 	}
 	r, ok := s.(*Revocation)
-	return claim{kind: kindOf(uri), atMS: s.saidMS(), rootOnly: ok && r.Key != ""}, nil
+	return claim{kind: purposeOf(uri), atMS: s.saidMS(), rootOnly: ok && r.Key != ""}, nil
 }
 
 // dated is a statement that says when it was made.
@@ -151,12 +151,22 @@ func (o *Offer) saidMS() int64      { return o.CreatedMS }
 func (p *Pool) saidMS() int64       { return p.CreatedMS }
 func (t *Contract) saidMS() int64   { return t.CreatedMS }
 func (g *Grant) saidMS() int64      { return g.CreatedMS }
+func (n *Counter) saidMS() int64    { return n.CreatedMS }
+func (r *Rejection) saidMS() int64  { return r.AtMS }
 func (j *Job) saidMS() int64        { return j.CreatedMS }
 func (r *Ready) saidMS() int64      { return r.ExpiresMS } // it has no other time: a key that expires sooner can't be ready
 func (r *Refusal) saidMS() int64    { return r.AtMS }
 func (r *Release) saidMS() int64    { return r.ReleasedMS }
 func (a *Ack) saidMS() int64        { return a.ClosedMS }
 func (r *Revocation) saidMS() int64 { return r.AtMS }
+
+// purposeOf is what a certificate must cover for a kind of statement: its name. A key that may grant may say no, and what it would grant.
+func purposeOf(uri string) string {
+	if uri == TypeCounter || uri == TypeRejection {
+		uri = TypeGrant
+	}
+	return kindOf(uri)
+}
 
 // coverable is an empty statement of a type that a certificate can cover; nil of all others.
 func coverable(uri string) dated {
@@ -171,6 +181,10 @@ func coverable(uri string) dated {
 		return new(Contract)
 	case TypeGrant:
 		return new(Grant)
+	case TypeCounter:
+		return new(Counter)
+	case TypeRejection:
+		return new(Rejection)
 	case TypeJob:
 		return new(Job)
 	case TypeReady:
@@ -247,7 +261,7 @@ func (v *Verified[T]) CoveredAt(ms int64) error {
 		if err != nil {
 			return err
 		}
-		if err := c.Covers(kindOf(uri), ms); err != nil {
+		if err := c.Covers(purposeOf(uri), ms); err != nil {
 			return err
 		}
 	}

@@ -32,8 +32,10 @@ func (c *check) label(s, field string) {
 }
 
 // text is a longer one, with lines and tabs. It may be empty.
-func (c *check) text(s, field string) {
-	c.that(len(s) <= maxText && printable(strings.NewReplacer("\n", "", "\t", "").Replace(s)), field)
+func (c *check) text(s, field string) { c.longText(s, maxText, field) }
+
+func (c *check) longText(s string, most int, field string) {
+	c.that(len(s) <= most && printable(strings.NewReplacer("\n", "", "\t", "").Replace(s)), field)
 }
 
 // token is a word for machines: visible ASCII.

@@ -43,6 +43,7 @@ type Offer struct {
 	Price       int64        `json:"price"`       // credits per query
 	CreatedMS   int64        `json:"created_ms"`
 	Replaces    Digest       `json:"replaces,omitempty"` // offer of the version before
+	Terms       *Terms       `json:"terms,omitempty"`    // offers of older versions have none
 }
 
 // Column of an offered schema. Type is policy.Type's text.
@@ -104,6 +105,7 @@ func (o *Offer) valid() error {
 	c.count(o.Price, "price")
 	c.time(o.CreatedMS, "created_ms")
 	c.that(o.Replaces == "" || o.Replaces.Valid(), "replaces")
+	o.validTerms(&c)
 	return c.err
 }
 

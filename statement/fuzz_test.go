@@ -55,6 +55,8 @@ func FuzzUnmarshalOffer(f *testing.F)       { fuzz[statement.Offer](f, "offer") 
 func FuzzUnmarshalPool(f *testing.F)        { fuzz[statement.Pool](f, "pool") }
 func FuzzUnmarshalContract(f *testing.F)    { fuzz[statement.Contract](f, "contract") }
 func FuzzUnmarshalGrant(f *testing.F)       { fuzz[statement.Grant](f, "grant") }
+func FuzzUnmarshalCounter(f *testing.F)     { fuzz[statement.Counter](f, "counter") }
+func FuzzUnmarshalRejection(f *testing.F)   { fuzz[statement.Rejection](f, "rejection") }
 func FuzzUnmarshalJob(f *testing.F)         { fuzz[statement.Job](f, "job") }
 func FuzzUnmarshalReady(f *testing.F)       { fuzz[statement.Ready](f, "ready") }
 func FuzzUnmarshalRefusal(f *testing.F)     { fuzz[statement.Refusal](f, "refusal") }

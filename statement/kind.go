@@ -16,6 +16,8 @@ const (
 	TypePool       = uriBase + "pool/v1"
 	TypeContract   = uriBase + "contract/v1"
 	TypeGrant      = uriBase + "grant/v1"
+	TypeCounter    = uriBase + "counter/v1"
+	TypeRejection  = uriBase + "rejection/v1"
 	TypeJob        = uriBase + "job/v1"
 	TypeReady      = uriBase + "ready/v1"
 	TypeRefusal    = uriBase + "refusal/v1"

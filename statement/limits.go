@@ -15,6 +15,7 @@ const (
 	boxSize       = 1216      // bytes of an HPKE public key, MLKEM768-X25519
 	maxTables     = 64        // of a contract
 	maxPolicy     = 1 << 20
+	maxLicence    = 64 << 10 // bytes of a licence's text; a longer one goes by its digest
 	maxSealedBody = 1 << 20
 	maxEvidence   = 1 << 20
 	maxExposures  = 1 << 14

@@ -112,6 +112,7 @@ func TestOnePass(t *testing.T) {
 		"ready": func() any { return new(statement.Ready) }, "refusal": func() any { return new(statement.Refusal) },
 		"release": func() any { return new(statement.Release) }, "receipt": func() any { return new(statement.Receipt) },
 		"ack": func() any { return new(statement.Ack) }, "revocation": func() any { return new(statement.Revocation) },
+		"counter": func() any { return new(statement.Counter) }, "rejection": func() any { return new(statement.Rejection) },
 		"certificate": func() any { return new(statement.Certificate) }, "approval": func() any { return new(statement.Approval) },
 	}
 	type sample struct {

@@ -17,7 +17,7 @@ import (
 // NewContractCommand makes `cordon contract` with its verbs.
 func NewContractCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "contract", Short: "Propose, grant and revoke contracts"}
-	cmd.AddCommand(newContractPropose(), newContractGrant(), newContractRevoke(), newContractList(), newContractShow())
+	cmd.AddCommand(newContractPropose(), newContractGrant(), newContractCounter(), newContractReject(), newContractRevoke(), newContractList(), newContractShow())
 	return cmd
 }
 
@@ -26,6 +26,8 @@ type proposeFlags struct {
 	in     api.ContractPropose
 	builds []string
 	until  string
+	answer string
+	accept string
 	pins   []string
 	wait   time.Duration
 }
@@ -40,6 +42,7 @@ Owners grant it by hand or by a standing rule of their policy; a grant names the
 contract's digest and is good for nothing else. Own data in it is granted at once.
 
 Names are resolved by the exchange, and their fingerprints printed; --pin fixes them.
+--accept COUNTER proposes the contract that an owner countered, as its counter has it.
 
 Exit codes: 0 done, 2 usage, 3 no such data or party, 4 something does not verify,
 7 agent or exchange do not answer, or --wait ended before all owners had granted.`,
@@ -58,12 +61,25 @@ Exit codes: 0 done, 2 usage, 3 no such data or party, 4 something does not verif
 	fl.StringArrayVar(&f.in.Evidence, "evidence", nil, "kind of evidence to accept; simulated only by name (repeatable, required)")
 	fl.StringArrayVar(&f.in.Perimeters, "perimeter", nil, "form of the perimeter to accept (repeatable, required)")
 	fl.StringVar(&f.until, "until", "", "end: a date, or a time from now such as 30d (required)")
+	fl.StringVar(&f.answer, "answer-by", "", "no owner grants it from then on: a date, or a time from now")
+	fl.StringVar(&f.accept, "accept", "", "digest of an owner's counter, instead of what else a contract says")
 	fl.StringArrayVar(&f.pins, "pin", nil, "NAME=FINGERPRINT of a party (repeatable)")
 	fl.DurationVar(&f.wait, "wait", 0, "wait until all owners have granted, at most this long")
 	return cmd
 }
 
 func contractPropose(cmd *cobra.Command, f proposeFlags) error {
+	if f.accept != "" {
+		d, err := parseDigest(f.accept)
+		if err != nil {
+			return err
+		}
+		if len(f.in.Data) > 0 || f.until != "" || f.in.Purpose != "" || f.answer != "" {
+			return fault.New(fault.Usage, "--accept says all of the contract", "leave the other flags out, but --wait", nil)
+		}
+		f.in = api.ContractPropose{Accept: d, WaitMS: f.wait.Milliseconds()}
+		return postProposal(cmd, &f)
+	}
 	for _, b := range f.builds {
 		d, err := parseDigest(b)
 		if err != nil {
@@ -94,8 +110,19 @@ func contractPropose(cmd *cobra.Command, f proposeFlags) error {
 		}
 	}
 	f.in.UntilMS, f.in.WaitMS = until.UnixMilli(), f.wait.Milliseconds()
+	if f.answer != "" {
+		by, err := parseUntil(f.answer, time.Now())
+		if err != nil {
+			return err
+		}
+		f.in.AnswerByMS = by.UnixMilli()
+	}
+	return postProposal(cmd, &f)
+}
+
+func postProposal(cmd *cobra.Command, f *proposeFlags) error {
 	var missing []api.Party
-	err = call(cmd, &f.agentFlags, api.PathContractPropose, f.in, func(w io.Writer, c *api.Contract) error {
+	err := call(cmd, &f.agentFlags, api.PathContractPropose, f.in, func(w io.Writer, c *api.Contract) error {
 		missing = c.Missing
 		return contractText(w, c)
 	})
@@ -125,6 +152,16 @@ func contractText(w io.Writer, c *api.Contract) error {
 		t.row("recipient", string(r))
 	}
 	t.row("until", at(c.Terms.UntilMS))
+	if c.Terms.AnswerByMS != 0 {
+		t.row("answer by", at(c.Terms.AnswerByMS))
+	}
+	t.row("state", c.State)
+	for _, r := range c.Rejected {
+		t.row("rejected", "by "+r.Name+": "+r.Reason)
+	}
+	for _, n := range c.Counters {
+		t.row("countered", "by "+n.Owner.Name+": "+n.Terms.Reason+" (cordon contract propose --accept "+string(n.Digest)+")")
+	}
 	t.row("granted", fmt.Sprintf("by %d of %d owners", len(c.Granted), len(c.Granted)+len(c.Missing)))
 	if len(c.Missing) > 0 {
 		t.row("not granted", "by "+names(c.Missing))
@@ -210,9 +247,9 @@ Exit codes: 0 done, 2 usage, 7 agent or exchange do not answer.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return call(cmd, &f, api.PathContracts, api.About{}, func(w io.Writer, l *api.Contracts) error {
-				t := newTable(w, "CONTRACT", "REQUESTER", "PURPOSE", "GRANTED", "UNTIL")
+				t := newTable(w, "CONTRACT", "REQUESTER", "PURPOSE", "STATE", "GRANTED", "UNTIL")
 				for _, c := range l.Contracts {
-					t.row(string(c.Digest), c.Requester.Name, c.Purpose, fmt.Sprintf("%d/%d", len(c.Granted), len(c.Granted)+len(c.Missing)), at(c.Terms.UntilMS))
+					t.row(string(c.Digest), c.Requester.Name, c.Purpose, c.State, fmt.Sprintf("%d/%d", len(c.Granted), len(c.Granted)+len(c.Missing)), at(c.Terms.UntilMS))
 				}
 				return t.end()
 			})

@@ -28,6 +28,7 @@ func NewDatasetCommand() *cobra.Command {
 type publishFlags struct {
 	agentFlags
 	policy string
+	terms  string
 	builds string
 	call   api.Publish
 	quiet  bool
@@ -70,6 +71,7 @@ version has the same rows already, 7 agent or exchange do not answer, 8 disk ful
 	fl := cmd.Flags()
 	fl.StringVar(&f.call.Dataset, "name", "", "name of the data set (required)")
 	fl.StringVar(&f.policy, "policy", "", "policy file (required)")
+	fl.StringVar(&f.terms, "terms", "", "file of terms: access, prices, quotas, licence ('cordon terms new')")
 	buildsFlag(cmd, &f.builds)
 	fl.StringVar(&f.call.Version, "version", "", "version; default the next number")
 	fl.StringVar(&f.call.Schema, "schema", "", "types that override inference: column:type,…")
@@ -88,6 +90,11 @@ func datasetPublish(cmd *cobra.Command, file string, f publishFlags) error {
 	var err error
 	if f.call.Policy, err = readResolved(cmd, f.policy, f.builds); err != nil {
 		return policyFault(f.policy, err)
+	}
+	if f.terms != "" {
+		if f.call.Terms, _, err = readTerms(f.terms, f.call.Policy); err != nil {
+			return policyFault(f.terms, err)
+		}
 	}
 	if f.call.Path, err = filepath.Abs(file); err != nil {
 		return err

@@ -276,7 +276,7 @@ func requestText(w io.Writer, r *api.Approval) error {
 		var p publish.Publication
 		if err := statement.Unmarshal(r.Payload, &p); err == nil {
 			_, err := fmt.Fprintf(w, "\ndata set %s version %s, under this policy:\n\n%s\n", p.Dataset, p.Version, p.Policy)
-			return err
+			return errors.Join(err, writeTerms(w, p.Terms))
 		}
 	}
 	var pretty bytes.Buffer

@@ -5,6 +5,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/policy/owner"
 )
 
 func TestPolicyFromStandardInput(t *testing.T) {
@@ -21,5 +25,23 @@ func TestPolicyFromStandardInput(t *testing.T) {
 		if err := root.Execute(); err != nil || !strings.HasPrefix(out.String(), want) {
 			t.Errorf("%s: %v, %s", verb, err, &out)
 		}
+	}
+}
+
+// TestTermsPreset: what 'terms new' prints is valid as it stands.
+func TestTermsPreset(t *testing.T) {
+	text, err := owner.New(owner.Draft{
+		Preset: "competitors", Analysts: []string{policy.Any}, Operators: []string{"cordon1" + strings.Repeat("d", 64)}, Contributors: []string{"cordon1" + strings.Repeat("e", 64)},
+		Builds: []string{"sha256:" + strings.Repeat("0", 64)}, Evidence: []string{"simulated"}, Perimeters: []string{"process"}, From: time.Now(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := policy.ParseTerms(termsPreset, p); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -97,7 +97,7 @@ Exit codes: 0 allowed, 2 usage, 3 no such data, 4 something does not verify, 6 r
 
 func explainText(w io.Writer, e *api.Explained) error {
 	fmt.Fprint(w, e.Text)
-	if _, err := fmt.Fprintf(w, "price: %d credits\n", e.Price); err != nil {
+	if _, err := fmt.Fprintf(w, "price: %d credits at most\n", e.Price); err != nil {
 		return err
 	}
 	if len(e.Missing) > 0 {

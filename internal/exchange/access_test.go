@@ -171,6 +171,14 @@ func TestStatementRefusals(t *testing.T) {
 		"grant of another's offer":         {post(w.a, sign(w.env, w.grantOf(w.a, 1), w.a)), wire.CodeUnknownReference},
 		"grant of no contract":             {post(w.a, sign(w.env, statement.Grant{Owner: w.a.fp, Contract: nobody, Offers: []statement.Digest{w.members[0].Offer}, Authority: "rule", UntilMS: 9, CreatedMS: 1}, w.a)), wire.CodeUnknownReference},
 		"grant of an offer as contract":    {post(w.a, sign(w.env, statement.Grant{Owner: w.a.fp, Contract: w.members[0].Offer, Offers: []statement.Digest{w.members[0].Offer}, Authority: "rule", UntilMS: 9, CreatedMS: 1}, w.a)), wire.CodeUnknownReference},
+		"rejection by another":             {post(w.b, sign(w.env, w.rejectionOf(w.a), w.a)), wire.CodeForbidden},
+		"rejection signed by another":      {post(w.a, sign(w.env, w.rejectionOf(w.a), w.b)), wire.CodeSignature},
+		"rejection by the requester":       {post(w.asker, sign(w.env, w.rejectionOf(w.asker), w.asker)), wire.CodeUnknownReference},
+		"rejection by a stranger":          {post(w.other, sign(w.env, w.rejectionOf(w.other), w.other)), wire.CodeUnknownReference},
+		"rejection of no contract":         {post(w.a, sign(w.env, statement.Rejection{Owner: w.a.fp, Contract: nobody, Reason: "no", AtMS: 1}, w.a)), wire.CodeUnknownReference},
+		"counter by another":               {post(w.b, sign(w.env, w.counterOf(w.a), w.a)), wire.CodeForbidden},
+		"counter signed by another":        {post(w.a, sign(w.env, w.counterOf(w.a), w.b)), wire.CodeSignature},
+		"counter by a stranger":            {post(w.other, sign(w.env, w.counterOf(w.other), w.other)), wire.CodeUnknownReference},
 		"revocation of nothing":            {post(w.a, w.revocation(w.a, nobody)), wire.CodeUnknownReference},
 		"revocation of another's":          {post(w.b, w.revocation(w.b, w.members[0].Offer)), wire.CodeForbidden},
 		"revocation of what one can't see": {post(w.other, w.revocation(w.other, w.contract)), wire.CodeUnknownReference},
@@ -411,4 +419,41 @@ func TestRecipient(t *testing.T) {
 	}
 	_, err = w.asker.Artifact(ctx, job, "key-"+string(w.other.fp))
 	w.code(err, wire.CodeNotFound)
+}
+
+func (w *world) rejectionOf(p *party) statement.Rejection {
+	return statement.Rejection{Owner: p.fp, Contract: w.contract, Reason: "no", AtMS: 1}
+}
+
+func (w *world) counterOf(p *party) statement.Counter {
+	return statement.Counter{Owner: p.fp, Contract: w.contract, Purpose: "another", CreatedMS: 1}
+}
+
+// TestAnswersAreBetweenTwo: what an owner says to a contract reaches its requester; the other owners, recipients and operators see none of it.
+func TestAnswersAreBetweenTwo(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	for kind, e := range map[string]*statement.Envelope{
+		client.Rejections: sign(w.env, w.rejectionOf(w.a), w.a), client.Counters: sign(w.env, w.counterOf(w.a), w.a),
+	} {
+		before := strings.Count(w.asker.kinds(), "statement")
+		w.ok(second(w.a.PostStatement(ctx, e)))
+		if got := strings.Count(w.asker.kinds(), "statement"); got != before+1 {
+			t.Errorf("%s: the requester's mailbox has %d statements, had %d", kind, got, before)
+		}
+		for name, c := range map[string]struct {
+			by    *party
+			shown int
+		}{"owner": {w.a, 1}, "requester": {w.asker, 1}, "another owner": {w.b, 0}, "operator": {w.host, 0}, "stranger": {w.other, 0}} {
+			list, err := c.by.AllStatements(ctx, client.Query{Kind: kind, About: []statement.Digest{w.contract}})
+			w.ok(err)
+			if len(list) != c.shown {
+				t.Errorf("%s: %s sees %d, want %d", kind, name, len(list), c.shown)
+			}
+			_, err = c.by.Statement(ctx, e.Digest())
+			if (err == nil) != (c.shown == 1) {
+				t.Errorf("%s: %s gets %v", kind, name, err)
+			}
+		}
+	}
 }

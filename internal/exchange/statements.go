@@ -44,6 +44,10 @@ func (s *Server) postStatement(c *call) error {
 		err = s.addContract(c, e)
 	case statement.TypeGrant:
 		err = s.addGrant(c, e)
+	case statement.TypeCounter:
+		err = addAnswer[statement.Counter](s, c, e, store.KindCounter)
+	case statement.TypeRejection:
+		err = addAnswer[statement.Rejection](s, c, e, store.KindRejection)
 	case statement.TypeRevocation:
 		err = s.addRevocation(c, e)
 	default:
@@ -301,7 +305,7 @@ func (c *call) listing() (*store.Query, error) {
 }
 
 func kinds() []string {
-	return []string{store.KindParty, store.KindOffer, store.KindPool, store.KindContract, store.KindGrant, store.KindRevocation}
+	return []string{store.KindParty, store.KindOffer, store.KindPool, store.KindContract, store.KindGrant, store.KindRevocation, store.KindCounter, store.KindRejection}
 }
 
 func page() store.Page { return store.Page{Items: wire.MaxPage, Bytes: wire.MaxPageBytes} }

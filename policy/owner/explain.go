@@ -270,6 +270,9 @@ func who(p *policy.Policy) []string {
 	}
 	for _, s := range p.Standing() {
 		out = append(out, fmt.Sprintf("up to %d contracts of %s for %s are granted without asking you, before %s", s.MaxContracts, strings.Join(short(s.Analysts), ", "), strings.Join(s.Purposes, ", "), s.Until.Format(time.DateOnly)))
+		if s.MaxMonth > 0 {
+			out = append(out, fmt.Sprintf("under them, at most %d queries of one analyst in a calendar month (UTC)", s.MaxMonth))
+		}
 	}
 	return out
 }

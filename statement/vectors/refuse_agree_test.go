@@ -53,6 +53,43 @@ func refuseContract(b *book) {
 	})
 }
 
+func refuseCounter(b *book) {
+	refuseFields[statement.Contract](b, "contract that accepts a counter", []bad[statement.Contract]{
+		{"answer before its time", "answer_by_ms", func(s *statement.Contract) { s.AnswerByMS = s.CreatedMS }},
+		{"answer after its end", "answer_by_ms", func(s *statement.Contract) { s.AnswerByMS = s.UntilMS + 1 }},
+		{"answer negative", "answer_by_ms", func(s *statement.Contract) { s.AnswerByMS = -1 }},
+		{"counter malformed", "counter", func(s *statement.Contract) { s.Counter = badDigest }},
+	})
+	type T = statement.Counter
+	refuseFields[T](b, "counter", []bad[T]{
+		{"owner", "owner", func(s *T) { s.Owner = badFingerprint }},
+		{"contract", "contract", func(s *T) { s.Contract = badDigest }},
+		{"offer malformed", "offers", func(s *T) { s.Offers[0] = badDigest }},
+		{"offer twice", "offers", func(s *T) { s.Offers = append(s.Offers, s.Offers[0]) }},
+		{"purpose of two lines", "purpose", func(s *T) { s.Purpose = "a\nb" }},
+		{"recipient malformed", "recipients", func(s *T) { s.Recipients[0] = badFingerprint }},
+		{"build malformed", "builds", func(s *T) { s.Builds[0] = badDigest }},
+		{"operator twice", "operators", func(s *T) { s.Operators = append(s.Operators, s.Operators[0]) }},
+		{"end before its begin", "until_ms", func(s *T) { s.UntilMS = s.CreatedMS }},
+		{"nothing else", "nothing else than the contract", func(s *T) {
+			s.Offers, s.Purpose, s.Recipients, s.Builds, s.Operators, s.UntilMS = nil, "", nil, nil, nil, 0
+		}},
+		{"reason too long", "reason", func(s *T) { s.Reason = strings.Repeat("x", 2001) }},
+		{"time zero", "created_ms", func(s *T) { s.CreatedMS = 0 }},
+	})
+}
+
+func refuseRejection(b *book) {
+	type T = statement.Rejection
+	refuseFields[T](b, "rejection", []bad[T]{
+		{"owner", "owner", func(s *T) { s.Owner = badFingerprint }},
+		{"contract", "contract", func(s *T) { s.Contract = badDigest }},
+		{"no reason", "reason", func(s *T) { s.Reason = "" }},
+		{"reason that turns the writing", "reason", func(s *T) { s.Reason = "\u202e" }},
+		{"time zero", "at_ms", func(s *T) { s.AtMS = 0 }},
+	})
+}
+
 func refuseGrant(b *book) {
 	type T = statement.Grant
 	refuseFields[T](b, "grant", []bad[T]{
@@ -67,6 +104,7 @@ func refuseGrant(b *book) {
 		{"time zero", "created_ms", func(s *T) { s.CreatedMS = 0 }},
 		{"end before its begin", "until_ms", func(s *T) { s.UntilMS = s.CreatedMS - 1 }},
 		{"end too large", "until_ms", func(s *T) { s.UntilMS = tooLate }},
+		{"quota negative", "queries_per_month", func(s *T) { s.OfMonth = -1 }},
 	})
 }
 

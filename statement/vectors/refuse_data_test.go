@@ -100,6 +100,28 @@ func refuseOffer(b *book) {
 			s.Commitments[1].Key = statement.NoiseKey
 		}},
 	})
+	refuseFields[T](b, "offer with terms", []bad[T]{
+		{"access unknown", "terms access", func(s *T) { s.Terms.Access = "sale" }},
+		{"free at a price", "terms access", func(s *T) { s.Terms.Access = statement.AccessFree }},
+		{"sold for nothing", "terms access", func(s *T) { s.Price, s.Terms.PerQuery, s.Terms.PerDay, s.Terms.Flat = 0, 0, 0, 0 }},
+		{"flat price negative", "terms price", func(s *T) { s.Terms.Flat = -1 }},
+		{"price of a day too large", "terms price", func(s *T) { s.Terms.PerDay = 1_000_000_001 }},
+		{"another price than the offer's", "terms per_query", func(s *T) { s.Price = 6 }},
+		{"quota negative", "terms queries_per_contract", func(s *T) { s.Terms.OfContract = -1 }},
+		{"quota of a month negative", "terms queries_per_month", func(s *T) { s.Terms.OfMonth = -1 }},
+		{"purpose twice", "terms purposes", func(s *T) { s.Terms.Purposes = []string{"research", "research"} }},
+		{"licence without text", "terms licence", func(s *T) { s.Terms.Licence.Text = "" }},
+		{"licence with text and digest", "terms licence", func(s *T) { s.Terms.Licence.Digest = other }},
+		{"licence without a name", "terms licence", func(s *T) { s.Terms.Licence.Name = "" }},
+		{"licence too long", "terms licence", func(s *T) { s.Terms.Licence.Text = strings.Repeat("x", 64<<10+1) }},
+		{"licence that turns the writing", "terms licence", func(s *T) { s.Terms.Licence.Text = "for \u202eyou" }},
+		{"statistics of an unknown column", "terms statistics column", func(s *T) { s.Terms.Statistics[0].Column = "pilot" }},
+		{"statistics of one column twice", "terms statistics column", func(s *T) { s.Terms.Statistics = append(s.Terms.Statistics, s.Terms.Statistics[0]) }},
+		{"an exact count", "terms statistics distinct", func(s *T) { s.Terms.Statistics[0].Distinct = 9 }},
+		{"a year alone", "terms statistics years", func(s *T) { s.Terms.Statistics[0].MinYear = 1990 }},
+		{"years upside down", "terms statistics years", func(s *T) { s.Terms.Statistics[0].MinYear, s.Terms.Statistics[0].MaxYear = 2020, 1990 }},
+		{"nothing said", "terms statistics", func(s *T) { s.Terms.Statistics[0].Distinct = 0 }},
+	})
 	refuseFields[T](b, "offer with a noise key", []bad[T]{
 		{"noise in place of the footer", "commitments", func(s *T) {
 			s.Commitments = slices.DeleteFunc(s.Commitments, func(c statement.Commitment) bool { return c.Key == statement.FooterKey })

@@ -77,11 +77,23 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("offer", x.Offers[0])
 	b.add("offer with awkward text", awkwardOffer(t, x.Offers[0], alpha))
 	b.add("offer with a noise key", noisyOffer(t, x.Offers[0], alpha))
+	b.add("offer with terms", offerWithTerms(t, x.Offers[0], alpha))
 	b.add("pool", x.Pools[0])
 	b.add("pool, second epoch", secondEpoch(t, x.Pools[0], a.Owners))
 	b.add("contract", x.Contract)
 	b.add("contract over one data set", oneDataSet(t, x.Contract, a.Requester))
 	b.add("grant", x.Grants[0])
+	b.add("grant of so many queries a month", quotaGrant(t, x.Grants[0], alpha))
+	b.add("contract that accepts a counter", acceptingContract(t, x.Contract, a.Requester))
+	b.add("counter", receipttest.Sign(t, statement.Counter{
+		Owner: alpha.Fingerprint(), Contract: x.Contract.Digest(), Offers: []statement.Digest{x.Offers[0].Digest()}, Purpose: "safety",
+		Recipients: []statement.Fingerprint{a.Requester.Fingerprint()}, Builds: []statement.Digest{statement.Sum([]byte("build"))},
+		Operators: []statement.Fingerprint{a.Operator.Fingerprint()}, UntilMS: receipttest.Start.UnixMilli() + 1000,
+		Reason: "only for safety, on the newer version", CreatedMS: receipttest.Start.UnixMilli(),
+	}, alpha))
+	b.add("rejection", receipttest.Sign(t, statement.Rejection{
+		Owner: alpha.Fingerprint(), Contract: x.Contract.Digest(), Reason: "not for this purpose", AtMS: receipttest.Start.UnixMilli(),
+	}, alpha))
 	b.add("job", x.Job)
 	b.add("ready", x.Readies[0])
 	b.add("refusal", receipttest.Sign(t, statement.Refusal{
@@ -115,6 +127,8 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	refusePool(b)
 	refuseContract(b)
 	refuseGrant(b)
+	refuseCounter(b)
+	refuseRejection(b)
 	refuseJob(b)
 	refuseReady(b)
 	refuseRefusal(b)
@@ -205,7 +219,7 @@ func footerAlone(t *testing.T, e statement.Envelope, by *receipttest.Party) stat
 func decoders() map[string]func([]byte) (any, error) {
 	return map[string]func([]byte) (any, error){
 		"party": decoder[statement.Party], "offer": decoder[statement.Offer], "pool": decoder[statement.Pool],
-		"contract": decoder[statement.Contract], "grant": decoder[statement.Grant], "job": decoder[statement.Job],
+		"contract": decoder[statement.Contract], "grant": decoder[statement.Grant], "counter": decoder[statement.Counter], "rejection": decoder[statement.Rejection], "job": decoder[statement.Job],
 		"ready": decoder[statement.Ready], "refusal": decoder[statement.Refusal], "release": decoder[statement.Release],
 		"receipt": decoder[statement.Receipt], "ack": decoder[statement.Ack], "revocation": decoder[statement.Revocation],
 		"certificate": decoder[statement.Certificate], "approval": decoder[statement.Approval],
@@ -227,7 +241,7 @@ func decoder[T any, P interface {
 func authors() map[string]func(*statement.Envelope) ([]statement.Fingerprint, error) {
 	return map[string]func(*statement.Envelope) ([]statement.Fingerprint, error){
 		"party": author[statement.Party], "offer": author[statement.Offer], "pool": author[statement.Pool],
-		"contract": author[statement.Contract], "grant": author[statement.Grant], "job": author[statement.Job],
+		"contract": author[statement.Contract], "grant": author[statement.Grant], "counter": author[statement.Counter], "rejection": author[statement.Rejection], "job": author[statement.Job],
 		"ready": author[statement.Ready], "refusal": author[statement.Refusal], "release": author[statement.Release],
 		"receipt": author[statement.Receipt], "ack": author[statement.Ack], "revocation": author[statement.Revocation],
 		"certificate": author[statement.Certificate], "approval": author[statement.Approval],
@@ -310,4 +324,31 @@ func refusedPayload(t *testing.T, f vectors.Refusal, payload []byte, decode func
 	if f.Field != "" && !strings.HasSuffix(err.Error(), ": "+f.Field) {
 		t.Fatalf("%v, want field %s", err, f.Field)
 	}
+}
+
+func offerWithTerms(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	t.Helper()
+	o, err := statement.DecodeUnverified[statement.Offer](e.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Price = 5
+	o.Terms = &statement.Terms{
+		Access: statement.AccessPurchase, PerQuery: 5, PerDay: 30, Flat: 100, OfContract: 1000, OfMonth: 200, Purposes: []string{"research"},
+		Licence:    &statement.Licence{Name: "Research licence 1.0", Text: "For research alone.\nNo copies."},
+		Statistics: []statement.Statistic{{Column: o.Schema[1].Name, Distinct: 10}},
+	}
+	return receipttest.Sign(t, *o, by)
+}
+
+func acceptingContract(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	c := body[statement.Contract](t, e)
+	c.AnswerByMS, c.Counter = c.CreatedMS+1000, statement.Sum([]byte("counter"))
+	return receipttest.Sign(t, c, by)
+}
+
+func quotaGrant(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	g := body[statement.Grant](t, e)
+	g.Authority, g.OfMonth = statement.ByRule, 20
+	return receipttest.Sign(t, g, by)
 }

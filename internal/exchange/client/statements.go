@@ -19,6 +19,8 @@ const (
 	Contracts   = "contract"
 	Grants      = "grant"
 	Revocations = "revocation"
+	Counters    = "counter"
+	Rejections  = "rejection"
 )
 
 // Query chooses statements. The zero value of a field asks for any.

@@ -13,6 +13,8 @@ const (
 	KindContract   = "contract"
 	KindGrant      = "grant"
 	KindRevocation = "revocation"
+	KindCounter    = "counter"
+	KindRejection  = "rejection"
 )
 
 // Statement as it is kept.

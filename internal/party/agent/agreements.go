@@ -76,10 +76,7 @@ func (a *Agent) pools(ctx context.Context, in *api.PoolList) (*api.Pools, error)
 }
 
 func (a *Agent) propose(ctx context.Context, in *api.ContractPropose) (*api.Contract, error) {
-	c, err := a.desk.Propose(ctx, approval.Proposal{
-		Data: in.Data, Purpose: in.Purpose, Recipients: in.Recipients, Builds: in.Builds, Operators: in.Operators,
-		Evidence: in.Evidence, Perimeters: in.Perimeters, Until: time.UnixMilli(in.UntilMS), Pins: pinsOf(in.Pins),
-	})
+	c, err := a.proposed(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +95,41 @@ func (a *Agent) propose(ctx context.Context, in *api.ContractPropose) (*api.Cont
 	return &out, nil
 }
 
+func (a *Agent) proposed(ctx context.Context, in *api.ContractPropose) (*statement.Verified[statement.Contract], error) {
+	if in.Accept != "" {
+		return a.desk.Accept(ctx, in.Accept)
+	}
+	p := approval.Proposal{
+		Data: in.Data, Purpose: in.Purpose, Recipients: in.Recipients, Builds: in.Builds, Operators: in.Operators,
+		Evidence: in.Evidence, Perimeters: in.Perimeters, Until: time.UnixMilli(in.UntilMS), Pins: pinsOf(in.Pins),
+	}
+	if in.AnswerByMS != 0 {
+		p.AnswerBy = time.UnixMilli(in.AnswerByMS)
+	}
+	return a.desk.Propose(ctx, p)
+}
+
 func (a *Agent) contractOf(ctx context.Context, s *approval.State) api.Contract {
 	b := s.Contract.Body()
 	c := api.Contract{
 		Digest: s.Contract.Digest(), Requester: a.party(ctx, b.Requester), Purpose: b.Purpose, Terms: b, Tables: []api.Table{},
 		Granted: a.parties(ctx, s.Granted), Missing: a.parties(ctx, s.Missing), Notes: append([]string{}, a.desk.Notes(b)...),
+	}
+	for _, r := range s.Rejected {
+		c.Rejected = append(c.Rejected, api.Rejected{Party: a.party(ctx, r.Owner), Reason: r.Reason})
+	}
+	for _, n := range s.Counters {
+		c.Counters = append(c.Counters, api.Counter{Digest: n.Digest(), Owner: a.party(ctx, n.Body().Owner), Terms: n.Body()})
+	}
+	switch {
+	case len(s.Missing) == 0:
+		c.State = "granted"
+	case len(s.Rejected) > 0:
+		c.State = "rejected"
+	case s.Expired:
+		c.State = "expired"
+	default:
+		c.State = "waiting"
 	}
 	for _, t := range b.Tables {
 		table := api.Table{Name: t.Name, Pool: t.Pool}

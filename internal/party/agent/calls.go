@@ -64,7 +64,7 @@ func pinsOf(list []api.Party) map[string]statement.Fingerprint {
 }
 
 func (a *Agent) publishFile(ctx context.Context, in *api.Publish, tell func(api.Progress)) (*api.Dataset, error) {
-	r := publish.Request{Path: in.Path, Dataset: in.Dataset, Version: in.Version, Policy: in.Policy, RowID: in.RowID, EvenIfUnchanged: in.EvenIfUnchanged}
+	r := publish.Request{Path: in.Path, Dataset: in.Dataset, Version: in.Version, Policy: in.Policy, Terms: in.Terms, RowID: in.RowID, EvenIfUnchanged: in.EvenIfUnchanged}
 	var err error
 	if r.Schema, err = publish.ParseSchema(in.Schema); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (a *Agent) publishFile(ctx context.Context, in *api.Publish, tell func(api.
 func (a *Agent) datasetOf(ctx context.Context, o *statement.Verified[statement.Offer], retired bool) api.Dataset {
 	b := o.Body()
 	d := api.Dataset{
-		Owner: a.party(ctx, b.Owner), Name: b.Dataset, Version: b.Version, Offer: o.Digest(), Schema: b.Schema, Price: b.Price,
+		Owner: a.party(ctx, b.Owner), Name: b.Dataset, Version: b.Version, Offer: o.Digest(), Schema: b.Schema, Price: b.Price, Access: b.Access(), Terms: b.Terms,
 		CreatedMS: b.CreatedMS, Retired: retired,
 	}
 	for _, f := range b.Files {

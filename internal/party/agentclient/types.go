@@ -14,6 +14,8 @@ const (
 	PathStatus          = "/v1/status"
 	PathPublish         = "/v1/datasets/publish" // streams Progress
 	PathDatasets        = "/v1/datasets/list"
+	PathCatalogSearch   = "/v1/catalog/search"
+	PathCatalogShow     = "/v1/catalog/show"
 	PathRekey           = "/v1/datasets/rekey" // streams Progress
 	PathRetire          = "/v1/datasets/retire"
 	PathPoolPropose     = "/v1/pools/propose"
@@ -22,6 +24,9 @@ const (
 	PathContractPropose = "/v1/contracts/propose"
 	PathContractGrant   = "/v1/contracts/grant"
 	PathContractRevoke  = "/v1/contracts/revoke"
+	PathContractCounter = "/v1/contracts/counter"
+	PathContractReject  = "/v1/contracts/reject"
+	PathWaiting         = "/v1/waiting"
 	PathContracts       = "/v1/contracts/list"
 	PathExplain         = "/v1/queries/explain"
 	PathRun             = "/v1/queries/run" // streams Progress
@@ -98,6 +103,7 @@ type Publish struct {
 	Dataset string   `json:"dataset"`
 	Version string   `json:"version,omitempty"`
 	Policy  []byte   `json:"policy"`
+	Terms   []byte   `json:"terms,omitempty"`
 	Schema  string   `json:"schema,omitempty"`
 	Columns []string `json:"columns,omitempty"`
 	Where   []string `json:"where,omitempty"`
@@ -115,7 +121,9 @@ type Dataset struct {
 	Rows      int64              `json:"rows"`
 	Bytes     int64              `json:"bytes"`
 	Schema    []statement.Column `json:"schema"`
-	Price     int64              `json:"price"`
+	Price     int64              `json:"price"`  // credits for each query
+	Access    string             `json:"access"` // free, approval or purchase
+	Terms     *statement.Terms   `json:"terms,omitempty"`
 	CreatedMS int64              `json:"created_ms"`
 	Retired   bool               `json:"retired"`
 
@@ -191,16 +199,18 @@ type Pools struct {
 
 // ContractPropose asks to propose a contract.
 type ContractPropose struct {
-	Data       []string           `json:"data"`
-	Purpose    string             `json:"purpose"`
+	Data       []string           `json:"data,omitempty"`
+	Purpose    string             `json:"purpose,omitempty"`
 	Recipients []string           `json:"recipients,omitempty"`
-	Builds     []statement.Digest `json:"builds"`
-	Operators  []string           `json:"operators"`
-	Evidence   []string           `json:"evidence"`
-	Perimeters []string           `json:"perimeters"`
-	UntilMS    int64              `json:"until_ms"`
+	Builds     []statement.Digest `json:"builds,omitempty"`
+	Operators  []string           `json:"operators,omitempty"`
+	Evidence   []string           `json:"evidence,omitempty"`
+	Perimeters []string           `json:"perimeters,omitempty"`
+	UntilMS    int64              `json:"until_ms,omitempty"`
 	Pins       []Party            `json:"pins,omitempty"`
 	WaitMS     int64              `json:"wait_ms,omitempty"` // for grants
+	AnswerByMS int64              `json:"answer_by_ms,omitempty"`
+	Accept     statement.Digest   `json:"accept,omitempty"` // a counter: instead of all the rest
 }
 
 // About names a contract or another statement; none lists all, where a call lists.
@@ -219,6 +229,10 @@ type Contract struct {
 	Granted   []Party             `json:"granted"`
 	Missing   []Party             `json:"missing"` // owners without a grant in force
 	Notes     []string            `json:"notes"`   // about this party's data in it
+
+	State    string     `json:"state"`              // waiting, granted, rejected or expired
+	Rejected []Rejected `json:"rejected,omitempty"` // as far as this party may read it: requester and rejecting owner
+	Counters []Counter  `json:"counters,omitempty"` // the same
 }
 
 // Table of a contract.

@@ -28,6 +28,8 @@ type Proposal struct {
 	Evidence   []string
 	Perimeters []string
 	Until      time.Time
+	AnswerBy   time.Time                        // optional: no owner grants it from then on
+	Counter    statement.Digest                 // optional: that it accepts
 	Pins       map[string]statement.Fingerprint // names that must not be asked of the exchange
 }
 
@@ -36,6 +38,10 @@ func (d *Desk) Propose(ctx context.Context, p Proposal) (*statement.Verified[sta
 	c := statement.Contract{
 		Nonce: make([]byte, statement.NonceSize), Requester: d.self(), Purpose: p.Purpose, Builds: p.Builds, Evidence: p.Evidence,
 		Perimeters: p.Perimeters, FromMS: d.Now().UnixMilli(), CreatedMS: d.Now().UnixMilli(), UntilMS: p.Until.UnixMilli(),
+		Counter: p.Counter,
+	}
+	if !p.AnswerBy.IsZero() {
+		c.AnswerByMS = p.AnswerBy.UnixMilli()
 	}
 	if _, err := rand.Read(c.Nonce); err != nil {
 		return nil, err
@@ -60,14 +66,18 @@ func (d *Desk) Propose(ctx context.Context, p Proposal) (*statement.Verified[sta
 	if len(c.Recipients) == 0 {
 		c.Recipients = []statement.Fingerprint{d.self()}
 	}
-	e, err := statement.Sign(c, d.Signer)
+	return d.postContract(ctx, &c)
+}
+
+func (d *Desk) postContract(ctx context.Context, c *statement.Contract) (*statement.Verified[statement.Contract], error) {
+	e, err := statement.Sign(*c, d.Signer)
 	if errors.Is(err, statement.ErrCertificate) {
 		return nil, uncovered(err)
 	}
 	if err != nil {
 		return nil, fault.New(fault.Usage, "the contract is not complete", "give --data, --purpose, --build, --operator, --evidence, --perimeter and an --until in the future", err)
 	}
-	if _, err := d.Catalog.Tables(ctx, &c); err != nil {
+	if _, err := d.Catalog.Tables(ctx, c); err != nil {
 		return nil, err
 	}
 	if _, err := d.Exchange.PostStatement(ctx, e); err != nil {
@@ -99,9 +109,16 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 	d.granting.Lock()
 	defer d.granting.Unlock()
 	var have statement.Digest
-	d.Ledger.View(func(a *ledger.Accounts) { have, _ = a.Grant(contract) })
+	var rejected bool
+	d.Ledger.View(func(a *ledger.Accounts) {
+		have, _ = a.Grant(contract)
+		rejected = a.Rejected(contract)
+	})
 	if have != "" {
 		return d.Catalog.Grant(ctx, have)
+	}
+	if rejected {
+		return nil, refuse("contract-rejected", "this party rejected the contract: the requester may propose another")
 	}
 	own, err := d.ownOffers(c.Body())
 	if err != nil {
@@ -126,6 +143,9 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 		g.Offers, g.UntilMS = append(g.Offers, p.Offer.Digest()), min(g.UntilMS, until.UnixMilli())
 		if rule != nil && (limit == 0 || rule.MaxContracts < limit) {
 			limit = rule.MaxContracts
+		}
+		if rule != nil && rule.MaxMonth > 0 && (g.OfMonth == 0 || rule.MaxMonth < g.OfMonth) {
+			g.OfMonth = rule.MaxMonth
 		}
 	}
 	return d.sign(ctx, c, g, limit)
@@ -230,8 +250,8 @@ func (d *Desk) ownOffers(c *statement.Contract) ([]dataset.Published, error) {
 func (d *Desk) admits(c *statement.Contract, v *dataset.Published, authority string) (until time.Time, rule *policy.StandingRule, err error) {
 	now, own, p := d.Now(), c.Requester == d.self(), v.Policy
 	switch {
-	case c.UntilMS <= now.UnixMilli():
-		return until, nil, refuse("contract-expired", "the contract has expired")
+	case c.Expired(now.UnixMilli()):
+		return until, nil, refuse("contract-expired", "the contract has expired, or was to be answered by now")
 	case !policy.Speaks(c.PlanEncoding):
 		return until, nil, refuse("plan-encoding", "the contract names an encoding of plans that this party does not read")
 	case !p.Valid(now):
@@ -241,6 +261,10 @@ func (d *Desk) admits(c *statement.Contract, v *dataset.Published, authority str
 		return until, nil, refuse("policy:analysts", "the policy does not name the requester as analyst")
 	case !p.AllowsPurpose(c.Purpose):
 		return until, nil, refuse("policy:purposes", fmt.Sprintf("the policy does not allow the purpose %q", c.Purpose))
+	case !v.Offer.Body().AllowsPurpose(c.Purpose):
+		return until, nil, refuse("terms-purpose", fmt.Sprintf("the terms of the offer do not allow the purpose %q", c.Purpose))
+	case authority == statement.ByRule && v.Offer.Body().Access() == statement.AccessPurchase:
+		return until, nil, refuse("terms-purchase", "the offer is sold: no standing rule grants it")
 	}
 	for _, l := range perimeterLists(c, p) {
 		if err := l.check(authority == statement.ByRule); err != nil {
@@ -366,6 +390,9 @@ type State struct {
 	Contract *statement.Verified[statement.Contract]
 	Granted  []statement.Fingerprint
 	Missing  []statement.Fingerprint // owners without a grant in force
+	Rejected []Rejected              // by owners, as far as this party may read it
+	Counters []*statement.Verified[statement.Counter]
+	Expired  bool // not granted by all, and nobody can grant it any more
 }
 
 // Contracts lists the contracts that name this party.
@@ -411,7 +438,11 @@ func (d *Desk) state(ctx context.Context, v *statement.Verified[statement.Contra
 			s.Missing = append(s.Missing, o)
 		}
 	}
-	return s, nil
+	s.Expired = len(s.Missing) > 0 && v.Body().Expired(d.Now().UnixMilli())
+	if len(s.Missing) == 0 {
+		return s, nil
+	}
+	return s, d.answers(ctx, s)
 }
 
 // WaitGrants waits until all owners have granted the contract, at most for the given time.
@@ -419,7 +450,7 @@ func (d *Desk) WaitGrants(ctx context.Context, digest statement.Digest, atMost t
 	deadline := time.Now().Add(atMost)
 	for {
 		s, err := d.Contract(ctx, digest)
-		if err != nil || len(s.Missing) == 0 || time.Now().After(deadline) {
+		if err != nil || len(s.Missing) == 0 || len(s.Rejected) > 0 || s.Expired || time.Now().After(deadline) {
 			return s, err
 		}
 		select {

@@ -50,6 +50,9 @@ func (b *Broker) judge(ctx context.Context, m *matter) error {
 	if err := m.coversPlan(); err != nil {
 		return err
 	}
+	if err := b.underTerms(m); err != nil {
+		return err
+	}
 	if err := b.noisy(m); err != nil {
 		return err
 	}
@@ -122,9 +125,11 @@ func (b *Broker) ready(m *matter) (*statement.Envelope, error) {
 		return nil, err
 	}
 	now := b.Now()
+	var price int64
+	b.Ledger.View(func(a *ledger.Accounts) { price = b.price(m, a) })
 	r := statement.Ready{
 		Owner: b.self, Job: m.item.Job, Session: m.named, Plan: m.salted, Grant: m.grant.Digest(),
-		Price: b.price(m), Nonce: make([]byte, statement.NonceSize),
+		Price: price, Nonce: make([]byte, statement.NonceSize),
 		ExpiresMS: min(now.Add(readyTime).UnixMilli(), m.job.Body().ExpiresMS),
 	}
 	if _, err := rand.Read(r.Nonce); err != nil {

@@ -356,7 +356,13 @@ func (b *Broker) quota(m *matter, a *ledger.Accounts) error {
 	if a.Job(m.item.Job).ChargedMS != 0 || m.isRequester(b.self) {
 		return nil
 	}
+	if n := m.grant.Body().OfMonth; n > 0 && a.QueriesSince(m.job.Body().Requester, monthOf(b.Now()).UnixMilli()) >= n {
+		return refuse(CodeOverQuota, "the analyst has as many queries this month as the standing rule allows that granted the contract")
+	}
 	for _, p := range m.own {
+		if err := b.termsQuota(m, a, &p); err != nil {
+			return err
+		}
 		q := p.Policy.MaxQueries()
 		since := b.Now().Add(-q.Period).UnixMilli()
 		if a.QueriesSince(m.job.Body().Requester, since) >= q.PerAnalyst {
@@ -387,14 +393,6 @@ func again(a *ledger.Accounts, job statement.Digest) error {
 		return refuse(CodeTooMany, "keys were released for this job as often as they may be")
 	}
 	return nil
-}
-
-func (b *Broker) price(m *matter) int64 {
-	var n int64
-	for _, p := range m.own {
-		n += p.Offer.Body().Price
-	}
-	return n
 }
 
 // attested establishes the claims about m.session: genuine evidence, of what both the

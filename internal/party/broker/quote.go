@@ -83,7 +83,7 @@ func (b *Broker) readies(ctx context.Context, m *matter, q *message.Quote) (own 
 			own = v
 		}
 	}
-	if own == nil || own.Body().Grant != m.grant.Digest() || own.Body().Price != b.price(m) {
+	if own == nil || own.Body().Grant != m.grant.Digest() || !m.couldCost(own.Body().Price) {
 		return nil, refuse(CodeReadies, "this party's own ready is for another grant or price")
 	}
 	return own, nil
@@ -118,7 +118,7 @@ func sameSet[T ~string](a, b []T) bool {
 // release charges, then unwraps, signs and records. What it returns may be sent:
 // the exposure is on the disk.
 func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verified[statement.Ready], ev statement.Digest, shown *statement.Evidence) (*message.Reply, error) {
-	charged, err := b.charge(ctx, m, ready.Digest(), ev)
+	charged, err := b.charge(ctx, m, ready, ev)
 	if err != nil {
 		return nil, err
 	}
@@ -188,13 +188,15 @@ func fresh(a *ledger.Accounts, job, ready, ev statement.Digest) error {
 // charge makes the price, and what is taken from privacy budgets, durable before
 // anything is signed. A job is charged once: its re-releases cost nothing. So is a
 // question, by a budget: asked again it has the same noise, and says nothing new.
-// A charge stays whatever becomes of the job.
-func (b *Broker) charge(ctx context.Context, m *matter, ready, ev statement.Digest) (int64, error) {
-	paid, price := false, b.price(m)
+// A charge stays whatever becomes of the job. It is never more than the ready said: what another job paid for day
+// or contract since then is not asked again, and a day that began since then is free.
+func (b *Broker) charge(ctx context.Context, m *matter, ready *statement.Verified[statement.Ready], ev statement.Digest) (int64, error) {
+	paid, price := false, int64(0)
 	_, err := b.Ledger.AppendAll(ctx, func(a *ledger.Accounts) ([]ledger.Entry, error) {
-		if err := b.releasable(a, m, ready, ev); err != nil {
+		if err := b.releasable(a, m, ready.Digest(), ev); err != nil {
 			return nil, err
 		}
+		price = min(b.price(m, a), ready.Body().Price)
 		budgets, err := b.unpaid(m, a)
 		if err != nil {
 			return nil, err
@@ -205,7 +207,7 @@ func (b *Broker) charge(ctx context.Context, m *matter, ready, ev statement.Dige
 		}
 		return append([]ledger.Entry{{
 			Kind: ledger.KindCharge, Job: m.item.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
-			Plan: m.salted, Grant: m.grant.Digest(), Charged: price,
+			Plan: m.salted, Grant: m.grant.Digest(), Charged: price, Offers: m.withTerms(),
 		}}, budgets...), b.quota(m, a)
 	})
 	if err != nil {

@@ -74,6 +74,8 @@ type world struct {
 	askerOwns bool
 	acks      map[statement.Fingerprint]*statement.Envelope // what the requester's letters carry, by reader
 	online    time.Time                                     // until then everybody's online keys are certified; else they sign with their roots
+	ofMonth   int64                                         // of the grant
+	terms     *statement.Terms                              // of this party's offer
 	budget    string                                        // the policies say output: dp, with this rule; else it is empty
 
 	machines *machinetest.Machines // evidence is of this kind of hardware; else it is simulated
@@ -224,12 +226,16 @@ func (w *world) publish() {
 	for i, m := range w.owners {
 		id := dataset.ID{Owner: m.fp(), Dataset: "strikes", Version: "1"}
 		m.keys = must(dataset.NewKeys(id, []string{"report_id", "size", "cost"}, w.noisy()))
-		e := must(statement.Sign(statement.Offer{
+		offer := statement.Offer{
 			Owner: m.fp(), Dataset: "strikes", Version: "1", Commitments: m.keys.Commitments(), Policy: w.policyText(), Price: 7,
 			Schema:    []statement.Column{{Name: "report_id", Type: "int64"}, {Name: "size", Type: "varchar"}, {Name: "cost", Type: "int64", Nullable: true}},
 			Files:     []statement.File{{Object: "a/b/1/0.parquet", Bytes: 1, Rows: 1, AADPrefix: "x"}},
 			CreatedMS: start.UnixMilli(),
-		}, m.ring.Signer()))
+		}
+		if w.terms != nil && i == 0 {
+			offer.Terms, offer.Price = w.terms, w.terms.PerQuery
+		}
+		e := must(statement.Sign(offer, m.ring.Signer()))
 		m.offer = must(statement.Verify[statement.Offer](e, m.fp()))
 		w.post(e)
 		if i == 0 {
@@ -280,7 +286,7 @@ func (w *world) grantIt(untilMS int64) {
 	me := w.owners[0]
 	w.grant = must(statement.Sign(statement.Grant{
 		Owner: me.fp(), Contract: w.contract.Digest(), Offers: []statement.Digest{me.offer.Digest()}, Authority: statement.ByHand,
-		UntilMS: untilMS, CreatedMS: start.Add(-time.Hour).UnixMilli(),
+		UntilMS: untilMS, CreatedMS: start.Add(-time.Hour).UnixMilli(), OfMonth: w.ofMonth,
 	}, me.ring.Signer()))
 	w.post(w.grant)
 	w.append(ledger.Entry{Kind: ledger.KindGrant, Contract: w.contract.Digest(), Grant: w.grant.Digest(), Authority: statement.ByHand})

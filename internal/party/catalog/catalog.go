@@ -147,6 +147,11 @@ func (c *Catalog) SignedContract(ctx context.Context, d statement.Digest) (*stat
 	return fetchSigned[statement.Contract](ctx, c, d, false)
 }
 
+// Counter fetches a counter, signed by its owner.
+func (c *Catalog) Counter(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Counter], error) {
+	return fetch[statement.Counter](ctx, c, d)
+}
+
 // Grant fetches a grant by its digest.
 func (c *Catalog) Grant(ctx context.Context, d statement.Digest) (*statement.Verified[statement.Grant], error) {
 	return fetch[statement.Grant](ctx, c, d)
@@ -254,7 +259,11 @@ func (c *Catalog) Grants(ctx context.Context, contract statement.Digest) (map[st
 			all = append(all, v)
 		}
 	}
-	revoked, err := c.allRevoked(ctx, all)
+	var signed []authoredBy
+	for _, v := range all {
+		signed = append(signed, authoredBy{v.Body().Owner, v.Digest()})
+	}
+	revoked, err := c.allRevoked(ctx, signed)
 	if err != nil {
 		return nil, err
 	}
@@ -270,21 +279,27 @@ func (c *Catalog) Grants(ctx context.Context, contract statement.Digest) (map[st
 // atOnce bounds the questions to the exchange that are under way for one answer.
 const atOnce = 8
 
-// allRevoked asks about several grants at once.
-func (c *Catalog) allRevoked(ctx context.Context, grants []*statement.Verified[statement.Grant]) ([]bool, error) {
-	out := make([]bool, len(grants))
+// authoredBy is a statement that its only author may have revoked.
+type authoredBy struct {
+	author statement.Fingerprint
+	digest statement.Digest
+}
+
+// allRevoked asks about several statements at once.
+func (c *Catalog) allRevoked(ctx context.Context, of []authoredBy) ([]bool, error) {
+	out := make([]bool, len(of))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
-	for first := 0; first < len(grants); first += wire.MaxAbout {
-		some := grants[first:min(first+wire.MaxAbout, len(grants))]
+	for first := 0; first < len(of); first += wire.MaxAbout {
+		some := of[first:min(first+wire.MaxAbout, len(of))]
 		g.Go(func() error {
 			var about []statement.Digest
 			for _, v := range some {
-				about = append(about, v.Digest())
+				about = append(about, v.digest)
 			}
 			items, err := c.ex.AllStatements(ctx, client.Query{Kind: client.Revocations, About: about})
 			for i, v := range some {
-				out[first+i] = revokes(items, v.Body().Owner, v.Digest())
+				out[first+i] = revokes(items, v.author, v.digest)
 			}
 			return err
 		})

@@ -232,3 +232,56 @@ func TestTableNames(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 }
+
+// TestSearch: what is listed is the newest version in force that its owner signed; a revoked one stands in the history alone.
+func TestSearch(t *testing.T) {
+	w := newWorld(t)
+	post := func(k *keyring.Keyring, version string, at int64) statement.Digest {
+		o := must(statement.DecodeUnverified[statement.Offer](w.offer(k, version, at).Payload))
+		o.Policy = searchPolicy
+		return w.post(must(statement.Sign(*o, k.Signer())))
+	}
+	first, second, third := post(w.a, "1", 1), post(w.a, "2", 2), post(w.a, "3", 3)
+	other := post(w.b, "1", 1)
+	w.revoke(w.a, w.a.Fingerprint(), third)
+	w.revoke(w.b, w.a.Fingerprint(), second) // not the owner's word
+	c := New(w.ex)
+	list := must(c.Search(t.Context(), Filter{}))
+	if len(list) != 2 || list[0].Offer.Digest() != second || list[1].Offer.Digest() != other {
+		t.Fatalf("got %d data sets", len(list))
+	}
+	if list := must(c.Search(t.Context(), Filter{Owner: w.b.Fingerprint(), Words: []string{"BRAVO", "size"}})); len(list) != 1 || list[0].Offer.Digest() != other {
+		t.Fatalf("got %d data sets of bravo", len(list))
+	}
+	l, versions, err := c.Listing(t.Context(), "alpha.strikes", nil)
+	if err != nil || l.Offer.Digest() != second || len(versions) != 3 {
+		t.Fatalf("got %d versions, %v", len(versions), err)
+	}
+	if versions[0].Offer.Digest() != third || !versions[0].Retired || versions[1].Retired || versions[2].Offer.Digest() != first {
+		t.Fatal("the history is not newest first, with what is retired")
+	}
+	forged := w.offer(w.a, "9", 9)
+	forged.Signatures = w.offer(w.b, "9", 9).Signatures
+	w.post(forged)
+	if list := must(c.Search(t.Context(), Filter{Owner: w.a.Fingerprint()})); len(list) != 1 || list[0].Offer.Digest() != second {
+		t.Fatal("listed what the owner did not sign")
+	}
+}
+
+const searchPolicy = `policy: 1
+dataset: strikes
+unit: {column: size, rows_are_units: true}
+columns:
+  size: {roles: [unit]}
+  state: {roles: [dimension]}
+output: {lattice: [[state]]}
+guard:
+  min_units: 10
+  rounding: {count: 5, value_digits: 4}
+purposes: [research]
+analysts: [any]
+operators: [cordon1dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd]
+evidence: {accept: [simulated], builds: ["sha256:0000000000000000000000000000000000000000000000000000000000000000"], perimeters: [process]}
+valid: {from: 2020-01-01, until: 2100-01-01}
+max_queries: {per_analyst: 200, period: 30d}
+`

@@ -15,6 +15,7 @@ type Accounts struct {
 	readies  map[statement.Digest]bool
 	grants   map[statement.Digest]statement.Digest // by contract, the one in force
 	revoked  map[statement.Digest]bool             // contracts whose grant was revoked
+	rejected map[statement.Digest]bool             // contracts
 	judged   map[statement.Digest]bool             // contracts and pools that a rule granted, signed or refused
 	byRule   int64
 	officers statement.Digest          // the list in force
@@ -26,6 +27,7 @@ type Accounts struct {
 	published  map[string]bool                   // data sets
 	exhausted  map[string]bool                   // data sets whose budget a repair gave up
 	charges    map[statement.Fingerprint][]int64 // times of charged jobs by requester, sorted
+	uses       map[use]map[int64]int64           // charged jobs by day, in UTC
 	budgets    map[string][]account.Event        // by data set, all its versions together
 	refusals   map[refused]int
 	frozen     bool // the party stopped its releases, and did not let them go on
@@ -73,8 +75,8 @@ func newAccounts() *Accounts {
 	return &Accounts{
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
-		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{},
-		budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
+		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{}, rejected: map[statement.Digest]bool{},
+		uses: map[use]map[int64]int64{}, budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
 		refusals: map[refused]int{}, charges: map[statement.Fingerprint][]int64{}, done: map[statement.Digest]bool{},
 	}
 }
@@ -111,6 +113,9 @@ func (a *Accounts) apply(e *Entry) {
 		if e.Authority == statement.ByRule {
 			a.byRule++
 		}
+	case KindReject:
+		a.rejected[e.Contract] = true
+		a.judged[e.Contract] = true
 	case KindRevoke:
 		if g := a.grants[e.Contract]; g != "" && (g == e.About || e.Contract == e.About) { // with a contract its grant ends
 			delete(a.grants, e.Contract)
@@ -150,6 +155,7 @@ func (a *Accounts) apply(e *Entry) {
 		times := a.charges[e.Requester]
 		at, _ := slices.BinarySearch(times, e.AtMS+1) // behind its equals; at the end, but where a clock was put back
 		a.charges[e.Requester] = slices.Insert(times, at, e.AtMS)
+		a.use(e)
 	case KindBudget:
 		a.budgets[e.Name] = append(a.budgets[e.Name], e.event())
 	case KindRelease:
@@ -157,6 +163,28 @@ func (a *Accounts) apply(e *Entry) {
 	case KindClose:
 		a.close(e)
 	}
+}
+
+// use is the use of an offer with terms under one contract.
+type use struct{ contract, offer statement.Digest }
+
+func (a *Accounts) use(e *Entry) {
+	for _, o := range e.Offers {
+		u := use{e.Contract, o}
+		if a.uses[u] == nil {
+			a.uses[u] = map[int64]int64{}
+		}
+		a.uses[u][e.AtMS/dayMS]++
+	}
+}
+
+// Used counts the charged jobs under a contract that read an offer with terms: all of them, and those of the day (in UTC) of a time.
+func (a *Accounts) Used(contract, offer statement.Digest, atMS int64) (all, day int64) {
+	days := a.uses[use{contract, offer}]
+	for _, n := range days {
+		all += n
+	}
+	return all, days[atMS/dayMS]
 }
 
 // Frozen reports whether the party stopped its releases and has not let them go on.
@@ -258,6 +286,9 @@ func (a *Accounts) KeyOperationBegun(operation statement.Digest) bool { return a
 
 // Done reports whether this very grant, pool epoch or list of officers was signed before. A revocation does not undo that.
 func (a *Accounts) Done(d statement.Digest) bool { return a.done[d] }
+
+// Rejected reports whether the party rejected the contract.
+func (a *Accounts) Rejected(contract statement.Digest) bool { return a.rejected[contract] }
 
 // Judged reports whether a rule has decided about this contract or pool before.
 func (a *Accounts) Judged(d statement.Digest) bool { return a.judged[d] }

@@ -15,6 +15,7 @@ const (
 	KindDestroy = "destroy" // the keys of a retired version are destroyed
 	KindPool    = "pool"    // a pool epoch was signed
 	KindGrant   = "grant"   // a contract was granted, by hand or by rule
+	KindReject  = "reject"  // a contract is rejected, for good
 	KindRevoke  = "revoke"  // a grant or contract was revoked
 	KindCharge  = "charge"  // a job was charged, before its first release
 	KindBudget  = "budget"  // a data set's privacy budget was charged for a release with noise, before any key left for it
@@ -73,6 +74,7 @@ type Entry struct {
 	Delta     account.Amount        `json:"delta,omitempty"`
 	Appraisal *statement.Appraisal  `json:"appraisal,omitempty"` // what keys were released to, and by which policies
 	Approval  statement.Digest      `json:"approval,omitempty"`
+	Offers    []statement.Digest    `json:"offers,omitempty"` // with terms, that a charge is for
 }
 
 // event is a charge as the account of its data set takes it up. The organisation is the requester; Release names what noise
@@ -128,6 +130,8 @@ func (e *Entry) valid() error {
 		ok = ok && e.About.Valid() && e.Name != ""
 	case KindGrant:
 		ok = ok && e.Contract.Valid() && e.Grant.Valid() && e.Authority != ""
+	case KindReject:
+		ok = ok && e.About.Valid() && e.Contract.Valid() && e.Reason != ""
 	case KindRevoke:
 		ok = ok && e.About.Valid()
 	case KindCharge:

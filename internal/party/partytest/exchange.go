@@ -134,6 +134,12 @@ func matches(e *statement.Envelope, q client.Query) bool {
 	case client.Grants:
 		b, err := statement.DecodeUnverified[statement.Grant](e.Payload)
 		return err == nil && (len(q.About) == 0 || slices.Contains(q.About, b.Contract))
+	case client.Counters:
+		b, err := statement.DecodeUnverified[statement.Counter](e.Payload)
+		return err == nil && (len(q.About) == 0 || slices.Contains(q.About, b.Contract))
+	case client.Rejections:
+		b, err := statement.DecodeUnverified[statement.Rejection](e.Payload)
+		return err == nil && (len(q.About) == 0 || slices.Contains(q.About, b.Contract))
 	case client.Revocations:
 		b, err := statement.DecodeUnverified[statement.Revocation](e.Payload)
 		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Revokes)) && (q.Name == wire.KeyRevocation) == (b.Key != "" && q.Name != "")

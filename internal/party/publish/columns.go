@@ -250,6 +250,30 @@ func parsePolicy(r *Request) (*policy.Policy, error) {
 	return p, nil
 }
 
+// termsUnder reads the terms that go with a policy, and finds the columns that they speak of.
+func (r *Request) termsUnder(p *policy.Policy, schema []policy.Column) (*statement.Terms, error) {
+	terms := r.terms
+	if len(r.Terms) > 0 {
+		var err error
+		var s *policy.SyntaxError
+		if terms, err = policy.ParseTerms(r.Terms, p); errors.As(err, &s) {
+			return nil, input(fmt.Sprintf("terms:%d:%d: %s", s.Line, s.Col, s.Msg), s.Hint)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if terms == nil {
+		return nil, nil
+	}
+	for _, x := range terms.Statistics {
+		if !slices.ContainsFunc(schema, func(c policy.Column) bool { return c.Name == x.Column }) {
+			return nil, input(fmt.Sprintf("the terms have statistics of column %q, which is not published", x.Column), "remove them, or publish the column")
+		}
+	}
+	return terms, nil
+}
+
 func policyFault(err error) error {
 	var s *policy.SyntaxError
 	if errors.As(err, &s) {

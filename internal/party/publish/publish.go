@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -41,14 +42,15 @@ type Publication struct {
 	Dataset string                `json:"dataset"`
 	Version string                `json:"version"`
 	Policy  string                `json:"policy"`
+	Terms   *statement.Terms      `json:"terms,omitempty"`
 }
 
 // PublicationFormat names the format of a Publication, with its version.
 const PublicationFormat = "cordon-publication/1"
 
-func (p *Publisher) approved(ctx context.Context, dataset, version string, policy []byte) error {
+func (p *Publisher) approved(ctx context.Context, dataset, version string, t *Table) error {
 	payload, err := statement.Marshal(Publication{
-		Format: PublicationFormat, Party: statement.PartyOf(p.Signer), Dataset: dataset, Version: version, Policy: string(policy),
+		Format: PublicationFormat, Party: statement.PartyOf(p.Signer), Dataset: dataset, Version: version, Policy: string(t.Policy.Text()), Terms: t.Terms,
 	})
 	if err != nil {
 		return err
@@ -84,7 +86,7 @@ func (p *Publisher) Publish(ctx context.Context, r Request, tell func(Progress))
 		if o, done, err := p.unchanged(ctx, &r, t); done || err != nil {
 			return o, err
 		}
-		if err := p.approved(ctx, r.Dataset, r.Version, t.Policy.Text()); err != nil {
+		if err := p.approved(ctx, r.Dataset, r.Version, t); err != nil {
 			return nil, err
 		}
 	}
@@ -117,7 +119,7 @@ func (p *Publisher) unchanged(ctx context.Context, r *Request, t *Table) (o *sta
 
 // offerSealed uploads a sealed table and offers it.
 func (p *Publisher) offerSealed(ctx context.Context, v *sealed, tell func(Progress)) (*statement.Verified[statement.Offer], error) {
-	if err := p.approved(ctx, v.id.Dataset, v.id.Version, v.table.Policy.Text()); err != nil {
+	if err := p.approved(ctx, v.id.Dataset, v.id.Version, v.table); err != nil {
 		return nil, err // before anything leaves, and again when the offer is signed
 	}
 	if err := p.Store.Begin(ctx, v.keys, v.table.contents); err != nil {
@@ -152,7 +154,7 @@ func (p *Publisher) finish(ctx context.Context, newest *dataset.Published, t *Ta
 	if _, err := p.Exchange.PostStatement(ctx, o.Envelope()); err != nil {
 		return nil, err
 	}
-	if !recorded && bytes.Equal(newest.Policy.Text(), t.Policy.Text()) {
+	if !recorded && bytes.Equal(newest.Policy.Text(), t.Policy.Text()) && reflect.DeepEqual(o.Body().Terms, t.Terms) {
 		return o, nil
 	}
 	return nil, unchanged(o.Body().Version)
@@ -225,10 +227,13 @@ func (p *Publisher) offer(ctx context.Context, id dataset.ID, t *Table, keys *da
 	for _, c := range t.Schema {
 		o.Schema = append(o.Schema, statement.Column{Name: c.Name, Type: string(c.Type), Nullable: c.Nullable})
 	}
+	if o.Terms = t.Terms; o.Terms != nil {
+		o.Price = o.Terms.PerQuery
+	}
 	if last, ok := p.Store.Latest(id.Dataset); ok {
 		o.Replaces = last.Offer.Digest()
 	}
-	if err := p.approved(ctx, o.Dataset, o.Version, []byte(o.Policy)); err != nil {
+	if err := p.approved(ctx, o.Dataset, o.Version, t); err != nil {
 		return nil, err
 	}
 	e, err := statement.Sign(o, p.Signer)

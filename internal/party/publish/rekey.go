@@ -50,7 +50,7 @@ func (p *Publisher) Rekey(ctx context.Context, name string, tell func(Progress))
 
 // mayRekey asks for the policy first, which can be asked for again: what was approved for keys passes once.
 func (p *Publisher) mayRekey(ctx context.Context, old *dataset.Published, next dataset.ID, t *Table) error {
-	if err := p.approved(ctx, next.Dataset, next.Version, t.Policy.Text()); err != nil {
+	if err := p.approved(ctx, next.Dataset, next.Version, t); err != nil {
 		return err
 	}
 	return p.Officers.Operate(ctx, officers.KeyOperation{
@@ -108,7 +108,7 @@ func (p *Publisher) fetch(ctx context.Context, f statement.File, tell func(Progr
 // of its contents tells: the new version's has to be of the same contents.
 func (p *Publisher) again(ctx context.Context, old *dataset.Published, plain []byte, key *dataset.ContentsKey, tell func(Progress)) (*scan, *Table, error) {
 	o := old.Offer.Body()
-	r := Request{Dataset: o.Dataset, Policy: []byte(o.Policy), plain: plain, contentsKey: key}
+	r := Request{Dataset: o.Dataset, Policy: []byte(o.Policy), plain: plain, contentsKey: key, terms: o.Terms}
 	for _, c := range o.Schema {
 		r.Schema = append(r.Schema, Typed{Column: c.Name, Type: policy.Type(c.Type), NotNull: !c.Nullable})
 	}

@@ -18,6 +18,7 @@ type Request struct {
 	Dataset string   // required
 	Version string   // default: the next free number
 	Policy  []byte   // required: the policy file
+	Terms   []byte   // the file of terms; none: the policy's price alone
 	Schema  []Typed  // types that override inference
 	Columns []Rename // columns to publish, in order; default: all, under their own names
 	Where   []Equal  // only rows that match all
@@ -27,6 +28,7 @@ type Request struct {
 
 	plain       []byte               // instead of Path: a Parquet file in memory
 	numbered    string               // a column of it that publishing had added once: RowID
+	terms       *statement.Terms     // instead of Terms
 	contentsKey *dataset.ContentsKey // of the data set; default: a fresh one, where rows are compared with no version
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/rowgroup"
 	"github.com/cordon-exchange/cordon/internal/party/tabular"
 	"github.com/cordon-exchange/cordon/policy"
+	"github.com/cordon-exchange/cordon/statement"
 )
 
 // Progress of a publication, for people.
@@ -27,6 +28,7 @@ type Progress struct {
 // Table is what was read, checked and converted. It is in memory only: clear text never touches a disk.
 type Table struct {
 	Policy  *policy.Policy
+	Terms   *statement.Terms // nil: none
 	Schema  []policy.Column
 	Rows    int64
 	Parquet []byte   // of Read alone: a plain file
@@ -102,6 +104,7 @@ func (s *scan) plain(ctx context.Context, w io.Writer, tell func(Progress)) (*Ta
 type scan struct {
 	request Request
 	policy  *policy.Policy
+	terms   *statement.Terms
 	cols    []column
 	sel     *selection
 
@@ -124,7 +127,11 @@ func newScan(ctx context.Context, r Request, tell func(Progress)) (*scan, error)
 	if err := p.Validate(schemaOf(cols)); err != nil {
 		return nil, policyFault(err)
 	}
-	return &scan{request: r, policy: p, cols: cols, sel: sel}, nil
+	terms, err := r.termsUnder(p, schemaOf(cols))
+	if err != nil {
+		return nil, err
+	}
+	return &scan{request: r, policy: p, terms: terms, cols: cols, sel: sel}, nil
 }
 
 // names are the published columns', in order.
@@ -164,7 +171,7 @@ func (s *scan) run(ctx context.Context, out func(*rowgroup.Group) error, tell fu
 	if p.rows == 0 {
 		return nil, input("no row is left to publish", "check the file and --where-equals")
 	}
-	return &Table{Policy: s.policy, Schema: schemaOf(s.cols), Rows: p.rows, Clamped: p.clampedNotes(), contents: p.contents.digest()}, nil
+	return &Table{Policy: s.policy, Terms: s.terms, Schema: schemaOf(s.cols), Rows: p.rows, Clamped: p.clampedNotes(), contents: p.contents.digest()}, nil
 }
 
 func withTotal(tell func(Progress), total int64) func(Progress) {

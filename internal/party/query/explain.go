@@ -52,7 +52,7 @@ type Question struct {
 type Verdict struct {
 	Plan     *policy.Plan
 	Contract *statement.Contract
-	Price    int64
+	Price    int64    // credits, at most
 	Missing  []string // owners concerned without a grant in force, by name
 }
 
@@ -173,7 +173,7 @@ func (a *Asker) account(ctx context.Context, q Question, req policy.Request, v *
 		if err != nil {
 			return err
 		}
-		v.Price += o.Body().Price
+		v.Price += o.Body().MaxPrice()
 		g := grants[owner]
 		if g == nil || g.Body().UntilMS <= a.Now().UnixMilli() || !slices.Contains(g.Body().Offers, o.Digest()) {
 			v.Missing = append(v.Missing, nameOf(req, s.Owner))
