@@ -35,6 +35,8 @@ func busyIn(e *env) *world {
 	w.ok(err)
 	_, err = w.a.PostStatement(ctx, sign(w.env, w.poolOf(2, w.pool), w.a))
 	w.ok(err)
+	w.ok(second(w.b.PostStatement(ctx, sign(w.env, w.rejectionOf(w.b), w.b))))
+	w.ok(second(w.b.PostStatement(ctx, sign(w.env, w.counterOf(w.b), w.b))))
 	done := w.submit()
 	c := w.claim()
 	w.ok(w.host.SendMessages(ctx, done, c.Lease, []wire.Outgoing{{To: w.a.fp, Kind: wire.KindReceipt, Body: []byte("receipt")}}))
@@ -105,6 +107,9 @@ func TestFsck(t *testing.T) {
 		{"complete", "UPDATE statements SET complete = 1 WHERE kind = 'pool' AND complete = 0", "it is kept as complete and is not"},
 		{"author lost", "DELETE FROM statement_authors WHERE digest = " + one("contract"), "its authors are not those that are kept"},
 		{"reader added", "INSERT INTO statement_readers SELECT " + one("contract") + ", '" + string(w.other.fp) + "'", "who may read it is not who it concerns"},
+		{"reader of a counter", "INSERT INTO statement_readers SELECT " + one("counter") + ", '" + string(w.a.fp) + "'", "counter sha256:.*: who may read it is not who it concerns"},
+		{"reader of a rejection", "INSERT INTO statement_readers SELECT " + one("rejection") + ", '" + string(w.a.fp) + "'", "rejection sha256:.*: who may read it is not who it concerns"},
+		{"signature of a rejection", "UPDATE statements SET envelope = " + forged + " WHERE digest = " + one("rejection"), "rejection sha256:.*: is not signed by its authors"},
 		{"reference lost", "DELETE FROM statement_refs WHERE digest = " + one("contract"), "what it names is not what is kept"},
 		{"offer lost", "DELETE FROM statements WHERE digest = " + one("offer"), "an offer that it names is not there"},
 		{"pool lost", "DELETE FROM statements WHERE digest = " + one("pool"), "a pool that it names is not there"},

@@ -119,6 +119,18 @@ func (c *check) describe(ctx context.Context, kind string, e *statement.Envelope
 		return c.describeGrant(ctx, e)
 	case store.KindRevocation:
 		return c.describeRevocation(ctx, e)
+	case store.KindCounter:
+		n, err := verify[statement.Counter](e)
+		if err != nil {
+			return nil, err
+		}
+		return c.describeAnswer(ctx, n.Owner, n.Contract)
+	case store.KindRejection:
+		n, err := verify[statement.Rejection](e)
+		if err != nil {
+			return nil, err
+		}
+		return c.describeAnswer(ctx, n.Owner, n.Contract)
 	}
 	return nil, errWrong("is of a kind that this version does not know")
 }
@@ -306,6 +318,19 @@ func (c *check) describeGrant(ctx context.Context, e *statement.Envelope) (*stor
 		}
 	}
 	return &store.Statement{Complete: true, Authors: g.Authors(), Readers: readers(t), Refs: []statement.Digest{g.Contract}}, nil
+}
+
+// describeAnswer is about a counter or rejection, which only its owner and the requester of the contract may read.
+func (c *check) describeAnswer(ctx context.Context, owner statement.Fingerprint, contract statement.Digest) (*store.Statement, error) {
+	t, err := c.contract(ctx, contract)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(t.Owners(), owner) {
+		return nil, errWrong("it answers a contract that does not name its author")
+	}
+	readers := []statement.Fingerprint{owner, t.Requester}
+	return &store.Statement{Complete: true, Authors: []statement.Fingerprint{owner}, Readers: readers, Refs: []statement.Digest{contract}}, nil
 }
 
 func grantable(t *statement.Contract, offer statement.Digest, owner statement.Fingerprint) bool {
