@@ -133,20 +133,7 @@ func (v *LateView) open(g int) (*View, error) {
 }
 
 // ReadAt implements io.ReaderAt. It waits for what Group waits for, and fails for good for a row group as a View does.
-func (v *LateView) ReadAt(b []byte, off int64) (int, error) {
-	if off < 0 || off >= v.Size() {
-		return 0, io.EOF
-	}
-	n := int(min(int64(len(b)), v.Size()-off))
-	if err := v.fill(b[:n], off); err != nil {
-		clear(b[:n])
-		return 0, err
-	}
-	if n < len(b) {
-		return n, io.EOF
-	}
-	return n, nil
-}
+func (v *LateView) ReadAt(b []byte, off int64) (int, error) { return readAt(b, off, v.Size(), v.fill) }
 
 func (v *LateView) fill(b []byte, off int64) error {
 	for len(b) > 0 {

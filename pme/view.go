@@ -209,12 +209,15 @@ func (v *View) fail(err error) error {
 
 // ReadAt implements io.ReaderAt. What covers a page is decrypted in place; a part of a page costs all of it. On failure b holds
 // nothing of the file.
-func (v *View) ReadAt(b []byte, off int64) (int, error) {
-	if off < 0 || off >= v.size {
+func (v *View) ReadAt(b []byte, off int64) (int, error) { return readAt(b, off, v.size, v.fill) }
+
+// readAt reads of a file of a size by fill, which is given what lies within it. After an error b holds nothing of the file.
+func readAt(b []byte, off, size int64, fill func(b []byte, off int64) error) (int, error) {
+	if off < 0 || off >= size {
 		return 0, io.EOF
 	}
-	n := int(min(int64(len(b)), v.size-off))
-	if err := v.fill(b[:n], off); err != nil {
+	n := int(min(int64(len(b)), size-off))
+	if err := fill(b[:n], off); err != nil {
 		clear(b[:n])
 		return 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -13,8 +14,8 @@ const heldQuery = "SELECT attempts FROM jobs WHERE digest = $1 AND state = 'leas
 
 func heldArgs(h store.Holder) []any { return []any{string(h.Job), h.Lease, string(h.Host), h.NowMS} }
 
-// held returns the number of the holder's attempt, or ErrLeaseLost. The job stays locked: nobody ends the attempt meanwhile.
-func (t *tx) held(h store.Holder) (int64, error) {
+// Held returns the number of the holder's attempt, or ErrLeaseLost. The job stays locked: nobody ends the attempt meanwhile.
+func (t *tx) Held(h store.Holder) (int64, error) {
 	var attempt int64
 	err := t.one(heldQuery+" FOR NO KEY UPDATE", heldArgs(h), &attempt)
 	if errors.Is(err, store.ErrNotFound) {
@@ -26,7 +27,7 @@ func (t *tx) held(h store.Holder) (int64, error) {
 // whileHeld writes as the holder of a lease.
 func (s *Store) whileHeld(ctx context.Context, h store.Holder, durable bool, f func(t *tx, attempt int64) error) error {
 	return s.write(ctx, durable, func(t *tx) error {
-		attempt, err := t.held(h)
+		attempt, err := t.Held(h)
 		if err != nil {
 			return err
 		}
@@ -120,10 +121,11 @@ func (s *Store) AddStage(ctx context.Context, h store.Holder, name string) error
 
 // PutArtifact keeps body under name.
 func (s *Store) PutArtifact(ctx context.Context, h store.Holder, name string, body []byte) error {
-	return s.whileHeld(ctx, h, false, func(t *tx, _ int64) error { return t.putArtifact(h.Job, name, body) })
+	return s.whileHeld(ctx, h, false, func(t *tx, _ int64) error { return t.PutArtifact(h.Job, name, body) })
 }
 
-func (t *tx) putArtifact(job statement.Digest, name string, body []byte) error {
+// PutArtifact keeps body under name.
+func (t *tx) PutArtifact(job statement.Digest, name string, body []byte) error {
 	n, err := t.changed("INSERT INTO artifacts (job, name, body) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", string(job), name, orEmpty(body))
 	if err != nil || n == 1 {
 		return err
@@ -139,47 +141,12 @@ func (t *tx) putArtifact(job statement.Digest, name string, body []byte) error {
 // Finish ends the attempt. Durable.
 func (s *Store) Finish(ctx context.Context, h store.Holder, e store.Ending) (store.Change, error) {
 	var c store.Change
-	err := s.write(ctx, true, func(t *tx) error {
-		c = store.Change{}
-		attempt, err := t.held(h)
-		if errors.Is(err, store.ErrLeaseLost) {
-			c, err = finished(t, h, e.State, e.Code)
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		if e.State == store.StateQueued {
-			c, err = giveUp(t, h.Job, attempt, e.Code, h.NowMS, e.MaxAttempts)
-			return err
-		}
-		for _, a := range e.Artifacts {
-			if err := t.putArtifact(h.Job, a.Name, a.Body); err != nil {
-				return err
-			}
-		}
-		c = store.Change{Job: h.Job, State: e.State, Code: e.Code}
-		return end(t, c, h.NowMS)
+	err := s.write(ctx, true, func(t *tx) (err error) {
+		c, err = sqlstore.Finish(t, h, e)
+		return err
 	})
 	if err != nil {
 		return store.Change{}, err
-	}
-	return c, nil
-}
-
-// finished recognises a holder that says again how its attempt ended.
-func finished(t *tx, h store.Holder, state, code string) (store.Change, error) {
-	c := store.Change{Job: h.Job}
-	err := t.one("SELECT state, code FROM jobs WHERE digest = $1 AND lease = $2 AND host = $3 AND state <> 'leased'",
-		[]any{string(h.Job), h.Lease, string(h.Host)}, &c.State, &c.Code)
-	if errors.Is(err, store.ErrNotFound) {
-		return store.Change{}, store.ErrLeaseLost
-	}
-	if err != nil {
-		return store.Change{}, err
-	}
-	if state != store.StateQueued && (c.State != state || c.Code != code) {
-		return store.Change{}, store.ErrLeaseLost
 	}
 	return c, nil
 }

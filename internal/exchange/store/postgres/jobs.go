@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
-	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -114,31 +114,9 @@ func (s *Store) Expire(ctx context.Context, nowMS, maxAttempts int64) ([]store.C
 		return nil, err
 	}
 	var out []store.Change
-	err := s.write(ctx, false, func(t *tx) error {
-		out = nil
-		lost, err := t.jobs("state = 'leased' AND until_ms <= $1", nowMS)
-		if err != nil {
-			return err
-		}
-		for _, j := range lost {
-			c, err := giveUp(t, j.digest, j.attempts, wire.FailedHostLost, nowMS, maxAttempts)
-			if err != nil {
-				return err
-			}
-			out = append(out, c)
-		}
-		late, err := t.jobs("state = 'queued' AND expires_ms <= $1", nowMS)
-		if err != nil {
-			return err
-		}
-		for _, j := range late {
-			c := store.Change{Job: j.digest, State: store.StateFailed, Code: wire.FailedExpired}
-			if err := end(t, c, nowMS); err != nil {
-				return err
-			}
-			out = append(out, c)
-		}
-		return nil
+	err := s.write(ctx, false, func(t *tx) (err error) {
+		out, err = sqlstore.Expire(t, nowMS, maxAttempts)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -155,60 +133,23 @@ func (s *Store) due(ctx context.Context, nowMS int64) (due bool, err error) {
 	return due, err
 }
 
-type attempted struct {
-	digest   statement.Digest
-	attempts int64
-}
-
-// jobs locks those of a condition that nobody else has locked.
-func (t *tx) jobs(where string, nowMS int64) ([]attempted, error) {
-	var out []attempted
-	err := t.each("SELECT digest, attempts FROM jobs WHERE "+where+" ORDER BY seq FOR UPDATE SKIP LOCKED", []any{nowMS},
+// Due locks those that nobody else has locked.
+func (t *tx) Due(state, column string, nowMS int64) ([]sqlstore.Attempted, error) {
+	var out []sqlstore.Attempted
+	err := t.each("SELECT digest, attempts FROM jobs WHERE state = '"+state+"' AND "+column+" <= $1 ORDER BY seq FOR UPDATE SKIP LOCKED", []any{nowMS},
 		func(scan func(...any) error) error {
-			var a attempted
-			err := scan(&a.digest, &a.attempts)
+			var a sqlstore.Attempted
+			err := scan(&a.Job, &a.Attempts)
 			out = append(out, a)
 			return err
 		})
 	return out, err
 }
 
-// giveUp puts a job back into the queue, or fails it where its attempts are spent.
-func giveUp(t *tx, job statement.Digest, attempts int64, code string, nowMS, maxAttempts int64) (store.Change, error) {
-	c := store.Change{Job: job, State: store.StateQueued}
-	if attempts >= maxAttempts {
-		c.State, c.Code = store.StateFailed, code
-	}
-	if err := t.exec("DELETE FROM artifacts WHERE job = $1", string(job)); err != nil {
-		return c, err
-	}
-	return c, end(t, c, nowMS)
-}
-
-// end moves a job out of its attempt, with all that only the attempt needed: no
-// broker should release keys to an enclave that is gone. The lease stays, so that
-// its holder can be told that it said so already.
-func end(t *tx, c store.Change, nowMS int64) error {
-	ended := nowMS
-	if c.State == store.StateQueued {
-		ended = 0
-	}
-	err := t.exec("UPDATE jobs SET state = $1, code = $2, version = version + 1, until_ms = 0, ended_ms = $3 WHERE digest = $4",
-		c.State, c.Code, ended, string(c.Job))
-	if err != nil {
-		return err
-	}
-	for _, q := range []string{
-		`DELETE FROM mailbox WHERE (owner, seq) IN (SELECT owner, seq FROM mailbox
-			WHERE job = $1 AND job <> '' AND kind IN ('hello', 'quote') ORDER BY owner, seq FOR UPDATE)`,
-		"DELETE FROM replies WHERE job = $1",
-		"DELETE FROM sent WHERE job = $1",
-	} {
-		if err := t.exec(q, string(c.Job)); err != nil {
-			return err
-		}
-	}
-	return nil
+// Withdraw locks in the order of all who lock items.
+func (t *tx) Withdraw(job statement.Digest) error {
+	return t.exec(`DELETE FROM mailbox WHERE (owner, seq) IN (SELECT owner, seq FROM mailbox
+		WHERE job = $1 AND job <> '' AND kind IN ('hello', 'quote') ORDER BY owner, seq FOR UPDATE)`, string(job))
 }
 
 // ExtendLeases moves the end of every lease to at least untilMS.

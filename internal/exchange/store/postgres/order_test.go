@@ -62,7 +62,7 @@ func TestSlowWriter(t *testing.T) {
 		},
 		"replies": {
 			func(x *tx) error {
-				if _, err := x.held(lease); err != nil {
+				if _, err := x.Held(lease); err != nil {
 					return err
 				}
 				return x.exec("INSERT INTO replies (job, attempt, sender, ref, kind, body) VALUES ($1, 1, 'x', 1, 'reply', '')", string(lease.Job))

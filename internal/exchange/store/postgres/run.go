@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -117,6 +118,14 @@ func (t *tx) one(q string, args []any, into ...any) error {
 	}
 	return err
 }
+
+// Changed is changed for rules of all stores, whose arguments are ?1, ?2, …
+func (t *tx) Changed(q string, args ...any) (int64, error) { return t.changed(dollars(q), args...) }
+
+// One is one for them.
+func (t *tx) One(q string, args []any, into ...any) error { return t.one(dollars(q), args, into...) }
+
+func dollars(q string) string { return strings.ReplaceAll(q, "?", "$") }
 
 // each calls row for every row of q.
 func (t *tx) each(q string, args []any, row func(scan func(...any) error) error) error {

@@ -2,17 +2,14 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"errors"
-	"fmt"
-	"io/fs"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 
-	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 )
 
 //go:embed migrations/*.sql
@@ -42,26 +39,5 @@ func migrate(ctx context.Context, c *pgx.ConnConfig) (err error) {
 		_, unlock := lock.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(migrationLock))
 		err = errors.Join(err, unlock)
 	}()
-	return up(ctx, db)
-}
-
-func up(ctx context.Context, db *sql.DB) error {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, dir)
-	if err != nil {
-		return err
-	}
-	have, err := p.GetDBVersion(ctx)
-	if err != nil {
-		return err
-	}
-	sources := p.ListSources()
-	if newest := sources[len(sources)-1].Version; have > newest {
-		return fmt.Errorf("%w: schema %d, this version knows %d", store.ErrNewerSchema, have, newest)
-	}
-	_, err = p.Up(ctx)
-	return err
+	return sqlstore.Up(ctx, goose.DialectPostgres, db, migrations)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -45,7 +46,7 @@ func (s *Store) AddStatement(ctx context.Context, st store.Statement, deliver []
 
 func addStatement(t *tx, seq int64, st *store.Statement, deliver []store.Delivery) error {
 	if st.Party != nil {
-		if err := register(t, st.Party); err != nil {
+		if err := sqlstore.Register(t, st.Party); err != nil {
 			return err
 		}
 	}
@@ -84,40 +85,6 @@ func insertLists(t *tx, st *store.Statement) error {
 		}
 	}
 	return nil
-}
-
-// register binds name and key to each other: first come, for ever.
-func register(t *tx, p *store.Party) error {
-	var have string
-	err := t.one("SELECT fingerprint FROM parties WHERE name = $1", []any{p.Name}, &have)
-	switch {
-	case err == nil && have != string(p.Fingerprint):
-		return store.ErrNameTaken
-	case err == nil:
-		return renew(t, p)
-	case !errors.Is(err, store.ErrNotFound):
-		return err
-	}
-	err = t.one("SELECT name FROM parties WHERE fingerprint = $1", []any{string(p.Fingerprint)}, &have)
-	switch {
-	case err == nil:
-		return store.ErrNameFixed
-	case !errors.Is(err, store.ErrNotFound):
-		return err
-	}
-	return t.exec("INSERT INTO parties (fingerprint, name, statement, created_ms, revoked) VALUES ($1, $2, $3, $4, false)",
-		string(p.Fingerprint), p.Name, string(p.Statement), p.CreatedMS)
-}
-
-// renew takes a newer introduction of the same key, never an older one: its box
-// could be one whose private key has leaked since.
-func renew(t *tx, p *store.Party) error {
-	n, err := t.changed("UPDATE parties SET statement = $1, created_ms = $2 WHERE fingerprint = $3 AND created_ms < $2 AND NOT revoked",
-		string(p.Statement), p.CreatedMS, string(p.Fingerprint))
-	if err == nil && n == 0 {
-		return store.ErrOutdated
-	}
-	return err
 }
 
 // ReplaceEnvelope replaces an envelope that is still old. Durable.
@@ -207,16 +174,20 @@ func (s *Store) List(ctx context.Context, q store.Query) ([]store.Statement, err
 	if q.Reader != "" {
 		add("(NOT s.restricted OR EXISTS (SELECT 1 FROM statement_readers r WHERE r.digest = s.digest AND r.reader = $%d))", string(q.Reader))
 	}
+	return s.statements(ctx, paged(statementColumns, "SELECT s.*, octet_length(s.envelope) AS size FROM statements s WHERE "+strings.Join(where, " AND ")), args)
+}
+
+// statements are the rows of q, without their lists.
+func (s *Store) statements(ctx context.Context, q string, args []any) ([]store.Statement, error) {
 	var out []store.Statement
 	err := s.single(ctx, func(t *tx) error {
 		out = nil
-		return t.each(paged(statementColumns, "SELECT s.*, octet_length(s.envelope) AS size FROM statements s WHERE "+strings.Join(where, " AND ")), args,
-			func(scan func(...any) error) error {
-				var st store.Statement
-				err := scan(statementFields(&st)...)
-				out = append(out, st)
-				return err
-			})
+		return t.each(q, args, func(scan func(...any) error) error {
+			var st store.Statement
+			err := scan(statementFields(&st)...)
+			out = append(out, st)
+			return err
+		})
 	})
 	return out, err
 }
@@ -226,19 +197,8 @@ func (s *Store) Revocations(ctx context.Context, of []statement.Digest) ([]store
 	if len(of) == 0 {
 		return nil, nil
 	}
-	var out []store.Statement
-	err := s.single(ctx, func(t *tx) error {
-		out = nil
-		return t.each("SELECT "+statementColumns+` FROM statements s WHERE kind = 'revocation'
-			AND digest IN (SELECT digest FROM statement_refs WHERE ref = ANY ($1)) ORDER BY seq`, []any{texts(of)},
-			func(scan func(...any) error) error {
-				var st store.Statement
-				err := scan(statementFields(&st)...)
-				out = append(out, st)
-				return err
-			})
-	})
-	return out, err
+	return s.statements(ctx, "SELECT "+statementColumns+` FROM statements s WHERE kind = 'revocation'
+		AND digest IN (SELECT digest FROM statement_refs WHERE ref = ANY ($1)) ORDER BY seq`, []any{texts(of)})
 }
 
 // Party that is registered under f. Nothing of it is remembered: another process may have revoked it.

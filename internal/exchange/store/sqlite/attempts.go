@@ -6,17 +6,18 @@ import (
 	"errors"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-// held returns the number of the holder's attempt, or ErrLeaseLost.
 const heldQuery = `SELECT attempts FROM jobs WHERE digest = ? AND state = 'leased' AND lease = ? AND host = ? AND until_ms > ?`
 
 func heldArgs(h store.Holder) []any { return []any{string(h.Job), h.Lease, string(h.Host), h.NowMS} }
 
-func (t *tx) held(h store.Holder) (int64, error) {
+// Held returns the number of the holder's attempt, or ErrLeaseLost.
+func (t *tx) Held(h store.Holder) (int64, error) {
 	var attempt int64
-	err := t.one(heldQuery, heldArgs(h), &attempt)
+	err := t.One(heldQuery, heldArgs(h), &attempt)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, store.ErrLeaseLost
 	}
@@ -26,7 +27,7 @@ func (t *tx) held(h store.Holder) (int64, error) {
 // whileHeld writes as the holder of a lease.
 func (s *Store) whileHeld(ctx context.Context, h store.Holder, f func(t *tx, attempt int64) error) error {
 	return s.w.do(ctx, false, func(t *tx) error {
-		attempt, err := t.held(h)
+		attempt, err := t.Held(h)
 		if err != nil {
 			return err
 		}
@@ -44,7 +45,7 @@ func (s *Store) Renew(ctx context.Context, h store.Holder, untilMS int64) error 
 // Send delivers messages under id once.
 func (s *Store) Send(ctx context.Context, h store.Holder, id string, deliver []store.Delivery) error {
 	return s.whileHeld(ctx, h, func(t *tx, attempt int64) error {
-		n, err := t.changed("INSERT OR IGNORE INTO sent (job, id) VALUES (?, ?)", string(h.Job), id)
+		n, err := t.Changed("INSERT OR IGNORE INTO sent (job, id) VALUES (?, ?)", string(h.Job), id)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -61,7 +62,7 @@ func (s *Store) Send(ctx context.Context, h store.Holder, id string, deliver []s
 func (s *Store) AddReply(ctx context.Context, r store.Reply) error {
 	return s.w.do(ctx, false, func(t *tx) error {
 		var attempt int64
-		err := t.one("SELECT attempts FROM jobs WHERE digest = ? AND state = 'leased'", []any{string(r.Job)}, &attempt)
+		err := t.One("SELECT attempts FROM jobs WHERE digest = ? AND state = 'leased'", []any{string(r.Job)}, &attempt)
 		if errors.Is(err, store.ErrNotFound) || err == nil && attempt != r.Attempt {
 			return store.ErrStale
 		}
@@ -105,7 +106,7 @@ const maxStages = 64
 // AddStage notes a step of the attempt.
 func (s *Store) AddStage(ctx context.Context, h store.Holder, name string) error {
 	return s.whileHeld(ctx, h, func(t *tx, attempt int64) error {
-		n, err := t.changed(`INSERT INTO stages (job, attempt, name, at_ms) SELECT ?1, ?2, ?3, ?4
+		n, err := t.Changed(`INSERT INTO stages (job, attempt, name, at_ms) SELECT ?1, ?2, ?3, ?4
 			WHERE (SELECT count(*) FROM stages WHERE job = ?1 AND attempt = ?2) < ?5`,
 			string(h.Job), attempt, name, h.NowMS, maxStages)
 		if err != nil {
@@ -120,12 +121,13 @@ func (s *Store) AddStage(ctx context.Context, h store.Holder, name string) error
 
 // PutArtifact keeps body under name.
 func (s *Store) PutArtifact(ctx context.Context, h store.Holder, name string, body []byte) error {
-	return s.whileHeld(ctx, h, func(t *tx, _ int64) error { return t.putArtifact(h.Job, name, body) })
+	return s.whileHeld(ctx, h, func(t *tx, _ int64) error { return t.PutArtifact(h.Job, name, body) })
 }
 
-func (t *tx) putArtifact(job statement.Digest, name string, body []byte) error {
+// PutArtifact keeps body under name.
+func (t *tx) PutArtifact(job statement.Digest, name string, body []byte) error {
 	var have []byte
-	err := t.one("SELECT body FROM artifacts WHERE job = ? AND name = ?", []any{string(job), name}, &have)
+	err := t.One("SELECT body FROM artifacts WHERE job = ? AND name = ?", []any{string(job), name}, &have)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return t.exec("INSERT INTO artifacts (job, name, body) VALUES (?, ?, ?)", string(job), name, body)
@@ -138,45 +140,11 @@ func (t *tx) putArtifact(job statement.Digest, name string, body []byte) error {
 // Finish ends the attempt. Durable.
 func (s *Store) Finish(ctx context.Context, h store.Holder, e store.Ending) (store.Change, error) {
 	var c store.Change
-	err := s.w.do(ctx, true, func(t *tx) error {
-		attempt, err := t.held(h)
-		if errors.Is(err, store.ErrLeaseLost) {
-			c, err = finished(t, h, e.State, e.Code)
-			return err
-		}
-		if err != nil {
-			return err
-		}
-		if e.State == store.StateQueued {
-			c, err = giveUp(t, h.Job, attempt, e.Code, h.NowMS, e.MaxAttempts)
-			return err
-		}
-		for _, a := range e.Artifacts {
-			if err := t.putArtifact(h.Job, a.Name, a.Body); err != nil {
-				return err
-			}
-		}
-		c = store.Change{Job: h.Job, State: e.State, Code: e.Code}
-		return end(t, c, h.NowMS)
+	err := s.w.do(ctx, true, func(t *tx) (err error) {
+		c, err = sqlstore.Finish(t, h, e)
+		return err
 	})
 	return c, err
-}
-
-// finished recognises a holder that says again how its attempt ended.
-func finished(t *tx, h store.Holder, state, code string) (store.Change, error) {
-	c := store.Change{Job: h.Job}
-	err := t.one("SELECT state, code FROM jobs WHERE digest = ? AND lease = ? AND host = ? AND state <> 'leased'",
-		[]any{string(h.Job), h.Lease, string(h.Host)}, &c.State, &c.Code)
-	if errors.Is(err, store.ErrNotFound) {
-		return store.Change{}, store.ErrLeaseLost
-	}
-	if err != nil {
-		return store.Change{}, err
-	}
-	if state != store.StateQueued && (c.State != state || c.Code != code) {
-		return store.Change{}, store.ErrLeaseLost
-	}
-	return c, nil
 }
 
 const ended = " AND EXISTS (SELECT 1 FROM jobs WHERE digest = ?1 AND state IN ('done', 'failed'))"

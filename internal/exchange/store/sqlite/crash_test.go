@@ -207,7 +207,7 @@ func TestFull(t *testing.T) {
 		t.Helper()
 		err := s.w.do(t.Context(), false, func(x *tx) error {
 			var n int
-			return x.one(fmt.Sprintf("PRAGMA max_page_count = %d", pages), nil, &n)
+			return x.One(fmt.Sprintf("PRAGMA max_page_count = %d", pages), nil, &n)
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -238,7 +238,7 @@ func TestDurable(t *testing.T) {
 	s := openIn(t, t.TempDir())
 	level := func(durable bool) int64 {
 		var n int64
-		err := s.w.do(t.Context(), durable, func(x *tx) error { return x.one("PRAGMA synchronous", nil, &n) })
+		err := s.w.do(t.Context(), durable, func(x *tx) error { return x.One("PRAGMA synchronous", nil, &n) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -254,7 +254,7 @@ func TestDurable(t *testing.T) {
 	}
 	both := make([]error, 2)
 	var seen int64
-	run := func(x *tx) error { return x.one("PRAGMA synchronous", nil, &seen) }
+	run := func(x *tx) error { return x.One("PRAGMA synchronous", nil, &seen) }
 	w := &writer{tx: s.w.tx, full: s.w.full}
 	if err := s.w.do(t.Context(), true, func(*tx) error { return nil }); err != nil {
 		t.Fatal(err)

@@ -5,14 +5,14 @@ import (
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
-	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
 // AddJob queues a job. Durable.
 func (s *Store) AddJob(ctx context.Context, j store.Job, deliver []store.Delivery) error {
 	return s.w.do(ctx, true, func(t *tx) error {
-		n, err := t.changed(`INSERT INTO jobs (digest, contract, class, envelope, submitted_ms, expires_ms,
+		n, err := t.Changed(`INSERT INTO jobs (digest, contract, class, envelope, submitted_ms, expires_ms,
 			state, version, attempts, lease, host, until_ms, code, ended_ms)
 			VALUES (?, ?, ?, ?, ?, ?, 'queued', 1, 0, '', '', 0, '', 0) ON CONFLICT DO NOTHING`,
 			string(j.Digest), string(j.Contract), j.Class, j.Envelope, j.SubmittedMS, j.ExpiresMS)
@@ -91,7 +91,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (*store.Job, error) {
 			args = append(args, class)
 		}
 		var digest string
-		err := t.one(`SELECT j.digest FROM jobs j JOIN job_parties p ON p.job = j.digest
+		err := t.One(`SELECT j.digest FROM jobs j JOIN job_parties p ON p.job = j.digest
 			WHERE j.state = 'queued' AND p.party = ? AND p.role & ? <> 0 AND j.expires_ms > ?
 			AND j.class IN (?`+strings.Repeat(", ?", len(c.Classes)-1)+`) ORDER BY j.seq LIMIT 1`, args, &digest)
 		if err != nil {
@@ -102,7 +102,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (*store.Job, error) {
 		if err != nil {
 			return err
 		}
-		return t.one("SELECT "+jobColumns+" FROM jobs WHERE digest = ?", []any{digest}, jobFields(&j)...)
+		return t.One("SELECT "+jobColumns+" FROM jobs WHERE digest = ?", []any{digest}, jobFields(&j)...)
 	})
 	if err != nil {
 		return nil, err
@@ -116,31 +116,9 @@ func (s *Store) Expire(ctx context.Context, nowMS, maxAttempts int64) ([]store.C
 		return nil, err
 	}
 	var out []store.Change
-	err := s.w.do(ctx, false, func(t *tx) error {
-		out = nil
-		lost, err := t.digests("SELECT digest, attempts FROM jobs WHERE state = 'leased' AND until_ms <= ?", nowMS)
-		if err != nil {
-			return err
-		}
-		for _, j := range lost {
-			c, err := giveUp(t, j.digest, j.attempts, wire.FailedHostLost, nowMS, maxAttempts)
-			if err != nil {
-				return err
-			}
-			out = append(out, c)
-		}
-		late, err := t.digests("SELECT digest, attempts FROM jobs WHERE state = 'queued' AND expires_ms <= ?", nowMS)
-		if err != nil {
-			return err
-		}
-		for _, j := range late {
-			c := store.Change{Job: j.digest, State: store.StateFailed, Code: wire.FailedExpired}
-			if err := end(t, c, nowMS); err != nil {
-				return err
-			}
-			out = append(out, c)
-		}
-		return nil
+	err := s.w.do(ctx, false, func(t *tx) (err error) {
+		out, err = sqlstore.Expire(t, nowMS, maxAttempts)
+		return err
 	})
 	return out, err
 }
@@ -153,25 +131,21 @@ func (s *Store) due(ctx context.Context, nowMS int64) (bool, error) {
 	return n, err
 }
 
-type attempted struct {
-	digest   statement.Digest
-	attempts int64
-}
-
-func (t *tx) digests(q string, args ...any) ([]attempted, error) {
-	st, err := t.stmt(q)
+// Due needs no lock: there is one writer.
+func (t *tx) Due(state, column string, nowMS int64) ([]sqlstore.Attempted, error) {
+	st, err := t.stmt("SELECT digest, attempts FROM jobs WHERE state = '" + state + "' AND " + column + " <= ?")
 	if err != nil {
 		return nil, err
 	}
-	rows, err := st.QueryContext(t.ctx, args...)
+	rows, err := st.QueryContext(t.ctx, nowMS)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out []attempted
+	var out []sqlstore.Attempted
 	for rows.Next() {
-		var a attempted
-		if err := rows.Scan(&a.digest, &a.attempts); err != nil {
+		var a sqlstore.Attempted
+		if err := rows.Scan(&a.Job, &a.Attempts); err != nil {
 			return nil, err
 		}
 		out = append(out, a)
@@ -179,41 +153,9 @@ func (t *tx) digests(q string, args ...any) ([]attempted, error) {
 	return out, rows.Err()
 }
 
-// giveUp puts a job back into the queue, or fails it where its attempts are spent.
-func giveUp(t *tx, job statement.Digest, attempts int64, code string, nowMS, maxAttempts int64) (store.Change, error) {
-	c := store.Change{Job: job, State: store.StateQueued}
-	if attempts >= maxAttempts {
-		c.State, c.Code = store.StateFailed, code
-	}
-	if err := t.exec("DELETE FROM artifacts WHERE job = ?", string(job)); err != nil {
-		return c, err
-	}
-	return c, end(t, c, nowMS)
-}
-
-// end moves a job out of its attempt, with all that only the attempt needed: no
-// broker should release keys to an enclave that is gone. The lease stays, so that
-// its holder can be told that it said so already.
-func end(t *tx, c store.Change, nowMS int64) error {
-	ended := nowMS
-	if c.State == store.StateQueued {
-		ended = 0
-	}
-	err := t.exec("UPDATE jobs SET state = ?, code = ?, version = version + 1, until_ms = 0, ended_ms = ? WHERE digest = ?",
-		c.State, c.Code, ended, string(c.Job))
-	if err != nil {
-		return err
-	}
-	for _, q := range []string{
-		"DELETE FROM mailbox WHERE job = ? AND job <> '' AND kind IN ('hello', 'quote')",
-		"DELETE FROM replies WHERE job = ?",
-		"DELETE FROM sent WHERE job = ?",
-	} {
-		if err := t.exec(q, string(c.Job)); err != nil {
-			return err
-		}
-	}
-	return nil
+// Withdraw takes the hellos and quotes of a job out of all mailboxes.
+func (t *tx) Withdraw(job statement.Digest) error {
+	return t.exec("DELETE FROM mailbox WHERE job = ? AND job <> '' AND kind IN ('hello', 'quote')", string(job))
 }
 
 // ExtendLeases moves the end of every lease to at least untilMS.

@@ -45,7 +45,7 @@ func (s *Store) AckMailbox(ctx context.Context, of statement.Fingerprint, throug
 // AddNotice adds an item of a job, at most limit of one sender.
 func (s *Store) AddNotice(ctx context.Context, d store.Delivery, limit int) error {
 	return s.w.do(ctx, false, func(t *tx) error {
-		n, err := t.changed(`INSERT INTO notices (job, sender, count) VALUES (?, ?, 1)
+		n, err := t.Changed(`INSERT INTO notices (job, sender, count) VALUES (?, ?, 1)
 			ON CONFLICT (job, sender) DO UPDATE SET count = count + 1 WHERE count < ?`, string(d.Job), string(d.From), limit)
 		if err != nil {
 			return err

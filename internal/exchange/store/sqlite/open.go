@@ -12,7 +12,10 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/pressly/goose/v3"
+
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 )
 
 const (
@@ -64,7 +67,7 @@ func (s *Store) open(ctx context.Context, file string) (err error) {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
-	if err := migrate(ctx, s.write); err != nil {
+	if err := sqlstore.Up(ctx, goose.DialectSQLite3, s.write, migrations); err != nil {
 		return err
 	}
 	if s.id, err = identify(ctx, s.write); err != nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 )
 
 // Info is what a file says of itself.
@@ -72,12 +73,8 @@ func Inspect(ctx context.Context, file string) (*Info, error) {
 	if err := db.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version WHERE is_applied = 1").Scan(&in.Schema); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	}
-	newest, err := newestSchema()
-	if err != nil {
+	if err := sqlstore.Known(in.Schema, migrations); err != nil {
 		return nil, err
-	}
-	if in.Schema > newest {
-		return nil, fmt.Errorf("%w: schema %d, this version knows %d", store.ErrNewerSchema, in.Schema, newest)
 	}
 	if err := db.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = 'id'").Scan(&in.ID); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrDamaged, err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -15,7 +16,7 @@ import (
 func (s *Store) AddStatement(ctx context.Context, st store.Statement, deliver []store.Delivery) (added bool, err error) {
 	err = s.w.do(ctx, true, func(t *tx) error {
 		var n int64
-		switch err := t.one("SELECT 1 FROM statements WHERE digest = ?", []any{string(st.Digest)}, &n); {
+		switch err := t.One("SELECT 1 FROM statements WHERE digest = ?", []any{string(st.Digest)}, &n); {
 		case err == nil:
 			return nil
 		case !errors.Is(err, store.ErrNotFound):
@@ -32,7 +33,7 @@ func (s *Store) AddStatement(ctx context.Context, st store.Statement, deliver []
 
 func addStatement(t *tx, st *store.Statement, deliver []store.Delivery) error {
 	if st.Party != nil {
-		if err := register(t, st.Party); err != nil {
+		if err := sqlstore.Register(t, st.Party); err != nil {
 			return err
 		}
 	}
@@ -76,47 +77,13 @@ func insertLists(t *tx, st *store.Statement) error {
 	return nil
 }
 
-// register binds name and key to each other: first come, for ever.
-func register(t *tx, p *store.Party) error {
-	var have string
-	err := t.one("SELECT fingerprint FROM parties WHERE name = ?", []any{p.Name}, &have)
-	switch {
-	case err == nil && have != string(p.Fingerprint):
-		return store.ErrNameTaken
-	case err == nil:
-		return renew(t, p)
-	case !errors.Is(err, store.ErrNotFound):
-		return err
-	}
-	err = t.one("SELECT name FROM parties WHERE fingerprint = ?", []any{string(p.Fingerprint)}, &have)
-	switch {
-	case err == nil:
-		return store.ErrNameFixed
-	case !errors.Is(err, store.ErrNotFound):
-		return err
-	}
-	return t.exec("INSERT INTO parties (fingerprint, name, statement, created_ms, revoked) VALUES (?, ?, ?, ?, 0)",
-		string(p.Fingerprint), p.Name, string(p.Statement), p.CreatedMS)
-}
-
-// renew takes a newer introduction of the same key, never an older one: its box
-// could be one whose private key has leaked since.
-func renew(t *tx, p *store.Party) error {
-	n, err := t.changed("UPDATE parties SET statement = ?, created_ms = ? WHERE fingerprint = ? AND created_ms < ? AND revoked = 0",
-		string(p.Statement), p.CreatedMS, string(p.Fingerprint), p.CreatedMS)
-	if err == nil && n == 0 {
-		return store.ErrOutdated
-	}
-	return err
-}
-
 // ReplaceEnvelope replaces an envelope that is still old. Durable.
 func (s *Store) ReplaceEnvelope(ctx context.Context, st store.Statement, old []byte, deliver []store.Delivery) error {
 	return s.w.do(ctx, true, func(t *tx) error {
 		t.after = append(t.after, s.known.forget)
 		var have []byte
 		var complete, restricted bool
-		err := t.one("SELECT envelope, complete, restricted FROM statements WHERE digest = ?", []any{string(st.Digest)},
+		err := t.One("SELECT envelope, complete, restricted FROM statements WHERE digest = ?", []any{string(st.Digest)},
 			&have, &complete, &restricted)
 		if err != nil {
 			return err

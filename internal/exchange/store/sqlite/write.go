@@ -217,12 +217,12 @@ func (t *tx) stmt(q string) (*sql.Stmt, error) {
 }
 
 func (t *tx) exec(q string, args ...any) error {
-	_, err := t.changed(q, args...)
+	_, err := t.Changed(q, args...)
 	return err
 }
 
-// changed is exec, and tells how many rows there were to change.
-func (t *tx) changed(q string, args ...any) (int64, error) {
+// Changed is exec, and tells how many rows there were to change.
+func (t *tx) Changed(q string, args ...any) (int64, error) {
 	st, err := t.stmt(q)
 	if err != nil {
 		return 0, err
@@ -234,8 +234,8 @@ func (t *tx) changed(q string, args ...any) (int64, error) {
 	return r.RowsAffected()
 }
 
-// one reads one row, or ErrNotFound.
-func (t *tx) one(q string, args []any, into ...any) error {
+// One reads one row, or ErrNotFound.
+func (t *tx) One(q string, args []any, into ...any) error {
 	st, err := t.stmt(q)
 	if err != nil {
 		return err
