@@ -80,14 +80,10 @@ func contractPropose(cmd *cobra.Command, f proposeFlags) error {
 		f.in = api.ContractPropose{Accept: d, WaitMS: f.wait.Milliseconds()}
 		return postProposal(cmd, &f)
 	}
-	for _, b := range f.builds {
-		d, err := parseDigest(b)
-		if err != nil {
-			return err
-		}
-		f.in.Builds = append(f.in.Builds, d)
-	}
 	var err error
+	if f.in.Builds, err = parseDigests(f.builds); err != nil {
+		return err
+	}
 	if f.in.Pins, err = parsePins(f.pins); err != nil {
 		return err
 	}

@@ -2,8 +2,6 @@ package served
 
 import (
 	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
 	"fmt"
 	"io"
 	"sync"
@@ -26,14 +24,7 @@ func newBoxedPages(t *testing.T, keys *Schedules, seed uint64) *boxedPages {
 	t.Helper()
 	p := &boxedPages{paged: newPaged(seed, 3, 20, 60_000)}
 	key := []byte("32 bytes that nobody would guess")
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gcm, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		t.Fatal(err)
-	}
+	gcm := sealer(t, key)
 	p.key = keys.Expand(key)
 	for i, x := range p.parts {
 		var box []byte

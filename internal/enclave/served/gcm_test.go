@@ -73,6 +73,20 @@ func knownAnswers(t *testing.T) {
 	}
 }
 
+// sealer is Go's own AES-GCM, which puts a fresh nonce before each box.
+func sealer(t *testing.T, key []byte) cipher.AEAD {
+	t.Helper()
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcm, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gcm
+}
+
 // boxed is a box of Go's making, at some distance from an aligned address.
 func boxed(r *rand.Rand, gcm cipher.AEAD, n, aad, shift int) (box, plain, with []byte) {
 	fill := func(n int) []byte {
@@ -107,14 +121,7 @@ func opensWhatGoSeals(t *testing.T) {
 		for j := range key {
 			key[j] = byte(r.Uint32())
 		}
-		block, err := aes.NewCipher(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gcm, err := cipher.NewGCMWithRandomNonce(block)
-		if err != nil {
-			t.Fatal(err)
-		}
+		gcm := sealer(t, key)
 		keys := NewSchedules(mem)
 		box, plain, aad := boxed(r, gcm, n, []int{0, 12, 27, 31, 16 + i%300, i}[i%6], i%67)
 		room := bytes.Repeat([]byte{0xa5}, n+2*64)
@@ -138,11 +145,7 @@ func opensNothingElse(t *testing.T) {
 	key := []byte("32 bytes that nobody would guess")
 	s := NewSchedules(memory(t))
 	schedule := s.Expand(key)
-	block, _ := aes.NewCipher(key)
-	gcm, err := cipher.NewGCMWithRandomNonce(block)
-	if err != nil {
-		t.Fatal(err)
-	}
+	gcm := sealer(t, key)
 	for _, n := range []int{0, 1, 15, 16, 17, 100, 255, 256, 257, 767, 768, 769, 5000} {
 		box, _, aad := boxed(r, gcm, n, 33, n%5)
 		out := make([]byte, n, n+1)
@@ -192,15 +195,7 @@ func TestCheck(t *testing.T) {
 	}
 	var gcm cipher.AEAD
 	var sound []byte
-	expand := func(key []byte) {
-		block, err := aes.NewCipher(key)
-		if err == nil {
-			gcm, err = cipher.NewGCMWithRandomNonce(block)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	expand := func(key []byte) { gcm = sealer(t, key) }
 	right := func(out, box, aad []byte) bool {
 		plain, err := gcm.Open(nil, nil, box, aad)
 		clear(out)

@@ -74,17 +74,13 @@ func TestTermsQuotas(t *testing.T) {
 		w.enclave(j).run()
 		w.enclave(j).run() // its host was killed: the same job again
 		w.now = w.now.Add(40 * 24 * time.Hour)
-		j = w.newJob(nil)
-		e := w.enclave(j)
-		w.refusedWith(j, e, e.hello(nil), CodeTermsQuota, 0)
+		w.refusesAnother(CodeTermsQuota)
 	})
 	t.Run("of the month", func(t *testing.T) {
 		w := termsWorld(t, statement.Terms{OfMonth: 1})
 		w.enclave(w.newJob(nil)).run()
 		w.now = time.Date(2026, 6, 30, 23, 59, 0, 0, time.UTC)
-		j := w.newJob(nil)
-		e := w.enclave(j)
-		w.refusedWith(j, e, e.hello(nil), CodeTermsQuota, 0)
+		w.refusesAnother(CodeTermsQuota)
 		w.now = time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
 		w.enclave(w.newJob(nil)).run()
 	})
@@ -102,18 +98,14 @@ func TestTermsQuotas(t *testing.T) {
 		w.append(ledger.Entry{Kind: ledger.KindRepair, About: statement.Sum([]byte("repair"))})
 		w.now = w.now.Add(time.Hour)
 		w.append(ledger.Entry{Kind: ledger.KindGrant, Contract: w.contract.Digest(), Grant: w.grant.Digest(), Authority: statement.ByHand})
-		j := w.newJob(nil)
-		e := w.enclave(j)
-		w.refusedWith(j, e, e.hello(nil), CodeTermsQuota, 0)
+		w.refusesAnother(CodeTermsQuota)
 	})
 }
 
 // TestTermsPurpose: what the policy allows and the terms do not is refused.
 func TestTermsPurpose(t *testing.T) {
 	w := termsWorld(t, statement.Terms{Purposes: []string{"another"}})
-	j := w.newJob(nil)
-	e := w.enclave(j)
-	w.refusedWith(j, e, e.hello(nil), CodeTerms, 0)
+	w.refusesAnother(CodeTerms)
 }
 
 // TestGrantedQueriesOfTheMonth: what a standing rule bounded is bounded by the grant, until the calendar's month ends.
@@ -121,9 +113,15 @@ func TestGrantedQueriesOfTheMonth(t *testing.T) {
 	w := (&world{maxQuery: 200, ofMonth: 1}).furnish(t, func(_ *world, c *statement.Contract) { c.UntilMS = start.Add(60 * 24 * time.Hour).UnixMilli() })
 	w.enclave(w.newJob(nil)).run()
 	w.now = time.Date(2026, 6, 30, 23, 59, 0, 0, time.UTC)
-	j := w.newJob(nil)
-	e := w.enclave(j)
-	w.refusedWith(j, e, e.hello(nil), CodeOverQuota, 0)
+	w.refusesAnother(CodeOverQuota)
 	w.now = time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
 	w.enclave(w.newJob(nil)).run()
+}
+
+// refusesAnother asks for one more job, which the broker refuses at the hello.
+func (w *world) refusesAnother(code string) {
+	w.t.Helper()
+	j := w.newJob(nil)
+	e := w.enclave(j)
+	w.refusedWith(j, e, e.hello(nil), code, 0)
 }
