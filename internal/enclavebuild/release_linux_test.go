@@ -263,7 +263,7 @@ func TestInputsOfNoOrigin(t *testing.T) {
 		return path
 	}
 	libc := strings.TrimSpace(string(must(exec.Command("gcc", "-print-file-name=libc.a").Output())(t)))
-	got := must(readInputs(context.Background(), list("out: \\\n  "+libc+" \\\n  "+dir+"/work/go.o\n\n"+libc+":\n"), "/modules", dir+"/work"))(t)
+	got := must(readInputs(context.Background(), list("out: \\\n  "+libc+" \\\n  "+dir+"/building/go.o\n\n"+libc+":\n"), "/modules", dir+"/building"))(t)
 	if len(got) != 1 || got[0].name != "libc.a" || got[0].pack.source != "glibc" || got[0].pack.version == "" {
 		t.Errorf("%+v", got)
 	}
@@ -272,7 +272,7 @@ func TestInputsOfNoOrigin(t *testing.T) {
 		"a file not there":     "out: " + filepath.Join(dir, "none.a") + "\n",
 		"no list":              "out\n",
 	} {
-		if _, err := readInputs(context.Background(), list(text), "/modules", "/work"); err == nil {
+		if _, err := readInputs(context.Background(), list(text), "/modules", "/building"); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
