@@ -64,7 +64,8 @@ func BenchmarkCiphertext(b *testing.B) {
 		}{{"channel", false, false}, {"channel-kept", true, false}, {"bulk", false, true}, {"bulk-kept", true, true}} {
 			b.Run(fmt.Sprintf("%s/%dMiB", how.name, size>>20), func(b *testing.B) {
 				f := &httpExchange{benchExchange(b, size), srv.URL, size}
-				r := &relay{o: Options{Exchange: f}, claim: f.claim}
+				r := newRelay(Options{Exchange: f}, Class{}, nil)
+				r.give(f.claim)
 				if how.kept {
 					c, err := cache.Open(cache.Options{Dir: b.TempDir(), Bytes: 1 << 30})
 					if err != nil {
