@@ -3,7 +3,8 @@
 GO          ?= go
 BIN         := bin
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-FUZZTIME    ?= 3s
+# All fuzz targets together, in seconds: each gets an equal part.
+FUZZSECONDS ?= 240
 
 # The enclave: cgo for DuckDB, fully static, the same bytes in every folder. What could change them is set here, whatever the
 # caller's environment says. Package internal/enclavebuild reads these two lines. The shell asks scripts/ipsecmb for a tag.
@@ -67,7 +68,7 @@ check: build
 	@scripts/check "$(GO)" "$(STATICCHECK)"
 
 fuzz: deps
-	@scripts/fuzz "$(GO)" "$(FUZZTIME)"
+	@scripts/fuzz "$(GO)" "$(FUZZSECONDS)"
 
 corpus: deps
 	$(GO) run ./tools/corpus --policies tools/corpus/testdata/policies.yaml --fixture policy/testdata/corpus-fixture.sql policy/testdata/queries-dev.jsonl
