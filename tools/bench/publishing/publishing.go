@@ -11,8 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/pme"
@@ -57,10 +61,15 @@ func Measure(ctx context.Context, o Options) ([]Sample, error) {
 	var out []Sample
 	for range o.Rounds {
 		var s Sample
-		for _, side := range []struct {
+		sides := []struct {
 			at    *Side
 			write func(context.Context, Options) (Side, error)
-		}{{&s.Unchecked, unchecked}, {&s.Sealed, sealed}, {&s.Checked, checked}, {&s.PyArrow, pyarrow}} {
+		}{{&s.Unchecked, unchecked}, {&s.Sealed, sealed}, {&s.Checked, checked}, {&s.PyArrow, pyarrow}}
+		if len(out)%2 == 1 { // no side always comes behind the same other one
+			slices.Reverse(sides)
+		}
+		for _, side := range sides {
+			settle()
 			var err error
 			if *side.at, err = side.write(ctx, o); err != nil {
 				return nil, err
@@ -72,6 +81,12 @@ func Measure(ctx context.Context, o Options) ([]Sample, error) {
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// settle leaves nothing of one side for the next: garbage, or bytes that the kernel has yet to write to the disk.
+func settle() {
+	runtime.GC()
+	unix.Sync()
 }
 
 func unchecked(ctx context.Context, o Options) (Side, error) {
