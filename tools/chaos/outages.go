@@ -101,7 +101,7 @@ func slow(name string, signal func(syscall.Signal) error) outage {
 const backTime = 90 * time.Second
 
 // endure has an outage for so long, while work goes on, and then a job that must end in a result.
-func (w *world) endure(ctx context.Context, o outage, d time.Duration) (*endured, killing, error) {
+func (w *world) endure(ctx context.Context, all *records, o outage, d time.Duration) (*endured, killing, error) {
 	k := killing{Of: o.name, At: time.Now()}
 	e := &endured{Name: o.name, Seconds: d.Seconds()}
 	if err := o.begin(); err != nil {
@@ -125,6 +125,7 @@ func (w *world) endure(ctx context.Context, o outage, d time.Duration) (*endured
 	if len(r.jobs) == 0 || !r.jobs[0].Opened {
 		w.note("after: %s, no job ended in a result within %s", o.name, backTime)
 	}
+	all.add(func() { all.jobs, all.unanswered = append(all.jobs, r.jobs...), all.unanswered+r.unanswered })
 	w.say("%s: %s; %s; a result %.1f s after it", o.name, e.Said, e.Ready, e.Again)
 	return e, k, nil
 }
@@ -211,7 +212,7 @@ func outlast(ctx context.Context, w *world, d time.Duration, seed uint64) (*hard
 	}
 	var gone []killing
 	for _, o := range w.outages() {
-		e, k, err := w.endure(ctx, o, d)
+		e, k, err := w.endure(ctx, r, o, d)
 		if err != nil {
 			end()
 			work.Wait()

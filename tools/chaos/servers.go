@@ -45,7 +45,7 @@ type server struct {
 	cmd     *exec.Cmd
 	ready   bool
 	killed  bool // by us: its end is expected
-	held    bool // not started again for now
+	held    bool // not started again
 	line    []byte
 	begins  int
 	since   time.Time // of being away
@@ -98,18 +98,12 @@ func (s *server) isHeld() bool {
 	return s.held
 }
 
-// down kills it for good, until up.
+// down kills it for good.
 func (s *server) down() {
-	s.hold(true)
-	s.kill()
-}
-
-func (s *server) up() { s.hold(false) }
-
-func (s *server) hold(held bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.held = held
+	s.held = true
+	s.mu.Unlock()
+	s.kill()
 }
 
 // signal sends the process a signal, such as SIGSTOP.
@@ -331,8 +325,7 @@ func newS3(dir string, note func(string, ...any)) (*backend, *tests3.Server, []s
 
 // enclaves are the enclave processes of a host: none, or some.
 type enclaves struct {
-	host    *server
-	program string
+	host *server
 }
 
 func (e *enclaves) name() string { return "enclave of " + e.host.called }

@@ -36,12 +36,6 @@ type records struct {
 	unanswered int // commands that ended with code 7: what they asked for may or may not have happened
 }
 
-func (r *records) counts() (jobs, agreements int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.jobs), len(r.agreements)
-}
-
 func (r *records) add(f func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
