@@ -28,7 +28,7 @@ var errFaults = errors.New("something was lost, charged wrongly, or did not come
 func command() error {
 	var o options
 	kills := flag.Int("kills", 30, "how many")
-	every := flag.Duration("every", 2500*time.Millisecond, "time between two of them, on average")
+	every := flag.Duration("every", 2*time.Second, "time between two of them, on average")
 	seed := flag.Uint64("seed", 0, "of chance; 0: another one each time")
 	outage := flag.Duration("outage", 0, "instead of kills: each kind of outage for so long")
 	load := flag.Duration("load", 0, "instead of kills: analysts for so long")
