@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"math/rand/v2"
 	"net"
 	"net/url"
@@ -60,15 +61,21 @@ func (p *places) same(id string) bool {
 
 const (
 	dialTime = 2 * time.Second // to connect
+	nameTime = 8 * time.Second // where a name has to be looked up first: the next name server is asked after 5 s
 	// deadTime is when a connection whose other end is not there any more is given up, at latest, with a call under way.
 	deadTime = 8 * time.Second
 )
 
-// dialer notices an end that is gone without a word, as a machine without power or network is.
-func dialer() *net.Dialer {
-	return &net.Dialer{
-		Timeout:         dialTime,
+// dial connects, and notices an end that is gone without a word, as a machine without power or network is.
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	timeout := nameTime
+	if host, _, err := net.SplitHostPort(address); err == nil && net.ParseIP(host) != nil {
+		timeout = dialTime
+	}
+	d := net.Dialer{
+		Timeout:         timeout,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: deadTime / 2, Interval: deadTime / 8, Count: 4},
 		Control:         unacknowledged,
 	}
+	return d.DialContext(ctx, network, address)
 }
