@@ -19,6 +19,9 @@ type Contract struct {
 	CreatedMS    int64         `json:"created_ms"`
 	AnswerByMS   int64         `json:"answer_by_ms,omitempty"` // no owner grants it from then on
 	Counter      Digest        `json:"counter,omitempty"`      // that it accepts
+
+	Template       Digest   `json:"template,omitempty"`       // that it is made from
+	Accreditations []Digest `json:"accreditations,omitempty"` // of requester and recipients, shown to owners that ask for them
 }
 
 // Expired reports whether nobody can grant the contract any more; grants that were given before answer_by_ms are another matter.
@@ -79,6 +82,11 @@ func (t *Contract) valid() error {
 	c.time(t.CreatedMS, "created_ms")
 	c.that(t.AnswerByMS == 0 || t.AnswerByMS > t.CreatedMS && t.AnswerByMS <= t.UntilMS, "answer_by_ms")
 	c.that(t.Counter == "" || t.Counter.Valid(), "counter")
+	c.that(t.Template == "" || t.Template.Valid(), "template")
+	if len(t.Accreditations) > 0 {
+		c.digests(t.Accreditations, "accreditations")
+		c.that(len(t.Accreditations) <= maxShown, "accreditations")
+	}
 	return c.err
 }
 
@@ -103,6 +111,10 @@ type Grant struct {
 	UntilMS   int64       `json:"until_ms"`
 	CreatedMS int64       `json:"created_ms"`
 	OfMonth   int64       `json:"queries_per_month,omitempty"` // of the requester in a calendar month, in UTC; 0: no such bound
+
+	AccreditedBy   Fingerprint `json:"accredited_by,omitempty"`             // whose members the rule grants to
+	AllOfMonth     int64       `json:"members_queries_per_month,omitempty"` // of all of them together; 0: no such bound
+	Accreditations []Digest    `json:"accreditations,omitempty"`            // that the grant rests on: it ends with the first of them
 }
 
 // Values of Grant.Authority.
@@ -126,6 +138,13 @@ func (g *Grant) valid() error {
 	c.time(g.CreatedMS, "created_ms")
 	c.that(g.CreatedMS < g.UntilMS, "until_ms")
 	c.count(g.OfMonth, "queries_per_month")
+	c.that(g.AccreditedBy == "" || g.AccreditedBy.Valid() && g.Authority == ByRule, "accredited_by")
+	c.count(g.AllOfMonth, "members_queries_per_month")
+	c.that(g.AllOfMonth == 0 || g.AccreditedBy != "", "members_queries_per_month")
+	if len(g.Accreditations) > 0 {
+		c.digests(g.Accreditations, "accreditations")
+		c.that(len(g.Accreditations) <= maxShown && g.AccreditedBy != "", "accreditations")
+	}
 	return c.err
 }
 

@@ -28,6 +28,9 @@ const (
 
 	TypeCertificate = uriBase + "certificate/v1"
 	TypeApproval    = uriBase + "approval/v1"
+
+	TypeTemplate      = uriBase + "template/v1"
+	TypeAccreditation = uriBase + "accreditation/v1"
 )
 
 // PeekType returns the type a payload claims, for routing only.

@@ -113,6 +113,7 @@ func TestOnePass(t *testing.T) {
 		"release": func() any { return new(statement.Release) }, "receipt": func() any { return new(statement.Receipt) },
 		"ack": func() any { return new(statement.Ack) }, "revocation": func() any { return new(statement.Revocation) },
 		"counter": func() any { return new(statement.Counter) }, "rejection": func() any { return new(statement.Rejection) },
+		"template": func() any { return new(statement.Template) }, "accreditation": func() any { return new(statement.Accreditation) },
 		"certificate": func() any { return new(statement.Certificate) }, "approval": func() any { return new(statement.Approval) },
 	}
 	type sample struct {

@@ -48,6 +48,10 @@ func (s *Server) postStatement(c *call) error {
 		err = addAnswer[statement.Counter](s, c, e, store.KindCounter)
 	case statement.TypeRejection:
 		err = addAnswer[statement.Rejection](s, c, e, store.KindRejection)
+	case statement.TypeTemplate:
+		err = s.addTemplate(c, e)
+	case statement.TypeAccreditation:
+		err = s.addAccreditation(c, e)
 	case statement.TypeRevocation:
 		err = s.addRevocation(c, e)
 	default:
@@ -305,7 +309,8 @@ func (c *call) listing() (*store.Query, error) {
 }
 
 func kinds() []string {
-	return []string{store.KindParty, store.KindOffer, store.KindPool, store.KindContract, store.KindGrant, store.KindRevocation, store.KindCounter, store.KindRejection}
+	return []string{store.KindParty, store.KindOffer, store.KindPool, store.KindContract, store.KindGrant, store.KindRevocation, store.KindCounter, store.KindRejection,
+		store.KindTemplate, store.KindAccreditation}
 }
 
 func page() store.Page { return store.Page{Items: wire.MaxPage, Bytes: wire.MaxPageBytes} }

@@ -120,6 +120,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 		Officer: receipttest.NewParty(t, "officer").Fingerprint(), Party: alpha.Fingerprint(), Action: statement.ActionGrant,
 		About: x.Grants[0].Digest(), Officers: statement.Sum([]byte("officers")), AtMS: receipttest.Start.UnixMilli(),
 	}, receipttest.NewParty(t, "officer")))
+	addRules(b, a)
 	refuseEncodings(b)
 	refuseTypes(b)
 	refuseParty(b)
@@ -129,6 +130,8 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	refuseGrant(b)
 	refuseCounter(b)
 	refuseRejection(b)
+	refuseTemplate(b)
+	refuseAccreditation(b)
 	refuseJob(b)
 	refuseReady(b)
 	refuseRefusal(b)
@@ -223,6 +226,7 @@ func decoders() map[string]func([]byte) (any, error) {
 		"ready": decoder[statement.Ready], "refusal": decoder[statement.Refusal], "release": decoder[statement.Release],
 		"receipt": decoder[statement.Receipt], "ack": decoder[statement.Ack], "revocation": decoder[statement.Revocation],
 		"certificate": decoder[statement.Certificate], "approval": decoder[statement.Approval],
+		"template": decoder[statement.Template], "accreditation": decoder[statement.Accreditation],
 	}
 }
 
@@ -245,6 +249,7 @@ func authors() map[string]func(*statement.Envelope) ([]statement.Fingerprint, er
 		"ready": author[statement.Ready], "refusal": author[statement.Refusal], "release": author[statement.Release],
 		"receipt": author[statement.Receipt], "ack": author[statement.Ack], "revocation": author[statement.Revocation],
 		"certificate": author[statement.Certificate], "approval": author[statement.Approval],
+		"template": author[statement.Template], "accreditation": author[statement.Accreditation],
 	}
 }
 

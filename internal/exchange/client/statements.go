@@ -21,6 +21,9 @@ const (
 	Revocations = "revocation"
 	Counters    = "counter"
 	Rejections  = "rejection"
+
+	Templates      = "template"
+	Accreditations = "accreditation"
 )
 
 // Query chooses statements. The zero value of a field asks for any.

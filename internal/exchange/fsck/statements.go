@@ -131,6 +131,10 @@ func (c *check) describe(ctx context.Context, kind string, e *statement.Envelope
 			return nil, err
 		}
 		return c.describeAnswer(ctx, n.Owner, n.Contract)
+	case store.KindTemplate:
+		return c.describeTemplate(ctx, e)
+	case store.KindAccreditation:
+		return describeAccreditation(e)
 	}
 	return nil, errWrong("is of a kind that this version does not know")
 }
@@ -273,6 +277,9 @@ func (c *check) describeContract(ctx context.Context, e *statement.Envelope) (*s
 			return nil, err
 		}
 		st.Refs = append(st.Refs, tab.Pool)
+	}
+	if err := c.ruleReferences(ctx, t, st); err != nil {
+		return nil, err
 	}
 	for _, f := range t.Recipients {
 		if _, err := c.Store.Party(ctx, f); err != nil {

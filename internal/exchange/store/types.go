@@ -15,6 +15,9 @@ const (
 	KindRevocation = "revocation"
 	KindCounter    = "counter"
 	KindRejection  = "rejection"
+
+	KindTemplate      = "template"
+	KindAccreditation = "accreditation"
 )
 
 // Statement as it is kept.

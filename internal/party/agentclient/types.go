@@ -210,7 +210,9 @@ type ContractPropose struct {
 	Pins       []Party            `json:"pins,omitempty"`
 	WaitMS     int64              `json:"wait_ms,omitempty"` // for grants
 	AnswerByMS int64              `json:"answer_by_ms,omitempty"`
-	Accept     statement.Digest   `json:"accept,omitempty"` // a counter: instead of all the rest
+	Accept     statement.Digest   `json:"accept,omitempty"`     // a counter: instead of all the rest
+	Template   statement.Digest   `json:"template,omitempty"`   // instead of all but data with versions, recipients and end
+	Accredited []string           `json:"accredited,omitempty"` // by whom: what they say of this party and the recipients is shown
 }
 
 // About names a contract or another statement; none lists all, where a call lists.

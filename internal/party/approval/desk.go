@@ -86,6 +86,8 @@ func (d *Desk) Consider(ctx context.Context, e *statement.Envelope) error {
 		_, err = d.Grant(ctx, about, statement.ByRule)
 	case statement.TypePool:
 		err = d.join(ctx, e)
+	case statement.TypeRevocation, statement.TypeTemplate:
+		return d.ends(ctx, e)
 	}
 	if w := new(officers.Waiting); errors.As(err, &w) {
 		return nil // kept as a request: officers decide

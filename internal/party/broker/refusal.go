@@ -23,6 +23,7 @@ const (
 	CodeNoGrant         = "no-grant"          //
 	CodeGrantRevoked    = "grant-revoked"     //
 	CodeGrantExpired    = "grant-expired"     //
+	CodeAccreditation   = "accreditation"     // one that the grant rests on has ended
 	CodeOfferRetired    = "offer-retired"     // or unknown here
 	CodeDestroyed       = "keys-destroyed"    // the owner destroyed the keys of the version, for good
 	CodeOverQuota       = "over-quota"        // the analyst has asked as often as the policy allows

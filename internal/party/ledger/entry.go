@@ -30,6 +30,9 @@ const (
 	KindExhaust  = "exhaust"  // a data set's privacy budget counts as spent, for ever
 	KindApprove  = "approve"  // an officer's approval counted towards what was signed
 	KindKey      = "key"      // an operation on keys began: what was approved for it is used up
+
+	KindTemplate = "template" // contracts of a template are granted by rule from here on
+	KindWithdraw = "withdraw" // not any more, and why
 )
 
 // MaxEntry bounds one encoded entry, in bytes.
@@ -64,7 +67,7 @@ type Entry struct {
 	Number    int64                 `json:"number,omitempty"`
 	Charged   int64                 `json:"charged,omitempty"`
 	Bytes     int64                 `json:"bytes,omitempty"` // in clear, of this owner's columns, by the receipt
-	About     statement.Digest      `json:"about,omitempty"` // offer, pool or statement revoked
+	About     statement.Digest      `json:"about,omitempty"` // offer, pool, template or statement revoked
 	Name      string                `json:"name,omitempty"`
 	Version   string                `json:"version,omitempty"`
 	Epoch     int64                 `json:"epoch,omitempty"`
@@ -132,7 +135,7 @@ func (e *Entry) valid() error {
 		ok = ok && e.Contract.Valid() && e.Grant.Valid() && e.Authority != ""
 	case KindReject:
 		ok = ok && e.About.Valid() && e.Contract.Valid() && e.Reason != ""
-	case KindRevoke:
+	case KindRevoke, KindTemplate, KindWithdraw:
 		ok = ok && e.About.Valid()
 	case KindCharge:
 		ok = ok && e.Job.Valid() && e.Contract.Valid() && e.Requester.Valid() && e.Charged >= 0

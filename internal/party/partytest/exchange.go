@@ -87,6 +87,13 @@ func (x *Exchange) Replace(d statement.Digest, e *statement.Envelope) {
 	}
 }
 
+// Forget hides a statement, as a lying exchange can.
+func (x *Exchange) Forget(d statement.Digest) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.statements = slices.DeleteFunc(x.statements, func(i wire.StatementItem) bool { return i.Digest == d })
+}
+
 // Statement gives an envelope by digest.
 func (x *Exchange) Statement(_ context.Context, d statement.Digest) (*statement.Envelope, error) {
 	x.mu.Lock()
@@ -140,6 +147,12 @@ func matches(e *statement.Envelope, q client.Query) bool {
 	case client.Rejections:
 		b, err := statement.DecodeUnverified[statement.Rejection](e.Payload)
 		return err == nil && (len(q.About) == 0 || slices.Contains(q.About, b.Contract))
+	case client.Templates:
+		b, err := statement.DecodeUnverified[statement.Template](e.Payload)
+		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (q.Name == "" || b.Name == q.Name) && (len(q.About) == 0 || slices.Contains(q.About, b.Replaces))
+	case client.Accreditations:
+		b, err := statement.DecodeUnverified[statement.Accreditation](e.Payload)
+		return err == nil && (q.Owner == "" || b.Accreditor == q.Owner)
 	case client.Revocations:
 		b, err := statement.DecodeUnverified[statement.Revocation](e.Payload)
 		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Revokes)) && (q.Name == wire.KeyRevocation) == (b.Key != "" && q.Name != "")
