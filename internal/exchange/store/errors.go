@@ -16,6 +16,7 @@ var (
 	ErrFull        = errors.New("store: disk is full")
 	ErrInUse       = errors.New("store: in use by another process")
 	ErrNewerSchema = errors.New("store: written by a newer version of cordon")
+	ErrOlderSchema = errors.New("store: written by an older version of cordon")
 	ErrDamaged     = errors.New("store: damaged")
 	ErrUnavailable = errors.New("store: database does not answer")
 	ErrClosed      = errors.New("store: closed")
