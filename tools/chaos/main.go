@@ -99,8 +99,8 @@ func chaos(ctx context.Context, o options, kills int, every time.Duration, seed 
 	if err != nil {
 		return nil, err
 	}
-	o.say("%d exchanges over one database and one bucket, %d hosts in %d network namespaces of their own, %d agents",
-		len(w.exchanges), len(w.hosts), len(w.spaces), len(w.agents))
+	o.say("%d exchanges over one database and one bucket, %d hosts, %d agents; %d of these in a network namespace of their own",
+		len(w.exchanges), len(w.hosts), len(w.agents), len(w.spaces))
 	began, r := time.Now(), &records{}
 	working, end := context.WithCancel(ctx)
 	var work sync.WaitGroup
@@ -121,8 +121,10 @@ func chaos(ctx context.Context, o options, kills int, every time.Duration, seed 
 	return a, nil
 }
 
+func listen(address string) (net.Listener, error) { return net.Listen("tcp", address+":0") }
+
 func freePort(address string) (int, error) {
-	l, err := net.Listen("tcp", address+":0")
+	l, err := listen(address)
 	if err != nil {
 		return 0, err
 	}

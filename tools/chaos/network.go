@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// network has each host on a machine of its own, as far as the network goes: a namespace whose only link leads to a bridge, where the
+// network has each host and agent on a machine of its own, as far as the network goes: a namespace whose only link leads to a bridge, where the
 // exchange is. Addresses are of 198.18.0.0/15, which is for tests of networks.
 type network struct {
 	id     string

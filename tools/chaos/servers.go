@@ -45,6 +45,7 @@ type server struct {
 	cmd     *exec.Cmd
 	ready   bool
 	killed  bool // by us: its end is expected
+	held    bool // not started again for now
 	line    []byte
 	begins  int
 	since   time.Time // of being away
@@ -85,7 +86,39 @@ func (s *server) supervise(ctx context.Context) {
 			s.note("%s ended by itself: %v", s.called, err)
 		}
 		sleep(ctx, restartPause)
+		for s.isHeld() && ctx.Err() == nil {
+			sleep(ctx, 50*time.Millisecond)
+		}
 	}
+}
+
+func (s *server) isHeld() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
+}
+
+// down kills it for good, until up.
+func (s *server) down() {
+	s.hold(true)
+	s.kill()
+}
+
+func (s *server) up() { s.hold(false) }
+
+func (s *server) hold(held bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held = held
+}
+
+// signal sends the process a signal, such as SIGSTOP.
+func (s *server) signal(sig syscall.Signal) error {
+	pid := s.pid()
+	if pid == 0 {
+		return os.ErrProcessDone
+	}
+	return syscall.Kill(pid, sig)
 }
 
 // set says whether it is ready. s.mu is held.

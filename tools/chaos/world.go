@@ -23,6 +23,7 @@ type options struct {
 	bin   string // folder of cordon and cordon-enclave
 	out   string // folder that everything is written to
 	lease time.Duration
+	front func(party, urls string) string // what a party takes for the exchange's addresses; nil: those
 	say   func(format string, args ...any)
 }
 
@@ -41,9 +42,9 @@ var owners = []string{"alpha", "bravo", "charlie"}
 type world struct {
 	options
 	cordon, enclave string
-	net             *network // nil: everything shares one
-	spaces          []string // of the hosts
-	database        string   // URL
+	net             *network          // nil: everything shares one
+	spaces          map[string]string // namespaces, by the process in them
+	database        string            // URL
 	lake            string
 	env             []string // credentials of the lake
 	urls            string   // of the exchange, with commas between
@@ -97,7 +98,7 @@ func (w *world) server(name string, within, env []string, args ...string) *serve
 
 // newWorld starts everything, and agrees on contracts. Whatever it returns is to be stopped.
 func newWorld(ctx context.Context, o options) (*world, error) {
-	w := &world{options: o, cordon: filepath.Join(o.bin, "cordon"), enclave: filepath.Join(o.bin, "cordon-enclave"), agents: map[string]*server{}}
+	w := &world{options: o, cordon: filepath.Join(o.bin, "cordon"), enclave: filepath.Join(o.bin, "cordon-enclave"), agents: map[string]*server{}, spaces: map[string]string{}}
 	for _, dir := range []string{"logs", "homes", "premises"} {
 		if err := os.MkdirAll(w.path(dir), 0o700); err != nil {
 			return w, err
@@ -136,6 +137,15 @@ func (w *world) startNetwork(context.Context) error {
 	return err
 }
 
+// space makes a namespace for a process, where that is possible, and returns what to put before its command.
+func (w *world) space(process string) (within []string, err error) {
+	if w.net == nil {
+		return nil, nil
+	}
+	w.spaces[process], within, err = w.net.space()
+	return within, err
+}
+
 func (w *world) startExchanges(ctx context.Context) error {
 	address := "127.0.0.1"
 	if w.net != nil {
@@ -170,7 +180,15 @@ func (w *world) startAgents(ctx context.Context) error {
 		if _, err := w.initParty(ctx, name); err != nil {
 			return err
 		}
-		s := w.server("agent-"+name, nil, nil, "party", "serve", "--home", w.home(name), "--exchange", w.urls,
+		urls := w.urls
+		if w.front != nil {
+			urls = w.front(name, urls)
+		}
+		within, err := w.space("agent-" + name)
+		if err != nil {
+			return err
+		}
+		s := w.server("agent-"+name, within, nil, "party", "serve", "--home", w.home(name), "--exchange", urls,
 			"--passphrase-file", w.passphrase(name), "--json")
 		w.agents[name] = s
 		if err := s.start(ctx); err != nil {
@@ -187,15 +205,12 @@ func (w *world) startHosts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		var within []string
-		if w.net != nil {
-			var space string
-			if space, within, err = w.net.space(); err != nil {
-				return err
-			}
-			w.spaces = append(w.spaces, space)
+		called := fmt.Sprintf("host-%d", n+1)
+		within, err := w.space(called)
+		if err != nil {
+			return err
 		}
-		s := w.server(fmt.Sprintf("host-%d", n+1), within, nil, "host", "serve", "--home", w.home(name), "--exchange", w.urls,
+		s := w.server(called, within, nil, "host", "serve", "--home", w.home(name), "--exchange", w.urls,
 			"--enclave", w.enclave, "--perimeter", "strongest", "--jobs", "2", "--passphrase-file", w.passphrase(name), "--json")
 		w.operators, w.hosts = append(w.operators, operator), append(w.hosts, s)
 		if err := s.start(ctx); err != nil {

@@ -11,6 +11,7 @@ var (
 	ErrNameFixed   = errors.New("store: this party has another name")
 	ErrOutdated    = errors.New("store: a newer statement of this party is there")
 	ErrLeaseLost   = errors.New("store: lease has ended")
+	ErrAskAnew     = errors.New("store: a lease of this operator ended since it asked")
 	ErrStale       = errors.New("store: attempt is over")
 	ErrTooMany     = errors.New("store: more than one party may have")
 	ErrFull        = errors.New("store: disk is full")
