@@ -49,6 +49,7 @@ func TestKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes over a minute")
 	}
+	t.Parallel()
 	const kills = 30
 	o := programs(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -113,7 +114,7 @@ func TestProofsFail(t *testing.T) {
 	} {
 		w := &world{options: options{say: t.Logf}}
 		a := &account{Kills: c.kills}
-		w.judgeJobs(a, c.jobs)
+		w.judgeJobs(a, c.jobs, resultShare)
 		w.judgeCharges(a, c.jobs, map[string]map[string]int{"alpha": w.charges(a, "alpha", c.entries)})
 		got := strings.Join(w.faults(), "\n")
 		if c.want == "" && got != "" || !strings.Contains(got, c.want) {
@@ -134,7 +135,7 @@ func TestLostIsFound(t *testing.T) {
 	if !askOnce(t.Context(), w, r, w.contracts[3]) {
 		t.Fatal("no job was submitted")
 	}
-	if a := w.prove(t.Context(), r, nil); len(a.Faults) > 0 || a.Results != 1 || a.Charges != 2 {
+	if a := w.prove(t.Context(), r, nil, resultShare); len(a.Faults) > 0 || a.Results != 1 || a.Charges != 2 {
 		t.Fatalf("%s: %v", a, a.Faults)
 	}
 	lost := "sha256:" + strings.Repeat("0", 64)
@@ -147,7 +148,7 @@ func TestLostIsFound(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(w.s3.Dir, "lake"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	got := strings.Join(w.prove(t.Context(), r, nil).Faults, "\n")
+	got := strings.Join(w.prove(t.Context(), r, nil, resultShare).Faults, "\n")
 	for _, want := range []string{"job " + lost + " was confirmed", "contract " + lost + " was confirmed", "and has 1 grants", "fsck: exit 4"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)

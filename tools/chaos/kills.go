@@ -63,7 +63,7 @@ func concerns(j *job, of string) bool {
 	}
 	switch code {
 	case "no-answer", "refused": // of a party
-		return of == "agent-"+party || is("exchange", "postgresql")
+		return is("agent-"+party) || is("exchange", "postgresql")
 	case "host-lost", "enclave-lost", "enclave-start":
 		return is("host", "enclave", "exchange", "postgresql")
 	case "channel", "result-unsent", "timed-out", "expired":

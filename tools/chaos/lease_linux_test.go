@@ -190,7 +190,7 @@ func (h *held) once(charges int) (receipt string) {
 	r.jobs = append(r.jobs, j)
 	h.w.follow(h.Context(), j)
 	h.w.open(h.Context(), j, h.w.contracts[0])
-	a := h.w.prove(h.Context(), r, nil)
+	a := h.w.prove(h.Context(), r, nil, resultShare)
 	if len(a.Faults) > 0 || a.Charges != charges || a.Results != 1 {
 		h.Errorf("%s\n%s", a, strings.Join(a.Faults, "\n"))
 	}

@@ -30,6 +30,9 @@ func command() error {
 	kills := flag.Int("kills", 30, "how many")
 	every := flag.Duration("every", 2500*time.Millisecond, "time between two of them, on average")
 	seed := flag.Uint64("seed", 0, "of chance; 0: another one each time")
+	outage := flag.Duration("outage", 0, "instead of kills: each kind of outage for so long")
+	load := flag.Duration("load", 0, "instead of kills: analysts for so long")
+	analysts := flag.Int("analysts", 100, "how many")
 	write := flag.String("write", "", "page whose section about kills is written anew")
 	flag.StringVar(&o.bin, "bin", "bin", "folder of the programs")
 	flag.StringVar(&o.out, "out", "", "folder for everything that is written; default: one that is removed afterwards")
@@ -48,9 +51,27 @@ func command() error {
 	if err != nil {
 		return err
 	}
-	a, err := chaos(ctx, o, *kills, *every, *seed)
-	if err != nil {
-		return err
+	var a *account
+	var section, text string
+	switch {
+	case *load > 0:
+		b, err := burdens(ctx, o, *analysts, *load, *seed)
+		if err != nil {
+			return err
+		}
+		a, section, text = b.Asked, "load", b.section()
+		a.Faults = append(a.Faults, b.Errors...)
+	case *outage > 0:
+		h, err := outages(ctx, o, *outage, *seed)
+		if err != nil {
+			return err
+		}
+		a, section, text = h.account, "outages", h.section()
+	default:
+		if a, err = chaos(ctx, o, *kills, *every, *seed); err != nil {
+			return err
+		}
+		section, text = "chaos", a.section()
 	}
 	o.say("%s", a)
 	if err := keep(a, filepath.Join(o.out, "account.json")); err != nil {
@@ -64,7 +85,7 @@ func command() error {
 	}
 	clean()
 	if *write != "" {
-		return writeSection(*write, "chaos", a.section())
+		return writeSection(*write, section, text)
 	}
 	return nil
 }
@@ -89,6 +110,26 @@ func keep(v any, file string) error {
 		return err
 	}
 	return os.WriteFile(file, b, 0o600)
+}
+
+// burdens runs a world under load.
+func burdens(ctx context.Context, o options, analysts int, d time.Duration, seed uint64) (*burden, error) {
+	w, err := newWorld(ctx, o)
+	defer w.stop()
+	if err != nil {
+		return nil, err
+	}
+	return carry(ctx, w, analysts, d, seed)
+}
+
+// outages runs a world with one outage after the other.
+func outages(ctx context.Context, o options, d time.Duration, seed uint64) (*hardship, error) {
+	w, err := newWorld(ctx, o)
+	defer w.stop()
+	if err != nil {
+		return nil, err
+	}
+	return outlast(ctx, w, d, seed)
 }
 
 // chaos runs everything: a world, its work, kills, and proofs.
@@ -116,7 +157,7 @@ func chaos(ctx context.Context, o options, kills int, every time.Duration, seed 
 		return nil, err
 	}
 	seconds := time.Since(began).Seconds()
-	a := w.prove(ctx, r, list)
+	a := w.prove(ctx, r, list, resultShare)
 	a.Seed, a.Seconds = seed, seconds
 	return a, nil
 }

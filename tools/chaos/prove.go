@@ -44,10 +44,10 @@ type absence map[string]float64
 // resultShare of the confirmed jobs must have ended in a result.
 const resultShare = 0.95
 
-// prove looks for everything that was confirmed, and at what was charged.
-func (w *world) prove(ctx context.Context, r *records, kills []killing) *account {
+// prove looks for everything that was confirmed, and at what was charged. A share of the jobs at least must have ended in a result.
+func (w *world) prove(ctx context.Context, r *records, kills []killing, share float64) *account {
 	a := &account{Kills: kills, Jobs: len(r.jobs), Agreements: len(r.agreements), Unanswered: r.unanswered, Away: absence{}}
-	w.judgeJobs(a, r.jobs)
+	w.judgeJobs(a, r.jobs, share)
 	w.fsck(ctx, a)
 	w.confirmed(ctx, a, r)
 	charged := map[string]map[string]int{}
@@ -64,7 +64,7 @@ func (w *world) prove(ctx context.Context, r *records, kills []killing) *account
 }
 
 // judgeJobs counts results, and finds the kill for every job that has none.
-func (w *world) judgeJobs(a *account, jobs []*job) {
+func (w *world) judgeJobs(a *account, jobs []*job, share float64) {
 	for _, j := range jobs {
 		if j.State == "done" && j.Opened {
 			a.Results++
@@ -85,8 +85,8 @@ func (w *world) judgeJobs(a *account, jobs []*job) {
 	switch {
 	case len(jobs) == 0:
 		w.note("%v", errNothing)
-	case float64(a.Results) < resultShare*float64(len(jobs)):
-		w.note("%d of %d jobs have a result: less than %.0f %%", a.Results, len(jobs), 100*resultShare)
+	case float64(a.Results) < share*float64(len(jobs)):
+		w.note("%d of %d jobs have a result: less than %.0f %%", a.Results, len(jobs), 100*share)
 	}
 }
 

@@ -244,22 +244,26 @@ valid: {from: 2020-01-01, until: 2999-01-01}
 max_queries: {per_analyst: 1000000, period: 30d}
 price: %d
 `, purpose, strings.Join(w.operators, ", "), w.build, w.form, price)
-	file := w.path("premises", "policy.yaml")
-	if err := os.WriteFile(file, []byte(policy), 0o600); err != nil {
-		return err
-	}
-	csv := w.path("premises", "strikes.csv")
-	if err := os.WriteFile(csv, []byte("size\n"+strings.Repeat("Large\nSmall\n", rowsEach)), 0o600); err != nil {
-		return err
+	for file, text := range map[string]string{
+		"strikes.yaml": policy, "more.yaml": strings.Replace(policy, "dataset: strikes", "dataset: more", 1),
+		"rows.csv": "size\n" + strings.Repeat("Large\nSmall\n", rowsEach),
+	} {
+		if err := os.WriteFile(w.path("premises", file), []byte(text), 0o600); err != nil {
+			return err
+		}
 	}
 	for _, o := range owners {
 		var offer json.RawMessage
-		if err := w.json(ctx, &offer, "dataset", "publish", csv, "--home", w.home(o), "--name", "strikes", "--policy", file,
-			"--row-id", "report_id", "--schema", "size:varchar!"); err != nil {
+		if err := w.json(ctx, &offer, w.publishArgs(o, "strikes")...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (w *world) publishArgs(owner, dataset string) []string {
+	return []string{"dataset", "publish", w.path("premises", "rows.csv"), "--home", w.home(owner), "--name", dataset,
+		"--policy", w.path("premises", dataset+".yaml"), "--row-id", "report_id", "--schema", "size:varchar!"}
 }
 
 // proposeArgs propose a contract over the owners' data.
