@@ -31,6 +31,7 @@ type Server struct {
 	dir    string
 	bin    string
 	as     *syscall.SysProcAttr
+	env    []string // of the server's environment, beside this process's own
 	number atomic.Int64
 
 	mu   sync.Mutex
@@ -38,7 +39,7 @@ type Server struct {
 	done chan error     // of the program that runs it
 }
 
-var common = sync.OnceValues(New)
+var common = sync.OnceValues(func() (*Server, error) { return New() })
 
 // Database makes an empty database on the server that all tests of the process share, and returns its URL.
 func Database(t testing.TB) string {
@@ -94,8 +95,8 @@ func version(path string) int {
 	return n
 }
 
-// New starts a server for a program that is no test. It ends with Remove, or with the process.
-func New() (*Server, error) {
+// New starts a server for a program that is no test, with that in its environment. It ends with Remove, or with the process.
+func New(env ...string) (*Server, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -104,7 +105,7 @@ func New() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, bin: bin, as: &syscall.SysProcAttr{Setpgid: true}}
+	s := &Server{dir: dir, bin: bin, as: &syscall.SysProcAttr{Setpgid: true}, env: env}
 	if err := s.init(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -159,6 +160,7 @@ func (s *Server) Run() error {
 	cmd := exec.Command("/bin/sh", "-c", guard, filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir,
 		"-c", "listen_addresses=", "-c", "max_connections=200", "-c", "shared_buffers=32MB", "-c", "deadlock_timeout=200ms", "-c", "fsync=on")
 	cmd.Dir, cmd.SysProcAttr, cmd.Stdout, cmd.Stderr = s.dir, s.as, log, log
+	cmd.Env = append(os.Environ(), s.env...)
 	life, err := cmd.StdinPipe()
 	if err != nil {
 		return err

@@ -307,8 +307,8 @@ func (b *backend) stop() {
 	b.last()
 }
 
-func newPostgres(note func(string, ...any)) (*backend, *testpg.Server, string, error) {
-	s, err := testpg.New()
+func newPostgres(env []string, note func(string, ...any)) (*backend, *testpg.Server, string, error) {
+	s, err := testpg.New(env...)
 	if err != nil {
 		return nil, nil, "", err
 	}

@@ -20,11 +20,12 @@ import (
 
 // options of a run.
 type options struct {
-	bin   string // folder of cordon and cordon-enclave
-	out   string // folder that everything is written to
-	lease time.Duration
-	front func(party, urls string) string // what a party takes for the exchange's addresses; nil: those
-	say   func(format string, args ...any)
+	bin      string // folder of cordon and cordon-enclave
+	out      string // folder that everything is written to
+	lease    time.Duration
+	front    func(party, urls string) string // what a party takes for the exchange's addresses; nil: those
+	postgres []string                        // of the environment of PostgreSQL
+	say      func(format string, args ...any)
 }
 
 const (
@@ -113,7 +114,7 @@ func newWorld(ctx context.Context, o options) (*world, error) {
 }
 
 func (w *world) startBackends(context.Context) error {
-	pg, server, link, err := newPostgres(w.note)
+	pg, server, link, err := newPostgres(w.postgres, w.note)
 	if err != nil {
 		return err
 	}
