@@ -152,6 +152,9 @@ func (w *world) command(ctx context.Context, o outage) string {
 	if json.Unmarshal([]byte(last), &text) != nil || text.Error == "" || text.Hint == "" {
 		w.note("while %s, a command gave no error with a hint: %s", during, f.stderr)
 	}
+	if !strings.Contains(text.Error, "exchange") && !strings.Contains(text.Error, "agent") {
+		w.note("while %s, a command does not say what is away: %s", during, text.Error)
+	}
 	return fmt.Sprintf("`%s` ended after %s: %s", strings.Join(args[:2], " "), took, text.Error)
 }
 

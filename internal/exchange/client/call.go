@@ -48,7 +48,7 @@ func (c *Client) Exchange(ctx context.Context) (*wire.Exchange, error) {
 }
 
 func (c *Client) identify(ctx context.Context, ex *wire.Exchange) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, c.answer)
 	defer cancel()
 	at, _ := c.places.now()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String()+"/v1/exchange", nil)
@@ -130,6 +130,9 @@ func (c *Client) retry(ctx context.Context, f func(context.Context) error) error
 		case !passing(err):
 			return err
 		case time.Now().Add(pause).After(deadline):
+			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				err = errSilent
+			}
 			return unavailable(err)
 		}
 		c.places.leave(at)
@@ -184,7 +187,7 @@ func (c *Client) once(ctx context.Context, k call) (*http.Response, error) {
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	g := newGuard(cancel, k)
+	g := newGuard(cancel, k, c.answer)
 	req, err := c.request(ctx, k, ex, g)
 	if err != nil {
 		g.end()

@@ -30,6 +30,7 @@ type Client struct {
 	http     *http.Client
 	pin      string
 	patience time.Duration
+	answer   time.Duration // to an answer, beyond what a call waits for
 	now      func() time.Time
 	known    atomic.Pointer[wire.Exchange] // what calls are signed for; nil until asked
 }
@@ -46,7 +47,7 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("client: no signer")
 	}
 	c := &Client{places: at, signer: o.Signer, key: o.Signer.Public().String(), http: o.HTTP,
-		pin: o.ID, patience: o.Patience, now: o.Now}
+		pin: o.ID, patience: o.Patience, answer: answerTime, now: o.Now}
 	if cert := statement.CertificateOf(o.Signer); cert != nil {
 		c.cert = base64.StdEncoding.EncodeToString(cert.Envelope().Bytes())
 	}

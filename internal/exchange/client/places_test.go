@@ -154,3 +154,16 @@ func TestAddresses(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestSilentExchange: a call that the client ended itself was not interrupted by anybody; the exchange did not answer.
+func TestSilentExchange(t *testing.T) {
+	hangs, _ := exchangeAt(t, "exchange1", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	for name, url := range map[string]string{"from the start": silent(t), "then": hangs} {
+		c := at(t, url)
+		c.answer, c.patience = 100*time.Millisecond, 300*time.Millisecond
+		_, err := c.Mailbox(t.Context(), 0, 0)
+		if !errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("silent %s: %v", name, err)
+		}
+	}
+}
