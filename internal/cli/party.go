@@ -288,6 +288,8 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 	return cmd
 }
 
+const exchangeUsage = "URL of the exchange; of several processes of one exchange, all of their URLs with commas between (required)"
+
 type serveFlags struct {
 	home, exchange, passphraseFile string
 	joinPools                      []string
@@ -315,7 +317,7 @@ settings, 4 the ledger or an offer was tampered with, 5 wrong passphrase or miss
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.home, "home", os.Getenv("CORDON_HOME"), "home folder of the party; default $CORDON_HOME")
-	fl.StringVar(&f.exchange, "exchange", "", "URL of the exchange (required)")
+	fl.StringVar(&f.exchange, "exchange", "", exchangeUsage)
 	fl.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from a file instead of the terminal")
 	fl.StringSliceVar(&f.joinPools, "join-pools", nil, "sign proposals of pools with these names without asking, if all checks pass")
 	fl.BoolVar(&f.json, "json", false, "print the ready line as JSON, and log in JSON")

@@ -45,6 +45,34 @@ func Open(ctx context.Context, p Place) (*Home, error) {
 	return &Home{Store: st, Lake: lk}, nil
 }
 
+// View opens what an exchange over PostgreSQL keeps as it is at one moment, for reading, whoever serves it meanwhile. Without a place of
+// the lake there is none.
+func View(ctx context.Context, p Place) (*Home, error) {
+	st, err := postgres.View(ctx, p.Store)
+	if err != nil {
+		return nil, databaseError(err)
+	}
+	var lk lake.Lake
+	switch {
+	case p.Lake != "":
+		lk, err = OpenLake(ctx, p)
+	case p.Home != "":
+		lk, err = viewFolder(p.Home)
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return &Home{Store: st, Lake: lk}, nil
+}
+
+func viewFolder(home string) (lake.Lake, error) {
+	lk, err := folder.View(filepath.Join(home, "lake"))
+	if err != nil {
+		return nil, fault.New(fault.LocalStorage, "lake of the exchange can't be read", "check the folder, or give its --lake", err)
+	}
+	return lk, nil
+}
+
 func (p Place) store(ctx context.Context) (store.Store, error) {
 	if p.Store == "" {
 		st, err := sqlite.Open(ctx, filepath.Join(p.Home, "store"))
@@ -131,6 +159,10 @@ func databaseError(err error) error {
 		return fault.New(fault.Usage, "store is not of the form postgres://user@host/database", "see docs/operating-postgresql.md", err)
 	case errors.Is(err, store.ErrNewerSchema):
 		return fault.New(fault.Input, "database of the exchange was written by a newer version of cordon", "run that version; nothing was changed", err)
+	case errors.Is(err, store.ErrOlderSchema):
+		return fault.New(fault.Input, "database of the exchange was written by an older version of cordon", "check it with that version, or serve it once with this one, which brings it up to date", err)
+	case errors.Is(err, postgres.ErrNoExchange):
+		return fault.New(fault.Input, "no exchange has worked over this database", "give the --store of cordon exchange serve", nil)
 	case errors.Is(err, store.ErrDamaged):
 		return fault.New(fault.Input, "database of the exchange is damaged", "restore it from a backup", err)
 	case errors.Is(err, store.ErrFull):

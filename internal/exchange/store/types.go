@@ -145,6 +145,7 @@ type Claim struct {
 	Operator statement.Fingerprint
 	Classes  []string
 	Lease    string
+	AskedMS  int64 // since when the caller waits for a job; 0: just now
 	NowMS    int64
 	UntilMS  int64
 }

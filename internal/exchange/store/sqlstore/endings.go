@@ -20,6 +20,10 @@ func Expire(t Tx, nowMS, maxAttempts int64) ([]store.Change, error) {
 		if err != nil {
 			return nil, err
 		}
+		// For Claim: when its host was last known to be silent.
+		if err := exec(t, "UPDATE jobs SET until_ms = ?1 WHERE digest = ?2 AND state = 'queued'", nowMS, string(j.Job)); err != nil {
+			return nil, err
+		}
 		out = append(out, c)
 	}
 	late, err := t.Due(store.StateQueued, "expires_ms", nowMS)

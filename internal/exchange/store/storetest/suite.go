@@ -24,6 +24,7 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		"job":                  (*suite).job,
 		"claim":                (*suite).claim,
 		"oldest first":         (*suite).oldest,
+		"silent operators":     (*suite).silence,
 		"lease":                (*suite).lease,
 		"expiry":               (*suite).expiry,
 		"messages and replies": (*suite).messages,
