@@ -165,6 +165,9 @@ func purposeOf(uri string) string {
 	if uri == TypeCounter || uri == TypeRejection {
 		uri = TypeGrant
 	}
+	if p, ok := purchasePurpose(uri); ok {
+		return p
+	}
 	return kindOf(uri)
 }
 
@@ -198,7 +201,7 @@ func coverable(uri string) dated {
 	case TypeRevocation:
 		return new(Revocation)
 	}
-	return nil
+	return purchaseOf(uri)
 }
 
 // Party is the party that a signature of a verified envelope speaks for.

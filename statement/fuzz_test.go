@@ -57,6 +57,11 @@ func FuzzUnmarshalContract(f *testing.F)    { fuzz[statement.Contract](f, "contr
 func FuzzUnmarshalGrant(f *testing.F)       { fuzz[statement.Grant](f, "grant") }
 func FuzzUnmarshalCounter(f *testing.F)     { fuzz[statement.Counter](f, "counter") }
 func FuzzUnmarshalRejection(f *testing.F)   { fuzz[statement.Rejection](f, "rejection") }
+func FuzzUnmarshalOrder(f *testing.F)       { fuzz[statement.Order](f, "order") }
+func FuzzUnmarshalSettlement(f *testing.F)  { fuzz[statement.Settlement](f, "settlement") }
+func FuzzUnmarshalCharge(f *testing.F)      { fuzz[statement.Charge](f, "charge") }
+func FuzzUnmarshalClosing(f *testing.F)     { fuzz[statement.Closing](f, "closing") }
+func FuzzUnmarshalRefund(f *testing.F)      { fuzz[statement.Refund](f, "refund") }
 func FuzzUnmarshalJob(f *testing.F)         { fuzz[statement.Job](f, "job") }
 func FuzzUnmarshalReady(f *testing.F)       { fuzz[statement.Ready](f, "ready") }
 func FuzzUnmarshalRefusal(f *testing.F)     { fuzz[statement.Refusal](f, "refusal") }

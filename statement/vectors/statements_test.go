@@ -94,6 +94,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("rejection", receipttest.Sign(t, statement.Rejection{
 		Owner: alpha.Fingerprint(), Contract: x.Contract.Digest(), Reason: "not for this purpose", AtMS: receipttest.Start.UnixMilli(),
 	}, alpha))
+	addPurchase(b, a)
 	b.add("job", x.Job)
 	b.add("ready", x.Readies[0])
 	b.add("refusal", receipttest.Sign(t, statement.Refusal{
@@ -129,6 +130,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	refuseGrant(b)
 	refuseCounter(b)
 	refuseRejection(b)
+	refusePurchase(b)
 	refuseJob(b)
 	refuseReady(b)
 	refuseRefusal(b)
@@ -223,6 +225,8 @@ func decoders() map[string]func([]byte) (any, error) {
 		"ready": decoder[statement.Ready], "refusal": decoder[statement.Refusal], "release": decoder[statement.Release],
 		"receipt": decoder[statement.Receipt], "ack": decoder[statement.Ack], "revocation": decoder[statement.Revocation],
 		"certificate": decoder[statement.Certificate], "approval": decoder[statement.Approval],
+		"order": decoder[statement.Order], "settlement": decoder[statement.Settlement], "charge": decoder[statement.Charge],
+		"closing": decoder[statement.Closing], "refund": decoder[statement.Refund],
 	}
 }
 
@@ -245,6 +249,8 @@ func authors() map[string]func(*statement.Envelope) ([]statement.Fingerprint, er
 		"ready": author[statement.Ready], "refusal": author[statement.Refusal], "release": author[statement.Release],
 		"receipt": author[statement.Receipt], "ack": author[statement.Ack], "revocation": author[statement.Revocation],
 		"certificate": author[statement.Certificate], "approval": author[statement.Approval],
+		"order": author[statement.Order], "settlement": author[statement.Settlement], "charge": author[statement.Charge],
+		"closing": author[statement.Closing], "refund": author[statement.Refund],
 	}
 }
 

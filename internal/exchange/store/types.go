@@ -15,6 +15,11 @@ const (
 	KindRevocation = "revocation"
 	KindCounter    = "counter"
 	KindRejection  = "rejection"
+	KindOrder      = "order"
+	KindSettlement = "settlement"
+	KindCharge     = "charge"
+	KindClosing    = "closing"
+	KindRefund     = "refund"
 )
 
 // Statement as it is kept.
