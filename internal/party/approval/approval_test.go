@@ -38,6 +38,7 @@ type world struct {
 	affiliates string // of the policies, in YAML
 	coalition  int
 	rule       string // more about the standing rule
+	sold       bool   // the next version is sold
 	same       bool   // the next version has the contents of the owner's first
 }
 
@@ -136,8 +137,12 @@ func (w *world) publish(o *owner, version, sizeType string) *statement.Verified[
 	if w.same {
 		contents.Sum = sha256.Sum256([]byte("1"))
 	}
+	var terms *statement.Terms
+	if w.sold {
+		terms = &statement.Terms{Access: statement.AccessPurchase, Flat: 3}
+	}
 	e := must(statement.Sign(statement.Offer{
-		Owner: id.Owner, Dataset: "strikes", Version: version, Commitments: keys.Commitments(), Policy: w.policyText(),
+		Terms: terms, Owner: id.Owner, Dataset: "strikes", Version: version, Commitments: keys.Commitments(), Policy: w.policyText(),
 		Schema:    []statement.Column{{Name: "report_id", Type: "int64"}, {Name: "size", Type: sizeType}},
 		Files:     []statement.File{{Object: "a/b/1/0.parquet", Bytes: 1, Rows: 1, AADPrefix: "x"}},
 		CreatedMS: w.now.UnixMilli(),
