@@ -107,7 +107,7 @@ type Grant struct {
 	Owner     Fingerprint `json:"owner"`
 	Contract  Digest      `json:"contract"`
 	Offers    []Digest    `json:"offers"`
-	Authority string      `json:"authority"` // "manual" or "rule": who decided
+	Authority string      `json:"authority"` // "manual", "rule" or "purchase": who decided
 	UntilMS   int64       `json:"until_ms"`
 	CreatedMS int64       `json:"created_ms"`
 	OfMonth   int64       `json:"queries_per_month,omitempty"` // of the requester in a calendar month, in UTC; 0: no such bound
@@ -115,12 +115,14 @@ type Grant struct {
 	AccreditedBy   Fingerprint `json:"accredited_by,omitempty"`             // whose members the rule grants to
 	AllOfMonth     int64       `json:"members_queries_per_month,omitempty"` // of all of them together; 0: no such bound
 	Accreditations []Digest    `json:"accreditations,omitempty"`            // that the grant rests on: it ends with the first of them
+	Settlement     Digest      `json:"settlement,omitempty"`                // that the owner believed: with a purchase
 }
 
 // Values of Grant.Authority.
 const (
-	ByHand = "manual"
-	ByRule = "rule"
+	ByHand     = "manual"
+	ByRule     = "rule"     // of the policy
+	ByPurchase = "purchase" // the owner's rule for purchases, which believed a settlement
 )
 
 func (*Grant) typeURI() string { return TypeGrant }
@@ -133,7 +135,9 @@ func (g *Grant) valid() error {
 	c.fingerprint(g.Owner, "owner")
 	c.digest(g.Contract, "contract")
 	c.digests(g.Offers, "offers")
-	c.that(g.Authority == ByHand || g.Authority == ByRule, "authority")
+	c.that(g.Authority == ByHand || g.Authority == ByRule || g.Authority == ByPurchase, "authority")
+	c.that((g.Authority == ByPurchase) == (g.Settlement != ""), "settlement")
+	c.that(g.Settlement == "" || g.Settlement.Valid(), "settlement")
 	c.time(g.UntilMS, "until_ms")
 	c.time(g.CreatedMS, "created_ms")
 	c.that(g.CreatedMS < g.UntilMS, "until_ms")

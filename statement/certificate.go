@@ -171,6 +171,9 @@ func purposeOf(uri string) string {
 	case TypeTemplate:
 		uri = TypeContract
 	}
+	if p, ok := purchasePurpose(uri); ok {
+		return p
+	}
 	return kindOf(uri)
 }
 
@@ -208,7 +211,7 @@ func coverable(uri string) dated {
 	case TypeRevocation:
 		return new(Revocation)
 	}
-	return nil
+	return purchaseOf(uri)
 }
 
 // Party is the party that a signature of a verified envelope speaks for.

@@ -68,6 +68,11 @@ func FuzzUnmarshalCertificate(f *testing.F)   { fuzz[statement.Certificate](f, "
 func FuzzUnmarshalApproval(f *testing.F)      { fuzz[statement.Approval](f, "approval") }
 func FuzzUnmarshalTemplate(f *testing.F)      { fuzz[statement.Template](f, "template") }
 func FuzzUnmarshalAccreditation(f *testing.F) { fuzz[statement.Accreditation](f, "accreditation") }
+func FuzzUnmarshalOrder(f *testing.F)         { fuzz[statement.Order](f, "order") }
+func FuzzUnmarshalSettlement(f *testing.F)    { fuzz[statement.Settlement](f, "settlement") }
+func FuzzUnmarshalCharge(f *testing.F)        { fuzz[statement.Charge](f, "charge") }
+func FuzzUnmarshalClosing(f *testing.F)       { fuzz[statement.Closing](f, "closing") }
+func FuzzUnmarshalRefund(f *testing.F)        { fuzz[statement.Refund](f, "refund") }
 
 func FuzzParseEnvelope(f *testing.F) {
 	file, by := vectors.Envelopes(), map[string]string{}

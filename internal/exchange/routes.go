@@ -34,6 +34,9 @@ func (s *Server) routes() http.Handler {
 		"PUT /v1/jobs/{digest}/artifacts/{name}": s.putArtifact,
 		"GET /v1/jobs/{digest}/artifacts/{name}": s.getArtifact,
 		"POST /v1/jobs/{digest}/finish":          s.finish,
+		"GET /v1/credits":                        s.getCredits,
+		"GET /v1/credits/postings":               s.getPostings,
+		"GET /v1/orders/{digest}":                s.getOrder,
 		"PUT /v1/objects/{path...}":              s.putObject,
 		"GET /v1/objects/{path...}":              s.getObject, // and HEAD
 		"DELETE /v1/objects/{path...}":           s.deleteObject,

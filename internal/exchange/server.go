@@ -27,6 +27,8 @@ type Options struct {
 	Now         func() time.Time // default time.Now; a shared store's clock comes before it
 	Log         *slog.Logger     // default: none
 	Watch       Watch            // default: none
+	Settler     *Settler         // signs what credits settle; default: none, and no order is settled here
+	OrderGrace  time.Duration    // for owners to charge an order after its end; default 24 h
 }
 
 // Server answers the exchange's HTTP interface.
@@ -42,6 +44,8 @@ type Server struct {
 	log         *slog.Logger
 	present     presence
 	watch       Watch
+	settler     *Settler
+	grace       time.Duration
 	health      health
 	handler     http.Handler
 	hub         hub
@@ -66,7 +70,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject, relookTime: o.Relook,
-		now: o.Now, log: o.Log, watch: o.Watch, closing: make(chan struct{}),
+		now: o.Now, log: o.Log, watch: o.Watch, settler: o.Settler, grace: o.OrderGrace, closing: make(chan struct{}),
 	}
 	s.defaults()
 	s.hub.topics, s.hub.polls = map[string]*topic{}, map[string]int{}
@@ -93,6 +97,9 @@ func (s *Server) defaults() {
 	}
 	if s.relookTime <= 0 {
 		s.relookTime = defaultRelook
+	}
+	if s.grace <= 0 {
+		s.grace = defaultGrace
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -121,6 +128,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { s.sweepLoop(ctx) })
+	work.Go(func() { s.orderLoop(ctx) })
 	if s.shared != nil {
 		work.Go(func() { s.shared.Listen(ctx, s.heard) })
 	}

@@ -54,6 +54,16 @@ func (s *Server) postStatement(c *call) error {
 		err = s.addAccreditation(c, e)
 	case statement.TypeRevocation:
 		err = s.addRevocation(c, e)
+	case statement.TypeOrder:
+		err = s.addOrder(c, e)
+	case statement.TypeSettlement:
+		err = s.addSettlement(c, e)
+	case statement.TypeCharge:
+		err = s.addCharge(c, e)
+	case statement.TypeClosing:
+		err = s.addClosing(c, e)
+	case statement.TypeRefund:
+		err = s.addRefund(c, e)
 	default:
 		return badStatement("statements of this type are not posted to the catalog")
 	}
@@ -310,7 +320,8 @@ func (c *call) listing() (*store.Query, error) {
 
 func kinds() []string {
 	return []string{store.KindParty, store.KindOffer, store.KindPool, store.KindContract, store.KindGrant, store.KindRevocation, store.KindCounter, store.KindRejection,
-		store.KindTemplate, store.KindAccreditation}
+		store.KindTemplate, store.KindAccreditation,
+		store.KindOrder, store.KindSettlement, store.KindCharge, store.KindClosing, store.KindRefund}
 }
 
 func page() store.Page { return store.Page{Items: wire.MaxPage, Bytes: wire.MaxPageBytes} }

@@ -94,6 +94,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("rejection", receipttest.Sign(t, statement.Rejection{
 		Owner: alpha.Fingerprint(), Contract: x.Contract.Digest(), Reason: "not for this purpose", AtMS: receipttest.Start.UnixMilli(),
 	}, alpha))
+	addPurchase(b, a)
 	b.add("job", x.Job)
 	b.add("ready", x.Readies[0])
 	b.add("refusal", receipttest.Sign(t, statement.Refusal{
@@ -132,6 +133,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	refuseRejection(b)
 	refuseTemplate(b)
 	refuseAccreditation(b)
+	refusePurchase(b)
 	refuseJob(b)
 	refuseReady(b)
 	refuseRefusal(b)
@@ -227,6 +229,8 @@ func decoders() map[string]func([]byte) (any, error) {
 		"receipt": decoder[statement.Receipt], "ack": decoder[statement.Ack], "revocation": decoder[statement.Revocation],
 		"certificate": decoder[statement.Certificate], "approval": decoder[statement.Approval],
 		"template": decoder[statement.Template], "accreditation": decoder[statement.Accreditation],
+		"order": decoder[statement.Order], "settlement": decoder[statement.Settlement], "charge": decoder[statement.Charge],
+		"closing": decoder[statement.Closing], "refund": decoder[statement.Refund],
 	}
 }
 
@@ -250,6 +254,8 @@ func authors() map[string]func(*statement.Envelope) ([]statement.Fingerprint, er
 		"receipt": author[statement.Receipt], "ack": author[statement.Ack], "revocation": author[statement.Revocation],
 		"certificate": author[statement.Certificate], "approval": author[statement.Approval],
 		"template": author[statement.Template], "accreditation": author[statement.Accreditation],
+		"order": author[statement.Order], "settlement": author[statement.Settlement], "charge": author[statement.Charge],
+		"closing": author[statement.Closing], "refund": author[statement.Refund],
 	}
 }
 

@@ -65,6 +65,9 @@ func (c *check) examine(ctx context.Context, st *store.Statement) error {
 		return err
 	}
 	for _, f := range st.Authors {
+		if st.Kind == store.KindSettlement {
+			break // by a settler, which need not be a party
+		}
 		if _, err := c.Store.Party(ctx, f); err != nil {
 			return absent(err, "an author is not registered")
 		}
@@ -136,7 +139,7 @@ func (c *check) describe(ctx context.Context, kind string, e *statement.Envelope
 	case store.KindAccreditation:
 		return describeAccreditation(e)
 	}
-	return nil, errWrong("is of a kind that this version does not know")
+	return c.describePurchase(ctx, kind, e)
 }
 
 // verify checks that exactly its authors signed a statement.

@@ -18,6 +18,11 @@ const (
 
 	KindTemplate      = "template"
 	KindAccreditation = "accreditation"
+	KindOrder         = "order"
+	KindSettlement    = "settlement"
+	KindCharge        = "charge"
+	KindClosing       = "closing"
+	KindRefund        = "refund"
 )
 
 // Statement as it is kept.

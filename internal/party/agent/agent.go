@@ -22,6 +22,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/officers"
+	"github.com/cordon-exchange/cordon/internal/party/orders"
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/internal/party/released"
@@ -60,6 +61,7 @@ type Agent struct {
 	publish  *publish.Publisher
 	broker   *broker.Broker
 	released *released.Store
+	keeper   *orders.Keeper
 	rules    budget.Rules
 	revoked  []*statement.Verified[statement.Revocation] // of this party's own online keys
 	unlock   func()
@@ -153,6 +155,8 @@ func (a *Agent) wire() error {
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Signer: signer, Home: o.Home, Now: o.Now,
 		JoinPools: o.JoinPools, RevokedKeys: a.revoked,
 	}
+	a.keeper = &orders.Keeper{Exchange: a.exchange, Catalog: a.catalog, Desk: a.desk, Ledger: a.ledger, Signer: signer, Now: o.Now, Log: o.Log}
+	a.keeper.Start()
 	a.asker = &query.Asker{
 		Exchange: a.exchange, Catalog: a.catalog, Heads: a.heads, Home: o.Home, Signer: signer, Compile: policy.Compile, Now: o.Now,
 	}

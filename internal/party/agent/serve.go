@@ -50,6 +50,7 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 			a.opt.Log.Error("keys do not open: "+closedHint(p.Err)+", or retire the version",
 				"dataset", p.Offer.Body().Dataset, "version", p.Offer.Body().Version, "error", p.Err)
 		}
+		g.Go(func() error { return a.keeper.Run(ctx) })
 		a.opt.Log.Info("registered", "party", a.config.Name, "fingerprint", a.self)
 		ready()
 		return a.answer(ctx)
@@ -237,5 +238,7 @@ func (a *Agent) handleOnce(ctx context.Context, item wire.Item) error {
 		a.opt.Log.Warn("not a statement", "seq", item.Seq)
 		return nil
 	}
-	return a.desk.Consider(ctx, e)
+	err = a.desk.Consider(ctx, e)
+	a.keeper.Wake() // it may be about an order
+	return err
 }

@@ -41,6 +41,7 @@ type world struct {
 	rule       string // more about the standing rule
 	members    string // instead of the analysts of the standing rule
 	terms      *statement.Terms
+	sold       bool // the next version is sold
 	same       bool // the next version has the contents of the owner's first
 }
 
@@ -141,11 +142,15 @@ func (w *world) publish(o *owner, version, sizeType string) *statement.Verified[
 	if w.same {
 		contents.Sum = sha256.Sum256([]byte("1"))
 	}
+	terms := w.terms
+	if w.sold {
+		terms = &statement.Terms{Access: statement.AccessPurchase, Flat: 3}
+	}
 	e := must(statement.Sign(statement.Offer{
-		Owner: id.Owner, Dataset: "strikes", Version: version, Commitments: keys.Commitments(), Policy: w.policyText(),
+		Terms: terms, Owner: id.Owner, Dataset: "strikes", Version: version, Commitments: keys.Commitments(), Policy: w.policyText(),
 		Schema:    []statement.Column{{Name: "report_id", Type: "int64"}, {Name: "size", Type: sizeType}},
 		Files:     []statement.File{{Object: "a/b/1/0.parquet", Bytes: 1, Rows: 1, AADPrefix: "x"}},
-		CreatedMS: w.now.UnixMilli(), Terms: w.terms, Price: perQuery(w.terms),
+		CreatedMS: w.now.UnixMilli(), Price: perQuery(terms),
 	}, o.ring.Signer()))
 	if err := errors.Join(o.Store.Begin(w.t.Context(), keys, contents), o.Store.Finish(e)); err != nil {
 		w.t.Fatal(err)

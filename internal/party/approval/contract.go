@@ -109,6 +109,11 @@ func (d *Desk) resolve(ctx context.Context, texts []string, pins map[string]stat
 // Grant signs a grant of the contract for all of this party's offers in it, by
 // hand or by rule. A contract that is granted already gives the same grant again.
 func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority string) (*statement.Verified[statement.Grant], error) {
+	return d.grant(ctx, contract, authority, "")
+}
+
+// grant is Grant, with the settlement that was believed where the authority is a purchase.
+func (d *Desk) grant(ctx context.Context, contract statement.Digest, authority string, settlement statement.Digest) (*statement.Verified[statement.Grant], error) {
 	c, err := d.Catalog.Contract(ctx, contract)
 	if err != nil {
 		return nil, err
@@ -139,7 +144,7 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 		return nil, err
 	}
 	g := statement.Grant{
-		Owner: d.self(), Contract: contract, Authority: authority,
+		Owner: d.self(), Contract: contract, Authority: authority, Settlement: settlement,
 		UntilMS: c.Body().UntilMS, CreatedMS: d.Now().UnixMilli(),
 	}
 	var b brought
@@ -237,6 +242,9 @@ func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contrac
 		if g.Authority == statement.ByRule && limit.reached(a) {
 			return refuse("rule-contracts", "the standing rule, or the template, has granted as many contracts as it may")
 		}
+		if _, revoked := a.Grant(c.Digest()); revoked && g.Authority == statement.ByPurchase {
+			return refuse("contract-revoked", "this party took its grant of the contract back")
+		}
 		return nil
 	})
 	if err != nil {
@@ -299,10 +307,15 @@ func (d *Desk) admits(c *statement.Contract, v *dataset.Published, authority str
 	case !v.Offer.Body().AllowsPurpose(c.Purpose):
 		return refuse("terms-purpose", fmt.Sprintf("the terms of the offer do not allow the purpose %q", c.Purpose))
 	case authority == statement.ByRule && v.Offer.Body().Access() == statement.AccessPurchase:
-		return refuse("terms-purchase", "the offer is sold: no standing rule grants it")
+		return refuse("terms-purchase", "the offer is sold: a settled order grants it, or its owner by hand")
+	}
+	if authority == statement.ByPurchase {
+		if err := sold(c, v); err != nil {
+			return err
+		}
 	}
 	for _, l := range perimeterLists(c, p) {
-		if err := l.check(authority == statement.ByRule); err != nil {
+		if err := l.check(authority != statement.ByHand); err != nil {
 			return err
 		}
 	}

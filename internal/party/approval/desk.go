@@ -82,6 +82,8 @@ func (d *Desk) Consider(ctx context.Context, e *statement.Envelope) error {
 		return nil
 	}
 	switch kind {
+	case statement.TypeSettlement:
+		return d.considerSettlement(ctx, e)
 	case statement.TypeContract:
 		_, err = d.Grant(ctx, about, statement.ByRule)
 	case statement.TypePool:

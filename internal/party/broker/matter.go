@@ -359,6 +359,9 @@ func (b *Broker) quota(m *matter, a *ledger.Accounts) error {
 	if a.Job(m.item.Job).ChargedMS != 0 || m.isRequester(b.self) {
 		return nil
 	}
+	if err := b.unpaidFor(m, a); err != nil {
+		return err
+	}
 	if n := m.grant.Body().OfMonth; n > 0 && a.QueriesSince(m.job.Body().Requester, monthOf(b.Now()).UnixMilli()) >= n {
 		return refuse(CodeOverQuota, "the analyst has as many queries this month as the standing rule allows that granted the contract")
 	}

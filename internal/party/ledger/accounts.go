@@ -35,6 +35,7 @@ type Accounts struct {
 	uses       map[use]map[int64]int64           // charged jobs by day, in UTC
 	budgets    map[string][]account.Event        // by data set, all its versions together
 	refusals   map[refused]int
+	purchases  purchases
 	frozen     bool // the party stopped its releases, and did not let them go on
 }
 
@@ -44,7 +45,8 @@ type Job struct {
 	Contract  statement.Digest
 	Requester statement.Fingerprint
 	Charged   int64
-	ChargedMS int64 // 0: not charged
+	ChargedMS int64            // 0: not charged
+	Order     statement.Digest // that it is charged to; "" for none
 	Exposures []Exposure
 	Refusals  int
 	Closed    bool  // a receipt closed one of its exposures: no more keys for this job
@@ -83,7 +85,7 @@ func newAccounts() *Accounts {
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{}, rejected: map[statement.Digest]bool{},
 		uses: map[use]map[int64]int64{}, budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
 		templates: map[statement.Digest]bool{}, byTemplate: map[statement.Digest]int64{}, members: map[statement.Fingerprint]map[statement.Fingerprint]bool{},
-		refusals: map[refused]int{}, charges: map[statement.Fingerprint][]int64{}, done: map[statement.Digest]bool{},
+		purchases: newPurchases(), refusals: map[refused]int{}, charges: map[statement.Fingerprint][]int64{}, done: map[statement.Digest]bool{},
 	}
 }
 
@@ -140,6 +142,8 @@ func (a *Accounts) apply(e *Entry) {
 			j.last = *e
 			a.refusals[refused{e.AtMS / dayMS, e.Contract != ""}]++
 		}
+	case KindPurchases, KindSettle, KindOrderEnd, KindRefund, KindReceived:
+		a.purchases.apply(e)
 	case KindFreeze, KindThaw:
 		a.frozen = e.Kind == KindFreeze
 	case KindTemplate, KindWithdraw:
@@ -158,7 +162,8 @@ func (a *Accounts) apply(e *Entry) {
 		a.keys[e.About] = true
 	case KindCharge:
 		j := a.job(e.Job)
-		j.Contract, j.Requester, j.Charged, j.ChargedMS = e.Contract, e.Requester, e.Charged, e.AtMS
+		j.Contract, j.Requester, j.Charged, j.ChargedMS, j.Order = e.Contract, e.Requester, e.Charged, e.AtMS, e.Order
+		a.purchases.charge(e)
 		times := a.charges[e.Requester]
 		at, _ := slices.BinarySearch(times, e.AtMS+1) // behind its equals; at the end, but where a clock was put back
 		a.charges[e.Requester] = slices.Insert(times, at, e.AtMS)
@@ -200,6 +205,7 @@ func (a *Accounts) Frozen() bool { return a.frozen }
 // repair takes everything as said that lost entries may have said: no grant from before is in force, for its revocation may be lost.
 func (a *Accounts) repair(e *Entry) {
 	a.repairedMS = max(a.repairedMS, e.AtMS)
+	a.purchases.repair()
 	for contract := range a.grants {
 		delete(a.grants, contract)
 		a.revoked[contract] = true
@@ -242,6 +248,9 @@ func (a *Accounts) release(e *Entry) {
 	})
 	a.evidence[e.Evidence] = true
 	a.readies[e.Ready] = true
+	if e.Charged > 0 {
+		a.purchases.bill(j.Order, e)
+	}
 }
 
 func (a *Accounts) close(e *Entry) {

@@ -156,6 +156,21 @@ func matches(e *statement.Envelope, q client.Query) bool {
 	case client.Revocations:
 		b, err := statement.DecodeUnverified[statement.Revocation](e.Payload)
 		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Revokes)) && (q.Name == wire.KeyRevocation) == (b.Key != "" && q.Name != "")
+	case client.Orders:
+		b, err := statement.DecodeUnverified[statement.Order](e.Payload)
+		return err == nil && (q.Owner == "" || b.Buyer == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Contract))
+	case client.Settlements:
+		b, err := statement.DecodeUnverified[statement.Settlement](e.Payload)
+		return err == nil && (q.Owner == "" || b.Settler == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
+	case client.Charges:
+		b, err := statement.DecodeUnverified[statement.Charge](e.Payload)
+		return err == nil && (q.Owner == "" || b.Owner == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
+	case client.Closings:
+		b, err := statement.DecodeUnverified[statement.Closing](e.Payload)
+		return err == nil && (q.Owner == "" || b.Owner == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
+	case client.Refunds:
+		b, err := statement.DecodeUnverified[statement.Refund](e.Payload)
+		return err == nil && (q.Owner == "" || b.Owner == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
 	case client.Pools:
 		b, err := statement.DecodeUnverified[statement.Pool](e.Payload)
 		return err == nil && (q.Name == "" || b.Name == q.Name) && q.Pending == (len(e.Signatures) < len(b.Members))

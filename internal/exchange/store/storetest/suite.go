@@ -36,6 +36,9 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		"concurrency":          (*suite).concurrency,
 		"reopen":               (*suite).reopen,
 		"inspection":           (*suite).inspection,
+		"money":                (*suite).money,
+		"ends of orders":       (*suite).orderEnds,
+		"money at once":        (*suite).moneyAtOnce,
 		"closed":               (*suite).closed,
 	} {
 		t.Run(name, func(t *testing.T) {
