@@ -19,6 +19,7 @@ type Contract struct {
 	CreatedMS    int64         `json:"created_ms"`
 	AnswerByMS   int64         `json:"answer_by_ms,omitempty"` // no owner grants it from then on
 	Counter      Digest        `json:"counter,omitempty"`      // that it accepts
+	Log          *Log          `json:"log,omitempty"`          // which accounts of its jobs can be shown to be in
 }
 
 // Expired reports whether nobody can grant the contract any more; grants that were given before answer_by_ms are another matter.
@@ -79,6 +80,7 @@ func (t *Contract) valid() error {
 	c.time(t.CreatedMS, "created_ms")
 	c.that(t.AnswerByMS == 0 || t.AnswerByMS > t.CreatedMS && t.AnswerByMS <= t.UntilMS, "answer_by_ms")
 	c.that(t.Counter == "" || t.Counter.Valid(), "counter")
+	t.validLog(&c)
 	return c.err
 }
 

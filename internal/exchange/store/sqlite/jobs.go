@@ -7,6 +7,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // AddJob queues a job. Durable.
@@ -28,6 +29,9 @@ func (s *Store) AddJob(ctx context.Context, j store.Job, deliver []store.Deliver
 			if err != nil {
 				return err
 			}
+		}
+		if err := sqlstore.AddLogEntry(t, translog.KindJob, j.Digest, ""); err != nil {
+			return err
 		}
 		return addItems(t, deliver)
 	})

@@ -35,6 +35,13 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		"concurrency":          (*suite).concurrency,
 		"reopen":               (*suite).reopen,
 		"inspection":           (*suite).inspection,
+		"log":                  (*suite).logEntries,
+		"log of signatures":    (*suite).logSignatures,
+		"log of a retry":       (*suite).logRetry,
+		"log of a party":       (*suite).logOwn,
+		"log together":         (*suite).logTogether,
+		"log checkpoints":      (*suite).logCheckpoints,
+		"log kept":             (*suite).logKept,
 		"closed":               (*suite).closed,
 	} {
 		t.Run(name, func(t *testing.T) {
