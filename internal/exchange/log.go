@@ -234,18 +234,23 @@ func (c *call) mayRead(ctx context.Context, e *store.LogEntry) (bool, error) {
 	switch e.Kind {
 	case translog.KindStatement:
 		st, err := c.s.store.Statement(ctx, e.About)
-		if err != nil {
-			return false, err
-		}
-		return st.VisibleTo(c.party), nil
+		return err == nil && st.VisibleTo(c.party), known(err)
 	case translog.KindJob:
 		role, err := c.s.role(ctx, e.About, c.party)
-		return role&store.Concerned != 0, err
+		return role&store.Concerned != 0, known(err)
 	case translog.KindReceipt:
 		role, err := c.s.role(ctx, e.Job, c.party)
-		return role&store.Concerned != 0, err
+		return role&store.Concerned != 0, known(err)
 	}
 	return false, nil
+}
+
+// known is an error other than that something is not there: what is gone concerns nobody.
+func known(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // getLogProofs returns salts and proofs of what concerns the caller.
@@ -278,40 +283,75 @@ func (s *Server) getLogProofs(c *call) error {
 }
 
 func (s *Server) proofs(ctx context.Context, c *call, d statement.Digest, size int64) (*wire.LogProofs, error) {
-	list, err := s.store.LogEntriesAbout(ctx, d)
-	if err != nil {
-		return nil, err
-	}
 	cp, err := s.tlog.checkpointAt(ctx, size)
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.LogProofs{Checkpoint: wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}}
-	allowed := false
-	for i := range list {
-		e := &list[i]
-		may, err := c.mayRead(ctx, e)
-		if err != nil {
-			return nil, err
-		}
-		if !may {
-			continue
-		}
-		allowed = true
-		if e.Index < 0 || e.Index >= cp.Size {
-			out.Waiting++
-			continue
-		}
-		proof, err := s.tlog.tree.Inclusion(ctx, e.Index, cp.Size)
-		if err != nil {
-			return nil, err
-		}
-		out.Entries = append(out.Entries, translog.Entry{Kind: e.Kind, Digest: d, Salt: e.Salt, Index: e.Index, TimeMS: e.TimeMS, Proof: proof})
+	allowed, err := s.addProofs(ctx, c, d, out, s.tlog.tree.Prover(cp.Size))
+	if err != nil {
+		return nil, err
 	}
 	if !allowed {
 		return nil, notFound()
 	}
 	return out, nil
+}
+
+// addProofs adds what is logged about a digest and concerns the caller; false where nothing does.
+func (s *Server) addProofs(ctx context.Context, c *call, d statement.Digest, out *wire.LogProofs, p *logtree.Prover) (allowed bool, err error) {
+	list, err := s.store.LogEntriesAbout(ctx, d)
+	if err != nil {
+		return false, err
+	}
+	for i := range list {
+		e := &list[i]
+		may, err := c.mayRead(ctx, e)
+		if err != nil {
+			return false, err
+		}
+		if !may {
+			continue
+		}
+		allowed = true
+		if e.Index < 0 || e.Index >= out.Checkpoint.Size {
+			out.Waiting++
+			continue
+		}
+		proof, err := p.Inclusion(ctx, e.Index)
+		if err != nil {
+			return false, err
+		}
+		out.Entries = append(out.Entries, translog.Entry{Kind: e.Kind, Digest: d, Salt: e.Salt, Index: e.Index, TimeMS: e.TimeMS, Proof: proof})
+	}
+	return allowed, nil
+}
+
+// postLogProofs is the same for many digests, of which some may not be there.
+func (s *Server) postLogProofs(c *call) error {
+	var in wire.LogAsk
+	if err := c.decode(&in); err != nil {
+		return err
+	}
+	if len(in.Digests) > wire.MaxLogAsked || in.Size < 0 {
+		return malformed("too many digests, or no size")
+	}
+	ctx := c.r.Context()
+	cp, err := s.tlog.checkpointAt(ctx, in.Size)
+	if err != nil {
+		return err
+	}
+	out := &wire.LogProofs{Checkpoint: wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}}
+	p := s.tlog.tree.Prover(cp.Size)
+	for _, d := range in.Digests {
+		if !d.Valid() {
+			return malformed("not a digest")
+		}
+		if _, err := s.addProofs(ctx, c, d, out, p); err != nil {
+			return err
+		}
+	}
+	return c.answer(out)
 }
 
 // checkpointAt is the published checkpoint of a size that is kept; for 0, the newest.
@@ -375,12 +415,13 @@ func (s *Server) getLogCommitments(c *call) error {
 		return err
 	}
 	out := wire.LogOwnList{Checkpoint: wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}}
+	prover := s.tlog.tree.Prover(cp.Size)
 	for i := range list {
 		e := &list[i]
 		if e.Index >= cp.Size {
 			continue
 		}
-		proof, err := s.tlog.tree.Inclusion(ctx, e.Index, cp.Size)
+		proof, err := prover.Inclusion(ctx, e.Index)
 		if err != nil {
 			return err
 		}

@@ -43,6 +43,7 @@ func (s *Server) routes() http.Handler {
 		"GET /v1/log/leaves":                     s.logged(s.getLogLeaves),
 		"GET /v1/log/tile/{path...}":             s.logged(s.getLogTile),
 		"GET /v1/log/proofs/{digest}":            s.logged(s.getLogProofs),
+		"POST /v1/log/proofs":                    s.logged(s.postLogProofs),
 		"POST /v1/log/commitments":               s.logged(s.postLogCommitment),
 		"GET /v1/log/commitments":                s.logged(s.getLogCommitments),
 		"POST /v1/log/cosignatures":              s.logged(s.postLogCosignature),

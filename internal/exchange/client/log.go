@@ -70,6 +70,15 @@ func (c *Client) LogProofs(ctx context.Context, d statement.Digest, size int64, 
 	return &out, nil
 }
 
+// LogProofsOf returns the log's entries about several statements, jobs or receipts. What is not there is left out.
+func (c *Client) LogProofsOf(ctx context.Context, in *wire.LogAsk) (*wire.LogProofs, error) {
+	var out wire.LogProofs
+	if err := c.json(ctx, call{method: http.MethodPost, path: "/v1/log/proofs"}, in, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
 // LogCommit has a commitment of the caller logged. Again it changes nothing. It is durable, and waits for its place, when the call returns.
 func (c *Client) LogCommit(ctx context.Context, commitment []byte) error {
 	return c.json(ctx, call{method: http.MethodPost, path: "/v1/log/commitments"}, &wire.LogCommitment{Commitment: commitment}, nil)

@@ -207,16 +207,27 @@ func (t *Tree) fetch(_ context.Context, level, index uint64, p uint8) ([]byte, e
 	return b, err
 }
 
-// Inclusion proves that a leaf stands in the tree of a size.
-func (t *Tree) Inclusion(ctx context.Context, index, size int64) ([][]byte, error) {
-	if index < 0 || index >= size || size > t.Size() {
+// Prover makes proofs for the tree of one size, and reads each tile once. It is not safe for concurrent use.
+type Prover struct {
+	size int64
+	t    *Tree
+	b    *client.ProofBuilder
+}
+
+// Prover for the tree of a size.
+func (t *Tree) Prover(size int64) *Prover { return &Prover{size: size, t: t} }
+
+// Inclusion proves that a leaf stands in the tree.
+func (p *Prover) Inclusion(ctx context.Context, index int64) (hashes [][]byte, err error) {
+	if index < 0 || index >= p.size || p.size > p.t.Size() {
 		return nil, ErrNotFound
 	}
-	b, err := client.NewProofBuilder(ctx, uint64(size), t.fetch)
-	if err != nil {
-		return nil, err
+	if p.b == nil {
+		if p.b, err = client.NewProofBuilder(ctx, uint64(p.size), p.t.fetch); err != nil {
+			return nil, err
+		}
 	}
-	return b.InclusionProof(ctx, uint64(index))
+	return p.b.InclusionProof(ctx, uint64(index))
 }
 
 // Root of the tree of a size.

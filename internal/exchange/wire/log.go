@@ -41,6 +41,13 @@ type LogProofs struct {
 	Waiting    int64            `json:"waiting,omitempty"`
 }
 
+// LogAsk asks for entries about several digests, proven to the checkpoint of a size. What is not there, or not for the caller to see,
+// is left out of the answer.
+type LogAsk struct {
+	Digests []statement.Digest `json:"digests"`
+	Size    int64              `json:"size"`
+}
+
 // LogCommitment is a party's own commitment.
 type LogCommitment struct {
 	Commitment []byte `json:"commitment"` // 32 bytes
@@ -69,6 +76,7 @@ type LogCosign struct {
 // Bounds of the log's calls.
 const (
 	MaxLogLeaves      = 16384 // of one answer
+	MaxLogAsked       = 256   // digests of one question
 	MaxLogWitnesses   = 90    // that one question names
 	MaxLogOwn         = 256   // a party's own commitments in one answer
 	MaxLogWaiting     = 64    // a party's own commitments that wait for a place
