@@ -22,6 +22,8 @@ type Options struct {
 	ID       string           // the exchange's id, where the caller pins it; default: what the exchange says
 	Patience time.Duration    // for how long an exchange that does not answer is tried again; default 20 s
 	Now      func() time.Time // default time.Now
+	// Accepted is told of every statement and job that the exchange took; default: nobody.
+	Accepted func(statement.Digest)
 }
 
 // Client of one exchange, for one party. Its methods may be called concurrently.
@@ -34,6 +36,7 @@ type Client struct {
 	pin      string
 	patience time.Duration
 	now      func() time.Time
+	accepted func(statement.Digest)
 	known    atomic.Pointer[wire.Exchange] // what calls are signed for; nil until asked
 }
 
@@ -52,7 +55,7 @@ func New(o Options) (*Client, error) {
 	}
 	u.Path = ""
 	c := &Client{base: u, signer: o.Signer, key: o.Signer.Public().String(), http: o.HTTP,
-		pin: o.ID, patience: o.Patience, now: o.Now}
+		pin: o.ID, patience: o.Patience, now: o.Now, accepted: o.Accepted}
 	if cert := statement.CertificateOf(o.Signer); cert != nil {
 		c.cert = base64.StdEncoding.EncodeToString(cert.Envelope().Bytes())
 	}
@@ -61,6 +64,9 @@ func New(o Options) (*Client, error) {
 	}
 	if c.patience <= 0 {
 		c.patience = defaultPatience
+	}
+	if c.accepted == nil {
+		c.accepted = func(statement.Digest) {}
 	}
 	if c.now == nil {
 		c.now = time.Now

@@ -52,6 +52,7 @@ func (a *Agent) routes() http.Handler {
 	mux.Handle("POST "+api.PathKeys, handler(a.showKeys))
 	mux.Handle("POST "+api.PathKeyDestroy, handler(a.destroyKeys))
 	mux.Handle("POST "+api.PathFreeze, handler(a.freeze))
+	mux.Handle("POST "+api.PathLog, handler(a.verifyLog))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, fault.New(fault.Usage, "the agent has no such call", "command line and agent must be of one version", nil))
 	})
