@@ -22,6 +22,7 @@ type Contract struct {
 
 	Template       Digest   `json:"template,omitempty"`       // that it is made from
 	Accreditations []Digest `json:"accreditations,omitempty"` // of requester and recipients, shown to owners that ask for them
+	Log            *Log     `json:"log,omitempty"`            // which accounts of its jobs can be shown to be in
 }
 
 // Expired reports whether nobody can grant the contract any more; grants that were given before answer_by_ms are another matter.
@@ -87,6 +88,7 @@ func (t *Contract) valid() error {
 		c.digests(t.Accreditations, "accreditations")
 		c.that(len(t.Accreditations) <= maxShown, "accreditations")
 	}
+	t.validLog(&c)
 	return c.err
 }
 

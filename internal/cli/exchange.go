@@ -105,7 +105,7 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	}
 	defer func() { err = errors.Join(err, home.Close()) }()
 	logger := slog.New(o.logs(log))
-	opts := exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger, OrderGrace: o.grace}
+	opts := exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger, OrderGrace: o.grace, LogDir: home.LogDir}
 	if opts.Settler, err = o.settler(); err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	defer func() { err = errors.Join(err, w.end()) }()
 	srv, err := exchange.New(ctx, opts)
 	if err != nil {
-		return err
+		return exchange.StartError(err)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
 	if err != nil {

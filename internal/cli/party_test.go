@@ -95,7 +95,7 @@ func startExchange(env *testscript.Env) error {
 		cancel()
 		return err
 	}
-	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), LogDir: h.LogDir})
 	if err != nil {
 		cancel()
 		return err

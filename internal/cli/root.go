@@ -36,7 +36,7 @@ error: {"error": text, "hint": text, "exit": code}.`,
 	root.AddCommand(
 		NewPartyCommand(), NewApproveCommand(), NewApprovalsCommand(), NewPolicyCommand(), NewTermsCommand(), NewDatasetCommand(), NewCatalogCommand(), NewPoolCommand(), NewContractCommand(), NewTemplateCommand(), NewAccreditationCommand(), NewOrderCommand(), NewCreditsCommand(), NewReconcileCommand(), NewQueryCommand(), NewResultCommand(),
 		NewReceiptCommand(newReceiptShow(), newReceiptExport(), newReceiptFind()), NewLedgerCommand(), NewBudgetCommand(), NewKeyCommand(),
-		NewEvidenceCommand(), NewParquetCommand(), NewExchangeCommand(), NewHostCommand(), NewEnclaveCommand(),
+		NewEvidenceCommand(), NewLogCommand(), NewParquetCommand(), NewExchangeCommand(), NewHostCommand(), NewEnclaveCommand(),
 	)
 	for _, group := range root.Commands() {
 		requireVerb(group)

@@ -40,6 +40,17 @@ func (s *Server) routes() http.Handler {
 		"PUT /v1/objects/{path...}":              s.putObject,
 		"GET /v1/objects/{path...}":              s.getObject, // and HEAD
 		"DELETE /v1/objects/{path...}":           s.deleteObject,
+		"GET /v1/log":                            s.logged(s.getLog),
+		"GET /v1/log/checkpoint":                 s.logged(s.getLogCheckpoint),
+		"GET /v1/log/round":                      s.logged(s.getLogRound),
+		"GET /v1/log/leaves":                     s.logged(s.getLogLeaves),
+		"GET /v1/log/tile/{path...}":             s.logged(s.getLogTile),
+		"GET /v1/log/proofs/{digest}":            s.logged(s.getLogProofs),
+		"POST /v1/log/proofs":                    s.logged(s.postLogProofs),
+		"POST /v1/log/commitments":               s.logged(s.postLogCommitment),
+		"GET /v1/log/commitments":                s.logged(s.getLogCommitments),
+		"POST /v1/log/cosignatures":              s.logged(s.postLogCosignature),
+		"POST /v1/log/cosigned":                  s.logged(s.postLogCosigned),
 	} {
 		mux.HandleFunc(pattern, s.signed(f))
 	}

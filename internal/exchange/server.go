@@ -29,6 +29,8 @@ type Options struct {
 	Watch       Watch            // default: none
 	Settler     *Settler         // signs what credits settle; default: none, and no order is settled here
 	OrderGrace  time.Duration    // for owners to charge an order after its end; default 24 h
+	LogDir      string           // folder of the log's tree, which can be lost; "": no log is published, and what it would hold waits in the store
+	LogRound    time.Duration    // between two checkpoints that witnesses are asked to cosign; default 2 s
 }
 
 // Server answers the exchange's HTTP interface.
@@ -52,6 +54,7 @@ type Server struct {
 	replays     replays
 	jobs        jobParties
 	recalls     recalls
+	tlog        *tlog         // nil: no log is published
 	closing     chan struct{} // closed: long polls end
 	closed      sync.Once
 }
@@ -77,6 +80,17 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	s.handler = s.routes()
 	if s.shared != nil {
 		s.now = s.shared.Now
+	}
+	if o.LogDir != "" {
+		if o.LogRound <= 0 {
+			o.LogRound = logRound
+		}
+		var err error
+		if s.tlog, err = openLog(ctx, s.store, o.LogDir, o.LogRound, s.now); err != nil {
+			return nil, err
+		}
+	}
+	if s.shared != nil {
 		return s, s.attend(ctx) // which extends leases where no other process was there
 	}
 	var b [16]byte
@@ -126,9 +140,15 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var work sync.WaitGroup
+	if s.tlog != nil {
+		defer s.tlog.tree.Close() // when nobody asks it any more
+	}
 	defer work.Wait()
 	work.Go(func() { s.sweepLoop(ctx) })
 	work.Go(func() { s.orderLoop(ctx) })
+	if s.tlog != nil {
+		work.Go(func() { s.keepLog(ctx) })
+	}
 	if s.shared != nil {
 		work.Go(func() { s.shared.Listen(ctx, s.heard) })
 	}
@@ -207,6 +227,7 @@ func (s *Server) Sweep(ctx context.Context) error {
 
 // changed wakes who waits for a job's state.
 func (s *Server) changed(c store.Change) {
+	s.tlog.poke() // it may have left a receipt
 	s.notify(jobTopic(c.Job), repliesTopic(c.Job))
 	if c.State == store.StateQueued {
 		s.notify(queueTopic)

@@ -91,6 +91,7 @@ func (s *Server) add(c *call, st store.Statement, to []statement.Fingerprint) er
 	if !added {
 		return s.signedAnew(c, st)
 	}
+	s.tlog.poke()
 	s.log.Info("statement added", "kind", st.Kind, "digest", st.Digest.Short(), "by", c.party.Short())
 	s.wake(items)
 	return nil
@@ -113,6 +114,7 @@ func (s *Server) signedAnew(c *call, st store.Statement) error {
 		return err
 	}
 	s.log.Info("statement signed anew", "kind", st.Kind, "digest", st.Digest.Short(), "by", c.party.Short())
+	defer s.tlog.poke()
 	return s.store.ReplaceEnvelope(ctx, st, have.Envelope, nil)
 }
 

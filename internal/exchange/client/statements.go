@@ -74,6 +74,7 @@ func (c *Client) PostStatement(ctx context.Context, e *statement.Envelope) (stat
 	if err != nil {
 		return "", err
 	}
+	c.accepted(e.Digest())
 	return out.Digest, nil
 }
 

@@ -27,6 +27,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/internal/party/results"
+	"github.com/cordon-exchange/cordon/internal/party/witness"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -62,6 +63,8 @@ type Agent struct {
 	broker   *broker.Broker
 	released *released.Store
 	keeper   *orders.Keeper
+	witness  *witness.Witness
+	anchors  *witness.Anchors
 	rules    budget.Rules
 	revoked  []*statement.Verified[statement.Revocation] // of this party's own online keys
 	unlock   func()
@@ -103,7 +106,7 @@ func (a *Agent) open() error {
 	if err := a.ownKey(); err != nil {
 		return err
 	}
-	if a.exchange, err = client.New(client.Options{URL: o.Exchange, Signer: o.Keyring.Signer(), Now: o.Now}); err != nil {
+	if a.exchange, err = client.New(client.Options{URL: o.Exchange, Signer: o.Keyring.Signer(), Now: o.Now, Accepted: a.accepted}); err != nil {
 		return err
 	}
 	if a.ledger, err = ledger.Open(o.Home.Ledger(), a.self, o.Now); err != nil {
@@ -115,6 +118,9 @@ func (a *Agent) open() error {
 		}
 	}
 	if a.store, err = dataset.Open(o.Home, a.self, o.Keys); err != nil {
+		return err
+	}
+	if err := a.openLog(); err != nil {
 		return err
 	}
 	return a.wire()
@@ -173,7 +179,13 @@ func (a *Agent) wire() error {
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Heads: a.heads, Released: a.released, Home: o.Home, Signer: signer,
 		Box: o.Keyring.Box(), Verifiers: o.Verifiers, Compile: policy.Compile, Now: o.Now, Log: o.Log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	if kept := a.anchors.Kept(); kept != nil {
+		a.broker.Anchored(kept.Head, kept.AtMS)
+	}
+	return nil
 }
 
 // Close lets go of the home folder.
@@ -187,6 +199,9 @@ func (a *Agent) Close() error {
 	}
 	if a.exchange != nil {
 		a.exchange.Close()
+	}
+	if a.witness != nil {
+		err = errors.Join(err, a.witness.Close())
 	}
 	if a.opt.Keys != nil {
 		err = errors.Join(err, a.opt.Keys.Close())
