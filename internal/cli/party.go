@@ -277,6 +277,9 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 				t.row("releases", frozenText(s.Frozen))
 				t.row("open exposures", fmt.Sprint(s.OpenExposures))
 				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))
+				if s.LogAlarm != "" {
+					t.row("LOG", "NOT TO BE BELIEVED: "+s.LogAlarm, "'cordon log verify' says more")
+				}
 				if s.LedgerBehind {
 					t.row("ledger", "OLDER than what this party signed for: nothing is released", "restore the newest copy, then start the agent again")
 				}

@@ -43,6 +43,7 @@ struct config {
 	uint64_t units;  // are counted up to; 0: they are not
 	uint64_t places; // for them, and one more behind these
 	int narrow; // a block's sum of each term fits 64 bits
+	int wide;   // the processor compares four states at once, and may
 	struct cordon_sums_column column[cordon_sums_columns];
 	struct cordon_sums_term term[cordon_sums_terms];
 	int32_t sum[cordon_sums_terms], absolute[cordon_sums_terms], nulls[cordon_sums_terms]; // which total; 0 is none of these
@@ -269,6 +270,82 @@ static void add_to_few(const struct rows *r, int32_t n, const struct addition *a
 	}
 }
 
+// Rows of few states are added up by comparing each with all of them, four rows at once where the processor can: no row waits for another's
+// addition, and none has to be looked up. The first state gets what is left.
+enum { several = 4 };
+
+struct few {
+	uintptr_t state[several]; // 1 where there are fewer: an address that none has
+	uint64_t sum[several];
+};
+
+#ifdef __x86_64__
+static int can_compare_four(void) { return __builtin_cpu_supports("avx2"); }
+
+// count_few fails where a row is of another state.
+__attribute__((target("avx2"))) static int count_few(const struct rows *r, struct few *f) {
+	const uintptr_t s0 = f->state[0], s1 = f->state[1], s2 = f->state[2], s3 = f->state[3];
+	uint64_t n1 = 0, n2 = 0, n3 = 0, others = 0;
+	for (int32_t i = 0; i < r->n; i++) {
+		const uintptr_t p = (uintptr_t)r->states[i];
+		const uint64_t is1 = -(uint64_t)(p == s1), is2 = -(uint64_t)(p == s2), is3 = -(uint64_t)(p == s3);
+		others |= (p ^ s0) & ~(is1 | is2 | is3);
+		n1 -= is1;
+		n2 -= is2;
+		n3 -= is3;
+	}
+	f->sum[0] = (uint64_t)r->n - n1 - n2 - n3;
+	f->sum[1] = n1;
+	f->sum[2] = n2;
+	f->sum[3] = n3;
+	return others == 0;
+}
+
+__attribute__((target("avx2"))) static void sum_few(const struct rows *r, const int64_t *value, struct few *f) {
+	const uintptr_t s1 = f->state[1], s2 = f->state[2], s3 = f->state[3];
+	uint64_t all = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+	for (int32_t i = 0; i < r->n; i++) {
+		const uintptr_t p = (uintptr_t)r->states[i];
+		const uint64_t v = (uint64_t)value[i];
+		all += v;
+		sum1 += v & -(uint64_t)(p == s1);
+		sum2 += v & -(uint64_t)(p == s2);
+		sum3 += v & -(uint64_t)(p == s3);
+	}
+	f->sum[0] = all - sum1 - sum2 - sum3;
+	f->sum[1] = sum1;
+	f->sum[2] = sum2;
+	f->sum[3] = sum3;
+}
+#else
+static int can_compare_four(void) { return 0; }
+static int count_few(const struct rows *r, struct few *f) { return 0; }
+static void sum_few(const struct rows *r, const int64_t *value, struct few *f) {}
+#endif
+
+// are_few counts the rows of a block if all are of few states that have been met.
+static int are_few(const struct config *g, const struct met *m, const struct rows *r, struct few *f) {
+	if (!g->wide || !g->narrow || m->n < 1 || m->n > several) {
+		return 0;
+	}
+	for (int32_t s = 0; s < several; s++) {
+		f->state[s] = s < m->n ? (uintptr_t)m->state[s] : 1;
+	}
+	return count_few(r, f);
+}
+
+static void add_of_few(const struct rows *r, int32_t n, const struct addition *add, const struct met *m, struct few *f) {
+	for (int32_t s = 0; s < m->n; s++) {
+		m->state[s]->total[0] += f->sum[s];
+	}
+	for (int32_t k = 0; k < n; k++) {
+		sum_few(r, add[k].value, f);
+		for (int32_t s = 0; s < m->n; s++) {
+			m->state[s]->total[add[k].total] += (wide)(__int128)(int64_t)f->sum[s];
+		}
+	}
+}
+
 // add_units looks at units of the states that have too few.
 static void add_units(const struct config *g, const struct rows *r) {
 	for (int32_t i = 0; i < r->n; i++) {
@@ -307,11 +384,14 @@ static void add(const struct config *g, const struct rows *r, struct met *m) {
 			list[n++] = (struct addition){g->nulls[k], nulls[k]};
 		}
 	}
-	const int few = numbered(m, r, slot);
+	struct few f;
+	const int compared = are_few(g, m, r, &f), few = compared || numbered(m, r, slot);
 	if (g->units > 0 && (!few || any_wants(g, m))) {
 		add_units(g, r);
 	}
-	if (!few) {
+	if (compared) {
+		add_of_few(r, n, list, m, &f);
+	} else if (!few) {
 		add_to_each(r, n, list);
 	} else if (all_same(slot, r->n)) {
 		add_to_one(r, n, list, g->narrow, r->states[0]);
@@ -485,7 +565,7 @@ static int prepare(struct config *g) {
 }
 
 int cordon_register_sums(void *connection, const char *name, const struct cordon_sums_column *columns, int32_t n_columns,
-	const struct cordon_sums_term *terms, int32_t n_terms, int32_t units) {
+	const struct cordon_sums_term *terms, int32_t n_terms, int32_t units, int32_t portable) {
 	if (units < 0 || n_columns < 1 || n_columns > cordon_sums_columns || n_terms < 0 || n_terms > cordon_sums_terms) {
 		return 0;
 	}
@@ -496,6 +576,7 @@ int cordon_register_sums(void *connection, const char *name, const struct cordon
 	g->columns = n_columns;
 	g->terms = n_terms;
 	g->units = (uint64_t)units;
+	g->wide = !portable && can_compare_four();
 	g->places = units > 0 ? cordon_units_places(g->units) : 0;
 	memcpy(g->column, columns, (size_t)n_columns * sizeof *columns);
 	if (n_terms > 0) {

@@ -18,7 +18,9 @@ import (
 var ErrRegister = errors.New("sums: the aggregate could not be registered")
 
 // Register makes an aggregate of the plan on a connection of the DuckDB driver.
-func Register(c driver.Conn, s policy.Sums) error {
+func Register(c driver.Conn, s policy.Sums) error { return register(c, s, false) }
+
+func register(c driver.Conn, s policy.Sums, portable bool) error {
 	p := units.Pointer(c)
 	if p == nil || len(s.Columns) == 0 || len(s.Columns) > policy.MaxSumsColumns || len(s.Terms) > policy.MaxSumsTerms || s.Units < 0 || s.Units > policy.MaxUnitCap {
 		return ErrRegister
@@ -37,7 +39,7 @@ func Register(c driver.Conn, s policy.Sums) error {
 	}
 	name := C.CString(s.Name())
 	defer C.free(unsafe.Pointer(name))
-	if C.cordon_register_sums(p, name, &columns[0], C.int32_t(len(s.Columns)), &terms[0], C.int32_t(len(s.Terms)), C.int32_t(s.Units)) == 0 {
+	if C.cordon_register_sums(p, name, &columns[0], C.int32_t(len(s.Columns)), &terms[0], C.int32_t(len(s.Terms)), C.int32_t(s.Units), flag(portable)) == 0 {
 		return ErrRegister
 	}
 	return nil

@@ -20,6 +20,7 @@ struct cordon_sums_term {
 // cordon_register_sums makes an aggregate on a DuckDB connection. It gives a STRUCT: bad BOOLEAN, rows BIGINT, units BIGINT where
 // units is not 0 (distinct values of one more argument, of any type that a unit has, counted up to that), then for each term n{i} BIGINT
 // (rows in which it is not NULL) where it is counted, s{i} HUGEINT, and a{i} HUGEINT where absolute values are added up. It returns 0
-// where that fails, or a term of values within bounds would not fit 64 bits.
+// where that fails, or a term of values within bounds would not fit 64 bits. One that is portable does without what only some processors
+// have.
 int cordon_register_sums(void *connection, const char *name, const struct cordon_sums_column *columns, int32_t n_columns,
-	const struct cordon_sums_term *terms, int32_t n_terms, int32_t units);
+	const struct cordon_sums_term *terms, int32_t n_terms, int32_t units, int32_t portable);

@@ -35,14 +35,29 @@ func exec(t testing.TB, c *sql.Conn, q string) {
 	}
 }
 
-func register(t testing.TB, c *sql.Conn, s policy.Sums) error {
+// portable lets tests that hold for both register aggregates that do without what this processor has.
+var portable bool
+
+func inBothForms(t *testing.T, test func(*testing.T)) {
+	t.Run("of this processor", test)
+	portable = true
+	defer func() { portable = false }()
+	t.Run("portable", test)
+}
+
+func registerOn(t testing.TB, c *sql.Conn, s policy.Sums) error {
 	t.Helper()
-	return c.Raw(func(d any) error { return Register(d.(driver.Conn), s) })
+	return c.Raw(func(d any) error {
+		if portable {
+			return register(d.(driver.Conn), s, true)
+		}
+		return Register(d.(driver.Conn), s)
+	})
 }
 
 func registered(t testing.TB, c *sql.Conn, s policy.Sums) string {
 	t.Helper()
-	if err := register(t, c, s); err != nil {
+	if err := registerOn(t, c, s); err != nil {
 		t.Fatalf("%+v: %v", s, err)
 	}
 	return s.Name()
@@ -79,7 +94,9 @@ var unitForms = []string{
 }
 
 // Random bounds, types, groups, NULLs, units and conditions: every field is what DuckDB's own aggregates of whole numbers say.
-func TestAgainstDuckDB(t *testing.T) {
+func TestAgainstDuckDB(t *testing.T) { inBothForms(t, testAgainstDuckDB) }
+
+func testAgainstDuckDB(t *testing.T) {
 	c := open(t)
 	exec(t, c, "SET threads=4")
 	random := rand.New(rand.NewPCG(56, 1))
@@ -111,7 +128,7 @@ func TestAgainstDuckDB(t *testing.T) {
 		}
 		unit := unitForms[random.IntN(len(unitForms))]
 		s.Units = []int64{0, 1, 10, policy.MaxUnitCap}[random.IntN(4)]
-		groups := []int{1, 2, 5, 15, 40, 3000}[random.IntN(6)]
+		groups := []int{1, 2, 3, 4, 5, 15, 40, 3000}[random.IntN(8)]
 		exec(t, c, fmt.Sprintf("CREATE OR REPLACE TABLE raw AS SELECT CAST(random() * %d AS INTEGER) AS g, random() < 0.7 AS w, %s, CASE WHEN random() < 0.3 THEN NULL ELSE %s END AS u FROM (SELECT CAST(random() * %d AS BIGINT) AS i FROM range(%d))",
 			groups-1, strings.Join(items, ", "), unit, []int{0, 8, 12, 5000}[random.IntN(4)], random.IntN(20000)))
 		var args []string
@@ -196,7 +213,9 @@ func typed(raw string, t policy.Type) string {
 
 // One value outside its bounds, wherever it is, makes the answer bad, and no value at them or NULL does: with bounds anywhere, also where
 // differences go past 64 bits.
-func TestBounds(t *testing.T) {
+func TestBounds(t *testing.T) { inBothForms(t, testBounds) }
+
+func testBounds(t *testing.T) {
 	c := open(t)
 	const least, most = math.MinInt64, math.MaxInt64
 	for _, b := range [][2]int64{{0, 100}, {-5, 5}, {7, 7}, {1, 0}, {0, most}, {least, most}, {least, 0}, {least, least}, {most, most}, {-most, most}, {most - 1, most}, {3, most}, {least, -3}} {
@@ -232,7 +251,9 @@ func TestUnchecked(t *testing.T) {
 }
 
 // Sums of the largest terms go past 64 bits and are exact.
-func TestLargest(t *testing.T) {
+func TestLargest(t *testing.T) { inBothForms(t, testLargest) }
+
+func testLargest(t *testing.T) {
 	c := open(t)
 	for _, bound := range []int64{math.MaxInt64, math.MaxInt64 / 256, math.MaxInt64/256 + 1, 1 << 31} {
 		f := registered(t, c, policy.Sums{Columns: []policy.SumsColumn{{Type: policy.Int64, Lo: -bound, Hi: bound, Checked: true}}, Terms: []policy.SumsTerm{{B: -1, Abs: true, Counted: true}}})
@@ -260,7 +281,9 @@ func TestNothing(t *testing.T) {
 
 // States that are met one after the other, few in each block and many in all, are kept apart: sorted groups, and groups of which
 // each chunk has others.
-func TestManyStates(t *testing.T) {
+func TestManyStates(t *testing.T) { inBothForms(t, testManyStates) }
+
+func testManyStates(t *testing.T) {
 	c := open(t)
 	f := registered(t, c, policy.Sums{Columns: []policy.SumsColumn{{Type: policy.Int64, Lo: 0, Hi: 1 << 20, Checked: true}}, Terms: []policy.SumsTerm{{A: 0, B: -1}}, Units: 3})
 	for _, g := range []string{"i // 16", "i // 17", "i // 255", "i // 300", "i // 2048 * 7 + i % 7", "i // 256 * 15 + i % 15", "i // 256 * 17 + i % 17", "i"} {
@@ -272,7 +295,9 @@ func TestManyStates(t *testing.T) {
 }
 
 // Units that several threads have met are counted once, and NULL is none.
-func TestUnits(t *testing.T) {
+func TestUnits(t *testing.T) { inBothForms(t, testUnits) }
+
+func testUnits(t *testing.T) {
 	c := open(t)
 	exec(t, c, "SET threads=4")
 	exec(t, c, "CREATE TABLE l AS SELECT i % 3 AS g, CASE WHEN i % 2 = 0 THEN i % 14 END AS u, i % 10 AS x FROM range(1000000) t(i)")
@@ -319,7 +344,7 @@ func TestRefused(t *testing.T) {
 		"a product of 64 bits": {Columns: []policy.SumsColumn{one}, Terms: []policy.SumsTerm{{A: 0, B: 0}}},
 		"the least number":     {Columns: []policy.SumsColumn{{Type: policy.Int64, Lo: math.MinInt64}}, Terms: []policy.SumsTerm{{A: 0, B: -1}}},
 	} {
-		if err := register(t, c, s); !errors.Is(err, ErrRegister) {
+		if err := registerOn(t, c, s); !errors.Is(err, ErrRegister) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -19,6 +19,8 @@ type Options struct {
 	ID       string           // the exchange's id, where the caller pins it; default: what the exchange says
 	Patience time.Duration    // for how long an exchange that does not answer is tried again; default 20 s
 	Now      func() time.Time // default time.Now
+	// Accepted is told of every statement and job that the exchange took; default: nobody.
+	Accepted func(statement.Digest)
 }
 
 // Client of one exchange, for one party. Its methods may be called concurrently.
@@ -32,6 +34,7 @@ type Client struct {
 	patience time.Duration
 	answer   time.Duration // to an answer, beyond what a call waits for
 	now      func() time.Time
+	accepted func(statement.Digest)
 	known    atomic.Pointer[wire.Exchange] // what calls are signed for; nil until asked
 }
 
@@ -47,7 +50,7 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("client: no signer")
 	}
 	c := &Client{places: at, signer: o.Signer, key: o.Signer.Public().String(), http: o.HTTP,
-		pin: o.ID, patience: o.Patience, answer: answerTime, now: o.Now}
+		pin: o.ID, patience: o.Patience, answer: answerTime, now: o.Now, accepted: o.Accepted}
 	if cert := statement.CertificateOf(o.Signer); cert != nil {
 		c.cert = base64.StdEncoding.EncodeToString(cert.Envelope().Bytes())
 	}
@@ -56,6 +59,9 @@ func New(o Options) (*Client, error) {
 	}
 	if c.patience <= 0 {
 		c.patience = defaultPatience
+	}
+	if c.accepted == nil {
+		c.accepted = func(statement.Digest) {}
 	}
 	if c.now == nil {
 		c.now = time.Now

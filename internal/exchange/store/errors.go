@@ -14,6 +14,8 @@ var (
 	ErrAskAnew     = errors.New("store: a lease of this operator ended since it asked")
 	ErrStale       = errors.New("store: attempt is over")
 	ErrTooMany     = errors.New("store: more than one party may have")
+	ErrNoCredit    = errors.New("store: less credit than that")
+	ErrOver        = errors.New("store: the order has ended")
 	ErrFull        = errors.New("store: disk is full")
 	ErrInUse       = errors.New("store: in use by another process")
 	ErrNewerSchema = errors.New("store: written by a newer version of cordon")

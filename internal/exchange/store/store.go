@@ -16,6 +16,8 @@ type Store interface {
 	Jobs
 	Attempts
 	Inspection
+	Money
+	LogQueue
 	// ID of the exchange: "exchange1" and 64 hex digits, made with the store.
 	ID() string
 	// Shared is nil for a store that one process has for itself.

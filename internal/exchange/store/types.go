@@ -15,6 +15,14 @@ const (
 	KindRevocation = "revocation"
 	KindCounter    = "counter"
 	KindRejection  = "rejection"
+
+	KindTemplate      = "template"
+	KindAccreditation = "accreditation"
+	KindOrder         = "order"
+	KindSettlement    = "settlement"
+	KindCharge        = "charge"
+	KindClosing       = "closing"
+	KindRefund        = "refund"
 )
 
 // Statement as it is kept.

@@ -40,7 +40,7 @@ type Encoder struct {
 	zstd    *zstd.Encoder
 	dict    dictionary
 	raw     []byte // a page before compression
-	packed  []byte // and after
+	packed  []byte // what is written at once, and after
 	levels  []int32
 	scratch []int64
 }
@@ -70,7 +70,7 @@ func (e *Encoder) Encode(g *Group, values []*Values) error {
 	}
 	*g = Group{Rows: values[0].Rows, bytes: append(g.bytes[:0], magic...), chunks: make([]format.ColumnChunk, 0, len(values))}
 	for i, v := range values {
-		c := chunk{e: e, column: &e.columns[i], values: v, group: g}
+		c := chunk{e: e, column: &e.columns[i], values: v, group: g, codec: format.Zstd}
 		if err := c.encode(); err != nil {
 			return fmt.Errorf("rowgroup: column %s: %w", e.columns[i].Name, err)
 		}
@@ -88,6 +88,7 @@ type chunk struct {
 	start        int
 	data         int // where its data pages begin
 	began        bool
+	codec        format.CompressionCodec
 	uncompressed int64
 	encodings    []format.Encoding
 	stats        format.Statistics
@@ -114,7 +115,7 @@ func (c *chunk) encode() error {
 
 func (c *chunk) meta() format.ColumnChunk {
 	m := format.ColumnMetaData{
-		Type: c.column.physical(), Encoding: append(c.encodings, format.RLE), PathInSchema: []string{c.column.Name}, Codec: format.Zstd,
+		Type: c.column.physical(), Encoding: append(c.encodings, format.RLE), PathInSchema: []string{c.column.Name}, Codec: c.codec,
 		NumValues: int64(c.values.Rows), TotalUncompressedSize: c.uncompressed, TotalCompressedSize: int64(len(c.group.bytes) - c.start),
 		DataPageOffset: int64(c.data), Statistics: c.stats,
 	}
@@ -304,25 +305,30 @@ func (c *chunk) appendTexts(b []byte, ends []int, start int) []byte {
 
 // coded writes a dictionary page and one data page of codes.
 func (c *chunk) coded(codes []int32, dictionary []byte, n int) error {
-	header := format.PageHeader{
+	first := page{raw: dictionary, header: format.PageHeader{
 		Type:                 format.DictionaryPage,
 		DictionaryPageHeader: thrift.New(format.DictionaryPageHeader{NumValues: int32(n), Encoding: format.Plain}),
-	}
-	if err := c.write(&header, dictionary); err != nil {
-		return err
-	}
+	}}
 	c.encodings = append(c.encodings, format.Plain)
 	width := max(1, bits.Len(uint(n-1)))
-	return c.page(format.RLEDictionary, c.values.Rows, c.values.Present, func(b []byte) []byte {
+	return c.write(first, c.dataPage(format.RLEDictionary, c.values.Rows, c.values.Present, func(b []byte) []byte {
 		return appendHybrid(append(b, byte(width)), codes, width)
-	})
+	}))
+}
+
+// page is one before compression.
+type page struct {
+	header format.PageHeader // without its sizes
+	raw    []byte
 }
 
 // page writes a data page: levels where the column has NULL, and what values appends.
 func (c *chunk) page(enc format.Encoding, rows int, present []bool, values func([]byte) []byte) error {
-	if !c.began {
-		c.data, c.began = len(c.group.bytes), true
-	}
+	return c.write(c.dataPage(enc, rows, present, values))
+}
+
+// dataPage makes one in the encoder's buffer.
+func (c *chunk) dataPage(enc format.Encoding, rows int, present []bool, values func([]byte) []byte) page {
 	if len(c.encodings) == 0 || c.encodings[len(c.encodings)-1] != enc {
 		c.encodings = append(c.encodings, enc)
 	}
@@ -332,13 +338,13 @@ func (c *chunk) page(enc format.Encoding, rows int, present []bool, values func(
 	}
 	raw = values(raw)
 	c.e.raw = raw
-	return c.write(&format.PageHeader{
+	return page{raw: raw, header: format.PageHeader{
 		Type: format.DataPage,
 		DataPageHeader: thrift.New(format.DataPageHeader{
 			NumValues: int32(rows), Encoding: enc, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
 			Statistics: format.Statistics{NullCount: nulls},
 		}),
-	}, raw)
+	}}
 }
 
 // appendLevels writes a level for each row, their length in front: 1 where there is a value.
@@ -360,18 +366,63 @@ func (c *chunk) appendLevels(dst []byte, rows int, present []bool) ([]byte, int6
 	return dst, nulls
 }
 
-// write compresses a page and puts it behind its header.
-func (c *chunk) write(h *format.PageHeader, raw []byte) error {
-	c.e.packed = c.e.zstd.EncodeAll(raw, c.e.packed[:0])
-	if len(raw) > math.MaxInt32 || len(c.e.packed) > math.MaxInt32 {
+// write puts pages behind their headers. It chooses the codec with the first that it writes: a chunk has one.
+func (c *chunk) write(pages ...page) error {
+	var ends []int
+	packed, size := c.e.packed[:0], 0
+	for _, p := range pages {
+		packed = c.e.zstd.EncodeAll(p.raw, packed)
+		ends, size = append(ends, len(packed)), size+len(p.raw)
+	}
+	c.e.packed = packed
+	if len(c.group.bytes) == c.start && !c.worthPacking(size, len(packed)) {
+		c.codec = format.Uncompressed
+	}
+	from := 0
+	for i, p := range pages {
+		body := packed[from:ends[i]]
+		if from = ends[i]; c.codec == format.Uncompressed {
+			body = p.raw
+		}
+		if err := c.put(&p.header, body, len(p.raw)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// worthPacking says whether zstd takes enough off whole numbers and codes for what it costs each reader (decision 065). Differences are
+// packed in as few bits as the widest of 32 needs: what is left in those few bits is little, and slow to get. Texts are always packed.
+func (c *chunk) worthPacking(raw, packed int) bool {
+	saved := raw - packed
+	switch c.encodings[len(c.encodings)-1] {
+	case textEncoding:
+		return true
+	case format.DeltaBinaryPacked:
+		return packed <= raw/leastRatio || saved > c.values.Rows/2
+	}
+	return saved > raw/leastShare
+}
+
+const (
+	leastRatio = 8  // of differences: what shrinks so much is also unpacked in no time
+	leastShare = 16 // of other pages
+)
+
+// put writes a page behind its header.
+func (c *chunk) put(h *format.PageHeader, body []byte, raw int) error {
+	if raw > math.MaxInt32 || len(body) > math.MaxInt32 {
 		return errors.New("a page is too large")
 	}
-	h.UncompressedPageSize, h.CompressedPageSize = int32(len(raw)), int32(len(c.e.packed))
+	if h.Type == format.DataPage && !c.began {
+		c.data, c.began = len(c.group.bytes), true
+	}
+	h.UncompressedPageSize, h.CompressedPageSize = int32(raw), int32(len(body))
 	header, err := thrift.Marshal(new(thrift.CompactProtocol), h)
 	if err != nil {
 		return err
 	}
-	c.group.bytes = append(append(c.group.bytes, header...), c.e.packed...)
-	c.uncompressed += int64(len(header) + len(raw))
+	c.group.bytes = append(append(c.group.bytes, header...), body...)
+	c.uncompressed += int64(len(header) + raw)
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 	_ "github.com/duckdb/duckdb-go/v2"
+	"github.com/parquet-go/parquet-go/format"
 )
 
 // shapes are values that lead to each encoding, and to the ends of each.
@@ -266,5 +267,59 @@ func TestRefuses(t *testing.T) {
 		if err := e.Encode(&Group{}, v); err == nil {
 			t.Errorf("%s: encoded", name)
 		}
+	}
+}
+
+// TestCodec: zstd is left out where it takes little off, and kept where it takes much, for all pages of a chunk alike.
+func TestCodec(t *testing.T) {
+	const rows = 20000
+	r := rand.New(rand.NewPCG(1, 2))
+	order := int64(0)
+	for name, c := range map[string]struct {
+		value func(i int) int64
+		codec format.CompressionCodec
+		enc   format.Encoding
+		most  int // bits for each value
+	}{
+		"numbered":              {func(i int) int64 { return int64(i) }, format.Zstd, format.DeltaBinaryPacked, 1},
+		"keys of several lines": {func(int) int64 { order += (r.Int64N(4) + 1) / 4; return order/8*32 + order%8 }, format.Uncompressed, format.DeltaBinaryPacked, 6},
+		"in any order":          {func(int) int64 { return r.Int64N(200000) }, format.Uncompressed, format.DeltaBinaryPacked, 20},
+		"wide and repeated":     {func(i int) int64 { return int64(i%5000) * 1e15 }, format.Zstd, format.DeltaBinaryPacked, 20},
+		"few, in any order":     {func(int) int64 { return r.Int64N(64) }, format.Uncompressed, format.RLEDictionary, 7},
+		"few, repeated":         {func(i int) int64 { return int64(i % 64) }, format.Zstd, format.RLEDictionary, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := NewEncoder([]Column{{Name: "i", Kind: Int64}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := &Values{Rows: rows}
+			for i := range rows {
+				v.Ints = append(v.Ints, c.value(i))
+			}
+			var g Group
+			if err := e.Encode(&g, []*Values{v}); err != nil {
+				t.Fatal(err)
+			}
+			m := g.chunks[0].MetaData
+			if m.Codec != c.codec || !slices.Contains(m.Encoding, c.enc) || 8*g.Size() > c.most*rows {
+				t.Errorf("codec %v, encodings %v, %.1f bits a value", m.Codec, m.Encoding, 8*float64(g.Size())/rows)
+			}
+			if same := m.TotalCompressedSize == m.TotalUncompressedSize; same != (c.codec == format.Uncompressed) {
+				t.Errorf("%d bytes of %d under %v", m.TotalCompressedSize, m.TotalUncompressedSize, m.Codec)
+			}
+		})
+	}
+	e, err := NewEncoder([]Column{{Name: "t", Kind: Text}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &Values{Rows: rows}
+	for range rows {
+		v.Text.Append(fmt.Sprintf("%016x", r.Uint64()))
+	}
+	var g Group
+	if err := e.Encode(&g, []*Values{v}); err != nil || g.chunks[0].MetaData.Codec != format.Zstd {
+		t.Errorf("texts: %v, %v", g.chunks[0].MetaData.Codec, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // AddJob queues a job. Durable.
@@ -30,6 +31,9 @@ func (s *Store) AddJob(ctx context.Context, j store.Job, deliver []store.Deliver
 		err = t.exec(`INSERT INTO job_parties (job, party, role) SELECT $1, party, bit_or(role)
 			FROM unnest($2::text[], $3::bigint[]) AS p (party, role) GROUP BY party`, string(j.Digest), parties, roles)
 		if err != nil {
+			return err
+		}
+		if err := sqlstore.AddLogEntry(t, translog.KindJob, j.Digest, ""); err != nil {
 			return err
 		}
 		return addItems(t, deliver)

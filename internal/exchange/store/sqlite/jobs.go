@@ -8,6 +8,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // AddJob queues a job. Durable.
@@ -29,6 +30,9 @@ func (s *Store) AddJob(ctx context.Context, j store.Job, deliver []store.Deliver
 			if err != nil {
 				return err
 			}
+		}
+		if err := sqlstore.AddLogEntry(t, translog.KindJob, j.Digest, ""); err != nil {
+			return err
 		}
 		return addItems(t, deliver)
 	})

@@ -57,6 +57,9 @@ func Finish(t Tx, h store.Holder, e store.Ending) (store.Change, error) {
 			return store.Change{}, err
 		}
 	}
+	if err := addReceipt(t, h.Job); err != nil {
+		return store.Change{}, err
+	}
 	c := store.Change{Job: h.Job, State: e.State, Code: e.Code}
 	return c, end(t, c, h.NowMS)
 }

@@ -36,6 +36,16 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		"concurrency":          (*suite).concurrency,
 		"reopen":               (*suite).reopen,
 		"inspection":           (*suite).inspection,
+		"money":                (*suite).money,
+		"ends of orders":       (*suite).orderEnds,
+		"money at once":        (*suite).moneyAtOnce,
+		"log":                  (*suite).logEntries,
+		"log of signatures":    (*suite).logSignatures,
+		"log of a retry":       (*suite).logRetry,
+		"log of a party":       (*suite).logOwn,
+		"log together":         (*suite).logTogether,
+		"log checkpoints":      (*suite).logCheckpoints,
+		"log kept":             (*suite).logKept,
 		"closed":               (*suite).closed,
 	} {
 		t.Run(name, func(t *testing.T) {
