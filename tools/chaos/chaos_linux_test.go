@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -63,7 +64,7 @@ func TestKills(t *testing.T) {
 	for _, f := range a.Faults {
 		t.Errorf("seed %d: %s (logs in %s)", seed, f, o.out)
 	}
-	if len(a.Kills) != kills || a.Jobs < kills || a.Agreements == 0 || a.Checked.Statements == 0 || a.Checked.Objects == 0 {
+	if len(a.Kills) != kills || a.Jobs < kills || a.Agreements == 0 || a.Orders == 0 || a.Sold == 0 || a.Checked.Statements == 0 || a.Checked.Objects == 0 {
 		t.Errorf("seed %d: too little went on to show anything: %s", seed, a)
 	}
 }
@@ -138,9 +139,16 @@ func TestLostIsFound(t *testing.T) {
 	if a := w.prove(t.Context(), r, nil, resultShare); len(a.Faults) > 0 || a.Results != 1 || a.Charges != 2 {
 		t.Fatalf("%s: %v", a, a.Faults)
 	}
+	w.moment = time.Second
 	lost := "sha256:" + strings.Repeat("0", 64)
+	r.orders = append(r.orders, lost)
 	r.jobs = append(r.jobs, &job{Digest: lost, State: "done", Opened: true})
 	r.agreements = append(r.agreements, &agreement{contract: lost}, &agreement{contract: w.contracts[0].digest, granted: []string{"alpha", "bravo"}})
+	// Credits that nobody paid in.
+	var out json.RawMessage
+	if err := w.json(t.Context(), &out, "exchange", "credit", "deposit", "--home", w.path("exchange-2"), "--party", w.buyer, "--amount", "1", "--reference", "bank-2"); err != nil {
+		t.Fatal(err)
+	}
 	// The object of an offer in force.
 	if err := os.RemoveAll(filepath.Join(w.s3.Dir, "lake")); err != nil {
 		t.Fatal(err)
@@ -149,7 +157,7 @@ func TestLostIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := strings.Join(w.prove(t.Context(), r, nil, resultShare).Faults, "\n")
-	for _, want := range []string{"job " + lost + " was confirmed", "contract " + lost + " was confirmed", "and has 1 grants", "fsck: exit 4"} {
+	for _, want := range []string{"job " + lost + " was confirmed", "contract " + lost + " was confirmed", "and has 1 grants", "fsck: exit 4", "order " + lost + " was confirmed", "money: "} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}

@@ -24,6 +24,8 @@ type account struct {
 	Excused    []*job    `json:"excused"` // without a result, each with the kill that ended it
 	Agreements int       `json:"agreements"`
 	Grants     int       `json:"grants"`
+	Orders     int       `json:"orders"`
+	Sold       int64     `json:"sold"` // credits
 	Unanswered int       `json:"unanswered"`
 	Charges    int       `json:"charges"`
 	Unused     int       `json:"unused"` // charges of jobs without a result
@@ -55,6 +57,7 @@ func (w *world) prove(ctx context.Context, r *records, kills []killing, share fl
 		charged[o] = w.ledger(ctx, a, o)
 	}
 	w.judgeCharges(a, r.jobs, charged)
+	w.judgeMoney(ctx, a, r)
 	for _, s := range slices.Concat(w.exchanges, w.hosts, agentsOf(w)) {
 		kind, _, _ := strings.Cut(s.called, "-")
 		a.Away[kind] = max(a.Away[kind], s.longest.Seconds())
@@ -206,6 +209,6 @@ func (w *world) judgeCharges(a *account, jobs []*job, charged map[string]map[str
 }
 
 func (a *account) String() string {
-	return fmt.Sprintf("%d kills in %.0f s: %d jobs, %d results (%d after more than one attempt), %d ended by a kill; %d contracts, %d grants; %d charges, %d of them without a result; %d exposures open; %d faults",
-		len(a.Kills), a.Seconds, a.Jobs, a.Results, a.Again, len(a.Excused), a.Agreements, a.Grants, a.Charges, a.Unused, a.Open, len(a.Faults))
+	return fmt.Sprintf("%d kills in %.0f s: %d jobs, %d results (%d after more than one attempt), %d ended by a kill; %d contracts, %d grants, %d orders for %d credits; %d charges, %d of them without a result; %d exposures open; %d faults",
+		len(a.Kills), a.Seconds, a.Jobs, a.Results, a.Again, len(a.Excused), a.Agreements, a.Grants, a.Orders, a.Sold, a.Charges, a.Unused, a.Open, len(a.Faults))
 }

@@ -33,6 +33,7 @@ type records struct {
 	mu         sync.Mutex
 	jobs       []*job
 	agreements []*agreement
+	orders     []string
 	unanswered int // commands that ended with code 7: what they asked for may or may not have happened
 }
 
@@ -50,7 +51,7 @@ type worker struct {
 
 // workers are what goes on while things are killed.
 func workers() []worker {
-	return []worker{{"jobs", askAndOpen}, {"jobs", askAndOpen}, {"jobs", askAndOpen}, {"agreements", proposeAndGrant}}
+	return []worker{{"jobs", askAndOpen}, {"jobs", askAndOpen}, {"jobs", askAndOpen}, {"agreements", proposeAndGrant}, {"purchases", buyAndAsk}}
 }
 
 // endTime bounds a job from its submission to its end, and each wait for something that is away.

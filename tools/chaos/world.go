@@ -57,7 +57,11 @@ type world struct {
 	backends         []*backend
 	operators        []string // fingerprints
 	build, form      string
-	contracts        []contract // that all is asked under
+	contracts        []contract    // that all is asked under
+	settlement       string        // fingerprint of who settles orders
+	settlementKey    string        // its file
+	buyer            string        // fingerprint of the institute
+	moment           time.Duration // that agents have to post what they charged
 
 	mu    sync.Mutex
 	wrong []string // what must not have happened
@@ -99,13 +103,13 @@ func (w *world) server(name string, within, env []string, args ...string) *serve
 
 // newWorld starts everything, and agrees on contracts. Whatever it returns is to be stopped.
 func newWorld(ctx context.Context, o options) (*world, error) {
-	w := &world{options: o, cordon: filepath.Join(o.bin, "cordon"), enclave: filepath.Join(o.bin, "cordon-enclave"), agents: map[string]*server{}, spaces: map[string]string{}}
+	w := &world{options: o, cordon: filepath.Join(o.bin, "cordon"), enclave: filepath.Join(o.bin, "cordon-enclave"), agents: map[string]*server{}, spaces: map[string]string{}, moment: 30 * time.Second}
 	for _, dir := range []string{"logs", "homes", "premises"} {
 		if err := os.MkdirAll(w.path(dir), 0o700); err != nil {
 			return w, err
 		}
 	}
-	for _, step := range []func(context.Context) error{w.startBackends, w.startNetwork, w.startExchanges, w.startAgents, w.startHosts, w.publish, w.agree} {
+	for _, step := range []func(context.Context) error{w.startBackends, w.startNetwork, w.settler, w.startExchanges, w.startAgents, w.startHosts, w.publish, w.agree, w.openShop} {
 		if err := step(ctx); err != nil {
 			return w, err
 		}
@@ -159,7 +163,11 @@ func (w *world) startExchanges(ctx context.Context) error {
 			return err
 		}
 		at := fmt.Sprintf("%s:%d", address, port)
-		s := w.server(fmt.Sprintf("exchange-%d", n+1), nil, w.env, "exchange", "serve", "--store", w.database, "--lake", w.lake,
+		name := fmt.Sprintf("exchange-%d", n+1)
+		if err := os.MkdirAll(w.path(name), 0o700); err != nil { // its operator's socket lies there
+			return err
+		}
+		s := w.server(name, nil, w.env, "exchange", "serve", "--home", w.path(name), "--settlement-key", w.settlementKey, "--store", w.database, "--lake", w.lake,
 			"--lease", w.lease.String(), "--listen", at, "--json")
 		w.exchanges, urls = append(w.exchanges, s), append(urls, "http://"+at)
 		if err := s.start(ctx); err != nil {
@@ -178,8 +186,12 @@ func (w *world) initParty(ctx context.Context, name string) (string, error) {
 
 func (w *world) startAgents(ctx context.Context) error {
 	for _, name := range append([]string{institute}, owners...) {
-		if _, err := w.initParty(ctx, name); err != nil {
+		fingerprint, err := w.initParty(ctx, name)
+		if err != nil {
 			return err
+		}
+		if name == institute {
+			w.buyer = fingerprint
 		}
 		urls := w.urls
 		if w.front != nil {
