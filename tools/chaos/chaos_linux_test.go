@@ -64,7 +64,7 @@ func TestKills(t *testing.T) {
 	for _, f := range a.Faults {
 		t.Errorf("seed %d: %s (logs in %s)", seed, f, o.out)
 	}
-	if len(a.Kills) != kills || a.Jobs < kills || a.Agreements == 0 || a.Orders == 0 || a.Sold == 0 || a.Checked.Statements == 0 || a.Checked.Objects == 0 {
+	if len(a.Kills) != kills || a.Jobs < kills || a.Agreements == 0 || a.Logs != len(owners)+1 || a.Orders == 0 || a.Sold == 0 || a.Checked.Statements == 0 || a.Checked.Objects == 0 {
 		t.Errorf("seed %d: too little went on to show anything: %s", seed, a)
 	}
 }
@@ -76,6 +76,7 @@ func TestProofsFail(t *testing.T) {
 	failed := func(code string) *job {
 		return &job{Digest: "sha256:f", Owners: []string{"alpha"}, Submitted: now.Add(-10 * time.Second), Ended: now, State: "failed", Code: code}
 	}
+	again := func(j *job) *job { j.Attempts = 2; return j }
 	good := func() []*job {
 		var out []*job
 		for i := range 40 {
@@ -103,6 +104,8 @@ func TestProofsFail(t *testing.T) {
 		"kill of another":         {append(good(), failed("no-answer:alpha")), []killing{kill("agent-bravo", 5*time.Second)}, goodCharges(), "no kill explains it"},
 		"kill long before":        {append(good(), failed("no-answer:alpha")), []killing{kill("agent-alpha", time.Hour)}, goodCharges(), "no kill explains it"},
 		"kill afterwards":         {append(good(), failed("no-answer:alpha")), []killing{kill("agent-alpha", -time.Second)}, goodCharges(), "no kill explains it"},
+		"refused at once":         {append(good(), failed("refused:alpha")), []killing{kill("host-1", 5*time.Second)}, goodCharges(), "no kill explains it"},
+		"refused after a loss":    {append(good(), again(failed("refused:alpha"))), []killing{kill("enclave of host-1", 5*time.Second)}, goodCharges(), ""},
 		"what no kill can do":     {append(good(), failed("bad-data:alpha")), []killing{kill("s3", 5*time.Second)}, goodCharges(), "no kill explains it"},
 		"too few results":         {append(good(), failed("host-lost"), failed("host-lost"), failed("host-lost")), []killing{kill("host-1", 5*time.Second)}, goodCharges(), "less than 95 %"},
 		"nothing was done":        {nil, nil, nil, "nothing was submitted"},

@@ -62,8 +62,10 @@ func concerns(j *job, of string) bool {
 		return slices.ContainsFunc(kinds, func(k string) bool { return strings.HasPrefix(of, k) })
 	}
 	switch code {
-	case "no-answer", "refused": // of a party
-		return is("agent-"+party) || is("exchange", "postgresql")
+	case "no-answer": // of a party
+		return is("agent-"+party, "exchange", "postgresql")
+	case "refused": // also by an owner whom a receipt had reached when the attempt before was lost
+		return is("agent-"+party, "exchange", "postgresql") || j.Attempts > 1 && is("host", "enclave")
 	case "host-lost", "enclave-lost", "enclave-start":
 		return is("host", "enclave", "exchange", "postgresql")
 	case "channel", "result-unsent", "timed-out", "expired":

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange"
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -26,6 +27,7 @@ type account struct {
 	Grants     int       `json:"grants"`
 	Orders     int       `json:"orders"`
 	Sold       int64     `json:"sold"` // credits
+	Logs       int       `json:"logs"` // parties for whom the log verifies
 	Unanswered int       `json:"unanswered"`
 	Charges    int       `json:"charges"`
 	Unused     int       `json:"unused"` // charges of jobs without a result
@@ -52,6 +54,7 @@ func (w *world) prove(ctx context.Context, r *records, kills []killing, share fl
 	w.judgeJobs(a, r.jobs, share)
 	w.fsck(ctx, a)
 	w.confirmed(ctx, a, r)
+	w.logs(ctx, a)
 	charged := map[string]map[string]int{}
 	for _, o := range owners {
 		charged[o] = w.ledger(ctx, a, o)
@@ -99,6 +102,25 @@ func (w *world) fsck(ctx context.Context, a *account) {
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	if bad := json.Unmarshal([]byte(lines[len(lines)-1]), &a.Checked); err != nil || bad != nil || a.Checked.Statements == 0 {
 		w.note("fsck: %v: %s", errors.Join(err, bad), out)
+	}
+}
+
+// logs has every party verify the log: that it goes on from what its witness saw before, and has all that the exchange accepted from the
+// party or delivered to it.
+func (w *world) logs(ctx context.Context, a *account) {
+	for _, s := range agentsOf(w) {
+		name := strings.TrimPrefix(s.called, "agent-")
+		var err error
+		for deadline := time.Now().Add(w.moment); ; sleep(ctx, restartPause/4) {
+			if _, err = w.run(ctx, "log", "verify", "--home", w.home(name)); err == nil || !away(err) || time.Now().After(deadline) {
+				break
+			}
+		}
+		if err != nil {
+			w.note("log, as %s verifies it: %v", name, err)
+			continue
+		}
+		a.Logs++
 	}
 }
 

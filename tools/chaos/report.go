@@ -45,6 +45,7 @@ func (a *account) section() string {
 	row("contracts and grants confirmed", "%d and %d, all there", a.Agreements, a.Grants)
 	row("commands that ended as `unavailable`", "%d", a.Unanswered)
 	row("orders confirmed", "%d, all there; %d credits charged for them, as buyer, seller and exchange agree", a.Orders, a.Sold)
+	row("`cordon log verify`", "of %d parties: the log goes on from what each had seen, and has all that concerns it", a.Logs)
 	row("charges", "%d, none twice, every result has its own; %d of jobs without a result, whose keys could have been released", a.Charges, a.Unused)
 	row("exposures without a receipt", "%d, shown to their owners as such", a.Open)
 	row("`cordon exchange fsck`", "%d statements, %d parties, %d jobs, %d items, %d objects: %d faults", a.Checked.Statements, a.Checked.Parties, a.Checked.Jobs, a.Checked.Items, a.Checked.Objects, a.Checked.Faults)
