@@ -48,7 +48,8 @@ func (c *clock) ahead(seconds string) {
 }
 
 // TestDatabaseClockJumps: all exchange processes go by the database's clock. Where it is an hour off, callers are told so; where a jump
-// ends leases, jobs are done again and charged once; and when it is right again, everything goes on without hands.
+// ends leases, jobs are done again and charged once, or end with a code that it explains; and when it is right again, everything goes on
+// without hands.
 func TestDatabaseClockJumps(t *testing.T) {
 	t.Parallel()
 	o := programs(t)
@@ -61,7 +62,7 @@ func TestDatabaseClockJumps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &records{}
+	r, jumps := &records{}, []killing{}
 	ask := func(when string) {
 		t.Helper()
 		for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
@@ -102,11 +103,12 @@ func TestDatabaseClockJumps(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); ask("around " + off) }()
 		time.Sleep(150 * time.Millisecond)
+		jumps = append(jumps, killing{N: len(jumps) + 1, Of: "postgresql's clock", At: time.Now()})
 		c.ahead(off)
 		<-done
 		ask("at " + off)
 	}
-	if a := w.prove(ctx, r, nil, resultShare); len(a.Faults) > 0 {
+	if a := w.prove(ctx, r, jumps, 0); len(a.Faults) > 0 {
 		t.Errorf("%s\n%s (logs in %s)", a, strings.Join(a.Faults, "\n"), o.out)
 	}
 }
