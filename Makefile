@@ -11,7 +11,7 @@ FUZZSECONDS ?= 240
 ENCLAVE_ENV := CGO_ENABLED=1 GOTOOLCHAIN=go1.26.8 GOEXPERIMENT=runtimesecret GOAMD64=v1 GOARM64=v8.0 GOFLAGS= CC=gcc CXX=g++ CGO_CFLAGS='-O2 -g' CGO_CXXFLAGS='-O2 -g' CGO_CPPFLAGS= CGO_LDFLAGS=
 ENCLAVE_FLAGS := -trimpath -buildvcs=false -tags netgo,osusergo,`scripts/ipsecmb` -ldflags '-linkmode external -extldflags "-static" -s -w -buildid='
 
-.PHONY: evidence images all build enclave-release deps demo demo-vm vm-image demo-check test bench bench-deps check fuzz corpus mutants clean
+.PHONY: evidence images all build enclave-release deps demo demo-vm vm-image demo-check test chaos outages load bench bench-deps check fuzz corpus mutants clean
 
 all: build
 
@@ -52,6 +52,25 @@ test: build
 	$(GO) test -timeout 20m ./...
 	@tag=$$(scripts/ipsecmb); [ -n "$$tag" ] || [ "$$CORDON_REQUIRE_ALL" != 1 ]
 	$(GO) test -timeout 20m -tags "`scripts/ipsecmb`" ./internal/enclave/served ./internal/enclave/runner
+
+# Kills processes of a whole exchange while it works; docs/reliability.md. SEED repeats what chance chose, not the moments.
+KILLS ?= 300
+SEED  ?= 0
+chaos: build
+	CGO_ENABLED=0 $(GO) build -o $(BIN)/chaos ./tools/chaos
+	$(BIN)/chaos -bin $(BIN) -kills $(KILLS) -seed $(SEED) -write docs/reliability.md
+
+# A hundred analysts at work; an hour of it by FOR=1h.
+FOR ?= 1m
+load: build
+	CGO_ENABLED=0 $(GO) build -o $(BIN)/chaos ./tools/chaos
+	$(BIN)/chaos -bin $(BIN) -load $(FOR) -write docs/reliability.md
+
+# Has everything that the exchange stands on away for a while, one after the other.
+OUTAGE ?= 30s
+outages: build
+	CGO_ENABLED=0 $(GO) build -o $(BIN)/chaos ./tools/chaos
+	$(BIN)/chaos -bin $(BIN) -outage $(OUTAGE) -write docs/reliability.md
 
 # What the bench needs beside the programs; nothing else does.
 bench-deps:

@@ -6,10 +6,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/cordon-exchange/cordon/internal/need"
+	"github.com/cordon-exchange/cordon/internal/testpg"
 	"github.com/cordon-exchange/cordon/internal/tests3"
 )
 
@@ -87,6 +89,35 @@ func TestOperatingWithABucket(t *testing.T) {
 	script = strings.NewReplacer("http://127.0.0.1:7070", s.Endpoint(), "127.0.0.1:7402", free(t), "AWS_ACCESS_KEY_ID=exchange", "AWS_ACCESS_KEY_ID="+os.Getenv("AWS_ACCESS_KEY_ID"),
 		"of-the-bucket-alone", os.Getenv("AWS_SECRET_ACCESS_KEY")).Replace(script)
 	if out := runCommands(t, script); !strings.Contains(out, ": 0 faults\n") || !strings.Contains(out, "manifest: sha256:") {
+		t.Errorf("got:\n%s", out)
+	}
+}
+
+// TestOperatingOverPostgreSQL copies a database that is served, restores it, and serves the copy, by the commands of its page. A request
+// that was signed for the first is refused by the second.
+func TestOperatingOverPostgreSQL(t *testing.T) {
+	_, err := exec.LookPath("pg_dump")
+	need.That(t, err == nil, "pg_dump is not installed (Debian: postgresql-client)")
+	blocks := regexp.MustCompile("(?s)```bash\n(.*?)```").FindAllStringSubmatch(read(t, "docs/operating-postgresql.md"), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d blocks of commands; this test runs 1, and there are no others", len(blocks))
+	}
+	db := testpg.Database(t)
+	copied := strings.Replace(db, "?", "restored?", 1)
+	name := strings.TrimPrefix(copied[:strings.Index(copied, "?")], "postgres://cordon@/")
+	script := strings.NewReplacer("postgres://cordon@db.example/exchange", db, "postgres://cordon@db.example/restored", copied,
+		"' restored\n", "' "+name+"\n").Replace(blocks[0][1])
+	serve := func(n int, db, address string) string {
+		file := "ready" + strconv.Itoa(n) + ".json"
+		return "cordon exchange serve --home home --store '" + db + "' --listen " + address + " --json >" + file + " &\npid=$!\nuntil [ -s " + file + " ]; do sleep 0.1; kill -0 $pid; done\ncurl -fsS http://" + address + "/v1/exchange\n"
+	}
+	first, second := free(t), free(t)
+	out := runCommands(t, serve(1, db, first)+script+serve(2, copied, second))
+	instances := regexp.MustCompile(`"id":"(exchange1[0-9a-f]{64})","instance":"([0-9a-f]{32})"`).FindAllStringSubmatch(out, -1)
+	if len(instances) != 2 || instances[0][1] != instances[1][1] || instances[0][2] == instances[1][2] {
+		t.Errorf("ids and instances %v: want one id and two instances", instances)
+	}
+	if !strings.Contains(out, ": 0 faults\n") {
 		t.Errorf("got:\n%s", out)
 	}
 }

@@ -401,19 +401,42 @@ func (r *reader) standing(n *yaml.Node, p *Policy) {
 	if n == nil || r.err != nil {
 		return
 	}
-	for _, rule := range r.items(n, "standing") {
-		s := r.section(rule, "standing", "analysts", "purposes", "until", "max_contracts", "max_queries_month", "even_if_replaced")
+	for _, item := range r.items(n, "standing") {
+		s := r.section(item, "standing", "analysts", "purposes", "until", "max_contracts", "max_queries_month", "even_if_replaced",
+			"accredited_by", "max_queries_month_all", "outlives_accreditation")
 		if r.err != nil {
 			return
 		}
 		replaced := s.vals["even_if_replaced"]
-		p.standing = append(p.standing, StandingRule{
-			Analysts:       r.parties(r.need(s, "analysts", "whose contracts are granted"), "analysts"),
+		rule := StandingRule{
 			Purposes:       r.texts(r.need(s, "purposes", "for which purposes"), "purposes", func(s string) bool { return contains(p.purposes, s) }, "a standing rule can't go past the policy's own purposes"),
 			Until:          r.date(r.need(s, "until", "until when the rule grants"), "until"),
 			MaxContracts:   r.integer(r.need(s, "max_contracts", "how many contracts it grants at most"), "max_contracts", 1, 1_000_000),
 			MaxMonth:       r.optional(s, "max_queries_month", 1, 1_000_000_000),
 			EvenIfReplaced: replaced != nil && r.boolean(replaced, "even_if_replaced"),
-		})
+		}
+		r.whose(item, s, &rule)
+		p.standing = append(p.standing, rule)
+	}
+}
+
+// whose reads whom a standing rule grants to: parties by name, or whoever a party accredits.
+func (r *reader) whose(n *yaml.Node, s section, rule *StandingRule) {
+	by := s.vals["accredited_by"]
+	if by == nil {
+		rule.Analysts = r.parties(r.need(s, "analysts", "whose contracts are granted, or accredited_by: who says that others are members"), "analysts")
+		r.absent(s, "goes with accredited_by", "max_queries_month_all", "outlives_accreditation")
+		return
+	}
+	if s.vals["analysts"] != nil {
+		r.fail(n, "a standing rule has analysts and accredited_by", "write two rules")
+		return
+	}
+	if rule.AccreditedBy = r.text(by, "accredited_by"); r.err == nil && !isFingerprint(rule.AccreditedBy) {
+		r.fail(by, "accredited_by is no fingerprint", fingerprintHint)
+	}
+	rule.MaxMonthAll = r.optional(s, "max_queries_month_all", 1, 1_000_000_000)
+	if v := s.vals["outlives_accreditation"]; v != nil {
+		rule.OutlivesAccreditation = r.boolean(v, "outlives_accreditation")
 	}
 }

@@ -84,6 +84,10 @@ func TestPolicyFaults(t *testing.T) {
 		"standing past purposes": {"max_queries:", "standing: [{analysts: [any], purposes: [other], until: 2027-01-01, max_contracts: 3}]\nmax_queries:", "27:41", "not allowed"},
 		"standing if replaced":   {"max_queries:", "standing: [{analysts: [any], purposes: [research], until: 2027-01-01, max_contracts: 3, even_if_replaced: yes}]\nmax_queries:", "27:107", "even_if_replaced"},
 		"standing without end":   {"max_queries:", "standing: [{analysts: [any], purposes: [research], max_contracts: 3}]\nmax_queries:", "27:12", "until is missing"},
+		"standing for nobody":    {"max_queries:", "standing: [{purposes: [research], until: 2027-01-01, max_contracts: 3}]\nmax_queries:", "27:12", "analysts is missing"},
+		"standing for both":      {"max_queries:", "standing: [{analysts: [any], accredited_by: " + member + ", purposes: [research], until: 2027-01-01, max_contracts: 3}]\nmax_queries:", "27:12", "analysts and accredited_by"},
+		"accredited by no party": {"max_queries:", "standing: [{accredited_by: any, purposes: [research], until: 2027-01-01, max_contracts: 3}]\nmax_queries:", "27:28", "no fingerprint"},
+		"members of nobody":      {"max_queries:", "standing: [{analysts: [any], max_queries_month_all: 3, purposes: [research], until: 2027-01-01, max_contracts: 3}]\nmax_queries:", "27:30", "goes with accredited_by"},
 		"negative price":         {"max_queries:", "price: -1\nmax_queries:", "27:8", "from 0"},
 		"pruning of no kind":     {"max_queries:", "pruning: yes\nmax_queries:", "27:10", "must be refused or allowed"},
 		"timing by ticks":        {"max_queries:", "timing: tick\nmax_queries:", "27:9", "must be off or ticks"},
@@ -106,6 +110,27 @@ func TestPolicyFaults(t *testing.T) {
 				t.Error("no place or no hint")
 			}
 		})
+	}
+}
+
+const member = "cordon100000000000000000000000000000000000000000000000000000000000000aa"
+
+// TestStandingForMembers: who they are is for the caller to verify, so that the rule grants to no analyst by itself.
+func TestStandingForMembers(t *testing.T) {
+	p, err := policy.Parse([]byte(policyText(t) + "standing: [{accredited_by: " + member + ", purposes: [research], until: 2026-07-01, max_contracts: 3, max_queries_month: 4, max_queries_month_all: 40, outlives_accreditation: true}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, after := time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC), time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
+	r := p.Standing()[0]
+	if r.AccreditedBy != member || r.MaxMonth != 4 || r.MaxMonthAll != 40 || !r.OutlivesAccreditation || r.Grants(member, []string{"research"}, in) {
+		t.Errorf("rule %+v", r)
+	}
+	if !r.GrantsMembers([]string{"research"}, in) || r.GrantsMembers([]string{"research"}, after) || r.GrantsMembers([]string{"pricing"}, in) || r.GrantsMembers(nil, in) {
+		t.Error("purposes or time")
+	}
+	if (policy.StandingRule{Analysts: []string{policy.Any}, Purposes: []string{"research"}, Until: after}).GrantsMembers([]string{"research"}, in) {
+		t.Error("a rule for analysts granted to members")
 	}
 }
 

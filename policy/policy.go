@@ -138,11 +138,15 @@ type Evidence struct {
 
 // StandingRule automates the owner's grant of contracts that fit it in every respect.
 type StandingRule struct {
-	Analysts     []string
+	Analysts     []string // or, instead:
+	AccreditedBy string   // whoever this party accredits; the caller verifies that and how long
 	Purposes     []string
 	Until        time.Time // the first moment at which it no longer grants
 	MaxContracts int64
 	MaxMonth     int64 // queries of one analyst in a calendar month (UTC), under contracts that the rule granted; 0: no such bound
+	MaxMonthAll  int64 // the same of all whom AccreditedBy accredits, together; 0: no such bound
+	// OutlivesAccreditation lets a grant go on when the accreditation that it was given for ends. Absent: it ends with it.
+	OutlivesAccreditation bool
 	// EvenIfReplaced lets the rule grant contracts over a version that a newer one of the data set has replaced.
 	EvenIfReplaced bool
 }
@@ -207,7 +211,19 @@ func (p *Policy) Standing() []StandingRule {
 // Grants reports whether the rule grants a contract of that analyst for those purposes at that time. Counting contracts
 // against MaxContracts is the caller's duty.
 func (s StandingRule) Grants(analyst string, purposes []string, at time.Time) bool {
-	if len(purposes) == 0 || !at.Before(s.Until) || !allows(s.Analysts, analyst) {
+	if !s.inTime(purposes, at) || !allows(s.Analysts, analyst) {
+		return false
+	}
+	return true
+}
+
+// GrantsMembers is Grants for whoever AccreditedBy accredits: that the analyst is one is the caller's to verify.
+func (s StandingRule) GrantsMembers(purposes []string, at time.Time) bool {
+	return s.AccreditedBy != "" && s.inTime(purposes, at)
+}
+
+func (s StandingRule) inTime(purposes []string, at time.Time) bool {
+	if len(purposes) == 0 || !at.Before(s.Until) {
 		return false
 	}
 	for _, p := range purposes {

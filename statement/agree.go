@@ -19,6 +19,10 @@ type Contract struct {
 	CreatedMS    int64         `json:"created_ms"`
 	AnswerByMS   int64         `json:"answer_by_ms,omitempty"` // no owner grants it from then on
 	Counter      Digest        `json:"counter,omitempty"`      // that it accepts
+
+	Template       Digest   `json:"template,omitempty"`       // that it is made from
+	Accreditations []Digest `json:"accreditations,omitempty"` // of requester and recipients, shown to owners that ask for them
+	Log            *Log     `json:"log,omitempty"`            // which accounts of its jobs can be shown to be in
 }
 
 // Expired reports whether nobody can grant the contract any more; grants that were given before answer_by_ms are another matter.
@@ -79,6 +83,12 @@ func (t *Contract) valid() error {
 	c.time(t.CreatedMS, "created_ms")
 	c.that(t.AnswerByMS == 0 || t.AnswerByMS > t.CreatedMS && t.AnswerByMS <= t.UntilMS, "answer_by_ms")
 	c.that(t.Counter == "" || t.Counter.Valid(), "counter")
+	c.that(t.Template == "" || t.Template.Valid(), "template")
+	if len(t.Accreditations) > 0 {
+		c.digests(t.Accreditations, "accreditations")
+		c.that(len(t.Accreditations) <= maxShown, "accreditations")
+	}
+	t.validLog(&c)
 	return c.err
 }
 
@@ -99,16 +109,22 @@ type Grant struct {
 	Owner     Fingerprint `json:"owner"`
 	Contract  Digest      `json:"contract"`
 	Offers    []Digest    `json:"offers"`
-	Authority string      `json:"authority"` // "manual" or "rule": who decided
+	Authority string      `json:"authority"` // "manual", "rule" or "purchase": who decided
 	UntilMS   int64       `json:"until_ms"`
 	CreatedMS int64       `json:"created_ms"`
 	OfMonth   int64       `json:"queries_per_month,omitempty"` // of the requester in a calendar month, in UTC; 0: no such bound
+
+	AccreditedBy   Fingerprint `json:"accredited_by,omitempty"`             // whose members the rule grants to
+	AllOfMonth     int64       `json:"members_queries_per_month,omitempty"` // of all of them together; 0: no such bound
+	Accreditations []Digest    `json:"accreditations,omitempty"`            // that the grant rests on: it ends with the first of them
+	Settlement     Digest      `json:"settlement,omitempty"`                // that the owner believed: with a purchase
 }
 
 // Values of Grant.Authority.
 const (
-	ByHand = "manual"
-	ByRule = "rule"
+	ByHand     = "manual"
+	ByRule     = "rule"     // of the policy
+	ByPurchase = "purchase" // the owner's rule for purchases, which believed a settlement
 )
 
 func (*Grant) typeURI() string { return TypeGrant }
@@ -121,11 +137,20 @@ func (g *Grant) valid() error {
 	c.fingerprint(g.Owner, "owner")
 	c.digest(g.Contract, "contract")
 	c.digests(g.Offers, "offers")
-	c.that(g.Authority == ByHand || g.Authority == ByRule, "authority")
+	c.that(g.Authority == ByHand || g.Authority == ByRule || g.Authority == ByPurchase, "authority")
+	c.that((g.Authority == ByPurchase) == (g.Settlement != ""), "settlement")
+	c.that(g.Settlement == "" || g.Settlement.Valid(), "settlement")
 	c.time(g.UntilMS, "until_ms")
 	c.time(g.CreatedMS, "created_ms")
 	c.that(g.CreatedMS < g.UntilMS, "until_ms")
 	c.count(g.OfMonth, "queries_per_month")
+	c.that(g.AccreditedBy == "" || g.AccreditedBy.Valid() && g.Authority == ByRule, "accredited_by")
+	c.count(g.AllOfMonth, "members_queries_per_month")
+	c.that(g.AllOfMonth == 0 || g.AccreditedBy != "", "members_queries_per_month")
+	if len(g.Accreditations) > 0 {
+		c.digests(g.Accreditations, "accreditations")
+		c.that(len(g.Accreditations) <= maxShown && g.AccreditedBy != "", "accreditations")
+	}
 	return c.err
 }
 

@@ -146,24 +146,33 @@ type dated interface {
 	saidMS() int64
 }
 
-func (p *Party) saidMS() int64      { return p.CreatedMS }
-func (o *Offer) saidMS() int64      { return o.CreatedMS }
-func (p *Pool) saidMS() int64       { return p.CreatedMS }
-func (t *Contract) saidMS() int64   { return t.CreatedMS }
-func (g *Grant) saidMS() int64      { return g.CreatedMS }
-func (n *Counter) saidMS() int64    { return n.CreatedMS }
-func (r *Rejection) saidMS() int64  { return r.AtMS }
-func (j *Job) saidMS() int64        { return j.CreatedMS }
-func (r *Ready) saidMS() int64      { return r.ExpiresMS } // it has no other time: a key that expires sooner can't be ready
-func (r *Refusal) saidMS() int64    { return r.AtMS }
-func (r *Release) saidMS() int64    { return r.ReleasedMS }
-func (a *Ack) saidMS() int64        { return a.ClosedMS }
-func (r *Revocation) saidMS() int64 { return r.AtMS }
+func (p *Party) saidMS() int64         { return p.CreatedMS }
+func (o *Offer) saidMS() int64         { return o.CreatedMS }
+func (p *Pool) saidMS() int64          { return p.CreatedMS }
+func (t *Contract) saidMS() int64      { return t.CreatedMS }
+func (g *Grant) saidMS() int64         { return g.CreatedMS }
+func (n *Counter) saidMS() int64       { return n.CreatedMS }
+func (r *Rejection) saidMS() int64     { return r.AtMS }
+func (t *Template) saidMS() int64      { return t.CreatedMS }
+func (a *Accreditation) saidMS() int64 { return a.CreatedMS }
+func (j *Job) saidMS() int64           { return j.CreatedMS }
+func (r *Ready) saidMS() int64         { return r.ExpiresMS } // it has no other time: a key that expires sooner can't be ready
+func (r *Refusal) saidMS() int64       { return r.AtMS }
+func (r *Release) saidMS() int64       { return r.ReleasedMS }
+func (a *Ack) saidMS() int64           { return a.ClosedMS }
+func (r *Revocation) saidMS() int64    { return r.AtMS }
 
-// purposeOf is what a certificate must cover for a kind of statement: its name. A key that may grant may say no, and what it would grant.
+// purposeOf is what a certificate must cover for a kind of statement: its name. A key that may grant may say no, and what it would
+// grant, and whom it accredits; one that may propose contracts may propose what they are made from.
 func purposeOf(uri string) string {
-	if uri == TypeCounter || uri == TypeRejection {
+	switch uri {
+	case TypeCounter, TypeRejection, TypeAccreditation:
 		uri = TypeGrant
+	case TypeTemplate:
+		uri = TypeContract
+	}
+	if p, ok := purchasePurpose(uri); ok {
+		return p
 	}
 	return kindOf(uri)
 }
@@ -185,6 +194,10 @@ func coverable(uri string) dated {
 		return new(Counter)
 	case TypeRejection:
 		return new(Rejection)
+	case TypeTemplate:
+		return new(Template)
+	case TypeAccreditation:
+		return new(Accreditation)
 	case TypeJob:
 		return new(Job)
 	case TypeReady:
@@ -198,7 +211,7 @@ func coverable(uri string) dated {
 	case TypeRevocation:
 		return new(Revocation)
 	}
-	return nil
+	return purchaseOf(uri)
 }
 
 // Party is the party that a signature of a verified envelope speaks for.

@@ -50,22 +50,29 @@ func fuzz[T any, P interface {
 	})
 }
 
-func FuzzUnmarshalParty(f *testing.F)       { fuzz[statement.Party](f, "party") }
-func FuzzUnmarshalOffer(f *testing.F)       { fuzz[statement.Offer](f, "offer") }
-func FuzzUnmarshalPool(f *testing.F)        { fuzz[statement.Pool](f, "pool") }
-func FuzzUnmarshalContract(f *testing.F)    { fuzz[statement.Contract](f, "contract") }
-func FuzzUnmarshalGrant(f *testing.F)       { fuzz[statement.Grant](f, "grant") }
-func FuzzUnmarshalCounter(f *testing.F)     { fuzz[statement.Counter](f, "counter") }
-func FuzzUnmarshalRejection(f *testing.F)   { fuzz[statement.Rejection](f, "rejection") }
-func FuzzUnmarshalJob(f *testing.F)         { fuzz[statement.Job](f, "job") }
-func FuzzUnmarshalReady(f *testing.F)       { fuzz[statement.Ready](f, "ready") }
-func FuzzUnmarshalRefusal(f *testing.F)     { fuzz[statement.Refusal](f, "refusal") }
-func FuzzUnmarshalRelease(f *testing.F)     { fuzz[statement.Release](f, "release") }
-func FuzzUnmarshalReceipt(f *testing.F)     { fuzz[statement.Receipt](f, "receipt") }
-func FuzzUnmarshalAck(f *testing.F)         { fuzz[statement.Ack](f, "ack") }
-func FuzzUnmarshalRevocation(f *testing.F)  { fuzz[statement.Revocation](f, "revocation") }
-func FuzzUnmarshalCertificate(f *testing.F) { fuzz[statement.Certificate](f, "certificate") }
-func FuzzUnmarshalApproval(f *testing.F)    { fuzz[statement.Approval](f, "approval") }
+func FuzzUnmarshalParty(f *testing.F)         { fuzz[statement.Party](f, "party") }
+func FuzzUnmarshalOffer(f *testing.F)         { fuzz[statement.Offer](f, "offer") }
+func FuzzUnmarshalPool(f *testing.F)          { fuzz[statement.Pool](f, "pool") }
+func FuzzUnmarshalContract(f *testing.F)      { fuzz[statement.Contract](f, "contract") }
+func FuzzUnmarshalGrant(f *testing.F)         { fuzz[statement.Grant](f, "grant") }
+func FuzzUnmarshalCounter(f *testing.F)       { fuzz[statement.Counter](f, "counter") }
+func FuzzUnmarshalRejection(f *testing.F)     { fuzz[statement.Rejection](f, "rejection") }
+func FuzzUnmarshalJob(f *testing.F)           { fuzz[statement.Job](f, "job") }
+func FuzzUnmarshalReady(f *testing.F)         { fuzz[statement.Ready](f, "ready") }
+func FuzzUnmarshalRefusal(f *testing.F)       { fuzz[statement.Refusal](f, "refusal") }
+func FuzzUnmarshalRelease(f *testing.F)       { fuzz[statement.Release](f, "release") }
+func FuzzUnmarshalReceipt(f *testing.F)       { fuzz[statement.Receipt](f, "receipt") }
+func FuzzUnmarshalAck(f *testing.F)           { fuzz[statement.Ack](f, "ack") }
+func FuzzUnmarshalRevocation(f *testing.F)    { fuzz[statement.Revocation](f, "revocation") }
+func FuzzUnmarshalCertificate(f *testing.F)   { fuzz[statement.Certificate](f, "certificate") }
+func FuzzUnmarshalApproval(f *testing.F)      { fuzz[statement.Approval](f, "approval") }
+func FuzzUnmarshalTemplate(f *testing.F)      { fuzz[statement.Template](f, "template") }
+func FuzzUnmarshalAccreditation(f *testing.F) { fuzz[statement.Accreditation](f, "accreditation") }
+func FuzzUnmarshalOrder(f *testing.F)         { fuzz[statement.Order](f, "order") }
+func FuzzUnmarshalSettlement(f *testing.F)    { fuzz[statement.Settlement](f, "settlement") }
+func FuzzUnmarshalCharge(f *testing.F)        { fuzz[statement.Charge](f, "charge") }
+func FuzzUnmarshalClosing(f *testing.F)       { fuzz[statement.Closing](f, "closing") }
+func FuzzUnmarshalRefund(f *testing.F)        { fuzz[statement.Refund](f, "refund") }
 
 func FuzzParseEnvelope(f *testing.F) {
 	file, by := vectors.Envelopes(), map[string]string{}

@@ -26,8 +26,17 @@ const (
 	TypeAck        = uriBase + "ack/v1"
 	TypeRevocation = uriBase + "revocation/v1"
 
+	TypeOrder      = uriBase + "order/v1"
+	TypeSettlement = uriBase + "settlement/v1"
+	TypeCharge     = uriBase + "charge/v1"
+	TypeClosing    = uriBase + "closing/v1"
+	TypeRefund     = uriBase + "refund/v1"
+
 	TypeCertificate = uriBase + "certificate/v1"
 	TypeApproval    = uriBase + "approval/v1"
+
+	TypeTemplate      = uriBase + "template/v1"
+	TypeAccreditation = uriBase + "accreditation/v1"
 )
 
 // PeekType returns the type a payload claims, for routing only.

@@ -14,6 +14,7 @@ const (
 	maxWho        = 64 << 10  // bytes of a list of names: every owner of a job may answer for one layer
 	boxSize       = 1216      // bytes of an HPKE public key, MLKEM768-X25519
 	maxTables     = 64        // of a contract
+	maxShown      = 64        // accreditations of a contract: an owner fetches and verifies each
 	maxPolicy     = 1 << 20
 	maxLicence    = 64 << 10 // bytes of a licence's text; a longer one goes by its digest
 	maxSealedBody = 1 << 20

@@ -19,7 +19,7 @@ type Terms struct {
 const (
 	AccessFree     = "free"     // nothing is charged
 	AccessApproval = "approval" // the owner grants, by hand or by a standing rule
-	AccessPurchase = "purchase" // no standing rule grants: its owner does by hand, once it was paid
+	AccessPurchase = "purchase" // no standing rule of the policy grants: a settled order does, or the owner by hand
 )
 
 // Licence is a text that users are bound to: in full, or by its digest where it lies elsewhere.

@@ -28,6 +28,7 @@ type proposeFlags struct {
 	until  string
 	answer string
 	accept string
+	of     string
 	pins   []string
 	wait   time.Duration
 }
@@ -43,6 +44,7 @@ contract's digest and is good for nothing else. Own data in it is granted at onc
 
 Names are resolved by the exchange, and their fingerprints printed; --pin fixes them.
 --accept COUNTER proposes the contract that an owner countered, as its counter has it.
+--template TEMPLATE proposes one made from it: owners that approved it grant it at once.
 
 Exit codes: 0 done, 2 usage, 3 no such data or party, 4 something does not verify,
 7 agent or exchange do not answer, or --wait ended before all owners had granted.`,
@@ -63,6 +65,8 @@ Exit codes: 0 done, 2 usage, 3 no such data or party, 4 something does not verif
 	fl.StringVar(&f.until, "until", "", "end: a date, or a time from now such as 30d (required)")
 	fl.StringVar(&f.answer, "answer-by", "", "no owner grants it from then on: a date, or a time from now")
 	fl.StringVar(&f.accept, "accept", "", "digest of an owner's counter, instead of what else a contract says")
+	fl.StringVar(&f.of, "template", "", "digest of a template, which says all but --data NAME@DIGEST, --recipient and --until")
+	fl.StringArrayVar(&f.in.Accredited, "accredited-by", nil, "show owners what this party says of this one and the recipients (repeatable)")
 	fl.StringArrayVar(&f.pins, "pin", nil, "NAME=FINGERPRINT of a party (repeatable)")
 	fl.DurationVar(&f.wait, "wait", 0, "wait until all owners have granted, at most this long")
 	return cmd
@@ -79,6 +83,9 @@ func contractPropose(cmd *cobra.Command, f proposeFlags) error {
 		}
 		f.in = api.ContractPropose{Accept: d, WaitMS: f.wait.Milliseconds()}
 		return postProposal(cmd, &f)
+	}
+	if f.of != "" {
+		return contractOf(cmd, &f)
 	}
 	var err error
 	if f.in.Builds, err = parseDigests(f.builds); err != nil {
@@ -114,6 +121,28 @@ func contractPropose(cmd *cobra.Command, f proposeFlags) error {
 		f.in.AnswerByMS = by.UnixMilli()
 	}
 	return postProposal(cmd, &f)
+}
+
+// contractOf proposes a contract that a template makes.
+func contractOf(cmd *cobra.Command, f *proposeFlags) (err error) {
+	if f.in.Template, err = parseDigest(f.of); err != nil {
+		return err
+	}
+	if f.in.Purpose != "" || f.answer != "" || len(f.builds)+len(f.in.Operators)+len(f.in.Evidence)+len(f.in.Perimeters)+len(f.in.Accredited) > 0 {
+		return fault.New(fault.Usage, "--template says what the other flags would", "leave them out, but --data NAME@DIGEST, --recipient, --until, --pin and --wait", nil)
+	}
+	if f.in.Pins, err = parsePins(f.pins); err != nil {
+		return err
+	}
+	if f.until != "" {
+		until, err := parseUntil(f.until, time.Now())
+		if err != nil {
+			return err
+		}
+		f.in.UntilMS = until.UnixMilli()
+	}
+	f.in.WaitMS = f.wait.Milliseconds()
+	return postProposal(cmd, f)
 }
 
 func postProposal(cmd *cobra.Command, f *proposeFlags) error {
@@ -152,6 +181,12 @@ func contractText(w io.Writer, c *api.Contract) error {
 		t.row("answer by", at(c.Terms.AnswerByMS))
 	}
 	t.row("state", c.State)
+	if c.Terms.Template != "" {
+		t.row("template", string(c.Terms.Template))
+	}
+	for _, a := range c.Terms.Accreditations {
+		t.row("accreditation", string(a))
+	}
 	for _, r := range c.Rejected {
 		t.row("rejected", "by "+r.Name+": "+r.Reason)
 	}

@@ -24,7 +24,7 @@ func NewExchangeCommand() *cobra.Command {
 		Use:   "exchange",
 		Short: "Run the exchange: catalog, mailboxes, jobs and lake",
 	}
-	cmd.AddCommand(newExchangeServe(), newExchangeBackup(), newExchangeRestore(), newExchangeFsck())
+	cmd.AddCommand(newExchangeServe(), newExchangeSettler(), newExchangeCredit(), newExchangeBackup(), newExchangeRestore(), newExchangeFsck())
 	return cmd
 }
 
@@ -37,6 +37,8 @@ type exchangeServe struct {
 	listen string
 	lease  time.Duration
 	watch  exchangeWatch
+	key    string
+	grace  time.Duration
 	json   bool
 	debug  bool
 }
@@ -81,6 +83,8 @@ or lake does not answer, 8 home can't be written or disk full.`,
 	f.StringVar(&o.lake, "lake", "", lakeUsage)
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address and port; port 0 takes a free one")
 	f.DurationVar(&o.lease, "lease", 10*time.Second, "how long a host may be silent before its job goes to another")
+	f.StringVar(&o.key, "settlement-key", "", "file of the key that signs settlements; settlement.key in the home, if it is there, else no order is settled here")
+	f.DurationVar(&o.grace, "order-grace", 24*time.Hour, "how long after an order's end its owner may charge what it released before")
 	f.StringVar(&o.watch.metrics, "metrics", "", "address and port of figures for Prometheus, for the operator alone; none if it is not given")
 	f.StringVar(&o.watch.otlp, "otlp", "", "URL of an OTLP endpoint (HTTP) for traces; OTEL_EXPORTER_OTLP_ENDPOINT if it is not given")
 	f.BoolVar(&o.json, "json", false, "print the ready line as JSON, and log in JSON")
@@ -101,7 +105,10 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	}
 	defer func() { err = errors.Join(err, home.Close()) }()
 	logger := slog.New(o.logs(log))
-	opts := exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger}
+	opts := exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger, OrderGrace: o.grace, LogDir: home.LogDir}
+	if opts.Settler, err = o.settler(); err != nil {
+		return err
+	}
 	w, err := o.watch.begin(ctx, logger, &opts)
 	if err != nil {
 		return err
@@ -109,7 +116,7 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	defer func() { err = errors.Join(err, w.end()) }()
 	srv, err := exchange.New(ctx, opts)
 	if err != nil {
-		return err
+		return exchange.StartError(err)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.listen)
 	if err != nil {
@@ -119,7 +126,7 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	if err := o.ready(out, l.Addr(), w.addr(), home.Store.ID()); err != nil {
 		return errors.Join(err, l.Close())
 	}
-	err = srv.Run(ctx, l)
+	err = o.serveBoth(ctx, srv, l, logger)
 	logger.Info("stopped")
 	return err
 }

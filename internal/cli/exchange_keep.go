@@ -27,8 +27,8 @@ import (
 )
 
 type exchangeKeep struct {
-	home, lake, out string
-	objects, json   bool
+	home, store, lake, out string
+	objects, json          bool
 }
 
 func newExchangeBackup() *cobra.Command {
@@ -42,8 +42,8 @@ files, and the objects that offers in force name. Objects never change: keep cop
 the lake by its own means, or copy them as well with --objects.
 
 The backup appears under its name whole, or not at all. What a killed run leaves ends in
-.partial, is no backup, and can be removed. For an exchange on PostgreSQL use pg_dump or
-pg_basebackup, and "exchange fsck" afterwards.
+.partial, is no backup, and can be removed. A store in PostgreSQL is copied by pg_dump:
+given --store, this command says how, and copies nothing.
 
 Exit codes: 0 done, 2 usage, 3 no store there, damaged or from a newer version, something
 is at the place of the backup, 7 lake does not answer, 8 disk full or not writable.`,
@@ -60,12 +60,30 @@ is at the place of the backup, 7 lake does not answer, 8 disk full or not writab
 
 func (o *exchangeKeep) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.home, "home", "", "folder of the exchange (required)")
+	f.StringVar(&o.home, "home", "", "folder of the exchange (required, unless --store is given)")
+	f.StringVar(&o.store, "store", "", "URL of a PostgreSQL database, without a password; default: SQLite in the home")
 	f.StringVar(&o.lake, "lake", "", lakeUsage)
 	f.BoolVar(&o.json, "json", false, "print JSON")
 }
 
+// elsewhere refuses what PostgreSQL's own programs do, and names them. Nonces and the instance that they belong to stand in unlogged
+// tables, and must not come back from a copy: what was signed since it was made could be sent again.
+func (o *exchangeKeep) elsewhere(verb, how string) error {
+	if o.store == "" {
+		return nil
+	}
+	return fault.New(fault.Usage, verb+" is for a store in SQLite, and this one is in PostgreSQL", how+"; see docs/operating-postgresql.md", nil)
+}
+
+const (
+	dumpHint    = "pg_dump --format=custom --no-unlogged-table-data --file=exchange.dump URL, then copy the lake by its own means"
+	restoreHint = "pg_restore --exit-on-error --single-transaction --no-owner --dbname=URL exchange.dump, into an empty database, then cordon exchange fsck --store URL"
+)
+
 func (o *exchangeKeep) backup(ctx context.Context, out io.Writer) error {
+	if err := o.elsewhere("backup", dumpHint); err != nil {
+		return err
+	}
 	if o.home == "" || o.out == "" {
 		return fault.New(fault.Usage, "no home or no place for the backup given", "add --home DIR and -o DIR", nil)
 	}
@@ -189,6 +207,9 @@ faults, 7 lake does not answer, 8 disk full or not writable.`,
 }
 
 func (o *exchangeKeep) restore(ctx context.Context, from string, out io.Writer) error {
+	if err := o.elsewhere("restore", restoreHint); err != nil {
+		return err
+	}
 	if o.home == "" {
 		return fault.New(fault.Usage, "no home given", "add --home DIR", nil)
 	}
@@ -217,18 +238,25 @@ func newExchangeFsck() *cobra.Command {
 	var o exchangeKeep
 	cmd := &cobra.Command{
 		Use:   "fsck --home DIR",
-		Short: "Check all that a stopped exchange keeps",
-		Long: `Check all that an exchange keeps, while it is stopped: every signature and digest, what
-statements say of each other, registrations, jobs with their artifacts, mailboxes, and
-that the lake has the objects of offers in force, with their sizes. It repairs nothing;
-like "serve" it first brings the store of an older version up to date.
+		Short: "Check all that an exchange keeps",
+		Long: `Check all that an exchange keeps: every signature and digest, what statements say of
+each other, registrations, jobs with their artifacts, mailboxes, and that the lake has
+the objects of offers in force, with their sizes. It repairs nothing.
+
+A store in a home is checked while the exchange is stopped; like "serve" this first
+brings the store of an older version up to date. A store in PostgreSQL (--store) is
+checked as it is at one moment, whoever serves it meanwhile, and nothing is changed
+there; an object that its owner removes during the check is named as missing. Without
+--home and --lake, objects are not looked for.
 
 Each fault is a line; the last line counts what was looked at.
 
 Exit codes: 0 everything fits together, 2 usage, 3 home in use, not there, or from a
-newer version, 4 faults were found, 7 lake does not answer, 8 home can't be read.`,
+newer version (database: or an older one), 4 faults were found, 7 lake or database does
+not answer, 8 home can't be read.`,
 		Example: `  cordon exchange fsck --home /srv/cordon
-  cordon exchange fsck --home /srv/cordon --lake 's3://lake?endpoint=https://s3.example' --json`,
+  cordon exchange fsck --home /srv/cordon --lake 's3://lake?endpoint=https://s3.example' --json
+  cordon exchange fsck --home /srv/cordon --store postgres://cordon@db.example/exchange`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.fsck(cmd.Context(), cmd.OutOrStdout()) },
 	}
@@ -238,13 +266,7 @@ newer version, 4 faults were found, 7 lake does not answer, 8 home can't be read
 }
 
 func (o *exchangeKeep) fsck(ctx context.Context, out io.Writer) (err error) {
-	if o.home == "" {
-		return fault.New(fault.Usage, "no home given", "add --home DIR", nil)
-	}
-	if err := o.there(); err != nil {
-		return err
-	}
-	home, err := exchange.Open(ctx, exchange.Place{Home: o.home, Lake: o.lake})
+	home, err := o.kept(ctx)
 	if err != nil {
 		return err
 	}
@@ -272,6 +294,24 @@ func (o *exchangeKeep) fsck(ctx context.Context, out io.Writer) (err error) {
 	return nil
 }
 
+// kept opens what is to be checked.
+func (o *exchangeKeep) kept(ctx context.Context) (*exchange.Home, error) {
+	p := exchange.Place{Home: o.home, Store: o.store, Lake: o.lake}
+	if o.store != "" {
+		if !o.objects {
+			p.Home, p.Lake = "", ""
+		}
+		return exchange.View(ctx, p)
+	}
+	if o.home == "" {
+		return nil, fault.New(fault.Usage, "no home given", "add --home DIR, or --store URL", nil)
+	}
+	if err := o.there(); err != nil {
+		return nil, err
+	}
+	return exchange.Open(ctx, p)
+}
+
 func (o *exchangeKeep) summary(out io.Writer, sum fsck.Summary) error {
 	if o.json {
 		return jsonLine(out, sum)
@@ -285,6 +325,8 @@ func unchecked(err error) error {
 	switch {
 	case errors.Is(err, lake.ErrUnavailable):
 		return fault.New(fault.Unavailable, "lake does not answer; not everything was checked", "try again, or add --objects=false", err)
+	case errors.Is(err, store.ErrUnavailable):
+		return fault.New(fault.Unavailable, "database does not answer; not everything was checked", "try again", err)
 	case errors.Is(err, store.ErrDamaged):
 		return fault.New(fault.Untrusted, "store can't be read to its end", "restore a backup", err)
 	}

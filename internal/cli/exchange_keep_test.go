@@ -14,6 +14,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlite"
 	"github.com/cordon-exchange/cordon/internal/fault"
+	"github.com/cordon-exchange/cordon/internal/testpg"
 	"github.com/cordon-exchange/cordon/internal/tests3"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -125,6 +126,39 @@ func TestExchangeKeepRefuses(t *testing.T) {
 	}
 	if _, err := os.Stat(none); err == nil {
 		t.Error("a home was made where there was none")
+	}
+}
+
+// TestExchangeKeepOverPostgreSQL: a database is checked while it is served; copies are for its own programs, which the refusal names.
+func TestExchangeKeepOverPostgreSQL(t *testing.T) {
+	db, home := testpg.Database(t), filepath.Join(t.TempDir(), "home")
+	if _, err := exchangeCommand(t, "fsck", "--store", db); fault.ExitCode(err) != int(fault.Input) {
+		t.Errorf("fsck of an empty database: %v", err)
+	}
+	_, ended, cancel := serveExchange(t, "--store", db, "--home", home, "--listen", "127.0.0.1:0")
+	for _, args := range [][]string{{"--store", db}, {"--store", db, "--home", home}, {"--store", db, "--home", home, "--objects=false"}} {
+		out, err := exchangeCommand(t, append([]string{"fsck"}, args...)...)
+		if err != nil || out != "checked: 0 statements, 0 parties, 0 jobs, 0 items, 0 objects: 0 faults\n" {
+			t.Errorf("fsck %v: %q %v", args[1:], out, err)
+		}
+	}
+	for verb, args := range map[string][]string{
+		"pg_dump":    {"backup", "--store", db, "-o", filepath.Join(t.TempDir(), "none")},
+		"pg_restore": {"restore", home, "--store", db},
+	} {
+		_, err := exchangeCommand(t, args...)
+		if fault.ExitCode(err) != int(fault.Usage) || !strings.HasPrefix(fault.Hint(err), verb+" ") {
+			t.Errorf("%v: %v, hint %q", args[0], err, fault.Hint(err))
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	for url, code := range map[string]fault.Code{"postgres://u:secret@127.0.0.1/db": fault.Usage, "postgres://u@127.0.0.1:1/db": fault.Unavailable} {
+		if _, err := exchangeCommand(t, "fsck", "--store", url); fault.ExitCode(err) != int(code) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", url, err)
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ the perimeter needs is unavailable.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.home, "home", "", "the operator's home folder (required)")
-	flags.StringVar(&f.exchange, "exchange", "", "URL of the exchange (required)")
+	flags.StringVar(&f.exchange, "exchange", "", exchangeUsage)
 	flags.StringVar(&f.enclave, "enclave", "", "the cordon-enclave program (required by processes)")
 	flags.StringVar(&f.image, "image", "", "folder with the image (required by vm, gramine, snp, tdx and nitro)")
 	flags.StringVar(&f.build, "build", "", "build that the hardware will show (required by gramine, snp, tdx and nitro)")

@@ -277,6 +277,9 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 				t.row("releases", frozenText(s.Frozen))
 				t.row("open exposures", fmt.Sprint(s.OpenExposures))
 				t.row("ledger", fmt.Sprintf("%d entries, head %s", s.Ledger.Seq, s.Ledger.Digest))
+				if s.LogAlarm != "" {
+					t.row("LOG", "NOT TO BE BELIEVED: "+s.LogAlarm, "'cordon log verify' says more")
+				}
 				if s.LedgerBehind {
 					t.row("ledger", "OLDER than what this party signed for: nothing is released", "restore the newest copy, then start the agent again")
 				}
@@ -287,6 +290,8 @@ Exit codes: 0 done, 2 usage, 3 no party in the folder, 7 the agent does not answ
 	f.add(cmd)
 	return cmd
 }
+
+const exchangeUsage = "URL of the exchange; of several processes of one exchange, all of their URLs with commas between (required)"
 
 type serveFlags struct {
 	home, exchange, passphraseFile string
@@ -315,7 +320,7 @@ settings, 4 the ledger or an offer was tampered with, 5 wrong passphrase or miss
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.home, "home", os.Getenv("CORDON_HOME"), "home folder of the party; default $CORDON_HOME")
-	fl.StringVar(&f.exchange, "exchange", "", "URL of the exchange (required)")
+	fl.StringVar(&f.exchange, "exchange", "", exchangeUsage)
 	fl.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from a file instead of the terminal")
 	fl.StringSliceVar(&f.joinPools, "join-pools", nil, "sign proposals of pools with these names without asking, if all checks pass")
 	fl.BoolVar(&f.json, "json", false, "print the ready line as JSON, and log in JSON")

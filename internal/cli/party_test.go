@@ -35,7 +35,7 @@ import (
 // with an exchange of its own: at $EXCHANGE.
 func TestPartyScripts(t *testing.T) {
 	var scripts []string
-	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "evidence", "budget", "receipt", "enclave", "approve", "key"} {
+	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "evidence", "budget", "receipt", "enclave", "approve", "key", "template", "accreditation"} {
 		found, err := filepath.Glob("testdata/" + verb + "-*.txtar")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no script of %s: %v", verb, err)
@@ -95,7 +95,7 @@ func startExchange(env *testscript.Env) error {
 		cancel()
 		return err
 	}
-	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), LogDir: h.LogDir})
 	if err != nil {
 		cancel()
 		return err

@@ -34,9 +34,9 @@ error: {"error": text, "hint": text, "exit": code}.`,
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageFault(cmd, err) })
 	root.AddCommand(
-		NewPartyCommand(), NewApproveCommand(), NewApprovalsCommand(), NewPolicyCommand(), NewTermsCommand(), NewDatasetCommand(), NewCatalogCommand(), NewPoolCommand(), NewContractCommand(), NewQueryCommand(), NewResultCommand(),
+		NewPartyCommand(), NewApproveCommand(), NewApprovalsCommand(), NewPolicyCommand(), NewTermsCommand(), NewDatasetCommand(), NewCatalogCommand(), NewPoolCommand(), NewContractCommand(), NewTemplateCommand(), NewAccreditationCommand(), NewOrderCommand(), NewCreditsCommand(), NewReconcileCommand(), NewQueryCommand(), NewResultCommand(),
 		NewReceiptCommand(newReceiptShow(), newReceiptExport(), newReceiptFind()), NewLedgerCommand(), NewBudgetCommand(), NewKeyCommand(),
-		NewEvidenceCommand(), NewParquetCommand(), NewExchangeCommand(), NewHostCommand(), NewEnclaveCommand(),
+		NewEvidenceCommand(), NewLogCommand(), NewParquetCommand(), NewExchangeCommand(), NewHostCommand(), NewEnclaveCommand(),
 	)
 	for _, group := range root.Commands() {
 		requireVerb(group)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
@@ -32,8 +33,12 @@ func (s *Server) claim(c *call) error {
 	recalled, end := s.recalls.begin(c.party, in.Poll)
 	defer end()
 	var out *claimAnswer
+	asked := s.now()
 	err := s.pollUntil(c, queueTopic, waitOf(in.WaitMS), recalled, func(ctx context.Context) (found bool, err error) {
-		out, err = s.tryClaim(ctx, c.party, in.Classes)
+		out, err = s.tryClaim(ctx, c.party, in.Classes, asked)
+		if errors.Is(err, store.ErrAskAnew) {
+			return true, nil // who is still there asks again at once
+		}
 		return out != nil, err
 	})
 	if err != nil {
@@ -46,12 +51,12 @@ func (s *Server) claim(c *call) error {
 	return c.answer(out)
 }
 
-func (s *Server) tryClaim(ctx context.Context, operator statement.Fingerprint, classes []string) (*claimAnswer, error) {
+func (s *Server) tryClaim(ctx context.Context, operator statement.Fingerprint, classes []string, asked time.Time) (*claimAnswer, error) {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand aborts the process instead
 	lease, now := hex.EncodeToString(b[:]), s.now()
 	j, err := s.store.Claim(ctx, store.Claim{Operator: operator, Classes: classes, Lease: lease,
-		NowMS: now.UnixMilli(), UntilMS: now.Add(s.lease).UnixMilli()})
+		AskedMS: asked.UnixMilli(), NowMS: now.UnixMilli(), UntilMS: now.Add(s.lease).UnixMilli()})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

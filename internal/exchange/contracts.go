@@ -27,6 +27,9 @@ func (s *Server) addContract(c *call, e *statement.Envelope) error {
 			return err
 		}
 	}
+	if err := s.ruleReferences(c, t, &st); err != nil {
+		return err
+	}
 	for _, f := range t.Recipients {
 		if p, err := s.store.Party(ctx, f); err != nil || p.Revoked {
 			return missing(err, "a recipient")

@@ -88,7 +88,7 @@ func (e *env) start(addr string) {
 	if e.st != nil {
 		st = e.st(st)
 	}
-	o := exchange.Options{Store: st, Lake: lk, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	o := exchange.Options{Store: st, Lake: lk, Now: e.now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), LogDir: h.LogDir}
 	if e.opts != nil {
 		e.opts(&o)
 	}

@@ -37,6 +37,14 @@ func busyIn(e *env) *world {
 	w.ok(err)
 	w.ok(second(w.b.PostStatement(ctx, sign(w.env, w.rejectionOf(w.b), w.b))))
 	w.ok(second(w.b.PostStatement(ctx, sign(w.env, w.counterOf(w.b), w.b))))
+	tm := sign(w.env, w.templateOf(nil), w.asker)
+	w.ok(second(w.asker.PostStatement(ctx, tm)))
+	w.ok(second(w.asker.PostStatement(ctx, sign(w.env, w.templateOf(func(t *statement.Template) { t.Replaces = tm.Digest() }), w.asker))))
+	ac := sign(w.env, w.accreditationOf(w.asker.fp), w.other)
+	w.ok(second(w.other.PostStatement(ctx, ac)))
+	made := w.contractOf()
+	made.Template, made.Accreditations = tm.Digest(), []statement.Digest{ac.Digest()}
+	w.ok(second(w.asker.PostStatement(ctx, sign(w.env, made, w.asker))))
 	done := w.submit()
 	c := w.claim()
 	w.ok(w.host.SendMessages(ctx, done, c.Lease, []wire.Outgoing{{To: w.a.fp, Kind: wire.KindReceipt, Body: []byte("receipt")}}))
@@ -107,6 +115,9 @@ func TestFsck(t *testing.T) {
 		{"complete", "UPDATE statements SET complete = 1 WHERE kind = 'pool' AND complete = 0", "it is kept as complete and is not"},
 		{"author lost", "DELETE FROM statement_authors WHERE digest = " + one("contract"), "its authors are not those that are kept"},
 		{"reader added", "INSERT INTO statement_readers SELECT " + one("contract") + ", '" + string(w.other.fp) + "'", "who may read it is not who it concerns"},
+		{"reader of a template", "INSERT INTO statement_readers SELECT " + one("template") + ", '" + string(w.other.fp) + "'", "template sha256:.*: who may read it is not who it concerns"},
+		{"template lost", "DELETE FROM statements WHERE digest = " + one("template"), "template sha256:.*: a template that it names is not there"},
+		{"accreditation lost", "DELETE FROM statements WHERE digest = " + one("accreditation"), "contract sha256:.*: an accreditation that it names is not there"},
 		{"reader of a counter", "INSERT INTO statement_readers SELECT " + one("counter") + ", '" + string(w.a.fp) + "'", "counter sha256:.*: who may read it is not who it concerns"},
 		{"reader of a rejection", "INSERT INTO statement_readers SELECT " + one("rejection") + ", '" + string(w.a.fp) + "'", "rejection sha256:.*: who may read it is not who it concerns"},
 		{"signature of a rejection", "UPDATE statements SET envelope = " + forged + " WHERE digest = " + one("rejection"), "rejection sha256:.*: is not signed by its authors"},

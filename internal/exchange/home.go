@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/lake"
 	"github.com/cordon-exchange/cordon/internal/exchange/lake/bucket"
@@ -27,6 +29,9 @@ type Place struct {
 type Home struct {
 	Store store.Store
 	Lake  lake.Lake
+	// LogDir is the folder of the log's tree; "" on Windows, where it is not kept.
+	LogDir    string
+	temporary bool // the tree goes with this process: there is no home
 }
 
 // OpenHome opens an exchange's folder with everything embedded, or makes one.
@@ -42,7 +47,51 @@ func Open(ctx context.Context, p Place) (*Home, error) {
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
+	h := &Home{Store: st, Lake: lk}
+	if h.LogDir, h.temporary, err = p.log(); err != nil {
+		return nil, errors.Join(homeError(err), h.Close())
+	}
+	return h, nil
+}
+
+// log is the folder of the log's tree. Without a home each process builds it anew, from the store.
+func (p Place) log() (dir string, temporary bool, err error) {
+	switch {
+	case runtime.GOOS == "windows":
+		return "", false, nil
+	case p.Home == "":
+		dir, err = os.MkdirTemp("", "cordon-log-")
+		return dir, true, err
+	}
+	return filepath.Join(p.Home, "log"), false, nil
+}
+
+// View opens what an exchange over PostgreSQL keeps as it is at one moment, for reading, whoever serves it meanwhile. Without a place of
+// the lake there is none.
+func View(ctx context.Context, p Place) (*Home, error) {
+	st, err := postgres.View(ctx, p.Store)
+	if err != nil {
+		return nil, databaseError(err)
+	}
+	var lk lake.Lake
+	switch {
+	case p.Lake != "":
+		lk, err = OpenLake(ctx, p)
+	case p.Home != "":
+		lk, err = viewFolder(p.Home)
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
 	return &Home{Store: st, Lake: lk}, nil
+}
+
+func viewFolder(home string) (lake.Lake, error) {
+	lk, err := folder.View(filepath.Join(home, "lake"))
+	if err != nil {
+		return nil, fault.New(fault.LocalStorage, "lake of the exchange can't be read", "check the folder, or give its --lake", err)
+	}
+	return lk, nil
 }
 
 func (p Place) store(ctx context.Context) (store.Store, error) {
@@ -104,11 +153,26 @@ func (h *Home) Close() error {
 	if c, ok := h.Lake.(io.Closer); ok {
 		err = errors.Join(err, c.Close())
 	}
+	if h.temporary {
+		err = errors.Join(err, os.RemoveAll(h.LogDir))
+	}
+	return err
+}
+
+// StartError says what New's error means for whoever runs the exchange.
+func StartError(err error) error {
+	if errors.Is(err, ErrLogAhead) || errors.Is(err, ErrLogForked) {
+		return homeError(err)
+	}
 	return err
 }
 
 func homeError(err error) error {
 	switch {
+	case errors.Is(err, ErrLogAhead):
+		return fault.New(fault.Untrusted, "the store is older than the log that was published from it", "restore the newest copy of the store; only where there is none, remove log/ of the home: the parties' agents will know", err)
+	case errors.Is(err, ErrLogForked):
+		return fault.New(fault.Untrusted, "the log's tree is not the one that the store says", "remove log/ of the home: it is built again from the store; if this stays, the store is not the one that was published from", err)
 	case errors.Is(err, store.ErrNewerSchema):
 		return fault.New(fault.Input, "home of the exchange was written by a newer version of cordon", "run that version; nothing was changed", err)
 	case errors.Is(err, store.ErrInUse):
@@ -131,6 +195,10 @@ func databaseError(err error) error {
 		return fault.New(fault.Usage, "store is not of the form postgres://user@host/database", "see docs/operating-postgresql.md", err)
 	case errors.Is(err, store.ErrNewerSchema):
 		return fault.New(fault.Input, "database of the exchange was written by a newer version of cordon", "run that version; nothing was changed", err)
+	case errors.Is(err, store.ErrOlderSchema):
+		return fault.New(fault.Input, "database of the exchange was written by an older version of cordon", "check it with that version, or serve it once with this one, which brings it up to date", err)
+	case errors.Is(err, postgres.ErrNoExchange):
+		return fault.New(fault.Input, "no exchange has worked over this database", "give the --store of cordon exchange serve", nil)
 	case errors.Is(err, store.ErrDamaged):
 		return fault.New(fault.Input, "database of the exchange is damaged", "restore it from a backup", err)
 	case errors.Is(err, store.ErrFull):

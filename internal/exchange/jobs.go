@@ -81,6 +81,7 @@ func (s *Server) postJob(c *call) error {
 	if err != nil {
 		return err
 	}
+	s.tlog.poke()
 	s.log.Info("job queued", "job", v.Digest().Short(), "by", c.party.Short(), "owners", len(j.Owners))
 	s.notify(queueTopic)
 	s.wake(items)

@@ -50,7 +50,7 @@ func newPeers(t *testing.T, change func(n int, e *env)) *peers {
 			change(n, e)
 		}
 		e.start("127.0.0.1:0")
-		t.Cleanup(e.stop)
+		t.Cleanup(func() { e.stop() }) // the one that a restart leaves
 		p.all[n] = e
 	}
 	p.world = newWorldIn(p.all[0])

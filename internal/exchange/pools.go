@@ -71,6 +71,7 @@ func (s *Server) mergePool(c *call, e *statement.Envelope, p *statement.Pool) er
 	if err := s.store.ReplaceEnvelope(ctx, st, have.Envelope, items); err != nil {
 		return err
 	}
+	s.tlog.poke()
 	s.log.Info("pool signed", "digest", st.Digest.Short(), "by", c.party.Short(), "signatures", len(merged.Signatures), "complete", st.Complete)
 	s.wake(items)
 	return nil
@@ -105,6 +106,7 @@ func (s *Server) newPool(c *call, e *statement.Envelope, p *statement.Pool) erro
 	if !added {
 		return store.ErrChanged
 	}
+	s.tlog.poke()
 	s.log.Info("pool added", "digest", st.Digest.Short(), "by", c.party.Short(), "complete", st.Complete)
 	s.wake(items)
 	return nil

@@ -34,9 +34,23 @@ func (s *Server) routes() http.Handler {
 		"PUT /v1/jobs/{digest}/artifacts/{name}": s.putArtifact,
 		"GET /v1/jobs/{digest}/artifacts/{name}": s.getArtifact,
 		"POST /v1/jobs/{digest}/finish":          s.finish,
+		"GET /v1/credits":                        s.getCredits,
+		"GET /v1/credits/postings":               s.getPostings,
+		"GET /v1/orders/{digest}":                s.getOrder,
 		"PUT /v1/objects/{path...}":              s.putObject,
 		"GET /v1/objects/{path...}":              s.getObject, // and HEAD
 		"DELETE /v1/objects/{path...}":           s.deleteObject,
+		"GET /v1/log":                            s.logged(s.getLog),
+		"GET /v1/log/checkpoint":                 s.logged(s.getLogCheckpoint),
+		"GET /v1/log/round":                      s.logged(s.getLogRound),
+		"GET /v1/log/leaves":                     s.logged(s.getLogLeaves),
+		"GET /v1/log/tile/{path...}":             s.logged(s.getLogTile),
+		"GET /v1/log/proofs/{digest}":            s.logged(s.getLogProofs),
+		"POST /v1/log/proofs":                    s.logged(s.postLogProofs),
+		"POST /v1/log/commitments":               s.logged(s.postLogCommitment),
+		"GET /v1/log/commitments":                s.logged(s.getLogCommitments),
+		"POST /v1/log/cosignatures":              s.logged(s.postLogCosignature),
+		"POST /v1/log/cosigned":                  s.logged(s.postLogCosigned),
 	} {
 		mux.HandleFunc(pattern, s.signed(f))
 	}

@@ -27,6 +27,10 @@ type Options struct {
 	Now         func() time.Time // default time.Now; a shared store's clock comes before it
 	Log         *slog.Logger     // default: none
 	Watch       Watch            // default: none
+	Settler     *Settler         // signs what credits settle; default: none, and no order is settled here
+	OrderGrace  time.Duration    // for owners to charge an order after its end; default 24 h
+	LogDir      string           // folder of the log's tree, which can be lost; "": no log is published, and what it would hold waits in the store
+	LogRound    time.Duration    // between two checkpoints that witnesses are asked to cosign; default 2 s
 }
 
 // Server answers the exchange's HTTP interface.
@@ -42,12 +46,15 @@ type Server struct {
 	log         *slog.Logger
 	present     presence
 	watch       Watch
+	settler     *Settler
+	grace       time.Duration
 	health      health
 	handler     http.Handler
 	hub         hub
 	replays     replays
 	jobs        jobParties
 	recalls     recalls
+	tlog        *tlog         // nil: no log is published
 	closing     chan struct{} // closed: long polls end
 	closed      sync.Once
 }
@@ -66,13 +73,24 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject, relookTime: o.Relook,
-		now: o.Now, log: o.Log, watch: o.Watch, closing: make(chan struct{}),
+		now: o.Now, log: o.Log, watch: o.Watch, settler: o.Settler, grace: o.OrderGrace, closing: make(chan struct{}),
 	}
 	s.defaults()
 	s.hub.topics, s.hub.polls = map[string]*topic{}, map[string]int{}
 	s.handler = s.routes()
 	if s.shared != nil {
 		s.now = s.shared.Now
+	}
+	if o.LogDir != "" {
+		if o.LogRound <= 0 {
+			o.LogRound = logRound
+		}
+		var err error
+		if s.tlog, err = openLog(ctx, s.store, o.LogDir, o.LogRound, s.now); err != nil {
+			return nil, err
+		}
+	}
+	if s.shared != nil {
 		return s, s.attend(ctx) // which extends leases where no other process was there
 	}
 	var b [16]byte
@@ -93,6 +111,9 @@ func (s *Server) defaults() {
 	}
 	if s.relookTime <= 0 {
 		s.relookTime = defaultRelook
+	}
+	if s.grace <= 0 {
+		s.grace = defaultGrace
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -119,8 +140,15 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var work sync.WaitGroup
+	if s.tlog != nil {
+		defer s.tlog.tree.Close() // when nobody asks it any more
+	}
 	defer work.Wait()
 	work.Go(func() { s.sweepLoop(ctx) })
+	work.Go(func() { s.orderLoop(ctx) })
+	if s.tlog != nil {
+		work.Go(func() { s.keepLog(ctx) })
+	}
 	if s.shared != nil {
 		work.Go(func() { s.shared.Listen(ctx, s.heard) })
 	}
@@ -199,6 +227,7 @@ func (s *Server) Sweep(ctx context.Context) error {
 
 // changed wakes who waits for a job's state.
 func (s *Server) changed(c store.Change) {
+	s.tlog.poke() // it may have left a receipt
 	s.notify(jobTopic(c.Job), repliesTopic(c.Job))
 	if c.State == store.StateQueued {
 		s.notify(queueTopic)

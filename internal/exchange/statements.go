@@ -48,8 +48,22 @@ func (s *Server) postStatement(c *call) error {
 		err = addAnswer[statement.Counter](s, c, e, store.KindCounter)
 	case statement.TypeRejection:
 		err = addAnswer[statement.Rejection](s, c, e, store.KindRejection)
+	case statement.TypeTemplate:
+		err = s.addTemplate(c, e)
+	case statement.TypeAccreditation:
+		err = s.addAccreditation(c, e)
 	case statement.TypeRevocation:
 		err = s.addRevocation(c, e)
+	case statement.TypeOrder:
+		err = s.addOrder(c, e)
+	case statement.TypeSettlement:
+		err = s.addSettlement(c, e)
+	case statement.TypeCharge:
+		err = s.addCharge(c, e)
+	case statement.TypeClosing:
+		err = s.addClosing(c, e)
+	case statement.TypeRefund:
+		err = s.addRefund(c, e)
 	default:
 		return badStatement("statements of this type are not posted to the catalog")
 	}
@@ -77,6 +91,7 @@ func (s *Server) add(c *call, st store.Statement, to []statement.Fingerprint) er
 	if !added {
 		return s.signedAnew(c, st)
 	}
+	s.tlog.poke()
 	s.log.Info("statement added", "kind", st.Kind, "digest", st.Digest.Short(), "by", c.party.Short())
 	s.wake(items)
 	return nil
@@ -99,6 +114,7 @@ func (s *Server) signedAnew(c *call, st store.Statement) error {
 		return err
 	}
 	s.log.Info("statement signed anew", "kind", st.Kind, "digest", st.Digest.Short(), "by", c.party.Short())
+	defer s.tlog.poke()
 	return s.store.ReplaceEnvelope(ctx, st, have.Envelope, nil)
 }
 
@@ -305,7 +321,9 @@ func (c *call) listing() (*store.Query, error) {
 }
 
 func kinds() []string {
-	return []string{store.KindParty, store.KindOffer, store.KindPool, store.KindContract, store.KindGrant, store.KindRevocation, store.KindCounter, store.KindRejection}
+	return []string{store.KindParty, store.KindOffer, store.KindPool, store.KindContract, store.KindGrant, store.KindRevocation, store.KindCounter, store.KindRejection,
+		store.KindTemplate, store.KindAccreditation,
+		store.KindOrder, store.KindSettlement, store.KindCharge, store.KindClosing, store.KindRefund}
 }
 
 func page() store.Page { return store.Page{Items: wire.MaxPage, Bytes: wire.MaxPageBytes} }

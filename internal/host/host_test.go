@@ -486,6 +486,33 @@ func TestLeaseLost(t *testing.T) {
 	}
 }
 
+// TestRenewalIsRepeatedSoon: one that failed leaves time for another process of the exchange before the lease ends.
+func TestRenewalIsRepeatedSoon(t *testing.T) {
+	const lease = 1200 * time.Millisecond
+	r := newRig(t, func(ctx context.Context, h *link.Host) {
+		pause(ctx, lease)
+		_ = h.Finish(ctx, words.Finish{State: words.Done})
+	})
+	var failed, next time.Time
+	r.exchange.renew = func(n int) error {
+		switch n {
+		case 1:
+			failed = time.Now()
+			return client.ErrUnavailable
+		case 2:
+			next = time.Now()
+		}
+		return nil
+	}
+	r.exchange.claim.LeaseMS = lease.Milliseconds()
+	if f := r.untilFinish(); f.State != wire.StateDone {
+		t.Errorf("finish %+v", f)
+	}
+	if gap := next.Sub(failed); next.IsZero() || gap > lease/6 {
+		t.Errorf("repeated after %s of a lease of %s", gap, lease)
+	}
+}
+
 func leaseLostAfter(n, most int) error {
 	if n <= most {
 		return nil

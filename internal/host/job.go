@@ -163,8 +163,8 @@ func renew(ctx context.Context, o Options, claim *wire.Claim) error {
 		return errLeaseLost
 	}
 	until := o.Now().Add(length)
-	for {
-		pause(ctx, length/3)
+	for wait := length / 3; ; {
+		pause(ctx, wait)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -172,9 +172,10 @@ func renew(ctx context.Context, o Options, claim *wire.Claim) error {
 		once, cancel := context.WithTimeout(ctx, length/3)
 		err := o.Exchange.Renew(once, claim.Digest, claim.Lease)
 		cancel()
+		wait = length / 30 // one that failed is repeated soon: another process of the exchange may answer
 		switch {
 		case err == nil:
-			until = asked.Add(length)
+			until, wait = asked.Add(length), length/3
 		case ctx.Err() != nil:
 			return nil
 		case client.HasCode(err, wire.CodeLeaseLost) || client.HasCode(err, wire.CodeNotFound) || !o.Now().Before(until):

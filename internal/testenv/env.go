@@ -74,7 +74,7 @@ func (e *Env) up(addr string) {
 	ctx, stop := context.WithCancel(context.Background())
 	h, err := exchange.OpenHome(ctx, filepath.Join(e.dir, "exchange"))
 	e.Must(err)
-	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: Lease, Log: e.log})
+	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: Lease, Log: e.log, LogDir: h.LogDir})
 	e.Must(err)
 	l, err := net.Listen("tcp", addr)
 	e.Must(err)

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -30,6 +31,7 @@ type Server struct {
 	dir    string
 	bin    string
 	as     *syscall.SysProcAttr
+	env    []string // of the server's environment, beside this process's own
 	number atomic.Int64
 
 	mu   sync.Mutex
@@ -37,7 +39,7 @@ type Server struct {
 	done chan error     // of the program that runs it
 }
 
-var common = sync.OnceValues(func() (*Server, error) { return newServer() })
+var common = sync.OnceValues(func() (*Server, error) { return New() })
 
 // Database makes an empty database on the server that all tests of the process share, and returns its URL.
 func Database(t testing.TB) string {
@@ -54,7 +56,7 @@ func Database(t testing.TB) string {
 func Start(t testing.TB) *Server {
 	t.Helper()
 	installed(t)
-	s, err := newServer()
+	s, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +95,8 @@ func version(path string) int {
 	return n
 }
 
-func newServer() (*Server, error) {
+// New starts a server for a program that is no test, with that in its environment. It ends with Remove, or with the process.
+func New(env ...string) (*Server, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
@@ -102,7 +105,7 @@ func newServer() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, bin: bin, as: &syscall.SysProcAttr{Setpgid: true}}
+	s := &Server{dir: dir, bin: bin, as: &syscall.SysProcAttr{Setpgid: true}, env: env}
 	if err := s.init(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -157,6 +160,7 @@ func (s *Server) Run() error {
 	cmd := exec.Command("/bin/sh", "-c", guard, filepath.Join(s.bin, "postgres"), "-D", filepath.Join(s.dir, "data"), "-k", s.dir,
 		"-c", "listen_addresses=", "-c", "max_connections=200", "-c", "shared_buffers=32MB", "-c", "deadlock_timeout=200ms", "-c", "fsync=on")
 	cmd.Dir, cmd.SysProcAttr, cmd.Stdout, cmd.Stderr = s.dir, s.as, log, log
+	cmd.Env = append(os.Environ(), s.env...)
 	life, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -196,6 +200,63 @@ func (s *Server) Crash(t testing.TB) {
 	}
 }
 
+// Kill ends the server's first process by SIGKILL; the others end by themselves once they notice. Run starts it again, which may fail
+// until they have.
+func (s *Server) Kill() error {
+	pid, err := s.postmaster()
+	if err != nil {
+		return err
+	}
+	return errors.Join(syscall.Kill(pid, syscall.SIGKILL), s.end("keep\n"))
+}
+
+// postmaster is the first process of the server that runs.
+func (s *Server) postmaster() (int, error) {
+	b, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid"))
+	if err != nil {
+		return 0, err
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	return strconv.Atoi(line)
+}
+
+// Signal sends all processes of the server a signal, such as SIGSTOP: whoever is connected then gets no answer.
+func (s *Server) Signal(sig syscall.Signal) error {
+	pid, err := s.postmaster()
+	if err != nil {
+		return err
+	}
+	all, err := children(pid)
+	for _, p := range append([]int{pid}, all...) {
+		if gone := syscall.Kill(p, sig); gone != nil && !errors.Is(gone, syscall.ESRCH) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
+
+// children of a process, by /proc.
+func children(of int) ([]int, error) {
+	var out []int
+	list, err := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range list {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // it ended
+		}
+		text := string(b)
+		fields := strings.Fields(text[strings.LastIndex(text, ")")+1:])
+		if len(fields) < 2 || fields[1] != strconv.Itoa(of) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+		if err == nil {
+			out = append(out, pid)
+		}
+	}
+	return out, err
+}
+
 // Remove ends the server and removes what it has.
 func (s *Server) Remove() {
 	_ = s.end("") // there is nothing that could still be done
@@ -218,18 +279,25 @@ func (s *Server) end(word string) error {
 // Database makes an empty database, and returns its URL.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
+	link, err := s.Make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// Make is Database for a program that is no test.
+func (s *Server) Make() (string, error) {
 	name := fmt.Sprintf("test%d", s.number.Add(1))
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	c, err := pgx.Connect(ctx, s.url("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	defer c.Close(ctx)
-	if _, err := c.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	return s.url(name)
+	_, err = c.Exec(ctx, "CREATE DATABASE "+name)
+	return s.url(name), err
 }
 
 func (s *Server) url(database string) string {

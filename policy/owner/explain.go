@@ -269,12 +269,32 @@ func who(p *policy.Policy) []string {
 		return append(out, "every contract is granted by hand")
 	}
 	for _, s := range p.Standing() {
+		if s.AccreditedBy != "" {
+			out = append(out, members(&s)...)
+			continue
+		}
 		out = append(out, fmt.Sprintf("up to %d contracts of %s for %s are granted without asking you, before %s", s.MaxContracts, strings.Join(short(s.Analysts), ", "), strings.Join(s.Purposes, ", "), s.Until.Format(time.DateOnly)))
 		if s.MaxMonth > 0 {
 			out = append(out, fmt.Sprintf("under them, at most %d queries of one analyst in a calendar month (UTC)", s.MaxMonth))
 		}
 	}
 	return out
+}
+
+// members says what a rule grants to whoever a party accredits.
+func members(s *policy.StandingRule) []string {
+	by := strings.Join(short([]string{s.AccreditedBy}), "")
+	out := []string{fmt.Sprintf("up to %d contracts of whoever %s accredits, for %s, are granted without asking you, before %s", s.MaxContracts, by, strings.Join(s.Purposes, ", "), s.Until.Format(time.DateOnly))}
+	if s.MaxMonth > 0 {
+		out = append(out, fmt.Sprintf("under them, at most %d queries of one member in a calendar month (UTC)", s.MaxMonth))
+	}
+	if s.MaxMonthAll > 0 {
+		out = append(out, fmt.Sprintf("under them, at most %d queries of all members together in a calendar month (UTC)", s.MaxMonthAll))
+	}
+	if s.OutlivesAccreditation {
+		return append(out, "such a grant goes on when the accreditation ends")
+	}
+	return append(out, "such a grant ends with the accreditation")
 }
 
 // machines says what hardware must be, and what is none.

@@ -94,6 +94,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("rejection", receipttest.Sign(t, statement.Rejection{
 		Owner: alpha.Fingerprint(), Contract: x.Contract.Digest(), Reason: "not for this purpose", AtMS: receipttest.Start.UnixMilli(),
 	}, alpha))
+	addPurchase(b, a)
 	b.add("job", x.Job)
 	b.add("ready", x.Readies[0])
 	b.add("refusal", receipttest.Sign(t, statement.Refusal{
@@ -120,6 +121,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 		Officer: receipttest.NewParty(t, "officer").Fingerprint(), Party: alpha.Fingerprint(), Action: statement.ActionGrant,
 		About: x.Grants[0].Digest(), Officers: statement.Sum([]byte("officers")), AtMS: receipttest.Start.UnixMilli(),
 	}, receipttest.NewParty(t, "officer")))
+	addRules(b, a)
 	refuseEncodings(b)
 	refuseTypes(b)
 	refuseParty(b)
@@ -129,6 +131,9 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	refuseGrant(b)
 	refuseCounter(b)
 	refuseRejection(b)
+	refuseTemplate(b)
+	refuseAccreditation(b)
+	refusePurchase(b)
 	refuseJob(b)
 	refuseReady(b)
 	refuseRefusal(b)
@@ -223,6 +228,9 @@ func decoders() map[string]func([]byte) (any, error) {
 		"ready": decoder[statement.Ready], "refusal": decoder[statement.Refusal], "release": decoder[statement.Release],
 		"receipt": decoder[statement.Receipt], "ack": decoder[statement.Ack], "revocation": decoder[statement.Revocation],
 		"certificate": decoder[statement.Certificate], "approval": decoder[statement.Approval],
+		"template": decoder[statement.Template], "accreditation": decoder[statement.Accreditation],
+		"order": decoder[statement.Order], "settlement": decoder[statement.Settlement], "charge": decoder[statement.Charge],
+		"closing": decoder[statement.Closing], "refund": decoder[statement.Refund],
 	}
 }
 
@@ -245,6 +253,9 @@ func authors() map[string]func(*statement.Envelope) ([]statement.Fingerprint, er
 		"ready": author[statement.Ready], "refusal": author[statement.Refusal], "release": author[statement.Release],
 		"receipt": author[statement.Receipt], "ack": author[statement.Ack], "revocation": author[statement.Revocation],
 		"certificate": author[statement.Certificate], "approval": author[statement.Approval],
+		"template": author[statement.Template], "accreditation": author[statement.Accreditation],
+		"order": author[statement.Order], "settlement": author[statement.Settlement], "charge": author[statement.Charge],
+		"closing": author[statement.Closing], "refund": author[statement.Refund],
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
+// errSilent is an answer that did not come in time. What the guard did to the call is nobody's interruption.
+var errSilent = errors.New("no answer in time")
+
 // errCutOff is an answer that ended before its end.
 var errCutOff = errors.New("answer was cut off")
 
@@ -54,8 +57,8 @@ type guard struct {
 	once   sync.Once
 }
 
-func newGuard(cancel func(), k call) *guard {
-	limit := k.wait + answerTime
+func newGuard(cancel func(), k call, answer time.Duration) *guard {
+	limit := k.wait + answer
 	if k.stream {
 		limit = stall
 	}

@@ -48,9 +48,10 @@ func (c *Client) Exchange(ctx context.Context) (*wire.Exchange, error) {
 }
 
 func (c *Client) identify(ctx context.Context, ex *wire.Exchange) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	ctx, cancel := context.WithTimeout(ctx, c.answer)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.String()+"/v1/exchange", nil)
+	at, _ := c.places.now()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String()+"/v1/exchange", nil)
 	if err != nil {
 		return err
 	}
@@ -63,6 +64,9 @@ func (c *Client) identify(ctx context.Context, ex *wire.Exchange) error {
 	}
 	if c.pin != "" && ex.ID != c.pin {
 		return untrusted("another exchange answers at this URL")
+	}
+	if !c.places.same(ex.ID) {
+		return untrusted("the addresses given are not of one exchange")
 	}
 	if !wire.ValidNonce(ex.Instance) {
 		return untrusted("exchange gives no instance to sign for")
@@ -106,16 +110,18 @@ func (c *Client) do(ctx context.Context, k call) (*http.Response, error) {
 	return resp, err
 }
 
-// retry calls f until it succeeds, is refused, or the exchange was silent for too long.
+// retry calls f until it succeeds, is refused, or the exchange was silent for too long, at all of its addresses.
 func (c *Client) retry(ctx context.Context, f func(context.Context) error) error {
 	deadline := time.Now().Add(c.patience)
 	pause := firstPause
-	for anew := 0; ; {
+	for anew, tries := 0, 1; ; tries++ {
+		_, at := c.places.now()
 		err := f(ctx)
 		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
+			c.places.leave(at) // it may have been silent
 			return ctx.Err()
 		case signAnew(err) && anew < maxAnew:
 			c.known.Store(nil)
@@ -124,12 +130,18 @@ func (c *Client) retry(ctx context.Context, f func(context.Context) error) error
 		case !passing(err):
 			return err
 		case time.Now().Add(pause).After(deadline):
+			if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+				err = errSilent
+			}
 			return unavailable(err)
 		}
+		c.places.leave(at)
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
-		pause = min(2*pause, maxPause)
+		if tries%len(c.places.all) == 0 {
+			pause = min(2*pause, maxPause)
+		}
 	}
 }
 
@@ -175,7 +187,7 @@ func (c *Client) once(ctx context.Context, k call) (*http.Response, error) {
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	g := newGuard(cancel, k)
+	g := newGuard(cancel, k, c.answer)
 	req, err := c.request(ctx, k, ex, g)
 	if err != nil {
 		g.end()
@@ -194,7 +206,8 @@ func (c *Client) once(ctx context.Context, k call) (*http.Response, error) {
 }
 
 func (c *Client) request(ctx context.Context, k call, ex *wire.Exchange, g *guard) (*http.Request, error) {
-	u := *c.base
+	at, _ := c.places.now()
+	u := *at
 	u.Path, u.RawQuery = k.path, k.query.Encode()
 	req, err := http.NewRequestWithContext(ctx, k.method, u.String(), nil)
 	if err != nil {

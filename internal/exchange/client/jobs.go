@@ -37,6 +37,9 @@ func (c *Client) SubmitJob(ctx context.Context, e *statement.Envelope) (statemen
 		lost = lost || passing(err) || HasCode(err, wire.CodeReplayed)
 		return err
 	})
+	if err == nil {
+		c.accepted(e.Digest())
+	}
 	return out.Digest, err
 }
 

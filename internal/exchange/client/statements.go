@@ -21,6 +21,9 @@ const (
 	Revocations = "revocation"
 	Counters    = "counter"
 	Rejections  = "rejection"
+
+	Templates      = "template"
+	Accreditations = "accreditation"
 )
 
 // Query chooses statements. The zero value of a field asks for any.
@@ -71,6 +74,7 @@ func (c *Client) PostStatement(ctx context.Context, e *statement.Envelope) (stat
 	if err != nil {
 		return "", err
 	}
+	c.accepted(e.Digest())
 	return out.Digest, nil
 }
 

@@ -12,7 +12,7 @@ import (
 
 // Fault is one thing that does not fit.
 type Fault struct {
-	Kind  string `json:"kind"`  // of what is wrong: a kind of statement, "party", "job", "item", "trace", "object", "store"
+	Kind  string `json:"kind"`  // of what is wrong: a kind of statement, "party", "job", "item", "trace", "object", "account", "posting", "order", "store"
 	About string `json:"about"` // its digest, fingerprint or path; "" for the store as a whole
 	Text  string `json:"text"`
 }
@@ -60,7 +60,7 @@ func Check(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, errors.New("fsck: no store or no report")
 	}
 	c := &check{Options: o}
-	for _, part := range []func(context.Context) error{c.engine, c.statements, c.parties, c.jobs, c.traces, c.mailboxes} {
+	for _, part := range []func(context.Context) error{c.engine, c.statements, c.parties, c.jobs, c.traces, c.mailboxes, c.money} {
 		if err := part(ctx); err != nil {
 			return c.sum, err
 		}

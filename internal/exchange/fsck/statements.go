@@ -65,6 +65,9 @@ func (c *check) examine(ctx context.Context, st *store.Statement) error {
 		return err
 	}
 	for _, f := range st.Authors {
+		if st.Kind == store.KindSettlement {
+			break // by a settler, which need not be a party
+		}
 		if _, err := c.Store.Party(ctx, f); err != nil {
 			return absent(err, "an author is not registered")
 		}
@@ -131,8 +134,12 @@ func (c *check) describe(ctx context.Context, kind string, e *statement.Envelope
 			return nil, err
 		}
 		return c.describeAnswer(ctx, n.Owner, n.Contract)
+	case store.KindTemplate:
+		return c.describeTemplate(ctx, e)
+	case store.KindAccreditation:
+		return describeAccreditation(e)
 	}
-	return nil, errWrong("is of a kind that this version does not know")
+	return c.describePurchase(ctx, kind, e)
 }
 
 // verify checks that exactly its authors signed a statement.
@@ -273,6 +280,9 @@ func (c *check) describeContract(ctx context.Context, e *statement.Envelope) (*s
 			return nil, err
 		}
 		st.Refs = append(st.Refs, tab.Pool)
+	}
+	if err := c.ruleReferences(ctx, t, st); err != nil {
+		return nil, err
 	}
 	for _, f := range t.Recipients {
 		if _, err := c.Store.Party(ctx, f); err != nil {

@@ -16,6 +16,8 @@ type Store interface {
 	Jobs
 	Attempts
 	Inspection
+	Money
+	LogQueue
 	// ID of the exchange: "exchange1" and 64 hex digits, made with the store.
 	ID() string
 	// Shared is nil for a store that one process has for itself.
@@ -62,7 +64,8 @@ type Jobs interface {
 	// JobParties are those of a job with their roles; they never change.
 	JobParties(ctx context.Context, d statement.Digest) ([]JobParty, error)
 	Stages(ctx context.Context, d statement.Digest) ([]Stage, error)
-	// Claim leases the oldest queued job of these classes that names the operator, or ErrNotFound.
+	// Claim leases the oldest queued job of these classes that names the operator, or ErrNotFound. A job whose lease the operator let
+	// end since it asked is not for it, and if there is no other, ErrAskAnew: who asks then may be gone without a word.
 	Claim(ctx context.Context, c Claim) (*Job, error)
 	// Expire requeues jobs whose lease has ended, fails those whose attempts are
 	// spent, and fails those that nobody took in time. It returns what it changed.
@@ -82,7 +85,7 @@ type Attempts interface {
 	// Replies returns the answers to the holder's attempt.
 	Replies(ctx context.Context, h Holder, after int64, page Page) ([]Reply, error)
 	AddStage(ctx context.Context, h Holder, name string) error
-	// PutArtifact keeps body, or ErrExists if other bytes are there.
+	// PutArtifact keeps body, or ErrExists if other bytes are there. Durable: its holder goes on without it.
 	PutArtifact(ctx context.Context, h Holder, name string, body []byte) error
 	// Finish keeps the last artifacts, or ErrExists, and ends the attempt. With StateQueued the job goes
 	// back to the queue, or fails with the code where all attempts are spent. The same again by the same

@@ -15,6 +15,14 @@ const (
 	KindRevocation = "revocation"
 	KindCounter    = "counter"
 	KindRejection  = "rejection"
+
+	KindTemplate      = "template"
+	KindAccreditation = "accreditation"
+	KindOrder         = "order"
+	KindSettlement    = "settlement"
+	KindCharge        = "charge"
+	KindClosing       = "closing"
+	KindRefund        = "refund"
 )
 
 // Statement as it is kept.
@@ -142,6 +150,7 @@ type Claim struct {
 	Operator statement.Fingerprint
 	Classes  []string
 	Lease    string
+	AskedMS  int64 // since when the caller waits for a job; 0: just now
 	NowMS    int64
 	UntilMS  int64
 }

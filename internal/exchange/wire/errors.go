@@ -33,6 +33,11 @@ const (
 	CodeSignature        = "bad-signature"     // 422: not signed by whom it must be
 	CodeUnknownReference = "unknown-reference" // 422: names a statement or object that is not here
 	CodeExpired          = "expired"           // 422: the job's expires_ms has passed
+	CodeNoCredit         = "no-credit"         // 409: fewer credits than that
+	CodeOrderEnded       = "order-ended"       // 409: nothing is charged to it any more
+	CodeOutOfOrder       = "out-of-order"      // 409: the total of a charge or closing is not that of what came before
+	CodeCharged          = "charged"           // 409: this release was charged, or this order settled, by another statement
+	CodeNoProvider       = "no-provider"       // 422: the exchange settles no such order
 	CodeTooMany          = "too-many"          // 429: more at once than one party may have
 	CodeInternal         = "internal"          // 500
 	CodeUnavailable      = "unavailable"       // 503: shutting down, or its database does not answer

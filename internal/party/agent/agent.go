@@ -22,10 +22,12 @@ import (
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/party/officers"
+	"github.com/cordon-exchange/cordon/internal/party/orders"
 	"github.com/cordon-exchange/cordon/internal/party/publish"
 	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/internal/party/released"
 	"github.com/cordon-exchange/cordon/internal/party/results"
+	"github.com/cordon-exchange/cordon/internal/party/witness"
 	"github.com/cordon-exchange/cordon/policy"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -60,6 +62,9 @@ type Agent struct {
 	publish  *publish.Publisher
 	broker   *broker.Broker
 	released *released.Store
+	keeper   *orders.Keeper
+	witness  *witness.Witness
+	anchors  *witness.Anchors
 	rules    budget.Rules
 	revoked  []*statement.Verified[statement.Revocation] // of this party's own online keys
 	unlock   func()
@@ -101,7 +106,7 @@ func (a *Agent) open() error {
 	if err := a.ownKey(); err != nil {
 		return err
 	}
-	if a.exchange, err = client.New(client.Options{URL: o.Exchange, Signer: o.Keyring.Signer(), Now: o.Now}); err != nil {
+	if a.exchange, err = client.New(client.Options{URL: o.Exchange, Signer: o.Keyring.Signer(), Now: o.Now, Accepted: a.accepted}); err != nil {
 		return err
 	}
 	if a.ledger, err = ledger.Open(o.Home.Ledger(), a.self, o.Now); err != nil {
@@ -113,6 +118,9 @@ func (a *Agent) open() error {
 		}
 	}
 	if a.store, err = dataset.Open(o.Home, a.self, o.Keys); err != nil {
+		return err
+	}
+	if err := a.openLog(); err != nil {
 		return err
 	}
 	return a.wire()
@@ -153,6 +161,8 @@ func (a *Agent) wire() error {
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Signer: signer, Home: o.Home, Now: o.Now,
 		JoinPools: o.JoinPools, RevokedKeys: a.revoked,
 	}
+	a.keeper = &orders.Keeper{Exchange: a.exchange, Catalog: a.catalog, Desk: a.desk, Ledger: a.ledger, Signer: signer, Now: o.Now, Log: o.Log}
+	a.keeper.Start()
 	a.asker = &query.Asker{
 		Exchange: a.exchange, Catalog: a.catalog, Heads: a.heads, Home: o.Home, Signer: signer, Compile: policy.Compile, Now: o.Now,
 	}
@@ -169,7 +179,13 @@ func (a *Agent) wire() error {
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Heads: a.heads, Released: a.released, Home: o.Home, Signer: signer,
 		Box: o.Keyring.Box(), Verifiers: o.Verifiers, Compile: policy.Compile, Now: o.Now, Log: o.Log,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	if kept := a.anchors.Kept(); kept != nil {
+		a.broker.Anchored(kept.Head, kept.AtMS)
+	}
+	return nil
 }
 
 // Close lets go of the home folder.
@@ -183,6 +199,9 @@ func (a *Agent) Close() error {
 	}
 	if a.exchange != nil {
 		a.exchange.Close()
+	}
+	if a.witness != nil {
+		err = errors.Join(err, a.witness.Close())
 	}
 	if a.opt.Keys != nil {
 		err = errors.Join(err, a.opt.Keys.Close())

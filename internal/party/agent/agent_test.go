@@ -48,7 +48,7 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: time.Second, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), LogDir: h.LogDir})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -99,8 +99,14 @@ func (a *Agent) proposed(ctx context.Context, in *api.ContractPropose) (*stateme
 	if in.Accept != "" {
 		return a.desk.Accept(ctx, in.Accept)
 	}
+	if in.Template != "" {
+		return a.desk.ProposeOf(ctx, approval.OfTemplate{
+			Template: in.Template, Data: in.Data, Recipients: in.Recipients, UntilMS: in.UntilMS, Pins: pinsOf(in.Pins),
+		})
+	}
 	p := approval.Proposal{
-		Data: in.Data, Purpose: in.Purpose, Recipients: in.Recipients, Builds: in.Builds, Operators: in.Operators,
+		Accredited: in.Accredited,
+		Data:       in.Data, Purpose: in.Purpose, Recipients: in.Recipients, Builds: in.Builds, Operators: in.Operators,
 		Evidence: in.Evidence, Perimeters: in.Perimeters, Until: time.UnixMilli(in.UntilMS), Pins: pinsOf(in.Pins),
 	}
 	if in.AnswerByMS != 0 {

@@ -25,6 +25,9 @@ func (a *Agent) status(ctx context.Context, _ *api.Empty) (*api.Status, error) {
 		Party: api.Party{Name: a.config.Name, Fingerprint: a.self}, Exchange: a.opt.Exchange, Home: a.opt.Home.Path(),
 		Ledger: a.ledger.Head(), LedgerBehind: a.broker.Behind(), Datasets: len(a.store.List()),
 	}
+	if w := a.witness.Status(); w.Alarm != nil {
+		s.LogAlarm = w.Alarm.Kind + ": " + w.Alarm.Text
+	}
 	s.Frozen = frozen(a.opt.Home, a.ledger)
 	if c := statement.CertificateOf(a.opt.Keyring.Signer()); c != nil {
 		s.KeyUntilMS = c.Body().UntilMS

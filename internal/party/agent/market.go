@@ -57,7 +57,7 @@ func (a *Agent) showListing(ctx context.Context, in *api.CatalogShow) (*api.List
 		return nil, err
 	}
 	e := owner.Explain(l.Policy)
-	out := &api.ListingDetail{Listing: a.listingOf(ctx, l), Versions: []api.Dataset{}, Policy: e, PolicyText: e.Text(), Needs: a.needs(l)}
+	out := &api.ListingDetail{Listing: a.listingOf(ctx, l), Versions: []api.Dataset{}, Policy: e, PolicyText: e.Text(), Needs: a.needs(ctx, l)}
 	for _, v := range versions {
 		out.Versions = append(out.Versions, a.datasetOf(ctx, v.Offer, v.Retired))
 		if v.Offer.Digest() == l.Offer.Digest() {
@@ -74,7 +74,7 @@ func (a *Agent) showListing(ctx context.Context, in *api.CatalogShow) (*api.List
 }
 
 // needs says what a contract over the data set must name, and who grants it.
-func (a *Agent) needs(l *catalog.Listed) api.Needs {
+func (a *Agent) needs(ctx context.Context, l *catalog.Listed) api.Needs {
 	p, now := l.Policy, a.opt.Now()
 	n := api.Needs{
 		Analyst: l.Offer.Body().Owner == a.self || p.AllowsAnalyst(string(a.self)), Purposes: l.Purposes(), Builds: p.Evidence().Builds,
@@ -84,6 +84,12 @@ func (a *Agent) needs(l *catalog.Listed) api.Needs {
 		return n
 	}
 	for _, r := range p.Standing() {
+		if r.AccreditedBy != "" {
+			if r.GrantsMembers(r.Purposes, now) {
+				n.Rules = append(n.Rules, "to members of "+a.catalog.Name(ctx, statement.Fingerprint(r.AccreditedBy))+", for "+strings.Join(r.Purposes, ", ")+", until "+r.Until.Format("2006-01-02")+"; propose with --accredited-by")
+			}
+			continue
+		}
 		if !slices.ContainsFunc(r.Purposes, func(purpose string) bool { return r.Grants(string(a.self), []string{purpose}, now) }) {
 			continue
 		}

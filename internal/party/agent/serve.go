@@ -42,6 +42,7 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 	g.Go(func() error { return a.serveSocket(ctx, l) })
 	g.Go(func() error { return a.keepLedger(ctx) })
 	g.Go(func() error { return a.keepRevocations(ctx) })
+	g.Go(func() error { return a.witness.Run(ctx) })
 	g.Go(func() error {
 		if err := a.untilThere(ctx, a.register); err != nil {
 			return err
@@ -50,6 +51,11 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 			a.opt.Log.Error("keys do not open: "+closedHint(p.Err)+", or retire the version",
 				"dataset", p.Offer.Body().Dataset, "version", p.Offer.Body().Version, "error", p.Err)
 		}
+		g.Go(func() error { return a.keeper.Run(ctx) })
+		if err := a.untilThere(ctx, a.compareAnchors); err != nil {
+			return err
+		}
+		g.Go(func() error { return a.keepAnchors(ctx) })
 		a.opt.Log.Info("registered", "party", a.config.Name, "fingerprint", a.self)
 		ready()
 		return a.answer(ctx)
@@ -229,6 +235,9 @@ func (a *Agent) handle(ctx context.Context, item wire.Item) {
 }
 
 func (a *Agent) handleOnce(ctx context.Context, item wire.Item) error {
+	if item.Kind == wire.KindJob {
+		a.witness.Expect(item.Job)
+	}
 	if item.Kind != wire.KindStatement {
 		return a.broker.Handle(ctx, item)
 	}
@@ -237,5 +246,8 @@ func (a *Agent) handleOnce(ctx context.Context, item wire.Item) error {
 		a.opt.Log.Warn("not a statement", "seq", item.Seq)
 		return nil
 	}
-	return a.desk.Consider(ctx, e)
+	a.witness.Expect(e.Digest())
+	err = a.desk.Consider(ctx, e)
+	a.keeper.Wake() // it may be about an order
+	return err
 }

@@ -57,6 +57,11 @@ func (a *Agent) waiting(ctx context.Context, _ *api.Empty) (*api.Waiting, error)
 			})
 		}
 	}
+	templates, err := a.waitingTemplates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.Items = append(out.Items, templates...)
 	requests, err := a.officers.Requests()
 	if err != nil {
 		return nil, err

@@ -92,7 +92,7 @@ type Waiting struct {
 
 // WaitingItem is one of them.
 type WaitingItem struct {
-	Kind    string           `json:"kind"` // contract, counter, pool or officers
+	Kind    string           `json:"kind"` // contract, counter, pool, template or officers
 	Digest  statement.Digest `json:"digest"`
 	From    *Party           `json:"from,omitempty"`
 	Why     string           `json:"why"`

@@ -42,6 +42,7 @@ const (
 	PathKeys            = "/v1/keys/list"
 	PathKeyDestroy      = "/v1/keys/destroy"
 	PathFreeze          = "/v1/freeze"
+	PathLog             = "/v1/log/verify"
 )
 
 // Empty asks for something that needs no words.
@@ -67,6 +68,7 @@ type Status struct {
 	KeyUntilMS    int64       `json:"key_until_ms,omitempty"` // end of the online signing key's certificate
 	KeysWhy       string      `json:"keys_why,omitempty"`     // of the first one
 	KeysHint      string      `json:"keys_hint,omitempty"`
+	LogAlarm      string      `json:"log_alarm,omitempty"` // why the exchange's log is not to be believed
 }
 
 // Freeze asks to stop all releases, or, without a reason, to let them go on; and says that they are stopped.
@@ -210,7 +212,9 @@ type ContractPropose struct {
 	Pins       []Party            `json:"pins,omitempty"`
 	WaitMS     int64              `json:"wait_ms,omitempty"` // for grants
 	AnswerByMS int64              `json:"answer_by_ms,omitempty"`
-	Accept     statement.Digest   `json:"accept,omitempty"` // a counter: instead of all the rest
+	Accept     statement.Digest   `json:"accept,omitempty"`     // a counter: instead of all the rest
+	Template   statement.Digest   `json:"template,omitempty"`   // instead of all but data with versions, recipients and end
+	Accredited []string           `json:"accredited,omitempty"` // by whom: what they say of this party and the recipients is shown
 }
 
 // About names a contract or another statement; none lists all, where a call lists.

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -38,7 +39,10 @@ type world struct {
 	affiliates string // of the policies, in YAML
 	coalition  int
 	rule       string // more about the standing rule
-	same       bool   // the next version has the contents of the owner's first
+	members    string // instead of the analysts of the standing rule
+	terms      *statement.Terms
+	sold       bool // the next version is sold
+	same       bool // the next version has the contents of the owner's first
 }
 
 // owner is a party with a desk and one published version.
@@ -95,6 +99,7 @@ func (w *world) addOwner(k *keyring.Keyring) *owner {
 		Now: func() time.Time { return w.now }, JoinPools: []string{"strikes"},
 		Officers: &officers.Gate{Home: o.dir, Ledger: l, Self: o.ring.Fingerprint(), Now: func() time.Time { return w.now }},
 	}
+	o.Catalog.Now = o.Now
 	w.owners = append(w.owners, o)
 	o.offer = w.publish(o, "1", "varchar")
 	return o
@@ -124,8 +129,9 @@ evidence: {accept: [simulated], builds: ["%s"], perimeters: [process]}
 valid: {from: 2026-01-01, until: 2027-01-01}
 max_queries: {per_analyst: 200, period: 30d}
 standing:
-  - {analysts: [%s], purposes: [research], until: 2026-12-01, max_contracts: 2%s}
-`, minimum, strings.Join(w.from, ", "), w.coalition, affiliates, w.asker.Fingerprint(), w.asker.Fingerprint(), build, w.asker.Fingerprint(), w.rule)
+  - {%s, purposes: [research], until: 2026-12-01, max_contracts: 2%s}
+`, minimum, strings.Join(w.from, ", "), w.coalition, affiliates, w.asker.Fingerprint(), w.asker.Fingerprint(), build,
+		cmp.Or(w.members, "analysts: ["+string(w.asker.Fingerprint())+"]"), w.rule)
 }
 
 func (w *world) publish(o *owner, version, sizeType string) *statement.Verified[statement.Offer] {
@@ -136,17 +142,28 @@ func (w *world) publish(o *owner, version, sizeType string) *statement.Verified[
 	if w.same {
 		contents.Sum = sha256.Sum256([]byte("1"))
 	}
+	terms := w.terms
+	if w.sold {
+		terms = &statement.Terms{Access: statement.AccessPurchase, Flat: 3}
+	}
 	e := must(statement.Sign(statement.Offer{
-		Owner: id.Owner, Dataset: "strikes", Version: version, Commitments: keys.Commitments(), Policy: w.policyText(),
+		Terms: terms, Owner: id.Owner, Dataset: "strikes", Version: version, Commitments: keys.Commitments(), Policy: w.policyText(),
 		Schema:    []statement.Column{{Name: "report_id", Type: "int64"}, {Name: "size", Type: sizeType}},
 		Files:     []statement.File{{Object: "a/b/1/0.parquet", Bytes: 1, Rows: 1, AADPrefix: "x"}},
-		CreatedMS: w.now.UnixMilli(),
+		CreatedMS: w.now.UnixMilli(), Price: perQuery(terms),
 	}, o.ring.Signer()))
 	if err := errors.Join(o.Store.Begin(w.t.Context(), keys, contents), o.Store.Finish(e)); err != nil {
 		w.t.Fatal(err)
 	}
 	must(w.ex.PostStatement(w.t.Context(), e))
 	return must(statement.Verify[statement.Offer](e, id.Owner))
+}
+
+func perQuery(t *statement.Terms) int64 {
+	if t == nil {
+		return 0
+	}
+	return t.PerQuery
 }
 
 func (w *world) names() []string {

@@ -30,6 +30,7 @@ type Proposal struct {
 	Until      time.Time
 	AnswerBy   time.Time                        // optional: no owner grants it from then on
 	Counter    statement.Digest                 // optional: that it accepts
+	Accredited []string                         // optional: by whom, names or fingerprints; shown for proposer and recipients
 	Pins       map[string]statement.Fingerprint // names that must not be asked of the exchange
 }
 
@@ -66,6 +67,13 @@ func (d *Desk) Propose(ctx context.Context, p Proposal) (*statement.Verified[sta
 	if len(c.Recipients) == 0 {
 		c.Recipients = []statement.Fingerprint{d.self()}
 	}
+	by, err := d.resolve(ctx, p.Accredited, p.Pins)
+	if err != nil {
+		return nil, err
+	}
+	if c.Accreditations, err = d.accreditations(ctx, by, append([]statement.Fingerprint{d.self()}, c.Recipients...)); err != nil {
+		return nil, err
+	}
 	return d.postContract(ctx, &c)
 }
 
@@ -101,6 +109,11 @@ func (d *Desk) resolve(ctx context.Context, texts []string, pins map[string]stat
 // Grant signs a grant of the contract for all of this party's offers in it, by
 // hand or by rule. A contract that is granted already gives the same grant again.
 func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority string) (*statement.Verified[statement.Grant], error) {
+	return d.grant(ctx, contract, authority, "")
+}
+
+// grant is Grant, with the settlement that was believed where the authority is a purchase.
+func (d *Desk) grant(ctx context.Context, contract statement.Digest, authority string, settlement statement.Digest) (*statement.Verified[statement.Grant], error) {
 	c, err := d.Catalog.Contract(ctx, contract)
 	if err != nil {
 		return nil, err
@@ -131,24 +144,50 @@ func (d *Desk) Grant(ctx context.Context, contract statement.Digest, authority s
 		return nil, err
 	}
 	g := statement.Grant{
-		Owner: d.self(), Contract: contract, Authority: authority,
+		Owner: d.self(), Contract: contract, Authority: authority, Settlement: settlement,
 		UntilMS: c.Body().UntilMS, CreatedMS: d.Now().UnixMilli(),
 	}
-	limit := int64(0)
+	var b brought
+	if authority == statement.ByRule {
+		if b, err = d.bring(ctx, c.Body()); err != nil {
+			return nil, err
+		}
+	}
+	limit := ruleLimit{}
+	if b.template != nil {
+		limit.template = b.template.Digest()
+	}
 	for _, p := range own {
-		until, rule, err := d.admits(c.Body(), &p, authority)
+		if err := d.admits(c.Body(), &p, authority); err != nil {
+			return nil, err
+		}
+		g.Offers, g.UntilMS = append(g.Offers, p.Offer.Digest()), min(g.UntilMS, p.Policy.ValidUntil().UnixMilli())
+		if authority != statement.ByRule {
+			continue
+		}
+		rule, err := d.ruled(c.Body(), &p, b)
 		if err != nil {
 			return nil, err
 		}
-		g.Offers, g.UntilMS = append(g.Offers, p.Offer.Digest()), min(g.UntilMS, until.UnixMilli())
-		if rule != nil && (limit == 0 || rule.MaxContracts < limit) {
-			limit = rule.MaxContracts
-		}
-		if rule != nil && rule.MaxMonth > 0 && (g.OfMonth == 0 || rule.MaxMonth < g.OfMonth) {
-			g.OfMonth = rule.MaxMonth
+		if err := rule.add(&g, &limit.contracts); err != nil {
+			return nil, err
 		}
 	}
 	return d.sign(ctx, c, g, limit)
+}
+
+// ruleLimit bounds grants by rule: of a template, or of standing rules.
+type ruleLimit struct {
+	contracts int64
+	template  statement.Digest
+}
+
+// reached reports whether the rule has granted as many contracts as it may.
+func (l ruleLimit) reached(a *ledger.Accounts) bool {
+	if l.template != "" {
+		return a.GrantedByTemplate(l.template) >= l.contracts
+	}
+	return a.GrantedByRule() >= l.contracts
 }
 
 // poolsApart looks once more at the epochs of the contract's pools: others may have formed since, or at the same time.
@@ -175,8 +214,8 @@ func (d *Desk) poolsApart(ctx context.Context, c *statement.Contract) error {
 	return nil
 }
 
-// sign records the grant before it leaves. limit bounds grants by rule; it is 0 for grants by hand.
-func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contract], g statement.Grant, limit int64) (*statement.Verified[statement.Grant], error) {
+// sign records the grant before it leaves. limit bounds grants by rule, and says nothing of grants by hand.
+func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contract], g statement.Grant, limit ruleLimit) (*statement.Verified[statement.Grant], error) {
 	if g.Authority == statement.ByHand {
 		if err := d.dualGrant(ctx, &g); err != nil {
 			return nil, err
@@ -197,10 +236,14 @@ func (d *Desk) sign(ctx context.Context, c *statement.Verified[statement.Contrac
 	}
 	entry := ledger.Entry{
 		Kind: ledger.KindGrant, Contract: c.Digest(), Grant: e.Digest(), Requester: c.Body().Requester, Authority: g.Authority,
+		About: limit.template, Name: string(g.AccreditedBy),
 	}
 	_, err = d.Ledger.Append(ctx, entry, func(a *ledger.Accounts) error {
-		if g.Authority == statement.ByRule && a.GrantedByRule() >= limit {
-			return refuse("rule-contracts", "the standing rule has granted as many contracts as it may")
+		if g.Authority == statement.ByRule && limit.reached(a) {
+			return refuse("rule-contracts", "the standing rule, or the template, has granted as many contracts as it may")
+		}
+		if _, revoked := a.Grant(c.Digest()); revoked && g.Authority == statement.ByPurchase {
+			return refuse("contract-revoked", "this party took its grant of the contract back")
 		}
 		return nil
 	})
@@ -247,61 +290,36 @@ func (d *Desk) ownOffers(c *statement.Contract) ([]dataset.Published, error) {
 
 // admits checks a contract against the policy of one offer. By hand, it must
 // leave something that both accept; by rule, the policy must accept all of it.
-func (d *Desk) admits(c *statement.Contract, v *dataset.Published, authority string) (until time.Time, rule *policy.StandingRule, err error) {
+func (d *Desk) admits(c *statement.Contract, v *dataset.Published, authority string) error {
 	now, own, p := d.Now(), c.Requester == d.self(), v.Policy
 	switch {
 	case c.Expired(now.UnixMilli()):
-		return until, nil, refuse("contract-expired", "the contract has expired, or was to be answered by now")
+		return refuse("contract-expired", "the contract has expired, or was to be answered by now")
 	case !policy.Speaks(c.PlanEncoding):
-		return until, nil, refuse("plan-encoding", "the contract names an encoding of plans that this party does not read")
+		return refuse("plan-encoding", "the contract names an encoding of plans that this party does not read")
 	case !p.Valid(now):
-		return until, nil, refuse("policy:valid", "the policy is not in force")
+		return refuse("policy:valid", "the policy is not in force")
 	case own: // an owner may always ask for its own data
 	case !p.AllowsAnalyst(string(c.Requester)):
-		return until, nil, refuse("policy:analysts", "the policy does not name the requester as analyst")
+		return refuse("policy:analysts", "the policy does not name the requester as analyst")
 	case !p.AllowsPurpose(c.Purpose):
-		return until, nil, refuse("policy:purposes", fmt.Sprintf("the policy does not allow the purpose %q", c.Purpose))
+		return refuse("policy:purposes", fmt.Sprintf("the policy does not allow the purpose %q", c.Purpose))
 	case !v.Offer.Body().AllowsPurpose(c.Purpose):
-		return until, nil, refuse("terms-purpose", fmt.Sprintf("the terms of the offer do not allow the purpose %q", c.Purpose))
+		return refuse("terms-purpose", fmt.Sprintf("the terms of the offer do not allow the purpose %q", c.Purpose))
 	case authority == statement.ByRule && v.Offer.Body().Access() == statement.AccessPurchase:
-		return until, nil, refuse("terms-purchase", "the offer is sold: no standing rule grants it")
+		return refuse("terms-purchase", "the offer is sold: a settled order grants it, or its owner by hand")
+	}
+	if authority == statement.ByPurchase {
+		if err := sold(c, v); err != nil {
+			return err
+		}
 	}
 	for _, l := range perimeterLists(c, p) {
-		if err := l.check(authority == statement.ByRule); err != nil {
-			return until, nil, err
+		if err := l.check(authority != statement.ByHand); err != nil {
+			return err
 		}
 	}
-	until = p.ValidUntil()
-	if authority != statement.ByRule {
-		return until, nil, nil
-	}
-	if rule, err = d.standing(c, v); err != nil {
-		return until, nil, err
-	}
-	if rule.Until.Before(until) {
-		until = rule.Until
-	}
-	return until, rule, nil
-}
-
-// standing finds the rule of a version's policy that grants the contract. A newer version ends the rules of the older ones:
-// its owner may have meant to be stricter from then on.
-func (d *Desk) standing(c *statement.Contract, v *dataset.Published) (*policy.StandingRule, error) {
-	newest, replaced := d.Store.ReplacedBy(v.Offer.Digest())
-	ended := false
-	for _, r := range v.Policy.Standing() {
-		if !r.Grants(string(c.Requester), []string{c.Purpose}, d.Now()) || !d.ruleCovers(&r, c) {
-			continue
-		}
-		if !replaced || r.EvenIfReplaced {
-			return &r, nil
-		}
-		ended = true
-	}
-	if ended {
-		return nil, refuse("offer-replaced", "version "+newest.Offer.Body().Version+" has replaced the one that the contract names, which ended its standing rules: grant it by hand if you mean to")
-	}
-	return nil, refuse("no-rule", "no standing rule grants this contract: grant it by hand if you mean to")
+	return nil
 }
 
 // Notes are what this party should know before it grants a contract over its data.
@@ -334,16 +352,6 @@ func (d *Desk) otherVersions(v *dataset.Published) []string {
 		}
 	}
 	return out
-}
-
-// ruleCovers reports whether all who receive results are analysts of the rule, or this party itself.
-func (d *Desk) ruleCovers(r *policy.StandingRule, c *statement.Contract) bool {
-	for _, f := range c.Recipients {
-		if f != d.self() && !r.Grants(string(f), []string{c.Purpose}, d.Now()) {
-			return false
-		}
-	}
-	return true
 }
 
 type acceptance struct {

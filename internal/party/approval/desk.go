@@ -82,10 +82,14 @@ func (d *Desk) Consider(ctx context.Context, e *statement.Envelope) error {
 		return nil
 	}
 	switch kind {
+	case statement.TypeSettlement:
+		return d.considerSettlement(ctx, e)
 	case statement.TypeContract:
 		_, err = d.Grant(ctx, about, statement.ByRule)
 	case statement.TypePool:
 		err = d.join(ctx, e)
+	case statement.TypeRevocation, statement.TypeTemplate:
+		return d.ends(ctx, e)
 	}
 	if w := new(officers.Waiting); errors.As(err, &w) {
 		return nil // kept as a request: officers decide

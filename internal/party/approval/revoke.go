@@ -76,6 +76,12 @@ func (d *Desk) shown(ctx context.Context, digest statement.Digest) (about, contr
 	if cerr == nil && c.Body().Requester == d.self() {
 		return digest, digest, nil
 	}
+	if t, err := d.Catalog.Template(ctx, digest); err == nil && t.Body().Author == d.self() {
+		return digest, "", nil
+	}
+	if a, err := d.Catalog.SignedAccreditation(ctx, digest); err == nil && a.Body().Accreditor == d.self() {
+		return digest, "", nil
+	}
 	if g, err := d.Catalog.Grant(ctx, digest); err == nil && g.Body().Owner == d.self() {
 		return digest, g.Body().Contract, nil
 	}

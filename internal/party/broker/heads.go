@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/party/heads"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/statement"
@@ -32,6 +33,31 @@ func (b *Broker) fallBehind(a heads.Ack) {
 
 // Behind reports whether the ledger was found to be older than what this party signed for. Nothing is released then.
 func (b *Broker) Behind() bool { return b.behind.Load() }
+
+// Anchored compares the ledger with a head of it that this party had logged at a time of its own clock.
+func (b *Broker) Anchored(h ledger.Head, atMS int64) {
+	var repairedMS int64
+	b.Ledger.View(func(acc *ledger.Accounts) { repairedMS = acc.RepairedMS() })
+	if b.Ledger.Holds(h) || atMS <= repairedMS {
+		return
+	}
+	b.behind.Store(true)
+	b.Log.Error("the ledger lacks an entry that this party anchored in the exchange's log, and nothing is released: restore the newest copy of it, then start "+
+		"the agent again; 'cordon ledger verify' shows its head", "entry", h.Seq, "digest", h.Digest, "have", b.Ledger.Head().Seq)
+}
+
+// AnchorMissing is for an anchor in the exchange's log, of a time of its clock, that is of no entry of the ledger. A repair accounts for
+// what was lost before it; the exchange's clock may be a little ahead.
+func (b *Broker) AnchorMissing(timeMS int64) {
+	var repairedMS int64
+	b.Ledger.View(func(acc *ledger.Accounts) { repairedMS = acc.RepairedMS() })
+	if repairedMS != 0 && timeMS <= repairedMS+wire.MaxSkew.Milliseconds() {
+		return
+	}
+	b.behind.Store(true)
+	b.Log.Error("the exchange's log holds a later head of this party's ledger than the ledger has, and nothing is released: restore the newest copy of it, "+
+		"then start the agent again; 'cordon ledger verify' shows its head", "have", b.Ledger.Head().Seq)
+}
 
 // abreast refuses what may lead to a release while budgets that were spent may be missing from the ledger.
 func (b *Broker) abreast() error {

@@ -337,6 +337,9 @@ func (b *Broker) granted(ctx context.Context, m *matter) error {
 	if b.Now().UnixMilli() >= g.Body().UntilMS {
 		return refuse(CodeGrantExpired, "the grant has expired")
 	}
+	if err := b.rests(ctx, g.Body()); err != nil {
+		return err
+	}
 	m.grant = g
 	return nil
 }
@@ -356,8 +359,14 @@ func (b *Broker) quota(m *matter, a *ledger.Accounts) error {
 	if a.Job(m.item.Job).ChargedMS != 0 || m.isRequester(b.self) {
 		return nil
 	}
+	if err := b.unpaidFor(m, a); err != nil {
+		return err
+	}
 	if n := m.grant.Body().OfMonth; n > 0 && a.QueriesSince(m.job.Body().Requester, monthOf(b.Now()).UnixMilli()) >= n {
 		return refuse(CodeOverQuota, "the analyst has as many queries this month as the standing rule allows that granted the contract")
+	}
+	if err := membersQuota(m, a, monthOf(b.Now()).UnixMilli()); err != nil {
+		return err
 	}
 	for _, p := range m.own {
 		if err := b.termsQuota(m, a, &p); err != nil {

@@ -150,6 +150,9 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 		if err := b.paid(m, a); err != nil {
 			return err
 		}
+		if err := chargeable(m, a); err != nil {
+			return err
+		}
 		return b.releasable(a, m, ready.Digest(), ev)
 	})
 	if err != nil {
@@ -205,8 +208,12 @@ func (b *Broker) charge(ctx context.Context, m *matter, ready *statement.Verifie
 			paid = true
 			return budgets, nil
 		}
+		order, err := b.payer(m, a, price)
+		if err != nil {
+			return nil, err
+		}
 		return append([]ledger.Entry{{
-			Kind: ledger.KindCharge, Job: m.item.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
+			Kind: ledger.KindCharge, Order: order, Job: m.item.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
 			Plan: m.salted, Grant: m.grant.Digest(), Charged: price, Offers: m.withTerms(),
 		}}, budgets...), b.quota(m, a)
 	})

@@ -23,11 +23,13 @@ const (
 	CodeNoGrant         = "no-grant"          //
 	CodeGrantRevoked    = "grant-revoked"     //
 	CodeGrantExpired    = "grant-expired"     //
+	CodeAccreditation   = "accreditation"     // one that the grant rests on has ended
 	CodeOfferRetired    = "offer-retired"     // or unknown here
 	CodeDestroyed       = "keys-destroyed"    // the owner destroyed the keys of the version, for good
 	CodeOverQuota       = "over-quota"        // the analyst has asked as often as the policy allows
 	CodeTermsQuota      = "terms-quota"       // the contract, or the analyst's organisation this month, has as many queries as the offer's terms allow
 	CodeTerms           = "terms-purpose"     // the offer's terms do not allow the contract's purpose
+	CodeUnpaid          = "unpaid"            // no order that pays for the contract has room for what the query costs
 	CodeBudget          = "dp-budget"         // what is left of a data set's privacy budget does not cover the query
 	CodeReplayed        = "replayed"          // closed job, used ready, or evidence seen before
 	CodeTooMany         = "too-many-releases" //

@@ -95,3 +95,40 @@ func (m *matter) withTerms() (out []statement.Digest) {
 	}
 	return out
 }
+
+// unpaidFor refuses a query that no order pays for, under a contract that was bought: before any key, and before the ledger is charged.
+func (b *Broker) unpaidFor(m *matter, a *ledger.Accounts) error {
+	contract := m.contract.Digest()
+	if !a.Sold(contract) {
+		if m.grant.Body().Authority == statement.ByPurchase {
+			return refuse(CodeUnpaid, "this party's ledger does not know what paid for the contract")
+		}
+		return nil
+	}
+	if price := b.price(m, a); price > 0 && a.Payer(contract, price, b.Now().UnixMilli()) == "" {
+		return refuse(CodeUnpaid, "no order that pays for the contract has room for what the query costs: place another")
+	}
+	return nil
+}
+
+// payer is the order that a price is charged to: "" where the contract was not bought, or nothing is charged.
+func (b *Broker) payer(m *matter, a *ledger.Accounts, price int64) (statement.Digest, error) {
+	contract := m.contract.Digest()
+	if price == 0 || !a.Sold(contract) {
+		return "", nil
+	}
+	order := a.Payer(contract, price, b.Now().UnixMilli())
+	if order == "" {
+		return "", refuse(CodeUnpaid, "no order that pays for the contract has room for what the query costs: place another")
+	}
+	return order, nil
+}
+
+// chargeable refuses to release keys for a job whose order has ended since it was charged: its closing said that nothing more is.
+func chargeable(m *matter, a *ledger.Accounts) error {
+	j := a.Job(m.item.Job)
+	if j.Order != "" && len(j.Exposures) == 0 && !a.MayCharge(j.Order) {
+		return refuse(CodeUnpaid, "the order that the job was charged to has ended")
+	}
+	return nil
+}

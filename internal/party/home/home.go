@@ -114,8 +114,17 @@ func (d Dir) Released() string { return filepath.Join(d.path, "released") }
 // Grants is the folder of grants that this party signed.
 func (d Dir) Grants() string { return filepath.Join(d.path, "grants") }
 
+// Purchases is the folder of rules for purchases, by digest.
+func (d Dir) Purchases() string { return filepath.Join(d.path, "purchases") }
+
+// Orders is the folder of orders that this party placed.
+func (d Dir) Orders() string { return filepath.Join(d.path, "orders") }
+
 // Heads is the folder of the newest acknowledgement of each owner. It may be lost: then a restored ledger is noticed later, or not.
 func (d Dir) Heads() string { return filepath.Join(d.path, "heads") }
+
+// Log is the folder of what this party's agent has seen of the exchange's log.
+func (d Dir) Log() string { return filepath.Join(d.path, "log") }
 
 // PendingKey is the file of a signing key that waits for its certificate.
 func (d Dir) PendingKey() string { return filepath.Join(d.path, "pending-key.age") }

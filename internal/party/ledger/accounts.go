@@ -18,6 +18,11 @@ type Accounts struct {
 	rejected map[statement.Digest]bool             // contracts
 	judged   map[statement.Digest]bool             // contracts and pools that a rule granted, signed or refused
 	byRule   int64
+
+	templates  map[statement.Digest]bool                                // approved: whether still
+	byTemplate map[statement.Digest]int64                               // contracts that were granted by each
+	members    map[statement.Fingerprint]map[statement.Fingerprint]bool // requesters granted to for who accredited them
+
 	officers statement.Digest          // the list in force
 	approved map[statement.Digest]bool // approvals that counted
 	keys     map[statement.Digest]bool // operations on keys that began
@@ -30,6 +35,7 @@ type Accounts struct {
 	uses       map[use]map[int64]int64           // charged jobs by day, in UTC
 	budgets    map[string][]account.Event        // by data set, all its versions together
 	refusals   map[refused]int
+	purchases  purchases
 	frozen     bool // the party stopped its releases, and did not let them go on
 }
 
@@ -39,7 +45,8 @@ type Job struct {
 	Contract  statement.Digest
 	Requester statement.Fingerprint
 	Charged   int64
-	ChargedMS int64 // 0: not charged
+	ChargedMS int64            // 0: not charged
+	Order     statement.Digest // that it is charged to; "" for none
 	Exposures []Exposure
 	Refusals  int
 	Closed    bool  // a receipt closed one of its exposures: no more keys for this job
@@ -77,7 +84,8 @@ func newAccounts() *Accounts {
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{}, rejected: map[statement.Digest]bool{},
 		uses: map[use]map[int64]int64{}, budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
-		refusals: map[refused]int{}, charges: map[statement.Fingerprint][]int64{}, done: map[statement.Digest]bool{},
+		templates: map[statement.Digest]bool{}, byTemplate: map[statement.Digest]int64{}, members: map[statement.Fingerprint]map[statement.Fingerprint]bool{},
+		purchases: newPurchases(), refusals: map[refused]int{}, charges: map[statement.Fingerprint][]int64{}, done: map[statement.Digest]bool{},
 	}
 }
 
@@ -110,9 +118,7 @@ func (a *Accounts) apply(e *Entry) {
 		a.judged[e.Contract] = true
 		a.done[e.Grant] = true
 		delete(a.revoked, e.Contract)
-		if e.Authority == statement.ByRule {
-			a.byRule++
-		}
+		a.granted(e)
 	case KindReject:
 		a.rejected[e.Contract] = true
 		a.judged[e.Contract] = true
@@ -136,8 +142,13 @@ func (a *Accounts) apply(e *Entry) {
 			j.last = *e
 			a.refusals[refused{e.AtMS / dayMS, e.Contract != ""}]++
 		}
+	case KindPurchases, KindSettle, KindOrderEnd, KindRefund, KindReceived:
+		a.purchases.apply(e)
 	case KindFreeze, KindThaw:
 		a.frozen = e.Kind == KindFreeze
+	case KindTemplate, KindWithdraw:
+		a.templates[e.About] = e.Kind == KindTemplate
+		a.done[e.About] = true // what officers approved is used up: once withdrawn, a template needs them anew
 	case KindOfficers:
 		a.officers = e.About
 		a.done[e.About] = true
@@ -151,7 +162,8 @@ func (a *Accounts) apply(e *Entry) {
 		a.keys[e.About] = true
 	case KindCharge:
 		j := a.job(e.Job)
-		j.Contract, j.Requester, j.Charged, j.ChargedMS = e.Contract, e.Requester, e.Charged, e.AtMS
+		j.Contract, j.Requester, j.Charged, j.ChargedMS, j.Order = e.Contract, e.Requester, e.Charged, e.AtMS, e.Order
+		a.purchases.charge(e)
 		times := a.charges[e.Requester]
 		at, _ := slices.BinarySearch(times, e.AtMS+1) // behind its equals; at the end, but where a clock was put back
 		a.charges[e.Requester] = slices.Insert(times, at, e.AtMS)
@@ -193,10 +205,12 @@ func (a *Accounts) Frozen() bool { return a.frozen }
 // repair takes everything as said that lost entries may have said: no grant from before is in force, for its revocation may be lost.
 func (a *Accounts) repair(e *Entry) {
 	a.repairedMS = max(a.repairedMS, e.AtMS)
+	a.purchases.repair()
 	for contract := range a.grants {
 		delete(a.grants, contract)
 		a.revoked[contract] = true
 	}
+	clear(a.templates) // what withdrew one may be lost
 }
 
 // RepairedMS is the time of the last repair; 0 if there was none. What was signed before it may be in entries that are lost.
@@ -234,6 +248,9 @@ func (a *Accounts) release(e *Entry) {
 	})
 	a.evidence[e.Evidence] = true
 	a.readies[e.Ready] = true
+	if e.Charged > 0 {
+		a.purchases.bill(j.Order, e)
+	}
 }
 
 func (a *Accounts) close(e *Entry) {
@@ -299,6 +316,42 @@ func (a *Accounts) GrantedByRule() int64 {
 		return manyLost
 	}
 	return a.byRule
+}
+
+// granted counts what rules granted.
+func (a *Accounts) granted(e *Entry) {
+	switch {
+	case e.Authority != statement.ByRule:
+	case e.About != "":
+		a.byTemplate[e.About]++
+	default:
+		a.byRule++
+	}
+	if by := statement.Fingerprint(e.Name); e.Name != "" {
+		if a.members[by] == nil {
+			a.members[by] = map[statement.Fingerprint]bool{}
+		}
+		a.members[by][e.Requester] = true
+	}
+}
+
+// Template reports whether contracts of a template are granted by rule, and whether they ever were.
+func (a *Accounts) Template(template statement.Digest) (approved, known bool) {
+	approved, known = a.templates[template]
+	return approved, known
+}
+
+// GrantedByTemplate counts the contracts that a template granted: as many as can be, once entries were lost.
+func (a *Accounts) GrantedByTemplate(template statement.Digest) int64 {
+	if a.repairedMS != 0 {
+		return manyLost
+	}
+	return a.byTemplate[template]
+}
+
+// Members are the requesters whose contracts were granted because this party accredits them.
+func (a *Accounts) Members(accreditor statement.Fingerprint) []statement.Fingerprint {
+	return slices.Sorted(maps.Keys(a.members[accreditor]))
 }
 
 // manyLost is how much lost entries are taken to say: more than any limit, and far from overflow where several are added.

@@ -25,11 +25,20 @@ const (
 	KindFreeze  = "freeze"  // the party stopped all its releases, and why: no release follows
 	KindThaw    = "thaw"    // it lets them go on
 
+	KindPurchases = "purchases" // another rule for purchases is in force
+	KindSettle    = "settle"    // an order for this party's data counts as paid: what its contract costs is charged to it
+	KindOrderEnd  = "order-end" // nothing is charged to an order any more
+	KindRefund    = "refund"    // some of what an order was charged is given back
+	KindReceived  = "received"  // a settler paid out what it owed
+
 	KindOfficers = "officers" // another list of officers is in force
 	KindRepair   = "repair"   // the party goes on with a ledger that lost entries: from here on all that they may have said counts as said
 	KindExhaust  = "exhaust"  // a data set's privacy budget counts as spent, for ever
 	KindApprove  = "approve"  // an officer's approval counted towards what was signed
 	KindKey      = "key"      // an operation on keys began: what was approved for it is used up
+
+	KindTemplate = "template" // contracts of a template are granted by rule from here on
+	KindWithdraw = "withdraw" // not any more, and why
 )
 
 // MaxEntry bounds one encoded entry, in bytes.
@@ -64,7 +73,7 @@ type Entry struct {
 	Number    int64                 `json:"number,omitempty"`
 	Charged   int64                 `json:"charged,omitempty"`
 	Bytes     int64                 `json:"bytes,omitempty"` // in clear, of this owner's columns, by the receipt
-	About     statement.Digest      `json:"about,omitempty"` // offer, pool or statement revoked
+	About     statement.Digest      `json:"about,omitempty"` // offer, pool, template or statement revoked
 	Name      string                `json:"name,omitempty"`
 	Version   string                `json:"version,omitempty"`
 	Epoch     int64                 `json:"epoch,omitempty"`
@@ -75,6 +84,10 @@ type Entry struct {
 	Appraisal *statement.Appraisal  `json:"appraisal,omitempty"` // what keys were released to, and by which policies
 	Approval  statement.Digest      `json:"approval,omitempty"`
 	Offers    []statement.Digest    `json:"offers,omitempty"` // with terms, that a charge is for
+
+	Order   statement.Digest      `json:"order,omitempty"`    // that is charged, settled or ends
+	Settler statement.Fingerprint `json:"settler,omitempty"`  // whose word counts
+	UntilMS int64                 `json:"until_ms,omitempty"` // of an order: nothing is charged to it from then on
 }
 
 // event is a charge as the account of its data set takes it up. The organisation is the requester; Release names what noise
@@ -132,7 +145,7 @@ func (e *Entry) valid() error {
 		ok = ok && e.Contract.Valid() && e.Grant.Valid() && e.Authority != ""
 	case KindReject:
 		ok = ok && e.About.Valid() && e.Contract.Valid() && e.Reason != ""
-	case KindRevoke:
+	case KindRevoke, KindTemplate, KindWithdraw:
 		ok = ok && e.About.Valid()
 	case KindCharge:
 		ok = ok && e.Job.Valid() && e.Contract.Valid() && e.Requester.Valid() && e.Charged >= 0
@@ -149,6 +162,16 @@ func (e *Entry) valid() error {
 		ok = ok && e.About.Valid() && e.Name != ""
 	case KindApprove:
 		ok = ok && e.About.Valid() && e.Requester.Valid() && e.Name != "" && e.Approval.Valid()
+	case KindPurchases:
+		ok = ok && e.About.Valid()
+	case KindSettle:
+		ok = ok && e.Order.Valid() && e.About.Valid() && e.Contract.Valid() && e.Settler.Valid() && e.Authority != "" && e.UntilMS > 0 && validAmount(e.Charged)
+	case KindOrderEnd:
+		ok = ok && e.Order.Valid() && e.Reason != ""
+	case KindRefund:
+		ok = ok && e.Order.Valid() && e.Reason != "" && validAmount(e.Charged)
+	case KindReceived:
+		ok = ok && e.Settler.Valid() && e.Reason != "" && validAmount(e.Charged)
 	case KindRefusal:
 		ok = ok && e.Stage != "" && e.Code != ""
 	case KindFreeze:
@@ -162,3 +185,5 @@ func (e *Entry) valid() error {
 	}
 	return nil
 }
+
+func validAmount(n int64) bool { return n >= 1 && n <= statement.MaxAmount }

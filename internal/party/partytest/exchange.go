@@ -87,6 +87,13 @@ func (x *Exchange) Replace(d statement.Digest, e *statement.Envelope) {
 	}
 }
 
+// Forget hides a statement, as a lying exchange can.
+func (x *Exchange) Forget(d statement.Digest) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.statements = slices.DeleteFunc(x.statements, func(i wire.StatementItem) bool { return i.Digest == d })
+}
+
 // Statement gives an envelope by digest.
 func (x *Exchange) Statement(_ context.Context, d statement.Digest) (*statement.Envelope, error) {
 	x.mu.Lock()
@@ -140,9 +147,30 @@ func matches(e *statement.Envelope, q client.Query) bool {
 	case client.Rejections:
 		b, err := statement.DecodeUnverified[statement.Rejection](e.Payload)
 		return err == nil && (len(q.About) == 0 || slices.Contains(q.About, b.Contract))
+	case client.Templates:
+		b, err := statement.DecodeUnverified[statement.Template](e.Payload)
+		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (q.Name == "" || b.Name == q.Name) && (len(q.About) == 0 || slices.Contains(q.About, b.Replaces))
+	case client.Accreditations:
+		b, err := statement.DecodeUnverified[statement.Accreditation](e.Payload)
+		return err == nil && (q.Owner == "" || b.Accreditor == q.Owner)
 	case client.Revocations:
 		b, err := statement.DecodeUnverified[statement.Revocation](e.Payload)
 		return err == nil && (q.Owner == "" || b.Author == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Revokes)) && (q.Name == wire.KeyRevocation) == (b.Key != "" && q.Name != "")
+	case client.Orders:
+		b, err := statement.DecodeUnverified[statement.Order](e.Payload)
+		return err == nil && (q.Owner == "" || b.Buyer == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Contract))
+	case client.Settlements:
+		b, err := statement.DecodeUnverified[statement.Settlement](e.Payload)
+		return err == nil && (q.Owner == "" || b.Settler == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
+	case client.Charges:
+		b, err := statement.DecodeUnverified[statement.Charge](e.Payload)
+		return err == nil && (q.Owner == "" || b.Owner == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
+	case client.Closings:
+		b, err := statement.DecodeUnverified[statement.Closing](e.Payload)
+		return err == nil && (q.Owner == "" || b.Owner == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
+	case client.Refunds:
+		b, err := statement.DecodeUnverified[statement.Refund](e.Payload)
+		return err == nil && (q.Owner == "" || b.Owner == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
 	case client.Pools:
 		b, err := statement.DecodeUnverified[statement.Pool](e.Payload)
 		return err == nil && (q.Name == "" || b.Name == q.Name) && q.Pending == (len(e.Signatures) < len(b.Members))

@@ -161,8 +161,9 @@ func (o *Opener) pins(ctx context.Context, job statement.Digest, extra []stateme
 	}
 	pins := slices.Clone(extra)
 	var granted statement.Digest
-	o.Ledger.View(func(a *ledger.Accounts) { granted, _ = a.Grant(c.Digest()) })
-	if c.Body().Requester == o.Self || granted != "" {
+	var revoked bool // since then: whom it chose when it granted does not change by that
+	o.Ledger.View(func(a *ledger.Accounts) { granted, revoked = a.Grant(c.Digest()) })
+	if c.Body().Requester == o.Self || granted != "" || revoked {
 		pins = append(pins, c.Body().Requester)
 		pins = append(pins, c.Body().Recipients...)
 		pins = append(pins, c.Body().Operators...)

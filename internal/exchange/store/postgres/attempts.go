@@ -119,9 +119,9 @@ func (s *Store) AddStage(ctx context.Context, h store.Holder, name string) error
 	})
 }
 
-// PutArtifact keeps body under name.
+// PutArtifact keeps body under name. Durable: a crash before the attempt ends would take it, and nobody would bring it again.
 func (s *Store) PutArtifact(ctx context.Context, h store.Holder, name string, body []byte) error {
-	return s.whileHeld(ctx, h, false, func(t *tx, _ int64) error { return t.PutArtifact(h.Job, name, body) })
+	return s.whileHeld(ctx, h, true, func(t *tx, _ int64) error { return t.PutArtifact(h.Job, name, body) })
 }
 
 // PutArtifact keeps body under name.

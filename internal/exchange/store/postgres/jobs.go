@@ -2,10 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // AddJob queues a job. Durable.
@@ -29,6 +31,9 @@ func (s *Store) AddJob(ctx context.Context, j store.Job, deliver []store.Deliver
 		err = t.exec(`INSERT INTO job_parties (job, party, role) SELECT $1, party, bit_or(role)
 			FROM unnest($2::text[], $3::bigint[]) AS p (party, role) GROUP BY party`, string(j.Digest), parties, roles)
 		if err != nil {
+			return err
+		}
+		if err := sqlstore.AddLogEntry(t, translog.KindJob, j.Digest, ""); err != nil {
 			return err
 		}
 		return addItems(t, deliver)
@@ -97,15 +102,47 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (*store.Job, error) {
 		j = store.Job{}
 		return t.one(`WITH oldest AS MATERIALIZED (SELECT j.seq FROM jobs j JOIN job_parties p ON p.job = j.digest
 				WHERE j.state = 'queued' AND p.party = $1 AND p.role & $2 <> 0 AND j.expires_ms > $3 AND j.class = ANY ($4)
+				AND NOT `+silent("$1", "$7", "$3")+`
 				ORDER BY j.seq LIMIT 1 FOR UPDATE OF j SKIP LOCKED)
 			UPDATE jobs SET state = 'leased', version = version + 1, attempts = attempts + 1, lease = $5, host = $1, until_ms = $6
 			FROM oldest WHERE jobs.seq = oldest.seq RETURNING `+jobColumns,
-			[]any{string(c.Operator), int64(store.Operator), c.NowMS, c.Classes, c.Lease, c.UntilMS}, jobFields(&j)...)
+			[]any{string(c.Operator), int64(store.Operator), c.NowMS, c.Classes, c.Lease, c.UntilMS, asked(c)}, jobFields(&j)...)
 	})
+	if errors.Is(err, store.ErrNotFound) {
+		err = s.askAnew(ctx, c)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &j, nil
+}
+
+// silent holds for a job whose lease the operator let end since it asked. A time to come is that of a clock that went back.
+func silent(operator, asked, now string) string {
+	return "(j.host = " + operator + " AND j.until_ms > " + asked + " AND j.until_ms <= " + now + ")"
+}
+
+func asked(c store.Claim) int64 {
+	if c.AskedMS == 0 {
+		return c.NowMS
+	}
+	return c.AskedMS
+}
+
+// askAnew tells why there was no job.
+func (s *Store) askAnew(ctx context.Context, c store.Claim) error {
+	var held bool
+	err := s.single(ctx, func(t *tx) error {
+		return t.one("SELECT EXISTS (SELECT 1 FROM jobs j WHERE j.state = 'queued' AND "+silent("$1", "$2", "$3")+")",
+			[]any{string(c.Operator), asked(c), c.NowMS}, &held)
+	})
+	switch {
+	case err != nil:
+		return err
+	case held:
+		return store.ErrAskAnew
+	}
+	return store.ErrNotFound
 }
 
 // Expire ends leases and jobs whose time is over. Of several processes that look at once, each change is made and told by one.

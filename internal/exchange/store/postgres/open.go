@@ -35,6 +35,7 @@ type Store struct {
 	closing sync.Once
 	closed  atomic.Bool
 	shared  *shared
+	view    *view // nil: not a view
 }
 
 var _ store.Store = (*Store)(nil)
@@ -173,12 +174,21 @@ func onThisMachine(u *url.URL, q url.Values) bool {
 func (s *Store) ID() string { return s.id }
 
 // Shared is what the processes tell each other.
-func (s *Store) Shared() store.Shared { return s.shared }
+func (s *Store) Shared() store.Shared {
+	if s.shared == nil {
+		return nil // a view: nobody serves from it
+	}
+	return s.shared
+}
 
 // Close ends the store; calls that run are finished first.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.closed.Store(true)
+		if s.view != nil {
+			s.view.close()
+			return
+		}
 		s.shared.stop()
 		s.durable.Close()
 		s.quick.Close()

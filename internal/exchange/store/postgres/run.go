@@ -40,6 +40,9 @@ func (s *Store) single(ctx context.Context, f func(t *tx) error) error {
 
 // write runs f in a transaction. It may run f several times: what it sets must not depend on that.
 func (s *Store) write(ctx context.Context, durable bool, f func(t *tx) error) error {
+	if s.view != nil {
+		return errView
+	}
 	pool := s.quick
 	if durable {
 		pool = s.durable
@@ -56,6 +59,9 @@ func (s *Store) try(ctx context.Context, pool *pgxpool.Pool, f func(context.Cont
 	}
 	if s.closed.Load() {
 		return store.ErrClosed
+	}
+	if s.view != nil {
+		return classify(s.view.do(ctx, f))
 	}
 	// Calls are never cut short: it would cost the connection.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTime)

@@ -234,3 +234,43 @@ func writeUntil(t *testing.T, s *Store, server *testpg.Server) (confirmed int) {
 		}
 	}
 }
+
+// TestArtifactOutlivesACrash: what an enclave was told is kept is there when its attempt ends, also where the database crashed in between.
+func TestArtifactOutlivesACrash(t *testing.T) {
+	server := testpg.Start(t)
+	s := open(t, server.Database(t))
+	h := store.Holder{Job: digestOf(1), Host: "h", Lease: "l", NowMS: 1}
+	if err := s.AddJob(t.Context(), store.Job{Digest: h.Job, Contract: digestOf(2), Class: "small", Envelope: []byte("job"), ExpiresMS: 1 << 40,
+		Parties: []store.JobParty{{Party: h.Host, Role: store.Operator}}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Claim(t.Context(), store.Claim{Operator: h.Host, Classes: []string{"small"}, Lease: h.Lease, NowMS: 1, UntilMS: 1 << 40}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutArtifact(t.Context(), h, "result", []byte("sealed")); err != nil {
+		t.Fatal(err)
+	}
+	server.Crash(t)
+	if err := server.Run(); err != nil {
+		t.Fatal(err)
+	}
+	// Each connection of before fails once.
+	again := func(f func() error) (err error) {
+		for range 20 {
+			if err = f(); !errors.Is(err, store.ErrUnavailable) {
+				break
+			}
+		}
+		return err
+	}
+	if err := again(func() error {
+		_, err := s.Finish(t.Context(), h, store.Ending{State: store.StateDone, MaxAttempts: 4})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var b []byte
+	if err := again(func() (err error) { b, err = s.Artifact(t.Context(), h.Job, "result"); return err }); err != nil || string(b) != "sealed" {
+		t.Errorf("the result: %q, %v", b, err)
+	}
+}

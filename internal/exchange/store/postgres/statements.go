@@ -10,6 +10,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // errKnown undoes what was begun for a statement that is there.
@@ -63,6 +64,9 @@ func addStatement(t *tx, seq int64, st *store.Statement, deliver []store.Deliver
 	if err := insertLists(t, st); err != nil {
 		return err
 	}
+	if err := sqlstore.AddLogEntry(t, translog.KindStatement, st.Digest, ""); err != nil {
+		return err
+	}
 	return addItems(t, deliver)
 }
 
@@ -104,7 +108,10 @@ func (s *Store) ReplaceEnvelope(ctx context.Context, st store.Statement, old []b
 			return store.ErrChanged
 		}
 		if complete || !st.Complete {
-			return t.exec("UPDATE statements SET envelope = $1 WHERE digest = $2", orEmpty(st.Envelope), string(st.Digest))
+			if err := t.exec("UPDATE statements SET envelope = $1 WHERE digest = $2", orEmpty(st.Envelope), string(st.Digest)); err != nil {
+				return err
+			}
+			return sqlstore.AddLogEntry(t, translog.KindStatement, st.Digest, "")
 		}
 		return completeStatement(t, seq, &st, deliver)
 	})

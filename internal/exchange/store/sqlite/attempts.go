@@ -25,8 +25,8 @@ func (t *tx) Held(h store.Holder) (int64, error) {
 }
 
 // whileHeld writes as the holder of a lease.
-func (s *Store) whileHeld(ctx context.Context, h store.Holder, f func(t *tx, attempt int64) error) error {
-	return s.w.do(ctx, false, func(t *tx) error {
+func (s *Store) whileHeld(ctx context.Context, h store.Holder, durable bool, f func(t *tx, attempt int64) error) error {
+	return s.w.do(ctx, durable, func(t *tx) error {
 		attempt, err := t.Held(h)
 		if err != nil {
 			return err
@@ -37,14 +37,14 @@ func (s *Store) whileHeld(ctx context.Context, h store.Holder, f func(t *tx, att
 
 // Renew moves the end of a lease.
 func (s *Store) Renew(ctx context.Context, h store.Holder, untilMS int64) error {
-	return s.whileHeld(ctx, h, func(t *tx, _ int64) error {
+	return s.whileHeld(ctx, h, false, func(t *tx, _ int64) error {
 		return t.exec("UPDATE jobs SET until_ms = max(until_ms, ?) WHERE digest = ?", untilMS, string(h.Job))
 	})
 }
 
 // Send delivers messages under id once.
 func (s *Store) Send(ctx context.Context, h store.Holder, id string, deliver []store.Delivery) error {
-	return s.whileHeld(ctx, h, func(t *tx, attempt int64) error {
+	return s.whileHeld(ctx, h, false, func(t *tx, attempt int64) error {
 		n, err := t.Changed("INSERT OR IGNORE INTO sent (job, id) VALUES (?, ?)", string(h.Job), id)
 		if err != nil || n == 0 {
 			return err
@@ -105,7 +105,7 @@ const maxStages = 64
 
 // AddStage notes a step of the attempt.
 func (s *Store) AddStage(ctx context.Context, h store.Holder, name string) error {
-	return s.whileHeld(ctx, h, func(t *tx, attempt int64) error {
+	return s.whileHeld(ctx, h, false, func(t *tx, attempt int64) error {
 		n, err := t.Changed(`INSERT INTO stages (job, attempt, name, at_ms) SELECT ?1, ?2, ?3, ?4
 			WHERE (SELECT count(*) FROM stages WHERE job = ?1 AND attempt = ?2) < ?5`,
 			string(h.Job), attempt, name, h.NowMS, maxStages)
@@ -119,9 +119,9 @@ func (s *Store) AddStage(ctx context.Context, h store.Holder, name string) error
 	})
 }
 
-// PutArtifact keeps body under name.
+// PutArtifact keeps body under name. Durable: a power cut before the attempt ends would take it, and nobody would bring it again.
 func (s *Store) PutArtifact(ctx context.Context, h store.Holder, name string, body []byte) error {
-	return s.whileHeld(ctx, h, func(t *tx, _ int64) error { return t.PutArtifact(h.Job, name, body) })
+	return s.whileHeld(ctx, h, true, func(t *tx, _ int64) error { return t.PutArtifact(h.Job, name, body) })
 }
 
 // PutArtifact keeps body under name.

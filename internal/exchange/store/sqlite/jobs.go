@@ -2,11 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // AddJob queues a job. Durable.
@@ -28,6 +30,9 @@ func (s *Store) AddJob(ctx context.Context, j store.Job, deliver []store.Deliver
 			if err != nil {
 				return err
 			}
+		}
+		if err := sqlstore.AddLogEntry(t, translog.KindJob, j.Digest, ""); err != nil {
+			return err
 		}
 		return addItems(t, deliver)
 	})
@@ -86,14 +91,23 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (*store.Job, error) {
 	}
 	var j store.Job
 	err := s.w.do(ctx, false, func(t *tx) error {
-		args := []any{string(c.Operator), int64(store.Operator), c.NowMS}
+		asked := c.AskedMS
+		if asked == 0 {
+			asked = c.NowMS
+		}
+		silent := []any{string(c.Operator), asked, c.NowMS}
+		args := append([]any{string(c.Operator), int64(store.Operator), c.NowMS}, silent...)
 		for _, class := range c.Classes {
 			args = append(args, class)
 		}
 		var digest string
 		err := t.One(`SELECT j.digest FROM jobs j JOIN job_parties p ON p.job = j.digest
 			WHERE j.state = 'queued' AND p.party = ? AND p.role & ? <> 0 AND j.expires_ms > ?
+			AND NOT `+silentQuery+`
 			AND j.class IN (?`+strings.Repeat(", ?", len(c.Classes)-1)+`) ORDER BY j.seq LIMIT 1`, args, &digest)
+		if errors.Is(err, store.ErrNotFound) {
+			return askAnew(t, silent)
+		}
 		if err != nil {
 			return err
 		}
@@ -108,6 +122,22 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (*store.Job, error) {
 		return nil, err
 	}
 	return &j, nil
+}
+
+// silentQuery holds for a job whose lease an operator let end since it asked. A time to come is that of a clock that went back.
+const silentQuery = "(j.host = ? AND j.until_ms > ? AND j.until_ms <= ?)"
+
+// askAnew tells why there was no job.
+func askAnew(t *tx, silent []any) error {
+	var held bool
+	err := t.One("SELECT EXISTS (SELECT 1 FROM jobs j WHERE j.state = 'queued' AND "+silentQuery+")", silent, &held)
+	switch {
+	case err != nil:
+		return err
+	case held:
+		return store.ErrAskAnew
+	}
+	return store.ErrNotFound
 }
 
 // Expire ends leases and jobs whose time is over.

@@ -10,6 +10,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // AddStatement adds s and delivers it. Durable.
@@ -48,6 +49,9 @@ func addStatement(t *tx, st *store.Statement, deliver []store.Delivery) error {
 		return err
 	}
 	if err := insertLists(t, st); err != nil {
+		return err
+	}
+	if err := sqlstore.AddLogEntry(t, translog.KindStatement, st.Digest, ""); err != nil {
 		return err
 	}
 	return addItems(t, deliver)
@@ -92,7 +96,10 @@ func (s *Store) ReplaceEnvelope(ctx context.Context, st store.Statement, old []b
 			return store.ErrChanged
 		}
 		if complete || !st.Complete {
-			return t.exec("UPDATE statements SET envelope = ? WHERE digest = ?", st.Envelope, string(st.Digest))
+			if err := t.exec("UPDATE statements SET envelope = ? WHERE digest = ?", st.Envelope, string(st.Digest)); err != nil {
+				return err
+			}
+			return sqlstore.AddLogEntry(t, translog.KindStatement, st.Digest, "")
 		}
 		return completeStatement(t, &st, deliver)
 	})
@@ -111,6 +118,9 @@ func completeStatement(t *tx, st *store.Statement, deliver []store.Delivery) err
 		return err
 	}
 	if err := insertLists(t, st); err != nil {
+		return err
+	}
+	if err := sqlstore.AddLogEntry(t, translog.KindStatement, st.Digest, ""); err != nil {
 		return err
 	}
 	return addItems(t, deliver)

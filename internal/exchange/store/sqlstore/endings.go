@@ -20,6 +20,10 @@ func Expire(t Tx, nowMS, maxAttempts int64) ([]store.Change, error) {
 		if err != nil {
 			return nil, err
 		}
+		// For Claim: when its host was last known to be silent.
+		if err := exec(t, "UPDATE jobs SET until_ms = ?1 WHERE digest = ?2 AND state = 'queued'", nowMS, string(j.Job)); err != nil {
+			return nil, err
+		}
 		out = append(out, c)
 	}
 	late, err := t.Due(store.StateQueued, "expires_ms", nowMS)
@@ -52,6 +56,9 @@ func Finish(t Tx, h store.Holder, e store.Ending) (store.Change, error) {
 		if err := t.PutArtifact(h.Job, a.Name, a.Body); err != nil {
 			return store.Change{}, err
 		}
+	}
+	if err := addReceipt(t, h.Job); err != nil {
+		return store.Change{}, err
 	}
 	c := store.Change{Job: h.Job, State: e.State, Code: e.Code}
 	return c, end(t, c, h.NowMS)

@@ -36,16 +36,26 @@ func Up(ctx context.Context, dialect goose.Dialect, db *sql.DB, migrations fs.FS
 
 // Known refuses a schema that is newer than the migrations.
 func Known(have int64, migrations fs.FS) error {
+	newest, err := newest(migrations)
+	if err == nil && have > newest {
+		err = fmt.Errorf("%w: schema %d, this version knows %d", store.ErrNewerSchema, have, newest)
+	}
+	return err
+}
+
+// Current refuses a schema that is not that of the migrations, for who may not bring it up to date.
+func Current(have int64, migrations fs.FS) error {
+	newest, err := newest(migrations)
+	if err == nil && have < newest {
+		err = fmt.Errorf("%w: schema %d, this version has %d", store.ErrOlderSchema, have, newest)
+	}
+	return errors.Join(err, Known(have, migrations))
+}
+
+func newest(migrations fs.FS) (int64, error) {
 	list, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil || len(list) == 0 {
-		return errors.Join(errors.New("store: no migrations"), err)
+		return 0, errors.Join(errors.New("store: no migrations"), err)
 	}
-	newest, err := goose.NumericComponent(list[len(list)-1])
-	if err != nil {
-		return err
-	}
-	if have > newest {
-		return fmt.Errorf("%w: schema %d, this version knows %d", store.ErrNewerSchema, have, newest)
-	}
-	return nil
+	return goose.NumericComponent(list[len(list)-1])
 }

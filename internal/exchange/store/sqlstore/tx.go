@@ -19,6 +19,12 @@ type Tx interface {
 	Withdraw(job statement.Digest) error
 	// PutArtifact keeps body under name, or ErrExists if other bytes are there.
 	PutArtifact(job statement.Digest, name string, body []byte) error
+	// AddStatement adds a statement, or returns false if it is there. Nobody else adds it before the transaction ends.
+	AddStatement(st *store.Statement) (bool, error)
+	// Deliver adds items to mailboxes.
+	Deliver(deliver []store.Delivery) error
+	// NextPosting numbers a posting. Nobody else makes one before the transaction ends. The schema moves its amount.
+	NextPosting() (int64, error)
 }
 
 // Attempted is a job and how often it was begun.

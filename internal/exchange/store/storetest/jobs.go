@@ -106,6 +106,45 @@ func (s *suite) oldest() {
 	}
 }
 
+// silence of an operator whose lease ended: what it has asked before may be the question of a host that is gone.
+func (s *suite) silence() {
+	s.ok(s.AddJob(s.ctx, job(1), nil))
+	s.take(1, 1, 20)
+	s.expire(50, "[{queued }]")
+	since := func(operator, leaseN int, asked, now int64) store.Claim {
+		c := claim(operator, leaseN, now, now+10)
+		c.AskedMS = asked
+		return c
+	}
+	_, err := s.Claim(s.ctx, since(5, 2, 30, 60))
+	s.is(err, store.ErrAskAnew)
+	s.ok(s.AddJob(s.ctx, job(2), nil))
+	j, err := s.Claim(s.ctx, since(5, 3, 30, 60))
+	s.ok(err)
+	s.equal(j.Digest, dg(2)) // another job is for it
+	j, err = s.Claim(s.ctx, since(6, 4, 30, 60))
+	s.ok(err)
+	s.equal(j.Digest, dg(1)) // it is for another operator
+	s.ok(s.AddJob(s.ctx, job(3), nil))
+	s.take(3, 5, 62)
+	s.expire(62, "[{queued }]")
+	j, err = s.Claim(s.ctx, since(5, 6, 62, 62))
+	s.ok(err)
+	s.equal(j.Digest, dg(3)) // and for itself, once it asks anew
+	s.ok(s.AddJob(s.ctx, job(4), nil))
+	s.take(4, 7, 63)
+	s.expire(63, "[{queued }]")
+	j, err = s.Claim(s.ctx, since(5, 8, 10, 61))
+	s.ok(err)
+	s.equal(j.Digest, dg(4)) // the clock went back
+	// What was given back is for everybody.
+	s.ok(s.AddJob(s.ctx, job(5), nil))
+	_, err = s.Finish(s.ctx, s.take(5, 9, 100), store.Ending{State: store.StateQueued, Code: "enclave-lost", MaxAttempts: maxAttempts})
+	s.ok(err)
+	_, err = s.Claim(s.ctx, since(5, 10, 10, 64))
+	s.ok(err)
+}
+
 func (s *suite) lease() {
 	s.ok(s.AddJob(s.ctx, job(1), nil))
 	h := s.take(1, 1, 100)

@@ -1,0 +1,249 @@
+//go:build !windows
+
+package logtree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/transparency-dev/merkle/compact"
+	"github.com/transparency-dev/merkle/rfc6962"
+	"github.com/transparency-dev/tessera"
+	"github.com/transparency-dev/tessera/api/layout"
+	"github.com/transparency-dev/tessera/client"
+	"github.com/transparency-dev/tessera/storage/posix"
+	"golang.org/x/mod/sumdb/note"
+	"k8s.io/klog/v2"
+)
+
+const (
+	batchSize  = 4096
+	batchAge   = time.Millisecond       // the caller's lists are batches already
+	cpInterval = 100 * time.Millisecond // Tessera's least
+	cpWait     = 10 * time.Second
+	cpLook     = 4 * time.Millisecond
+	maxCP      = 4096 // bytes
+)
+
+// Tree is an open tree. Reading is safe for concurrent use; appending is not.
+type Tree struct {
+	dir  string
+	lock *os.File
+	add  tessera.AddFn
+	end  context.CancelFunc
+	size atomic.Int64
+}
+
+// ErrOrder says that leaves got other places than the next ones: what is in the folder is not this log any more.
+var ErrOrder = errors.New("logtree: Tessera gave another index than the next one")
+
+// quiet keeps what Tessera logs to itself: what goes wrong there comes back as an error.
+var quiet = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.NewTextHandler(io.Discard, nil))) })
+
+// maxSlots is how many processes can have trees in one folder.
+const maxSlots = 64
+
+// slot is a folder below dir that no other process has, the first one: exchanges that share a home have a tree each.
+func slot(dir string) (string, *os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, err
+	}
+	for n := range maxSlots {
+		at := filepath.Join(dir, strconv.Itoa(n))
+		f, err := os.OpenFile(at+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return "", nil, err
+		}
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return at, f, os.MkdirAll(at, 0o700)
+		}
+		f.Close()
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return "", nil, err
+		}
+	}
+	return "", nil, errors.New("logtree: too many processes have trees in this folder")
+}
+
+// Open opens a tree below dir that no other process has, or makes an empty one. signer signs its checkpoints.
+func Open(ctx context.Context, dir string, signer note.Signer) (*Tree, error) {
+	quiet()
+	dir, lock, err := slot(dir)
+	if err != nil {
+		return nil, err
+	}
+	t, err := open(ctx, dir, signer)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	t.lock = lock
+	return t, nil
+}
+
+func open(ctx context.Context, dir string, signer note.Signer) (*Tree, error) {
+	driver, err := posix.New(ctx, posix.Config{Path: dir})
+	if err != nil {
+		return nil, err
+	}
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx)) // Tessera's own goroutines end with it
+	a, _, reader, err := tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
+		WithCheckpointSigner(signer).
+		WithCheckpointInterval(cpInterval).
+		WithCheckpointRepublishInterval(0).
+		WithBatching(batchSize, batchAge))
+	if err != nil {
+		end()
+		return nil, err
+	}
+	size, err := reader.IntegratedSize(ctx)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	t := &Tree{dir: dir, add: a.Add, end: end}
+	t.size.Store(int64(size))
+	return t, nil
+}
+
+// Close ends the tree. Nobody may be appending.
+func (t *Tree) Close() error {
+	t.end()
+	// Tessera's goroutines can't be waited for. Each holds one of these locks while it writes.
+	for _, name := range []string{"treeState.lock", "publish.lock", "gcState.lock"} {
+		f, err := os.OpenFile(filepath.Join(t.dir, ".state", name), os.O_RDWR, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return errors.Join(err, t.lock.Close())
+		}
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return errors.Join(err, t.lock.Close())
+		}
+	}
+	return t.lock.Close()
+}
+
+// Size is the number of leaves.
+func (t *Tree) Size() int64 { return t.size.Load() }
+
+// Append adds leaves behind the first from ones, in this order. It is durable when it returns; after an error, some of the first may be there.
+func (t *Tree) Append(ctx context.Context, from int64, leaves [][]byte) error {
+	if from != t.Size() {
+		return fmt.Errorf("logtree: the tree has %d leaves, not %d", t.Size(), from)
+	}
+	// What was begun is waited for, whoever leaves: nothing may be written to the folder afterwards.
+	ctx = context.WithoutCancel(ctx)
+	futures := make([]tessera.IndexFuture, len(leaves))
+	for i, b := range leaves {
+		futures[i] = t.add(ctx, tessera.NewEntry(b))
+	}
+	var failed error
+	there := int64(0)
+	for i, f := range futures {
+		got, err := f()
+		switch {
+		case err != nil:
+			failed = errors.Join(failed, err)
+		case got.Index != uint64(from)+uint64(i) || got.IsDup:
+			failed = errors.Join(failed, ErrOrder)
+		case failed == nil:
+			there++
+		}
+	}
+	t.size.Store(from + there)
+	return failed
+}
+
+// Checkpoint waits for a signed checkpoint of at least so many leaves.
+func (t *Tree) Checkpoint(ctx context.Context, size int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, cpWait)
+	defer cancel()
+	tick := time.NewTicker(cpLook)
+	defer tick.Stop()
+	for {
+		b, err := os.ReadFile(filepath.Join(t.dir, layout.CheckpointPath))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		if n, ok := sizeOf(b); ok && n >= size {
+			return b, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("logtree: no checkpoint of %d leaves: %w", size, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func sizeOf(b []byte) (n int64, ok bool) {
+	line := strings.SplitN(string(b[:min(len(b), maxCP)]), "\n", 3)
+	if len(line) < 3 {
+		return 0, false
+	}
+	_, err := fmt.Sscanf(line[1], "%d", &n)
+	return n, err == nil
+}
+
+func (t *Tree) fetch(_ context.Context, level, index uint64, p uint8) ([]byte, error) {
+	b, err := t.tile(level, index, p)
+	if errors.Is(err, ErrNotFound) {
+		err = os.ErrNotExist
+	}
+	return b, err
+}
+
+// Prover makes proofs for the tree of one size, and reads each tile once. It is not safe for concurrent use.
+type Prover struct {
+	size int64
+	t    *Tree
+	b    *client.ProofBuilder
+}
+
+// Prover for the tree of a size.
+func (t *Tree) Prover(size int64) *Prover { return &Prover{size: size, t: t} }
+
+// Inclusion proves that a leaf stands in the tree.
+func (p *Prover) Inclusion(ctx context.Context, index int64) (hashes [][]byte, err error) {
+	if index < 0 || index >= p.size || p.size > p.t.Size() {
+		return nil, ErrNotFound
+	}
+	if p.b == nil {
+		if p.b, err = client.NewProofBuilder(ctx, uint64(p.size), p.t.fetch); err != nil {
+			return nil, err
+		}
+	}
+	return p.b.InclusionProof(ctx, uint64(index))
+}
+
+// Root of the tree of a size.
+func (t *Tree) Root(ctx context.Context, size int64) (root [hashSize]byte, err error) {
+	if size <= 0 || size > t.Size() {
+		return root, ErrNotFound
+	}
+	nodes, err := client.FetchRangeNodes(ctx, uint64(size), t.fetch)
+	if err != nil {
+		return root, err
+	}
+	r, err := (&compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}).NewRange(0, uint64(size), nodes)
+	if err != nil {
+		return root, err
+	}
+	h, err := r.GetRootHash(nil)
+	copy(root[:], h)
+	return root, err
+}

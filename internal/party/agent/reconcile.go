@@ -1,0 +1,49 @@
+package agent
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cordon-exchange/cordon/internal/fault"
+	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/internal/party/orders"
+	"github.com/cordon-exchange/cordon/receipt"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// reconcile compares all that was said of this party's orders. What its ledger has and the exchange does not is posted first.
+func (a *Agent) reconcile(ctx context.Context, _ *api.Empty) (*orders.Report, error) {
+	if err := a.keeper.Post(ctx); err != nil {
+		a.opt.Log.Warn("charges are not posted yet", "error", err)
+	}
+	placed, err := a.desk.Placed()
+	if err != nil {
+		return nil, err
+	}
+	b := orders.Books{Exchange: a.exchange, Ledger: a.ledger, Self: a.self, Placed: placed, Receipts: a.releasesOf}
+	return b.Reconcile(ctx)
+}
+
+// releasesOf are those that the verified receipt of a job is about.
+func (a *Agent) releasesOf(ctx context.Context, job statement.Digest) ([]*statement.Verified[statement.Release], error) {
+	acc, err := a.opener.Account(ctx, job, nil)
+	if fault.ExitCode(err) == int(fault.Refused) {
+		return nil, errors.Join(orders.ErrNoReceipt, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b, err := receipt.Decode(acc.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	var out []*statement.Verified[statement.Release]
+	for i := range b.Releases {
+		v, err := statement.VerifyAuthor[statement.Release](&b.Releases[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
