@@ -36,6 +36,7 @@ type exchangeServe struct {
 	lake   string
 	listen string
 	lease  time.Duration
+	limits string
 	watch  exchangeWatch
 	key    string
 	grace  time.Duration
@@ -64,7 +65,10 @@ signed and what they carry is sealed; put TLS in front of it where names and siz
 must not be seen on the way. GET /healthz and GET /readyz say whether it lives, and
 whether store and lake answer.
 
-Exit codes: 0 stopped, 2 usage, 3 home in use, damaged or from a newer version, or
+No party can use more than its share: calls a second, storage, open jobs, statements a
+day, what waits in mailboxes. --limits sets it.
+
+Exit codes: 0 stopped, 2 usage, 3 limits malformed, home in use, damaged or from a newer version, or
 a bucket whose server writes over objects, 7 address can't be listened on, or database
 or lake does not answer, 8 home can't be written or disk full.`,
 		Example: `  cordon exchange serve --home /srv/cordon --listen 127.0.0.1:7400
@@ -87,6 +91,7 @@ or lake does not answer, 8 home can't be written or disk full.`,
 	f.DurationVar(&o.grace, "order-grace", 24*time.Hour, "how long after an order's end its owner may charge what it released before")
 	f.StringVar(&o.watch.metrics, "metrics", "", "address and port of figures for Prometheus, for the operator alone; none if it is not given")
 	f.StringVar(&o.watch.otlp, "otlp", "", "URL of an OTLP endpoint (HTTP) for traces; OTEL_EXPORTER_OTLP_ENDPOINT if it is not given")
+	f.StringVar(&o.limits, "limits", "", "file of what one party may use; built-in limits if it is not given")
 	f.BoolVar(&o.json, "json", false, "print the ready line as JSON, and log in JSON")
 	f.BoolVar(&o.debug, "debug", false, "log refused calls as well")
 	return cmd
@@ -99,13 +104,17 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	if o.lease < time.Second || o.lease > time.Hour {
 		return fault.New(fault.Usage, "lease is not between 1s and 1h", "leave --lease away for 10s", nil)
 	}
+	limits, err := readLimits(o.limits)
+	if err != nil {
+		return err
+	}
 	home, err := exchange.Open(ctx, exchange.Place{Home: o.home, Store: o.store, Lake: o.lake})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, home.Close()) }()
 	logger := slog.New(o.logs(log))
-	opts := exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger, OrderGrace: o.grace, LogDir: home.LogDir}
+	opts := exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger, OrderGrace: o.grace, LogDir: home.LogDir, Limits: limits}
 	if opts.Settler, err = o.settler(); err != nil {
 		return err
 	}

@@ -316,6 +316,11 @@ func (o *exchangeKeep) summary(out io.Writer, sum fsck.Summary) error {
 	if o.json {
 		return jsonLine(out, sum)
 	}
+	for _, s := range sum.Storage {
+		if _, err := fmt.Fprintf(out, "storage of %s: %d objects, %s\n", s.Party, s.Objects, humanize.IBytes(uint64(s.Bytes))); err != nil {
+			return err
+		}
+	}
 	_, err := fmt.Fprintf(out, "checked: %d statements, %d parties, %d jobs, %d items, %d objects: %d faults\n",
 		sum.Statements, sum.Parties, sum.Jobs, sum.Items, sum.Objects, sum.Faults)
 	return err

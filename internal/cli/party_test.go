@@ -35,7 +35,7 @@ import (
 // with an exchange of its own: at $EXCHANGE.
 func TestPartyScripts(t *testing.T) {
 	var scripts []string
-	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "evidence", "budget", "receipt", "enclave", "approve", "key", "template", "accreditation"} {
+	for _, verb := range []string{"party", "dataset", "pool", "contract", "query", "result", "ledger", "account", "cordon", "policy", "evidence", "budget", "receipt", "enclave", "approve", "key", "template", "accreditation", "exchange"} {
 		found, err := filepath.Glob("testdata/" + verb + "-*.txtar")
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no script of %s: %v", verb, err)

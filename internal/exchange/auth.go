@@ -120,7 +120,7 @@ var errDecimal = errors.New("exchange: not a decimal number")
 // authenticate checks a request's signature (spec, section 3), not yet its body.
 // A registered caller's nonce is spent by it. One that is not can do no more
 // than introduce itself, which has the same effect however often it is said.
-func (s *Server) authenticate(r *http.Request) (*call, error) {
+func (s *Server) authenticate(r *http.Request, class string) (*call, error) {
 	c, err := parseCredentials(r.Header)
 	if err != nil {
 		return nil, err
@@ -146,6 +146,9 @@ func (s *Server) authenticate(r *http.Request) (*call, error) {
 		return nil, err
 	}
 	if out.registered, err = s.registered(r.Context(), out.party); err != nil {
+		return nil, err
+	}
+	if err := s.mayCall(out, class); err != nil { // before its nonce costs a write
 		return nil, err
 	}
 	if !out.registered {

@@ -38,8 +38,8 @@ func nonce(n int) string {
 	return strings.Repeat("0", 32-len(s)) + s
 }
 
-// send returns status and code of the answer.
-func (e *env) send(r *raw) (int, string) {
+// request is r, signed.
+func (e *env) request(r *raw) *http.Request {
 	e.Helper()
 	req, err := http.NewRequestWithContext(e.Context(), r.call.Method, e.url+r.call.URI, bytes.NewReader(r.body))
 	e.ok(err)
@@ -54,7 +54,13 @@ func (e *env) send(r *raw) (int, string) {
 	if r.after != nil {
 		r.after(req)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	return req
+}
+
+// send returns status and code of the answer.
+func (e *env) send(r *raw) (int, string) {
+	e.Helper()
+	resp, err := http.DefaultTransport.RoundTrip(e.request(r))
 	e.ok(err)
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)

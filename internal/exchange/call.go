@@ -17,6 +17,7 @@ type call struct {
 	r          *http.Request
 	party      statement.Fingerprint
 	registered bool
+	most       int64            // bytes of a body, by the route's rule
 	body       statement.Digest // what the caller signed; readers of the body check it
 }
 
@@ -33,6 +34,7 @@ func (c *call) expect(wait time.Duration) {
 
 // read returns the body, if it is the one that was signed.
 func (c *call) read(limit int64) ([]byte, error) {
+	limit = min(limit, c.most)
 	if c.r.ContentLength > limit {
 		return nil, tooLarge()
 	}
@@ -123,23 +125,15 @@ func (p params) number(name string) (int64, error) {
 	return n, nil
 }
 
-// signed wraps a handler for registered parties.
-func (s *Server) signed(f func(*call) error) http.HandlerFunc {
-	return s.checked(func(c *call) error {
-		if !c.registered {
-			return refuse(http.StatusForbidden, wire.CodeUnregistered, "this key belongs to no party of the exchange", "introduce the party first: cordon party init")
-		}
-		return f(c)
-	})
-}
-
-// checked wraps a handler for whoever has signed the request.
-func (s *Server) checked(f func(*call) error) http.HandlerFunc {
+// signed wraps a handler of signed requests that keep to the route's rule.
+func (s *Server) signed(rule Rule, f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c, err := s.authenticate(r)
+		c, err := s.authenticate(r, rule.Class)
 		if err == nil {
 			c.w = w
-			err = f(c)
+			if err = c.keeps(&rule); err == nil {
+				err = f(c)
+			}
 		}
 		if err != nil {
 			s.fail(w, r, err)
@@ -160,6 +154,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if r.Method == http.MethodHead {
 		b = nil
+	}
+	if a.after > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((a.after+time.Second-1)/time.Second), 10))
 	}
 	send(w, a.status, b)
 }

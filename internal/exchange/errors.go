@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/lake"
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -15,6 +16,7 @@ import (
 type refusal struct {
 	status int
 	body   wire.Error
+	after  time.Duration // when it may go; 0: not by itself
 }
 
 func (r *refusal) Error() string { return r.body.Text }

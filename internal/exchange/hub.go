@@ -14,15 +14,13 @@ type hub struct {
 	mu     sync.Mutex
 	topics map[string]*topic // only those that somebody watches
 	polls  map[string]int    // by party
+	most   int               // that one party may have open at once
 }
 
 type topic struct {
 	ch       chan struct{} // closed by the next notify
 	watchers int
 }
-
-// maxPolls that one party may have open at once.
-const maxPolls = 64
 
 const queueTopic = "queue"
 
@@ -56,7 +54,7 @@ func (h *hub) all() {
 func (h *hub) watch(name, party string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.polls[party] >= maxPolls {
+	if h.polls[party] >= h.most {
 		return false
 	}
 	h.polls[party]++
@@ -115,7 +113,7 @@ func (s *Server) pollUntil(c *call, name string, wait time.Duration, enough <-ch
 		return err
 	}
 	if !s.hub.watch(name, string(c.party)) {
-		return tooMany("too many long polls of this party at once")
+		return s.limited("polls", tooMany("too many long polls of this party at once"))
 	}
 	defer s.hub.unwatch(name, string(c.party))
 	c.expect(wait)

@@ -71,6 +71,9 @@ func (s *Server) postJob(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := s.mayAsk(c, j); err != nil {
+		return err
+	}
 	item := store.Item{Job: v.Digest(), Kind: wire.KindJob, From: c.party, Body: b}
 	var items []store.Delivery
 	for _, f := range j.Brokers() {

@@ -82,6 +82,9 @@ func (s *Server) postNotice(c *call) error {
 	if toRoles&store.Concerned == 0 {
 		return forbidden("notices go to parties of the job")
 	}
+	if err := s.mayFill(c, []statement.Fingerprint{to}); err != nil {
+		return err
+	}
 	d := store.Delivery{To: to, Item: store.Item{Job: in.Job, Kind: wire.KindNotice, From: c.party, Body: in.Body}}
 	if err := s.store.AddNotice(c.r.Context(), d, maxNotices); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/lake"
+	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -47,6 +48,10 @@ func (s *Server) putObject(c *call) error {
 	if size > s.maxObject {
 		return tooLarge()
 	}
+	o := store.Object{Path: path, Owner: owner, Bytes: size}
+	if err := s.reserve(c.r.Context(), o); err != nil {
+		return err
+	}
 	body := &upload{src: c.r.Body, ctl: http.NewResponseController(c.w), sum: sha256.New(), left: size, want: c.body}
 	c.expect(stallTime)
 	err = s.lake.Put(c.r.Context(), path, body)
@@ -54,7 +59,7 @@ func (s *Server) putObject(c *call) error {
 	if errors.Is(err, lake.ErrExists) {
 		err = s.same(c, path, size)
 	}
-	if err != nil {
+	if err = s.settle(c.r.Context(), o, err); err != nil {
 		return err
 	}
 	s.log.Info("object stored", "by", c.party.Short(), "bytes", size)
@@ -238,6 +243,9 @@ func (s *Server) deleteObject(c *call) error {
 		return forbidden("objects are removed by their owner")
 	}
 	if err := s.lake.Delete(c.r.Context(), path); err != nil && !errors.Is(err, lake.ErrNotFound) {
+		return err
+	}
+	if err := s.store.Forget(c.r.Context(), path); err != nil {
 		return err
 	}
 	s.log.Info("object removed", "by", c.party.Short())

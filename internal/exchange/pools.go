@@ -98,6 +98,9 @@ func (s *Server) newPool(c *call, e *statement.Envelope, p *statement.Pool) erro
 		return err
 	}
 	st := poolStatement(merge(p, e), p)
+	if err := s.mayAdd(c, &st, p.Authors()); err != nil {
+		return err
+	}
 	items := deliverStatement(c.party, st.Envelope, p.Authors())
 	added, err := s.store.AddStatement(c.r.Context(), st, items)
 	if err != nil {

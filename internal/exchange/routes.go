@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,13 +10,13 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
+func (s *Server) routes() (http.Handler, error) {
+	mux, rules := http.NewServeMux(), Rules()
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /v1/exchange", s.exchange)
-	mux.HandleFunc("POST /v1/statements", s.checked(s.postStatement))
 	for pattern, f := range map[string]func(*call) error{
+		"POST /v1/statements":                    s.postStatement,
 		"GET /v1/statements":                     s.listStatements,
 		"GET /v1/statements/{digest}":            s.getStatement,
 		"GET /v1/mailbox":                        s.getMailbox,
@@ -52,12 +53,16 @@ func (s *Server) routes() http.Handler {
 		"POST /v1/log/cosignatures":              s.logged(s.postLogCosignature),
 		"POST /v1/log/cosigned":                  s.logged(s.postLogCosigned),
 	} {
-		mux.HandleFunc(pattern, s.signed(f))
+		rule, ok := rules[pattern]
+		if !ok || rule.Who == WhoAnyone {
+			return nil, fmt.Errorf("exchange: no rule for %s", pattern)
+		}
+		mux.HandleFunc(pattern, s.signed(rule, f))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, refuse(http.StatusNotFound, wire.CodeNotFound, "no such call", "see docs/spec/exchange-api.md, section 4"))
 	})
-	return s.watched(s.bounded(mux))
+	return s.watched(s.bounded(mux)), nil
 }
 
 const maxURI = 4096

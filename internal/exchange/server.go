@@ -26,6 +26,7 @@ type Options struct {
 	Relook      time.Duration    // between two looks of a long poll over a shared store, where word of something got lost; default 3 s
 	Now         func() time.Time // default time.Now; a shared store's clock comes before it
 	Log         *slog.Logger     // default: none
+	Limits      Limits           // of each party; default: see defaultLimits
 	Watch       Watch            // default: none
 	Settler     *Settler         // signs what credits settle; default: none, and no order is settled here
 	OrderGrace  time.Duration    // for owners to charge an order after its end; default 24 h
@@ -54,7 +55,9 @@ type Server struct {
 	replays     replays
 	jobs        jobParties
 	recalls     recalls
-	tlog        *tlog         // nil: no log is published
+	tlog        *tlog // nil: no log is published
+	limits      Limits
+	rates       rates
 	closing     chan struct{} // closed: long polls end
 	closed      sync.Once
 }
@@ -76,8 +79,17 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		now: o.Now, log: o.Log, watch: o.Watch, settler: o.Settler, grace: o.OrderGrace, closing: make(chan struct{}),
 	}
 	s.defaults()
-	s.hub.topics, s.hub.polls = map[string]*topic{}, map[string]int{}
-	s.handler = s.routes()
+	var err error
+	if s.limits, err = o.Limits.withDefaults(); err != nil {
+		return nil, err
+	}
+	s.hub.topics, s.hub.polls, s.hub.most = map[string]*topic{}, map[string]int{}, s.limits.Polls
+	if s.handler, err = s.routes(); err != nil {
+		return nil, err
+	}
+	if err := s.countStored(ctx); err != nil {
+		s.log.Warn("objects from before are not counted for their owners; the next start tries again", "err", err)
+	}
 	if s.shared != nil {
 		s.now = s.shared.Now
 	}
@@ -85,7 +97,6 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		if o.LogRound <= 0 {
 			o.LogRound = logRound
 		}
-		var err error
 		if s.tlog, err = openLog(ctx, s.store, o.LogDir, o.LogRound, s.now); err != nil {
 			return nil, err
 		}

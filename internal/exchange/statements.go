@@ -83,6 +83,9 @@ func (c *call) byAuthor(authors []statement.Fingerprint) error {
 
 // add stores a statement and wakes those whom it was delivered to.
 func (s *Server) add(c *call, st store.Statement, to []statement.Fingerprint) error {
+	if err := s.mayAdd(c, &st, to); err != nil {
+		return err
+	}
 	items := deliverStatement(c.party, st.Envelope, to)
 	added, err := s.store.AddStatement(c.r.Context(), st, items)
 	if err != nil {

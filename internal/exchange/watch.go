@@ -12,6 +12,8 @@ type Watch interface {
 	Call(ctx context.Context, method string) (_ context.Context, end func(route string, status int))
 	// LeasesLost counts jobs that lost their host.
 	LeasesLost(n int)
+	// Limited counts calls that a limit of their party refused: by the limit's name.
+	Limited(limit string)
 }
 
 // watched tells the server's watch of every call.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -26,7 +27,7 @@ func readAnswer(resp *http.Response, out any) error {
 		return errors.Join(errCutOff, err)
 	}
 	if resp.StatusCode >= 300 {
-		return refusal(resp.StatusCode, b)
+		return refusal(resp, b)
 	}
 	if out == nil || resp.StatusCode == http.StatusNoContent {
 		return nil
@@ -37,14 +38,24 @@ func readAnswer(resp *http.Response, out any) error {
 	return nil
 }
 
-func refusal(status int, body []byte) error {
+func refusal(resp *http.Response, body []byte) error {
+	status := resp.StatusCode
 	var e wire.Error
 	if err := statement.Unmarshal(body, &e); err != nil || e.Code == "" {
 		// Something between us and the exchange answered, or it is no exchange at all.
 		return &Error{Status: status, Code: wire.CodeUnavailable, Message: http.StatusText(status),
-			Advice: "check that the URL is that of an exchange"}
+			Advice: "check that the URL is that of an exchange", After: retryAfter(resp)}
 	}
-	return &Error{Status: status, Code: e.Code, Message: e.Text, Advice: e.Hint}
+	return &Error{Status: status, Code: e.Code, Message: e.Text, Advice: e.Hint, After: retryAfter(resp)}
+}
+
+// retryAfter is how long a refused caller is asked to wait; what is no number of seconds is none.
+func retryAfter(resp *http.Response) time.Duration {
+	n, err := strconv.ParseInt(resp.Header.Get("Retry-After"), 10, 32)
+	if resp.StatusCode != http.StatusTooManyRequests || err != nil || n <= 0 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
 }
 
 // guard ends a call that takes too long: a plain one after its wait and some

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -127,6 +128,16 @@ func (c *Client) retry(ctx context.Context, f func(context.Context) error) error
 			c.known.Store(nil)
 			anew++
 			continue
+		case askedToWait(err) > 0:
+			wait := askedToWait(err)
+			wait += rand.N(wait/2 + 1) // else all who were refused at one moment come back at one
+			if time.Now().Add(wait).After(deadline) {
+				return err
+			}
+			if err := sleep(ctx, wait); err != nil {
+				return err
+			}
+			continue
 		case !passing(err):
 			return err
 		case time.Now().Add(pause).After(deadline):
@@ -143,6 +154,15 @@ func (c *Client) retry(ctx context.Context, f func(context.Context) error) error
 			pause = min(2*pause, maxPause)
 		}
 	}
+}
+
+// askedToWait is how long the exchange wants the caller to wait before the same call; 0: it does not say.
+func askedToWait(err error) time.Duration {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.After
+	}
+	return 0
 }
 
 // signAnew reports whether the same call can succeed under a new signature: the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
@@ -22,6 +23,7 @@ type Error struct {
 	Code    string // wire.Code…: stable
 	Message string
 	Advice  string
+	After   time.Duration // when the exchange says that the same call may go; 0: it does not say
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("exchange: %s (%s)", e.Message, e.Code) }

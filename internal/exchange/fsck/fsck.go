@@ -12,7 +12,7 @@ import (
 
 // Fault is one thing that does not fit.
 type Fault struct {
-	Kind  string `json:"kind"`  // of what is wrong: a kind of statement, "party", "job", "item", "trace", "object", "account", "posting", "order", "store"
+	Kind  string `json:"kind"`  // of what is wrong: a kind of statement, "party", "job", "item", "trace", "object", "account", "posting", "order", "stored", "store"
 	About string `json:"about"` // its digest, fingerprint or path; "" for the store as a whole
 	Text  string `json:"text"`
 }
@@ -32,6 +32,8 @@ type Summary struct {
 	Items      int64 `json:"items"`
 	Objects    int64 `json:"objects"`
 	Faults     int64 `json:"faults"`
+
+	Storage []Storage `json:"storage"` // by party
 }
 
 // Options of a check.
@@ -60,7 +62,7 @@ func Check(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, errors.New("fsck: no store or no report")
 	}
 	c := &check{Options: o}
-	for _, part := range []func(context.Context) error{c.engine, c.statements, c.parties, c.jobs, c.traces, c.mailboxes, c.money} {
+	for _, part := range []func(context.Context) error{c.engine, c.statements, c.parties, c.jobs, c.traces, c.mailboxes, c.money, c.stored} {
 		if err := part(ctx); err != nil {
 			return c.sum, err
 		}

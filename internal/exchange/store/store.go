@@ -18,6 +18,7 @@ type Store interface {
 	Inspection
 	Money
 	LogQueue
+	Limits
 	// ID of the exchange: "exchange1" and 64 hex digits, made with the store.
 	ID() string
 	// Shared is nil for a store that one process has for itself.

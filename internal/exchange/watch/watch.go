@@ -27,6 +27,7 @@ type Watch struct {
 	duration *prometheus.HistogramVec
 	backend  *prometheus.HistogramVec
 	lost     prometheus.Counter
+	limited  *prometheus.CounterVec
 	tracer   trace.Tracer // nil: no traces
 }
 
@@ -41,10 +42,11 @@ func New(tracer trace.Tracer) *Watch {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "cordon_request_seconds", Help: "Time of a call, waiting of long polls included.", Buckets: buckets}, []string{"route"}),
 		backend: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "cordon_backend_seconds", Help: "Time of store and lake; of a read from the lake, to its first byte.",
 			Buckets: buckets}, []string{"backend", "operation", "outcome"}),
-		lost:   prometheus.NewCounter(prometheus.CounterOpts{Name: "cordon_leases_lost_total", Help: "Jobs whose host fell silent."}),
-		tracer: tracer,
+		lost:    prometheus.NewCounter(prometheus.CounterOpts{Name: "cordon_leases_lost_total", Help: "Jobs whose host fell silent."}),
+		limited: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "cordon_limited_total", Help: "Calls that a limit of their party refused, by limit."}, []string{"limit"}),
+		tracer:  tracer,
 	}
-	w.registry.MustRegister(w.requests, w.duration, w.backend, w.lost,
+	w.registry.MustRegister(w.requests, w.duration, w.backend, w.lost, w.limited,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return w
 }
@@ -128,6 +130,9 @@ func methodOf(m string) string {
 
 // LeasesLost counts them.
 func (w *Watch) LeasesLost(n int) { w.lost.Add(float64(n)) }
+
+// Limited counts a call that a limit refused.
+func (w *Watch) Limited(limit string) { w.limited.WithLabelValues(limit).Inc() }
 
 // observe begins an operation of a backend; its end is told how it went.
 func (w *Watch) observe(ctx context.Context, backend, operation string) (context.Context, func(error)) {

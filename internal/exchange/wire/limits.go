@@ -5,6 +5,7 @@ import "time"
 // Bounds that server and client keep.
 const (
 	MaxJSON      = 7 << 20  // bytes of a JSON body; below statement.MaxPayload
+	MaxSmall     = 64 << 10 // bytes of a JSON body that holds no message
 	MaxEnvelope  = 3 << 20  // bytes of a posted envelope: it must fit into a mailbox page
 	MaxMessage   = 4 << 20  // bytes of one message, reply or notice
 	MaxArtifact  = 64 << 20 // bytes of one artifact

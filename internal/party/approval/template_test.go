@@ -292,8 +292,8 @@ func (w *world) member(f statement.Fingerprint, change func(*statement.Accredita
 	if change != nil {
 		change(&a)
 	}
-	if a.Accreditor == w.asker.Fingerprint() {
-		signer = w.asker
+	if a.Accreditor == w.owners[0].self() {
+		signer = w.owners[0].ring
 	}
 	e := must(statement.Sign(a, signer.Signer()))
 	must(w.ex.PostStatement(w.t.Context(), e))
@@ -335,7 +335,7 @@ func TestMembersRule(t *testing.T) {
 		"not shown": func(w *world) func(*statement.Contract) { w.member(w.asker.Fingerprint(), nil); return nil },
 		"another's": func(w *world) func(*statement.Contract) { return shows(w.member(w.owners[0].self(), nil)) },
 		"by another": func(w *world) func(*statement.Contract) {
-			return shows(w.member(w.owners[0].self(), func(a *statement.Accreditation) { a.Accreditor = w.asker.Fingerprint() }))
+			return shows(w.member(w.asker.Fingerprint(), func(a *statement.Accreditation) { a.Accreditor = w.owners[0].self() }))
 		},
 		"over": func(w *world) func(*statement.Contract) {
 			return shows(w.member(w.asker.Fingerprint(), func(a *statement.Accreditation) { a.UntilMS = a.CreatedMS + 1 }))

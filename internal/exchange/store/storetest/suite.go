@@ -46,6 +46,9 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		"log together":         (*suite).logTogether,
 		"log checkpoints":      (*suite).logCheckpoints,
 		"log kept":             (*suite).logKept,
+		"uses":                 (*suite).uses,
+		"storage":              (*suite).storage,
+		"waiting":              (*suite).waiting,
 		"closed":               (*suite).closed,
 	} {
 		t.Run(name, func(t *testing.T) {

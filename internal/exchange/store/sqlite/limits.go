@@ -1,0 +1,58 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/store/sqlstore"
+	"github.com/cordon-exchange/cordon/statement"
+)
+
+// Count adds one to what a party did of something in a period.
+func (s *Store) Count(ctx context.Context, u store.Use) error {
+	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.Count(t, u) })
+}
+
+// Reserve remembers an object of the owner's.
+func (s *Store) Reserve(ctx context.Context, o store.Object, most int64) error {
+	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.Reserve(t, o, most) })
+}
+
+// Settle remembers what bytes an object has.
+func (s *Store) Settle(ctx context.Context, o store.Object) error {
+	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.Settle(t, o) })
+}
+
+// Forget an object.
+func (s *Store) Forget(ctx context.Context, path string) error {
+	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.Forget(t, path) })
+}
+
+// Objects behind after.
+func (s *Store) Objects(ctx context.Context, after string, items int) ([]store.Object, error) {
+	var out []store.Object
+	err := s.each(ctx, sqlstore.QueryObjects, []any{after, items}, func(scan func(...any) error) (bool, error) {
+		var o store.Object
+		err := scan(&o.Path, &o.Owner, &o.Bytes)
+		out = append(out, o)
+		return true, err
+	})
+	return out, err
+}
+
+// OpenJobs of a requester.
+func (s *Store) OpenJobs(ctx context.Context, requester statement.Fingerprint) (n int64, err error) {
+	return n, s.one(ctx, sqlstore.QueryOpenJobs, []any{string(requester)}, &n)
+}
+
+// Waiting is how many items of one sender wait in one of the mailboxes.
+func (s *Store) Waiting(ctx context.Context, in []statement.Fingerprint, sender statement.Fingerprint) (most int64, err error) {
+	for _, f := range in {
+		var n int64
+		if err := s.one(ctx, sqlstore.QueryWaiting, []any{string(f), string(sender)}, &n); err != nil {
+			return 0, err
+		}
+		most = max(most, n)
+	}
+	return most, nil
+}
