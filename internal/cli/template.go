@@ -49,7 +49,8 @@ until: 2027-01-01
 `
 
 func newTemplateNew() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "new",
 		Short: "Print a template file to begin with",
 		Long: `Print a template file to begin with.
@@ -58,10 +59,15 @@ Exit codes: 0 done, 2 usage.`,
 		Example: `  cordon template new > template.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), map[string]string{"template": templateText})
+			}
 			_, err := io.WriteString(cmd.OutOrStdout(), templateText)
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }
 
 // templateFile is a template as people write it.

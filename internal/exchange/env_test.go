@@ -28,17 +28,18 @@ import (
 // env is an exchange on loopback, with a clock that only tests move.
 type env struct {
 	*testing.T
-	home string
-	link string // of a database; "": SQLite in home
-	url  string
-	srv  *exchange.Server
-	stop func()
-	skew atomic.Int64 // milliseconds that the exchange's clock is ahead
-	lake func(lake.Lake) lake.Lake
-	st   func(store.Store) store.Store
-	opts func(*exchange.Options) // what a test wants otherwise
-	seed string                  // "": parties have random keys
-	seq  int
+	home    string
+	link    string // of a database; "": SQLite in home
+	url     string
+	srv     *exchange.Server
+	stop    func()
+	skew    atomic.Int64 // milliseconds that the exchange's clock is ahead
+	lake    func(lake.Lake) lake.Lake
+	st      func(store.Store) store.Store
+	opts    func(*exchange.Options)              // what a test wants otherwise
+	seed    string                               // "": parties have random keys
+	through func(party string) http.RoundTripper // what its requests go through; nil: nothing
+	seq     int
 }
 
 // overPostgres is the test that runs others over PostgreSQL.
@@ -175,6 +176,9 @@ func (e *env) stranger(name string) *party {
 	}
 	hc := client.NewHTTP()
 	e.Cleanup(hc.CloseIdleConnections)
+	if e.through != nil {
+		hc.Transport = e.through(name)
+	}
 	c, err := client.New(client.Options{URL: e.url, Signer: k, HTTP: hc, Patience: 5 * time.Second, Now: e.now})
 	e.ok(err)
 	return &party{Client: c, e: e, name: name, keys: k, fp: k.Public().Fingerprint()}

@@ -89,7 +89,7 @@ func (s *Server) settle(ctx context.Context, o store.Object, put error) error {
 	switch {
 	case err == nil:
 		o.Bytes = have
-		return errors.Join(put, s.store.Settle(ctx, o))
+		return errors.Join(put, s.store.SettleStorage(ctx, o))
 	case errors.Is(err, lake.ErrNotFound):
 		return errors.Join(put, s.store.Forget(ctx, o.Path))
 	}

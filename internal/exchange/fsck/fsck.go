@@ -52,7 +52,8 @@ const pageBytes = 16 << 20
 // check is one run.
 type check struct {
 	Options
-	sum Summary
+	sum  Summary
+	told map[string]bool // paths of objects that were told of with an offer
 }
 
 // Check reads everything once. It returns an error only where it could not come to its end; what it found went to Report.
@@ -61,7 +62,7 @@ func Check(ctx context.Context, o Options) (Summary, error) {
 	if o.Store == nil || o.Report == nil {
 		return Summary{}, errors.New("fsck: no store or no report")
 	}
-	c := &check{Options: o}
+	c := &check{Options: o, told: map[string]bool{}}
 	for _, part := range []func(context.Context) error{c.engine, c.statements, c.parties, c.jobs, c.traces, c.mailboxes, c.money, c.stored} {
 		if err := part(ctx); err != nil {
 			return c.sum, err

@@ -192,6 +192,7 @@ func (c *check) objects(ctx context.Context, d statement.Digest, o *statement.Of
 	}
 	for _, f := range o.Files {
 		c.sum.Objects++
+		faults := c.sum.Faults
 		size, err := c.Lake.Size(ctx, f.Object)
 		switch {
 		case errors.Is(err, lake.ErrNotFound):
@@ -202,6 +203,7 @@ func (c *check) objects(ctx context.Context, d statement.Digest, o *statement.Of
 		if err != nil {
 			return err
 		}
+		c.told[f.Object] = c.told[f.Object] || c.sum.Faults > faults
 	}
 	return nil
 }

@@ -12,10 +12,10 @@ type Limits interface {
 	// forgotten.
 	Count(ctx context.Context, u Use) error
 	// Reserve remembers that an object of so many bytes is the owner's, or ErrTooMany if all of its objects would be more than most. One that
-	// is remembered with other bytes keeps them until Settle.
+	// is remembered with other bytes keeps them until SettleStorage.
 	Reserve(ctx context.Context, o Object, most int64) error
-	// Settle remembers what bytes an object has.
-	Settle(ctx context.Context, o Object) error
+	// SettleStorage remembers what bytes an object has.
+	SettleStorage(ctx context.Context, o Object) error
 	// Forget an object.
 	Forget(ctx context.Context, path string) error
 	// Objects behind after, in the order of their paths.

@@ -24,9 +24,9 @@ func (s *Store) Reserve(ctx context.Context, o store.Object, most int64) error {
 	})
 }
 
-// Settle remembers what bytes an object has.
-func (s *Store) Settle(ctx context.Context, o store.Object) error {
-	return s.write(ctx, false, func(t *tx) error { return sqlstore.Settle(t, o) })
+// SettleStorage remembers what bytes an object has.
+func (s *Store) SettleStorage(ctx context.Context, o store.Object) error {
+	return s.write(ctx, false, func(t *tx) error { return sqlstore.SettleStorage(t, o) })
 }
 
 // Forget an object.

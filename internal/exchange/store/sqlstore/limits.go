@@ -32,8 +32,8 @@ func Reserve(t Tx, o store.Object, most int64) error {
 	return exec(t, "INSERT INTO stored (path, owner, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (path) DO NOTHING", o.Path, string(o.Owner), o.Bytes)
 }
 
-// Settle is store.Limits.Settle.
-func Settle(t Tx, o store.Object) error {
+// SettleStorage is store.Limits.Settle.
+func SettleStorage(t Tx, o store.Object) error {
 	return exec(t, "INSERT INTO stored (path, owner, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (path) DO UPDATE SET bytes = excluded.bytes",
 		o.Path, string(o.Owner), o.Bytes)
 }

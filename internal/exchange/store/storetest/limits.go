@@ -44,8 +44,8 @@ func (s *suite) storage() {
 	s.ok(s.Reserve(s.ctx, object(2, "b/1", 100), 100))
 	s.is(s.Reserve(s.ctx, object(1, "a/1", 61), 100), store.ErrTooMany) // a reservation that was left is no way round
 	s.is(s.Reserve(s.ctx, object(1, "a/3", 1<<62), 100), store.ErrTooMany)
-	s.ok(s.Settle(s.ctx, object(1, "a/1", 10)))
-	s.ok(s.Settle(s.ctx, object(3, "c/1", 7)))
+	s.ok(s.SettleStorage(s.ctx, object(1, "a/1", 10)))
+	s.ok(s.SettleStorage(s.ctx, object(3, "c/1", 7)))
 	s.ok(s.Reserve(s.ctx, object(1, "a/3", 50), 100))
 	s.ok(s.Forget(s.ctx, "a/2"))
 	s.ok(s.Forget(s.ctx, "none"))
