@@ -209,11 +209,16 @@ func TestStorageOfAParty(t *testing.T) {
 	w.ok(put(w.other, "e", 600))
 	w.code(put(w.other, "f", 1), wire.CodeTooMany)
 	w.stop()
+	// Room for an upload that was cut off with the exchange is no fault.
+	alter(t, w.home, "INSERT INTO stored (path, owner, bytes) VALUES ('"+client.ObjectPath(w.b.fp, "extra", "v1", "cut.parquet")+"', '"+string(w.b.fp)+"', 7)")
 	h, err := exchange.OpenHome(t.Context(), w.home)
 	w.ok(err)
 	defer h.Close()
 	sum, err := fsck.Check(t.Context(), fsck.Options{Store: h.Store, Lake: h.Lake, Report: func(f fsck.Fault) error { t.Error(f); return nil }})
 	w.ok(err)
+	if sum.Reserved != 1 {
+		t.Errorf("%d reserved", sum.Reserved)
+	}
 	if i := slices.IndexFunc(sum.Storage, func(s fsck.Storage) bool { return s.Party == w.other.fp }); i < 0 || sum.Storage[i].Bytes != 1000 || sum.Storage[i].Objects != 2 {
 		t.Errorf("storage %+v", sum.Storage)
 	}
@@ -306,5 +311,27 @@ func TestLimitsThatAreNone(t *testing.T) {
 	}
 	if err := (exchange.Limits{}).Valid(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLimitsAreCounted by their names, and nobody's.
+func TestLimitsAreCounted(t *testing.T) {
+	w := newWorld(t)
+	x := w.watched(nil)
+	watched := w.opts
+	w.stop()
+	w.opts = func(o *exchange.Options) {
+		watched(o)
+		o.Limits.OpenJobs = 1
+	}
+	w.start(strings.TrimPrefix(w.url, "http://"))
+	w.submit()
+	w.code(second(w.asker.SubmitJob(t.Context(), sign(w.env, w.jobOf(), w.asker))), wire.CodeTooMany)
+	got := figures(t, x)
+	if !strings.Contains(got, "\ncordon_limited_total{limit=\"jobs\"} 1\n") {
+		t.Error("not counted")
+	}
+	if strings.Contains(got, string(w.asker.fp)) {
+		t.Error("figures name a party")
 	}
 }

@@ -33,7 +33,8 @@ type Summary struct {
 	Objects    int64 `json:"objects"`
 	Faults     int64 `json:"faults"`
 
-	Storage []Storage `json:"storage"` // by party
+	Storage  []Storage `json:"storage"`  // by party
+	Reserved int64     `json:"reserved"` // objects that count for their owners and are not there
 }
 
 // Options of a check.
