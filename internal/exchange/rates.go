@@ -28,8 +28,8 @@ type Limits struct {
 	Statements    int64           // that are new, of one author, in a day (UTC)
 }
 
-// defaultLimits are far above what one party's honest use takes, and below what makes the others wait.
-func defaultLimits() Limits {
+// DefaultLimits are those that are built in: far above what one party's honest use takes, and below what makes the others wait.
+func DefaultLimits() Limits {
 	return Limits{
 		Rates: map[string]Rate{
 			ClassRead: {1000, 4000}, ClassWrite: {200, 2000}, ClassHost: {4000, 8000}, ClassBulk: {4000, 8000},
@@ -43,7 +43,7 @@ var ErrLimits = errors.New("exchange: a limit is negative, not a number, of an u
 
 // withDefaults fills in what is not said.
 func (l Limits) withDefaults() (Limits, error) {
-	d := defaultLimits()
+	d := DefaultLimits()
 	for class, r := range l.Rates {
 		if _, known := d.Rates[class]; !known || !r.valid() {
 			return Limits{}, ErrLimits

@@ -26,7 +26,7 @@ type Options struct {
 	Relook      time.Duration    // between two looks of a long poll over a shared store, where word of something got lost; default 3 s
 	Now         func() time.Time // default time.Now; a shared store's clock comes before it
 	Log         *slog.Logger     // default: none
-	Limits      Limits           // of each party; default: see defaultLimits
+	Limits      Limits           // of each party; default: see DefaultLimits
 	Watch       Watch            // default: none
 	Settler     *Settler         // signs what credits settle; default: none, and no order is settled here
 	OrderGrace  time.Duration    // for owners to charge an order after its end; default 24 h
