@@ -59,7 +59,7 @@ func (s *Server) putObject(c *call) error {
 	if errors.Is(err, lake.ErrExists) {
 		err = s.same(c, path, size)
 	}
-	if err = s.settle(c.r.Context(), o, err); err != nil {
+	if err = s.settleStorage(c.r.Context(), o, err); err != nil {
 		return err
 	}
 	s.log.Info("object stored", "by", c.party.Short(), "bytes", size)

@@ -81,9 +81,9 @@ func (s *Server) reserve(ctx context.Context, o store.Object) error {
 	return err
 }
 
-// settle counts what came of an upload: the object as it is, or nothing. An upload that broke off while another one of the same object
+// settleStorage counts what came of an upload: the object as it is, or nothing. An upload that broke off while another one of the same object
 // went well leaves that.
-func (s *Server) settle(ctx context.Context, o store.Object, put error) error {
+func (s *Server) settleStorage(ctx context.Context, o store.Object, put error) error {
 	ctx = context.WithoutCancel(ctx)
 	have, err := s.lake.Size(ctx, o.Path)
 	switch {
@@ -115,7 +115,7 @@ func (s *Server) countStored(ctx context.Context) error {
 				return err
 			}
 			for _, f := range o.Files {
-				if err := s.settle(ctx, store.Object{Path: f.Object, Owner: o.Owner}, nil); err != nil {
+				if err := s.settleStorage(ctx, store.Object{Path: f.Object, Owner: o.Owner}, nil); err != nil {
 					return err
 				}
 			}
