@@ -226,7 +226,7 @@ Exit codes: 0 done, 2 usage, or it does not owe that much, 7 the agent does not 
 // NewCreditsCommand makes `cordon credits`.
 func NewCreditsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "credits", Short: "Show this party's credits at its exchange"}
-	cmd.AddCommand(newCreditsShow())
+	cmd.AddCommand(newCreditsShow(), newCreditsBuy())
 	return cmd
 }
 
@@ -253,5 +253,33 @@ Exit codes: 0 done, 2 usage, 7 agent or exchange do not answer.`,
 		},
 	}
 	f.add(cmd)
+	return cmd
+}
+
+func newCreditsBuy() *cobra.Command {
+	var f agentFlags
+	var in api.CreditsBuy
+	cmd := &cobra.Command{
+		Use:   "buy --credits N",
+		Short: "Get a page on which credits are paid for by card",
+		Long: `Get a page of the exchange's payment provider on which a person pays for credits by card.
+They are this party's once the provider says that they are paid: see 'credits show'.
+
+Exit codes: 0 done, 2 usage, 3 too many at once, 6 the exchange sells none by card, 7 agent,
+exchange or provider do not answer.`,
+		Example: `  cordon credits buy --credits 500`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if in.Credits < 1 {
+				return fault.New(fault.Usage, "no amount given", "give --credits", nil)
+			}
+			return call(cmd, &f, api.PathCreditsBuy, in, func(w io.Writer, c *api.Checkout) error {
+				_, err := fmt.Fprintln(w, c.URL)
+				return err
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().Int64Var(&in.Credits, "credits", 0, "how many (required)")
 	return cmd
 }

@@ -28,6 +28,7 @@ type Options struct {
 	Log         *slog.Logger     // default: none
 	Watch       Watch            // default: none
 	Settler     *Settler         // signs what credits settle; default: none, and no order is settled here
+	Payments    Payments         // sells credits by card; default: none
 	OrderGrace  time.Duration    // for owners to charge an order after its end; default 24 h
 }
 
@@ -46,6 +47,7 @@ type Server struct {
 	watch       Watch
 	settler     *Settler
 	grace       time.Duration
+	payments    Payments
 	health      health
 	handler     http.Handler
 	hub         hub
@@ -70,7 +72,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject, relookTime: o.Relook,
-		now: o.Now, log: o.Log, watch: o.Watch, settler: o.Settler, grace: o.OrderGrace, closing: make(chan struct{}),
+		now: o.Now, log: o.Log, watch: o.Watch, settler: o.Settler, grace: o.OrderGrace, payments: o.Payments, closing: make(chan struct{}),
 	}
 	s.defaults()
 	s.hub.topics, s.hub.polls = map[string]*topic{}, map[string]int{}
@@ -129,6 +131,9 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	defer work.Wait()
 	work.Go(func() { s.sweepLoop(ctx) })
 	work.Go(func() { s.orderLoop(ctx) })
+	if s.payments != nil {
+		work.Go(func() { s.paymentLoop(ctx) })
+	}
 	if s.shared != nil {
 		work.Go(func() { s.shared.Listen(ctx, s.heard) })
 	}

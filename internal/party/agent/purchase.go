@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"slices"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/approval"
@@ -253,4 +255,17 @@ func (a *Agent) credits(ctx context.Context, _ *api.Empty) (*api.Credits, error)
 		return nil, err
 	}
 	return &api.Credits{Balance: c.Balance, Held: c.Held, Settler: c.Settler}, nil
+}
+
+// buyCredits asks for a page to pay on. Nobody pays without a person: a second page costs nothing.
+func (a *Agent) buyCredits(ctx context.Context, in *api.CreditsBuy) (*api.Checkout, error) {
+	var nonce [16]byte
+	if _, err := rand.Read(nonce[:]); err != nil {
+		return nil, err
+	}
+	c, err := a.exchange.Checkout(ctx, wire.CheckoutRequest{Credits: in.Credits, Nonce: hex.EncodeToString(nonce[:])})
+	if err != nil {
+		return nil, err
+	}
+	return &api.Checkout{Session: c.Session, URL: c.URL, Amount: c.Amount}, nil
 }

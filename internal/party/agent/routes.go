@@ -58,6 +58,7 @@ func (a *Agent) routes() http.Handler {
 	mux.Handle("POST "+api.PathOrderRule, handler(a.orderRule))
 	mux.Handle("POST "+api.PathOrderReceived, handler(a.orderReceived))
 	mux.Handle("POST "+api.PathReconcile, handler(a.reconcile))
+	mux.Handle("POST "+api.PathCreditsBuy, handler(a.buyCredits))
 	mux.Handle("POST "+api.PathCredits, handler(a.credits))
 	mux.Handle("POST "+api.PathFreeze, handler(a.freeze))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {

@@ -11,6 +11,7 @@ const (
 	PathOrderRule     = "/v1/orders/rule"
 	PathOrderReceived = "/v1/orders/received"
 	PathCredits       = "/v1/credits"
+	PathCreditsBuy    = "/v1/credits/buy"
 	PathReconcile     = "/v1/reconcile"
 )
 
@@ -86,4 +87,16 @@ type Credits struct {
 	Balance int64                 `json:"balance"`
 	Held    int64                 `json:"held"`
 	Settler statement.Fingerprint `json:"settler,omitempty"`
+}
+
+// CreditsBuy asks for a page on which credits are paid for by card.
+type CreditsBuy struct {
+	Credits int64 `json:"credits"`
+}
+
+// Checkout is that page.
+type Checkout struct {
+	Session string `json:"session"`
+	URL     string `json:"url"`
+	Amount  int64  `json:"amount"` // of the currency's smallest unit
 }
