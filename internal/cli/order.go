@@ -15,7 +15,7 @@ import (
 // NewOrderCommand makes `cordon order` with its verbs.
 func NewOrderCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "order", Short: "Buy the use of data, and say whose settlements count"}
-	cmd.AddCommand(newOrderPlace(), newOrderShow(), newOrderList(), newOrderCancel(), newOrderRefund(), newOrderRule(), newOrderReceived())
+	cmd.AddCommand(newOrderPlace(), newOrderShow(), newOrderList(), newOrderCancel(), newOrderSettle(), newOrderRefund(), newOrderRule(), newOrderReceived())
 	return cmd
 }
 
@@ -75,7 +75,7 @@ exchange do not answer, or --wait ended before all owners had granted.`,
 	fl := cmd.Flags()
 	fl.Int64Var(&in.Most, "most", 0, "credits that each owner may charge (required)")
 	fl.StringVar(&in.Owner, "owner", "", "order from this owner alone: name or fingerprint")
-	fl.StringVar(&in.Provider, "provider", statement.ProviderCredits, "who settles it: credits, or stripe")
+	fl.StringVar(&in.Provider, "provider", statement.ProviderCredits, "who settles it: credits, or stripe: paid to the owner's own account, which the owner confirms")
 	fl.StringVar(&until, "until", "", "end: a date, or a time from now such as 30d; default that of the contract")
 	fl.StringArrayVar(&pins, "pin", nil, "NAME=FINGERPRINT of a party (repeatable)")
 	fl.DurationVar(&wait, "wait", 0, "wait until all owners of the contract have granted, at most this long")
@@ -131,6 +131,24 @@ not answer.`, "cordon order cancel sha256:…",
 			return call(cmd, f, api.PathOrderCancel, api.About{Digest: d, Reason: reason}, ordersText)
 		})
 	cmd.Flags().StringVar(&reason, "reason", "", "text for the owner")
+	return cmd
+}
+
+func newOrderSettle() *cobra.Command {
+	var reference string
+	cmd := contractVerb("settle ORDER --reference TEXT", "Say that an order was paid to this party's own account",
+		`Say that an order of another provider than credits was paid to this party's own account.
+It signs a settlement, which it believes without a rule, and grants the contract.
+
+Exit codes: 0 done, 2 usage, or not an order that is paid to this party, 3 no such order,
+6 the policy refuses, or the order is over, 7 agent or exchange do not answer.`, "cordon order settle sha256:… --reference \"bank 2026-11-29\"",
+		func(cmd *cobra.Command, f *agentFlags, d statement.Digest) error {
+			if reference == "" {
+				return fault.New(fault.Usage, "no reference given", "give --reference: of the payment", nil)
+			}
+			return call(cmd, f, api.PathOrderSettle, api.About{Digest: d, Reason: reference}, ordersText)
+		})
+	cmd.Flags().StringVar(&reference, "reference", "", "of the payment (required)")
 	return cmd
 }
 

@@ -46,6 +46,9 @@ func SocketIn(home string) (string, error) {
 
 // ListenOperator makes the socket. One that a killed exchange left is replaced: whoever has the home serves it.
 func ListenOperator(home string) (net.Listener, error) {
+	if err := os.MkdirAll(home, 0o700); err != nil { // with store and lake elsewhere, nothing has made it
+		return nil, err
+	}
 	path, err := SocketIn(home)
 	if err != nil {
 		return nil, err

@@ -206,6 +206,14 @@ func (a *Agent) cancelOrder(ctx context.Context, in *api.About) (*api.Orders, er
 	return a.orders(ctx, in)
 }
 
+// settleOrder says that an order was paid to this party's own account: the reason is the payment's reference.
+func (a *Agent) settleOrder(ctx context.Context, in *api.About) (*api.Orders, error) {
+	if err := a.desk.SettleOwn(ctx, in.Digest, in.Reason); err != nil {
+		return nil, err
+	}
+	return a.orders(ctx, &api.About{Digest: in.Digest})
+}
+
 func (a *Agent) refundOrder(ctx context.Context, in *api.OrderRefund) (*api.Orders, error) {
 	if err := a.desk.Refund(ctx, in.Order, in.Amount, in.Reason); err != nil {
 		return nil, err

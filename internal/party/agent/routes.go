@@ -55,6 +55,7 @@ func (a *Agent) routes() http.Handler {
 	mux.Handle("POST "+api.PathOrders, handler(a.orders))
 	mux.Handle("POST "+api.PathOrderCancel, handler(a.cancelOrder))
 	mux.Handle("POST "+api.PathOrderRefund, handler(a.refundOrder))
+	mux.Handle("POST "+api.PathOrderSettle, handler(a.settleOrder))
 	mux.Handle("POST "+api.PathOrderRule, handler(a.orderRule))
 	mux.Handle("POST "+api.PathOrderReceived, handler(a.orderReceived))
 	mux.Handle("POST "+api.PathReconcile, handler(a.reconcile))

@@ -7,6 +7,7 @@ const (
 	PathOrderPlace    = "/v1/orders/place"
 	PathOrders        = "/v1/orders/list"
 	PathOrderCancel   = "/v1/orders/cancel"
+	PathOrderSettle   = "/v1/orders/settle"
 	PathOrderRefund   = "/v1/orders/refund"
 	PathOrderRule     = "/v1/orders/rule"
 	PathOrderReceived = "/v1/orders/received"
