@@ -58,6 +58,7 @@ func FuzzUnmarshalGrant(f *testing.F)       { fuzz[statement.Grant](f, "grant") 
 func FuzzUnmarshalCounter(f *testing.F)     { fuzz[statement.Counter](f, "counter") }
 func FuzzUnmarshalRejection(f *testing.F)   { fuzz[statement.Rejection](f, "rejection") }
 func FuzzUnmarshalOrder(f *testing.F)       { fuzz[statement.Order](f, "order") }
+func FuzzUnmarshalInvoice(f *testing.F)     { fuzz[statement.Invoice](f, "invoice") }
 func FuzzUnmarshalSettlement(f *testing.F)  { fuzz[statement.Settlement](f, "settlement") }
 func FuzzUnmarshalCharge(f *testing.F)      { fuzz[statement.Charge](f, "charge") }
 func FuzzUnmarshalClosing(f *testing.F)     { fuzz[statement.Closing](f, "closing") }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -83,9 +84,9 @@ exchange do not answer, or --wait ended before all owners had granted.`,
 }
 
 func ordersText(w io.Writer, l *api.Orders) error {
-	t := newTable(w, "ORDER", "OWNER", "BUYER", "MOST", "CHARGED", "REFUNDED", "STATE", "UNTIL", "WHY")
+	t := newTable(w, "ORDER", "OWNER", "BUYER", "MOST", "CHARGED", "REFUNDED", "STATE", "UNTIL", "WHY, OR WHERE TO PAY")
 	for _, o := range l.Orders {
-		t.row(string(o.Digest), o.Owner.Name, o.Buyer.Name, number(o.Most), number(o.Charged), number(o.Refunded), o.State, at(o.ExpiresMS), o.Reason)
+		t.row(string(o.Digest), o.Owner.Name, o.Buyer.Name, number(o.Most), number(o.Charged), number(o.Refunded), o.State, at(o.ExpiresMS), cmp.Or(o.Reason, o.PayAt))
 	}
 	return t.end()
 }

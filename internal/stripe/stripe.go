@@ -109,6 +109,8 @@ type Checkout struct {
 	Session string
 	URL     string
 	Amount  int64 // of the currency's smallest unit
+
+	Currency string
 }
 
 // Begin makes a Checkout session for credits, of which name says what they are for. The same key makes no second one.
@@ -133,7 +135,7 @@ func (a *Account) Begin(ctx context.Context, name string, credits int64, key str
 	if err != nil {
 		return nil, named(err)
 	}
-	return &Checkout{Session: s.ID, URL: s.URL, Amount: credits * a.o.Unit}, nil
+	return &Checkout{Session: s.ID, URL: s.URL, Amount: credits * a.o.Unit, Currency: a.o.Currency}, nil
 }
 
 // Payment is what became of a session.
@@ -179,6 +181,16 @@ func (a *Account) payment(s *stripe.CheckoutSession) (*Payment, error) {
 		out.intent = s.PaymentIntent.ID
 	}
 	return out, nil
+}
+
+// Expire ends a session that nobody has paid: nobody can from then on. One that was paid meanwhile is ErrOther.
+func (a *Account) Expire(ctx context.Context, id string) error {
+	p := &stripe.CheckoutSessionExpireParams{}
+	p.Context = ctx
+	if _, err := a.sessions.Expire(id, p); err != nil {
+		return named(err)
+	}
+	return nil
 }
 
 // PaidSince lists the paid sessions of this account's that were made since a time: what a webhook did not tell.

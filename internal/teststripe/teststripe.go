@@ -142,6 +142,13 @@ func (s *Server) remember(r *http.Request, form url.Values, answer map[string]an
 			return http.StatusOK, made
 		}
 		return http.StatusNotFound, map[string]any{"error": map[string]any{"type": "invalid_request_error", "code": "resource_missing"}}
+	case r.Method == http.MethodPost && strings.HasSuffix(path, "/expire"):
+		made := s.made[strings.TrimSuffix(strings.TrimPrefix(path, "checkout/sessions/"), "/expire")]
+		if made == nil || made["status"] != "open" {
+			return http.StatusBadRequest, map[string]any{"error": map[string]any{"type": "invalid_request_error"}}
+		}
+		made["status"] = "expired"
+		return http.StatusOK, made
 	case r.Method == http.MethodPost && path == "refunds":
 		if s.keys[key] == "" {
 			s.keys[key] = "refund"

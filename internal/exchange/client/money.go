@@ -12,6 +12,7 @@ import (
 // Kinds of statements of purchases in Query.Kind.
 const (
 	Orders      = "order"
+	Invoices    = "invoice"
 	Settlements = "settlement"
 	Charges     = "charge"
 	Closings    = "closing"

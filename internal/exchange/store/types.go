@@ -16,6 +16,7 @@ const (
 	KindCounter    = "counter"
 	KindRejection  = "rejection"
 	KindOrder      = "order"
+	KindInvoice    = "invoice"
 	KindSettlement = "settlement"
 	KindCharge     = "charge"
 	KindClosing    = "closing"

@@ -130,6 +130,11 @@ func (a *Agent) orderOf(ctx context.Context, v *statement.Verified[statement.Ord
 	case kept.Settlement != "":
 		out.State = "settled"
 	}
+	if out.State == "placed" {
+		if out.PayAt, err = a.payAt(ctx, v); err != nil {
+			return nil, err
+		}
+	}
 	if b.Owner == a.self {
 		a.ownOrder(out)
 	}
@@ -276,4 +281,19 @@ func (a *Agent) buyCredits(ctx context.Context, in *api.CreditsBuy) (*api.Checko
 		return nil, err
 	}
 	return &api.Checkout{Session: c.Session, URL: c.URL, Amount: c.Amount}, nil
+}
+
+// payAt is where the owner says that an order is paid.
+func (a *Agent) payAt(ctx context.Context, o *statement.Verified[statement.Order]) (string, error) {
+	items, err := a.exchange.AllStatements(ctx, client.Query{Kind: client.Invoices, About: []statement.Digest{o.Digest()}})
+	if err != nil {
+		return "", err
+	}
+	for i := range items {
+		v, err := statement.Verify[statement.Invoice](&items[i].Envelope, o.Body().Owner)
+		if err == nil && v.Body().Order == o.Digest() && v.Body().Owner == o.Body().Owner && a.catalog.KeysInForce(ctx, v.OnlineKeys()) == nil {
+			return v.Body().URL, nil
+		}
+	}
+	return "", nil
 }

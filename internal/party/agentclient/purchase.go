@@ -41,6 +41,7 @@ type Order struct {
 	Refunded   int64            `json:"refunded"`
 	Settlement statement.Digest `json:"settlement,omitempty"`
 	Settler    string           `json:"settler,omitempty"` // fingerprint
+	PayAt      string           `json:"pay_at,omitempty"`  // its owner's page to pay on
 	Reason     string           `json:"reason,omitempty"`  // of its end, or why it is not granted
 }
 
