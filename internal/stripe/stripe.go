@@ -1,5 +1,7 @@
 package stripe
 
+//lint:file-ignore SA1019 the client that is meant instead links every service of Stripe's API into each program
+
 import (
 	"context"
 	"encoding/json"

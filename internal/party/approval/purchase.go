@@ -415,3 +415,21 @@ func (d *Desk) SettleOwn(ctx context.Context, order statement.Digest, reference 
 	}
 	return d.Believe(ctx, v)
 }
+
+// Sellable refuses an order whose contract no payment would grant: before anybody is asked to pay.
+func (d *Desk) Sellable(ctx context.Context, contract statement.Digest) error {
+	c, err := d.Catalog.Contract(ctx, contract)
+	if err != nil {
+		return err
+	}
+	own, err := d.ownOffers(c.Body())
+	if err != nil {
+		return err
+	}
+	for _, p := range own {
+		if _, _, err := d.admits(c.Body(), &p, statement.ByPurchase); err != nil {
+			return err
+		}
+	}
+	return nil
+}

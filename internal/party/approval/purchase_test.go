@@ -270,6 +270,9 @@ func TestPolicyComesFirst(t *testing.T) {
 			}
 			s.contract = s.world.contract(change)
 			o := s.order(nil)
+			if err := s.Sellable(t.Context(), s.contract.Digest()); codeOf(err) != x.want {
+				t.Fatalf("somebody is asked to pay: %v", err)
+			}
 			if s.comes(s.settlement(o, s.settler, nil)) {
 				t.Fatal("granted")
 			}

@@ -248,6 +248,12 @@ func (k *Keeper) unsettled(ctx context.Context, d statement.Digest, o *statement
 		return k.Desk.EndOrder(ctx, d, reason)
 	}
 	if b.Provider == statement.ProviderStripe && k.Card != nil {
+		var r *approval.Refusal
+		if err := k.Desk.Sellable(ctx, b.Contract); errors.As(err, &r) {
+			return k.Desk.EndOrder(ctx, d, "not granted: "+r.Code)
+		} else if err != nil {
+			return err
+		}
 		return k.refused(d, k.byCard(ctx, d, b))
 	}
 	items, err := k.Exchange.AllStatements(ctx, client.Query{Kind: client.Settlements, About: []statement.Digest{d}})
