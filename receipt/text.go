@@ -213,6 +213,9 @@ func (p *printer) authority() {
 		if g.Authority == statement.ByRule {
 			how = "granted by its standing rule"
 		}
+		if g.Authority == statement.ByPurchase {
+			how = "granted on a settled order"
+		}
 		p.line("%s\t%s\tuntil %s", p.r.Who(g.Owner), how, time.UnixMilli(g.UntilMS).UTC().Format(time.RFC3339))
 	}
 }

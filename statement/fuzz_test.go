@@ -73,6 +73,7 @@ func FuzzUnmarshalSettlement(f *testing.F)    { fuzz[statement.Settlement](f, "s
 func FuzzUnmarshalCharge(f *testing.F)        { fuzz[statement.Charge](f, "charge") }
 func FuzzUnmarshalClosing(f *testing.F)       { fuzz[statement.Closing](f, "closing") }
 func FuzzUnmarshalRefund(f *testing.F)        { fuzz[statement.Refund](f, "refund") }
+func FuzzUnmarshalInvoice(f *testing.F)       { fuzz[statement.Invoice](f, "invoice") }
 
 func FuzzParseEnvelope(f *testing.F) {
 	file, by := vectors.Envelopes(), map[string]string{}

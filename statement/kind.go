@@ -27,6 +27,7 @@ const (
 	TypeRevocation = uriBase + "revocation/v1"
 
 	TypeOrder      = uriBase + "order/v1"
+	TypeInvoice    = uriBase + "invoice/v1"
 	TypeSettlement = uriBase + "settlement/v1"
 	TypeCharge     = uriBase + "charge/v1"
 	TypeClosing    = uriBase + "closing/v1"

@@ -1,5 +1,7 @@
 package statement
 
+import "strings"
+
 // Providers of payment that this version knows.
 const (
 	ProviderCredits = "credits" // the ledger of the exchange: its settlement is signed with the exchange's settlement key
@@ -49,6 +51,37 @@ func (c *check) amount(n int64, field string) { c.that(n >= 1 && n <= MaxAmount,
 
 // total is a sum of amounts.
 func (c *check) total(n int64, field string) { c.that(n >= 0 && n <= MaxAmount, field) }
+
+// Invoice says where an order is paid to its owner's own account. Signed by the owner.
+type Invoice struct {
+	Header
+	Owner     Fingerprint `json:"owner"`
+	Order     Digest      `json:"order"`
+	URL       string      `json:"url"`    // of the provider's page
+	Amount    int64       `json:"amount"` // of the currency's smallest unit
+	Currency  string      `json:"currency"`
+	CreatedMS int64       `json:"created_ms"`
+}
+
+func (*Invoice) typeURI() string { return TypeInvoice }
+
+// Authors of an invoice: the owner.
+func (s *Invoice) Authors() []Fingerprint { return []Fingerprint{s.Owner} }
+
+func (s *Invoice) valid() error {
+	var c check
+	c.fingerprint(s.Owner, "owner")
+	c.digest(s.Order, "order")
+	c.that(strings.HasPrefix(s.URL, "https://") && len(s.URL) <= maxText, "url")
+	for i := range len(s.URL) {
+		c.that(s.URL[i] > ' ' && s.URL[i] < 0x7f, "url")
+	}
+	c.that(s.Amount >= 1 && s.Amount <= maxNumber, "amount")
+	c.that(len(s.Currency) == 3, "currency")
+	c.token(s.Currency, "currency")
+	c.time(s.CreatedMS, "created_ms")
+	return c.err
+}
 
 // Settlement says that what an order may be charged is paid, or set aside. Signed by the settler: whom an owner believes is its own
 // affair.
@@ -162,6 +195,7 @@ func (s *Refund) valid() error {
 }
 
 func (o *Order) saidMS() int64      { return o.CreatedMS }
+func (s *Invoice) saidMS() int64    { return s.CreatedMS }
 func (s *Settlement) saidMS() int64 { return s.SettledMS }
 func (s *Charge) saidMS() int64     { return s.ChargedMS }
 func (s *Closing) saidMS() int64    { return s.AtMS }
@@ -172,6 +206,8 @@ func purchaseOf(uri string) dated {
 	switch uri {
 	case TypeOrder:
 		return new(Order)
+	case TypeInvoice:
+		return new(Invoice)
 	case TypeSettlement:
 		return new(Settlement)
 	case TypeCharge:
@@ -192,7 +228,7 @@ func purchasePurpose(uri string) (purpose string, ok bool) {
 		return kindOf(TypeContract), true
 	case TypeCharge:
 		return kindOf(TypeRelease), true
-	case TypeSettlement, TypeClosing, TypeRefund:
+	case TypeInvoice, TypeSettlement, TypeClosing, TypeRefund:
 		return kindOf(TypeGrant), true
 	}
 	return "", false

@@ -112,7 +112,7 @@ func TestOnePass(t *testing.T) {
 		"ready": func() any { return new(statement.Ready) }, "refusal": func() any { return new(statement.Refusal) },
 		"release": func() any { return new(statement.Release) }, "receipt": func() any { return new(statement.Receipt) },
 		"ack": func() any { return new(statement.Ack) }, "revocation": func() any { return new(statement.Revocation) },
-		"order": func() any { return new(statement.Order) }, "settlement": func() any { return new(statement.Settlement) },
+		"order": func() any { return new(statement.Order) }, "invoice": func() any { return new(statement.Invoice) }, "settlement": func() any { return new(statement.Settlement) },
 		"charge": func() any { return new(statement.Charge) }, "closing": func() any { return new(statement.Closing) }, "refund": func() any { return new(statement.Refund) },
 		"counter": func() any { return new(statement.Counter) }, "rejection": func() any { return new(statement.Rejection) },
 		"template": func() any { return new(statement.Template) }, "accreditation": func() any { return new(statement.Accreditation) },

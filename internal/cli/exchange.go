@@ -39,6 +39,7 @@ type exchangeServe struct {
 	limits string
 	watch  exchangeWatch
 	key    string
+	card   cardFlags
 	grace  time.Duration
 	json   bool
 	debug  bool
@@ -88,6 +89,7 @@ or lake does not answer, 8 home can't be written or disk full.`,
 	f.StringVar(&o.listen, "listen", "127.0.0.1:7400", "address and port; port 0 takes a free one")
 	f.DurationVar(&o.lease, "lease", 10*time.Second, "how long a host may be silent before its job goes to another")
 	f.StringVar(&o.key, "settlement-key", "", "file of the key that signs settlements; settlement.key in the home, if it is there, else no order is settled here")
+	o.card.add(cmd)
 	f.DurationVar(&o.grace, "order-grace", 24*time.Hour, "how long after an order's end its owner may charge what it released before")
 	f.StringVar(&o.watch.metrics, "metrics", "", "address and port of figures for Prometheus, for the operator alone; none if it is not given")
 	f.StringVar(&o.watch.otlp, "otlp", "", "URL of an OTLP endpoint (HTTP) for traces; OTEL_EXPORTER_OTLP_ENDPOINT if it is not given")
@@ -117,6 +119,13 @@ func (o *exchangeServe) run(ctx context.Context, out, log io.Writer) (err error)
 	opts := exchange.Options{Store: home.Store, Lake: home.Lake, Lease: o.lease, Log: logger, OrderGrace: o.grace, LogDir: home.LogDir, Limits: limits}
 	if opts.Settler, err = o.settler(); err != nil {
 		return err
+	}
+	account, err := o.card.account(home.Store.ID())
+	if err != nil {
+		return err
+	}
+	if account != nil {
+		opts.Payments = account
 	}
 	w, err := o.watch.begin(ctx, logger, &opts)
 	if err != nil {

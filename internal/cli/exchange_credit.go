@@ -102,7 +102,7 @@ type exchangeCredit struct {
 
 func newExchangeCredit() *cobra.Command {
 	cmd := &cobra.Command{Use: "credit", Short: "Pay credits in and out, as the operator of a running exchange"}
-	cmd.AddCommand(newExchangeCreditMove("deposit", "Pay credits in to a party's account"), newExchangeCreditMove("payout", "Pay credits out of a party's account"), newExchangeCreditShow())
+	cmd.AddCommand(newExchangeCreditMove("deposit", "Pay credits in to a party's account"), newExchangeCreditMove("payout", "Pay credits out of a party's account"), newExchangeCreditRefund(), newExchangeCreditShow())
 	return cmd
 }
 

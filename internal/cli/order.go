@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -15,7 +16,7 @@ import (
 // NewOrderCommand makes `cordon order` with its verbs.
 func NewOrderCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "order", Short: "Buy the use of data, and say whose settlements count"}
-	cmd.AddCommand(newOrderPlace(), newOrderShow(), newOrderList(), newOrderCancel(), newOrderRefund(), newOrderRule(), newOrderReceived())
+	cmd.AddCommand(newOrderPlace(), newOrderShow(), newOrderList(), newOrderCancel(), newOrderSettle(), newOrderRefund(), newOrderRule(), newOrderReceived())
 	return cmd
 }
 
@@ -75,7 +76,7 @@ exchange do not answer, or --wait ended before all owners had granted.`,
 	fl := cmd.Flags()
 	fl.Int64Var(&in.Most, "most", 0, "credits that each owner may charge (required)")
 	fl.StringVar(&in.Owner, "owner", "", "order from this owner alone: name or fingerprint")
-	fl.StringVar(&in.Provider, "provider", statement.ProviderCredits, "who settles it: credits, or stripe")
+	fl.StringVar(&in.Provider, "provider", statement.ProviderCredits, "who settles it: credits, or stripe: paid to the owner's own account, which the owner confirms")
 	fl.StringVar(&until, "until", "", "end: a date, or a time from now such as 30d; default that of the contract")
 	fl.StringArrayVar(&pins, "pin", nil, "NAME=FINGERPRINT of a party (repeatable)")
 	fl.DurationVar(&wait, "wait", 0, "wait until all owners of the contract have granted, at most this long")
@@ -83,9 +84,9 @@ exchange do not answer, or --wait ended before all owners had granted.`,
 }
 
 func ordersText(w io.Writer, l *api.Orders) error {
-	t := newTable(w, "ORDER", "OWNER", "BUYER", "MOST", "CHARGED", "REFUNDED", "STATE", "UNTIL", "WHY")
+	t := newTable(w, "ORDER", "OWNER", "BUYER", "MOST", "CHARGED", "REFUNDED", "STATE", "UNTIL", "WHY, OR WHERE TO PAY")
 	for _, o := range l.Orders {
-		t.row(string(o.Digest), o.Owner.Name, o.Buyer.Name, number(o.Most), number(o.Charged), number(o.Refunded), o.State, at(o.ExpiresMS), o.Reason)
+		t.row(string(o.Digest), o.Owner.Name, o.Buyer.Name, number(o.Most), number(o.Charged), number(o.Refunded), o.State, at(o.ExpiresMS), cmp.Or(o.Reason, o.PayAt))
 	}
 	return t.end()
 }
@@ -131,6 +132,24 @@ not answer.`, "cordon order cancel sha256:…",
 			return call(cmd, f, api.PathOrderCancel, api.About{Digest: d, Reason: reason}, ordersText)
 		})
 	cmd.Flags().StringVar(&reason, "reason", "", "text for the owner")
+	return cmd
+}
+
+func newOrderSettle() *cobra.Command {
+	var reference string
+	cmd := contractVerb("settle ORDER --reference TEXT", "Say that an order was paid to this party's own account",
+		`Say that an order of another provider than credits was paid to this party's own account.
+It signs a settlement, which it believes without a rule, and grants the contract.
+
+Exit codes: 0 done, 2 usage, or not an order that is paid to this party, 3 no such order,
+6 the policy refuses, or the order is over, 7 agent or exchange do not answer.`, "cordon order settle sha256:… --reference \"bank 2026-11-29\"",
+		func(cmd *cobra.Command, f *agentFlags, d statement.Digest) error {
+			if reference == "" {
+				return fault.New(fault.Usage, "no reference given", "give --reference: of the payment", nil)
+			}
+			return call(cmd, f, api.PathOrderSettle, api.About{Digest: d, Reason: reference}, ordersText)
+		})
+	cmd.Flags().StringVar(&reference, "reference", "", "of the payment (required)")
 	return cmd
 }
 
@@ -226,7 +245,7 @@ Exit codes: 0 done, 2 usage, or it does not owe that much, 7 the agent does not 
 // NewCreditsCommand makes `cordon credits`.
 func NewCreditsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "credits", Short: "Show this party's credits at its exchange"}
-	cmd.AddCommand(newCreditsShow())
+	cmd.AddCommand(newCreditsShow(), newCreditsBuy())
 	return cmd
 }
 
@@ -253,5 +272,33 @@ Exit codes: 0 done, 2 usage, 7 agent or exchange do not answer.`,
 		},
 	}
 	f.add(cmd)
+	return cmd
+}
+
+func newCreditsBuy() *cobra.Command {
+	var f agentFlags
+	var in api.CreditsBuy
+	cmd := &cobra.Command{
+		Use:   "buy --credits N",
+		Short: "Get a page on which credits are paid for by card",
+		Long: `Get a page of the exchange's payment provider on which a person pays for credits by card.
+They are this party's once the provider says that they are paid: see 'credits show'.
+
+Exit codes: 0 done, 2 usage, 3 too many at once, 6 the exchange sells none by card, 7 agent,
+exchange or provider do not answer.`,
+		Example: `  cordon credits buy --credits 500`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if in.Credits < 1 {
+				return fault.New(fault.Usage, "no amount given", "give --credits", nil)
+			}
+			return call(cmd, &f, api.PathCreditsBuy, in, func(w io.Writer, c *api.Checkout) error {
+				_, err := fmt.Fprintln(w, c.URL)
+				return err
+			})
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().Int64Var(&in.Credits, "credits", 0, "how many (required)")
 	return cmd
 }

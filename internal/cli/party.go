@@ -296,6 +296,7 @@ const exchangeUsage = "URL of the exchange; of several processes of one exchange
 type serveFlags struct {
 	home, exchange, passphraseFile string
 	joinPools                      []string
+	card                           cardFlags
 	json, debug                    bool
 }
 
@@ -322,6 +323,7 @@ settings, 4 the ledger or an offer was tampered with, 5 wrong passphrase or miss
 	fl.StringVar(&f.home, "home", os.Getenv("CORDON_HOME"), "home folder of the party; default $CORDON_HOME")
 	fl.StringVar(&f.exchange, "exchange", "", exchangeUsage)
 	fl.StringVar(&f.passphraseFile, "passphrase-file", "", "read the passphrase from a file instead of the terminal")
+	f.card.add(cmd)
 	fl.StringSliceVar(&f.joinPools, "join-pools", nil, "sign proposals of pools with these names without asking, if all checks pass")
 	fl.BoolVar(&f.json, "json", false, "print the ready line as JSON, and log in JSON")
 	fl.BoolVar(&f.debug, "debug", false, "log more")
@@ -368,9 +370,17 @@ func partyServe(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	a, err := agent.Open(agent.Options{
+	opts := agent.Options{
 		Home: dir, Keyring: ring, Keys: keys, Exchange: f.exchange, Verifiers: known, Readers: past, JoinPools: f.joinPools, Log: slog.New(f.logs(cmd.ErrOrStderr())),
-	})
+	}
+	account, err := f.card.account(string(config.Fingerprint))
+	if err != nil {
+		return err
+	}
+	if account != nil {
+		opts.Card = account
+	}
+	a, err := agent.Open(opts)
 	if err != nil {
 		return err
 	}

@@ -162,9 +162,11 @@ func TestPurchase(t *testing.T) {
 	}
 	s.reconciled(9)
 
-	// Past the limit: the settler could owe 10 and 3 with it, and the rule says 12.
+	// Past the limit: the settler could owe 10 and 3 with it, and the rule says 12. The owner's agent is away when it is placed.
+	kill(s.owner)
 	second, err := s.place(3, "")
 	s.must(err)
+	s.owner = s.serve("alpha", s.home("alpha"), s.exchange)
 	s.until("the limit is seen", func() bool { return strings.Contains(s.order("alpha", second.Order).Reason, "would owe more") })
 	_, err = s.cordonRun("order", "received", "--home", s.home("alpha"), "--settler", s.settler, "--amount", "9", "--reference", "bank-2")
 	s.must(err)

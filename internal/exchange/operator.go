@@ -46,6 +46,9 @@ func SocketIn(home string) (string, error) {
 
 // ListenOperator makes the socket. One that a killed exchange left is replaced: whoever has the home serves it.
 func ListenOperator(home string) (net.Listener, error) {
+	if err := os.MkdirAll(home, 0o700); err != nil { // with store and lake elsewhere, nothing has made it
+		return nil, err
+	}
 	path, err := SocketIn(home)
 	if err != nil {
 		return nil, err
@@ -68,6 +71,7 @@ func ListenOperator(home string) (net.Listener, error) {
 func (s *Server) RunOperator(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /credit", s.operator(s.credit))
+	mux.HandleFunc("POST /refund", s.operator(s.refundPayment))
 	mux.HandleFunc("GET /accounts", s.operator(s.accounts))
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
 	defer context.AfterFunc(ctx, func() {
@@ -104,13 +108,17 @@ func (s *Server) operator(f func(*http.Request, []byte) (any, error)) http.Handl
 // maxReference bounds the operator's own name of a payment.
 const maxReference = 128
 
+func validReference(s string) bool {
+	return s != "" && len(s) <= maxReference && !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' })
+}
+
 // credit pays in or out, once for each reference.
 func (s *Server) credit(r *http.Request, b []byte) (any, error) {
 	var m wire.CreditMove
 	if err := decodeBody(b, &m); err != nil {
 		return nil, err
 	}
-	if m.Reference == "" || len(m.Reference) > maxReference || strings.ContainsFunc(m.Reference, func(c rune) bool { return c <= ' ' || c > '~' }) ||
+	if !validReference(m.Reference) ||
 		m.Amount < 1 || m.Amount > statement.MaxAmount {
 		return nil, malformed("amount or reference is not of its form")
 	}

@@ -120,6 +120,22 @@ func (s *Server) ofOwner(c *call, authors []statement.Fingerprint, order stateme
 	return o, nil
 }
 
+// addInvoice takes an owner's word where an order is paid to its own account.
+func (s *Server) addInvoice(c *call, e *statement.Envelope) error {
+	v, err := statement.VerifyAuthor[statement.Invoice](e)
+	if err != nil {
+		return err
+	}
+	o, err := s.ofOwner(c, v.Body().Authors(), v.Body().Order)
+	if err != nil {
+		return err
+	}
+	if o.Held {
+		return badStatement("the order is paid with credits")
+	}
+	return s.add(c, between(v, store.KindInvoice, e, o.Owner, o.Buyer, o.Digest), []statement.Fingerprint{o.Buyer})
+}
+
 // addSettlement takes an owner's own word that an order was paid to its own account. What the exchange settles, it signs itself.
 func (s *Server) addSettlement(c *call, e *statement.Envelope) error {
 	v, err := statement.VerifyAuthor[statement.Settlement](e)

@@ -15,6 +15,7 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /v1/exchange", s.exchange)
+	mux.HandleFunc("POST /stripe/webhook", s.paymentEvent)
 	for pattern, f := range map[string]func(*call) error{
 		"POST /v1/statements":                    s.postStatement,
 		"GET /v1/statements":                     s.listStatements,
@@ -35,6 +36,7 @@ func (s *Server) routes() (http.Handler, error) {
 		"PUT /v1/jobs/{digest}/artifacts/{name}": s.putArtifact,
 		"GET /v1/jobs/{digest}/artifacts/{name}": s.getArtifact,
 		"POST /v1/jobs/{digest}/finish":          s.finish,
+		"POST /v1/credits/checkout":              s.postCheckout,
 		"GET /v1/credits":                        s.getCredits,
 		"GET /v1/credits/postings":               s.getPostings,
 		"GET /v1/orders/{digest}":                s.getOrder,

@@ -29,6 +29,7 @@ type Options struct {
 	Limits      Limits           // of each party; default: see DefaultLimits
 	Watch       Watch            // default: none
 	Settler     *Settler         // signs what credits settle; default: none, and no order is settled here
+	Payments    Payments         // sells credits by card; default: none
 	OrderGrace  time.Duration    // for owners to charge an order after its end; default 24 h
 	LogDir      string           // folder of the log's tree, which can be lost; "": no log is published, and what it would hold waits in the store
 	LogRound    time.Duration    // between two checkpoints that witnesses are asked to cosign; default 2 s
@@ -49,6 +50,7 @@ type Server struct {
 	watch       Watch
 	settler     *Settler
 	grace       time.Duration
+	payments    Payments
 	health      health
 	handler     http.Handler
 	hub         hub
@@ -76,7 +78,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject, relookTime: o.Relook,
-		now: o.Now, log: o.Log, watch: o.Watch, settler: o.Settler, grace: o.OrderGrace, closing: make(chan struct{}),
+		now: o.Now, log: o.Log, watch: o.Watch, settler: o.Settler, grace: o.OrderGrace, payments: o.Payments, closing: make(chan struct{}),
 	}
 	s.defaults()
 	var err error
@@ -159,6 +161,9 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	work.Go(func() { s.orderLoop(ctx) })
 	if s.tlog != nil {
 		work.Go(func() { s.keepLog(ctx) })
+	}
+	if s.payments != nil {
+		work.Go(func() { s.paymentLoop(ctx) })
 	}
 	if s.shared != nil {
 		work.Go(func() { s.shared.Listen(ctx, s.heard) })

@@ -56,6 +56,8 @@ func (s *Server) postStatement(c *call) error {
 		err = s.addRevocation(c, e)
 	case statement.TypeOrder:
 		err = s.addOrder(c, e)
+	case statement.TypeInvoice:
+		err = s.addInvoice(c, e)
 	case statement.TypeSettlement:
 		err = s.addSettlement(c, e)
 	case statement.TypeCharge:
@@ -326,7 +328,7 @@ func (c *call) listing() (*store.Query, error) {
 func kinds() []string {
 	return []string{store.KindParty, store.KindOffer, store.KindPool, store.KindContract, store.KindGrant, store.KindRevocation, store.KindCounter, store.KindRejection,
 		store.KindTemplate, store.KindAccreditation,
-		store.KindOrder, store.KindSettlement, store.KindCharge, store.KindClosing, store.KindRefund}
+		store.KindOrder, store.KindInvoice, store.KindSettlement, store.KindCharge, store.KindClosing, store.KindRefund}
 }
 
 func page() store.Page { return store.Page{Items: wire.MaxPage, Bytes: wire.MaxPageBytes} }

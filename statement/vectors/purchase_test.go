@@ -20,6 +20,9 @@ func addPurchase(b *book, a *receipttest.Account) {
 		Settler: exchange.Fingerprint(), Order: order.Digest(), Amount: 500, Provider: statement.ProviderCredits, Reference: "hold " + string(order.Digest()), SettledMS: at,
 	}, exchange)
 	b.add("order", order)
+	b.add("invoice", receipttest.Sign(b.t, statement.Invoice{
+		Owner: alpha.Fingerprint(), Order: order.Digest(), URL: "https://checkout.example/cs_1", Amount: 50000, Currency: "eur", CreatedMS: at,
+	}, alpha))
 	b.add("settlement", settlement)
 	b.add("grant of a purchase", boughtGrant(b.t, x.Grants[0], alpha, settlement.Digest()))
 	b.add("charge", receipttest.Sign(b.t, statement.Charge{
@@ -46,6 +49,19 @@ func refusePurchase(b *book) {
 		{"without its settlement", "settlement", func(s *statement.Grant) { s.Settlement = "" }},
 		{"settlement malformed", "settlement", func(s *statement.Grant) { s.Settlement = badDigest }},
 		{"by a rule, with a settlement", "settlement", func(s *statement.Grant) { s.Authority = statement.ByRule }},
+	})
+	type I = statement.Invoice
+	refuseFields[I](b, "invoice", []bad[I]{
+		{"owner", "owner", func(s *I) { s.Owner = badFingerprint }},
+		{"order", "order", func(s *I) { s.Order = badDigest }},
+		{"in clear", "url", func(s *I) { s.URL = "http://checkout.example/" }},
+		{"with a space", "url", func(s *I) { s.URL = "https://checkout.example/ x" }},
+		{"of a script", "url", func(s *I) { s.URL = "javascript:alert(1)" }},
+		{"too long", "url", func(s *I) { s.URL = "https://" + strings.Repeat("x", 2000) }},
+		{"of nothing", "amount", func(s *I) { s.Amount = 0 }},
+		{"without a currency", "currency", func(s *I) { s.Currency = "" }},
+		{"of a long currency", "currency", func(s *I) { s.Currency = "euro" }},
+		{"time zero", "created_ms", func(s *I) { s.CreatedMS = 0 }},
 	})
 	type C = statement.Charge
 	refuseFields[C](b, "charge", []bad[C]{

@@ -229,7 +229,7 @@ func decoders() map[string]func([]byte) (any, error) {
 		"receipt": decoder[statement.Receipt], "ack": decoder[statement.Ack], "revocation": decoder[statement.Revocation],
 		"certificate": decoder[statement.Certificate], "approval": decoder[statement.Approval],
 		"template": decoder[statement.Template], "accreditation": decoder[statement.Accreditation],
-		"order": decoder[statement.Order], "settlement": decoder[statement.Settlement], "charge": decoder[statement.Charge],
+		"order": decoder[statement.Order], "invoice": decoder[statement.Invoice], "settlement": decoder[statement.Settlement], "charge": decoder[statement.Charge],
 		"closing": decoder[statement.Closing], "refund": decoder[statement.Refund],
 	}
 }
@@ -254,7 +254,7 @@ func authors() map[string]func(*statement.Envelope) ([]statement.Fingerprint, er
 		"receipt": author[statement.Receipt], "ack": author[statement.Ack], "revocation": author[statement.Revocation],
 		"certificate": author[statement.Certificate], "approval": author[statement.Approval],
 		"template": author[statement.Template], "accreditation": author[statement.Accreditation],
-		"order": author[statement.Order], "settlement": author[statement.Settlement], "charge": author[statement.Charge],
+		"order": author[statement.Order], "invoice": author[statement.Invoice], "settlement": author[statement.Settlement], "charge": author[statement.Charge],
 		"closing": author[statement.Closing], "refund": author[statement.Refund],
 	}
 }

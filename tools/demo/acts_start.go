@@ -41,6 +41,11 @@ func (d *demo) startAll(ctx context.Context) error {
 	if d.airlines, err = splitCSV(d.csv, filepath.Join(d.out, "premises")); err != nil {
 		return err
 	}
+	var key struct{ Settler string }
+	if err := d.cordonJSON(ctx, &key, "exchange", "settler", "--home", filepath.Join(d.out, "exchange")); err != nil {
+		return err
+	}
+	d.settler = key.Settler
 	if _, err = d.start(ctx, "exchange", &d.exchange, d.cordonBin, "exchange", "serve",
 		"--home", filepath.Join(d.out, "exchange"), "--listen", "127.0.0.1:0", "--json"); err != nil {
 		return err

@@ -48,6 +48,7 @@ type demo struct {
 
 	airlines  []*airline
 	exchange  exchangeReady
+	settler   string // fingerprint of the exchange's settlement key
 	front     *front
 	servers   []*http.Server
 	host      *process
@@ -118,8 +119,9 @@ func (d *demo) acts() []act {
 		{"4. An airline's own figures beside the market's", d.beside},
 		{"5. A query for rows is refused before any key is asked for", d.rows},
 		{"6. Attacks: no key or no result, and the reason in the owner's ledger", d.attacks},
-		{"7. Each job's receipt, readable, then verified offline", d.receipts},
-		{"8. What it took, and where everything is", d.account},
+		{"7. A purchase: ordered, settled, charged, and revoked at once", d.buy},
+		{"8. Each job's receipt, readable, then verified offline", d.receipts},
+		{"9. What it took, and where everything is", d.account},
 	}
 }
 

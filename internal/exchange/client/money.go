@@ -12,6 +12,7 @@ import (
 // Kinds of statements of purchases in Query.Kind.
 const (
 	Orders      = "order"
+	Invoices    = "invoice"
 	Settlements = "settlement"
 	Charges     = "charge"
 	Closings    = "closing"
@@ -57,4 +58,13 @@ func (c *Client) AllPostings(ctx context.Context, order statement.Digest) ([]wir
 		}
 		after = page.Next
 	}
+}
+
+// Checkout makes a page on which the caller pays for credits by card. The same nonce makes no second one.
+func (c *Client) Checkout(ctx context.Context, in wire.CheckoutRequest) (*wire.Checkout, error) {
+	var out wire.Checkout
+	if err := c.json(ctx, call{method: http.MethodPost, path: "/v1/credits/checkout"}, in, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
 }

@@ -208,6 +208,12 @@ func (c *check) describePurchase(ctx context.Context, kind string, e *statement.
 			return nil, err
 		}
 		return c.ofOrder(ctx, b.Order, b.Settler)
+	case store.KindInvoice:
+		b, err := verify[statement.Invoice](e)
+		if err != nil {
+			return nil, err
+		}
+		return c.ofOrder(ctx, b.Order, b.Owner)
 	case store.KindCharge:
 		b, err := verify[statement.Charge](e)
 		if err != nil {

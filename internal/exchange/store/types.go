@@ -19,6 +19,7 @@ const (
 	KindTemplate      = "template"
 	KindAccreditation = "accreditation"
 	KindOrder         = "order"
+	KindInvoice       = "invoice"
 	KindSettlement    = "settlement"
 	KindCharge        = "charge"
 	KindClosing       = "closing"

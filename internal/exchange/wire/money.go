@@ -68,3 +68,26 @@ type CreditAccount struct {
 type CreditAccounts struct {
 	Accounts []CreditAccount `json:"accounts,omitempty"`
 }
+
+// MaxCheckout bounds the credits of one payment by card.
+const MaxCheckout = 1_000_000
+
+// CheckoutRequest asks for a page on which the caller pays for credits.
+type CheckoutRequest struct {
+	Credits int64  `json:"credits"`
+	Nonce   string `json:"nonce"` // 32 hex digits: the same one makes no second page
+}
+
+// Checkout is that page.
+type Checkout struct {
+	Session string `json:"session"`
+	URL     string `json:"url"`
+	Amount  int64  `json:"amount"` // of the currency's smallest unit
+}
+
+// PaymentRefund is what an operator pays back to a card.
+type PaymentRefund struct {
+	Session   string `json:"session"`
+	Amount    int64  `json:"amount"` // credits
+	Reference string `json:"reference"`
+}

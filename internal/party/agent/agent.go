@@ -41,6 +41,7 @@ type Options struct {
 	Readers   evidence.Verifiers // of accounts that are read, by what was known then; default Verifiers
 	Log       *slog.Logger       // required
 	Keys      *custody.Set       // where version keys are wrapped; default the keyring; closed with the agent
+	Card      orders.Card        // this party's own account for payments; default: none
 	JoinPools []string           // names of pools whose proposals are signed without asking
 	Now       func() time.Time   // default time.Now
 }
@@ -161,7 +162,7 @@ func (a *Agent) wire() error {
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Signer: signer, Home: o.Home, Now: o.Now,
 		JoinPools: o.JoinPools, RevokedKeys: a.revoked,
 	}
-	a.keeper = &orders.Keeper{Exchange: a.exchange, Catalog: a.catalog, Desk: a.desk, Ledger: a.ledger, Signer: signer, Now: o.Now, Log: o.Log}
+	a.keeper = &orders.Keeper{Exchange: a.exchange, Catalog: a.catalog, Desk: a.desk, Ledger: a.ledger, Signer: signer, Now: o.Now, Log: o.Log, Card: o.Card, Home: o.Home}
 	a.keeper.Start()
 	a.asker = &query.Asker{
 		Exchange: a.exchange, Catalog: a.catalog, Heads: a.heads, Home: o.Home, Signer: signer, Compile: policy.Compile, Now: o.Now,

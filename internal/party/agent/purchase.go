@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"slices"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/approval"
@@ -128,6 +130,11 @@ func (a *Agent) orderOf(ctx context.Context, v *statement.Verified[statement.Ord
 	case kept.Settlement != "":
 		out.State = "settled"
 	}
+	if out.State == "placed" {
+		if out.PayAt, err = a.payAt(ctx, v); err != nil {
+			return nil, err
+		}
+	}
 	if b.Owner == a.self {
 		a.ownOrder(out)
 	}
@@ -204,6 +211,14 @@ func (a *Agent) cancelOrder(ctx context.Context, in *api.About) (*api.Orders, er
 	return a.orders(ctx, in)
 }
 
+// settleOrder says that an order was paid to this party's own account: the reason is the payment's reference.
+func (a *Agent) settleOrder(ctx context.Context, in *api.About) (*api.Orders, error) {
+	if err := a.desk.SettleOwn(ctx, in.Digest, in.Reason); err != nil {
+		return nil, err
+	}
+	return a.orders(ctx, &api.About{Digest: in.Digest})
+}
+
 func (a *Agent) refundOrder(ctx context.Context, in *api.OrderRefund) (*api.Orders, error) {
 	if err := a.desk.Refund(ctx, in.Order, in.Amount, in.Reason); err != nil {
 		return nil, err
@@ -253,4 +268,32 @@ func (a *Agent) credits(ctx context.Context, _ *api.Empty) (*api.Credits, error)
 		return nil, err
 	}
 	return &api.Credits{Balance: c.Balance, Held: c.Held, Settler: c.Settler}, nil
+}
+
+// buyCredits asks for a page to pay on. Nobody pays without a person: a second page costs nothing.
+func (a *Agent) buyCredits(ctx context.Context, in *api.CreditsBuy) (*api.Checkout, error) {
+	var nonce [16]byte
+	if _, err := rand.Read(nonce[:]); err != nil {
+		return nil, err
+	}
+	c, err := a.exchange.Checkout(ctx, wire.CheckoutRequest{Credits: in.Credits, Nonce: hex.EncodeToString(nonce[:])})
+	if err != nil {
+		return nil, err
+	}
+	return &api.Checkout{Session: c.Session, URL: c.URL, Amount: c.Amount}, nil
+}
+
+// payAt is where the owner says that an order is paid.
+func (a *Agent) payAt(ctx context.Context, o *statement.Verified[statement.Order]) (string, error) {
+	items, err := a.exchange.AllStatements(ctx, client.Query{Kind: client.Invoices, About: []statement.Digest{o.Digest()}})
+	if err != nil {
+		return "", err
+	}
+	for i := range items {
+		v, err := statement.Verify[statement.Invoice](&items[i].Envelope, o.Body().Owner)
+		if err == nil && v.Body().Order == o.Digest() && v.Body().Owner == o.Body().Owner && a.catalog.KeysInForce(ctx, v.OnlineKeys()) == nil {
+			return v.Body().URL, nil
+		}
+	}
+	return "", nil
 }

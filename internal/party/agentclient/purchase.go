@@ -7,10 +7,12 @@ const (
 	PathOrderPlace    = "/v1/orders/place"
 	PathOrders        = "/v1/orders/list"
 	PathOrderCancel   = "/v1/orders/cancel"
+	PathOrderSettle   = "/v1/orders/settle"
 	PathOrderRefund   = "/v1/orders/refund"
 	PathOrderRule     = "/v1/orders/rule"
 	PathOrderReceived = "/v1/orders/received"
 	PathCredits       = "/v1/credits"
+	PathCreditsBuy    = "/v1/credits/buy"
 	PathReconcile     = "/v1/reconcile"
 )
 
@@ -39,6 +41,7 @@ type Order struct {
 	Refunded   int64            `json:"refunded"`
 	Settlement statement.Digest `json:"settlement,omitempty"`
 	Settler    string           `json:"settler,omitempty"` // fingerprint
+	PayAt      string           `json:"pay_at,omitempty"`  // its owner's page to pay on
 	Reason     string           `json:"reason,omitempty"`  // of its end, or why it is not granted
 }
 
@@ -86,4 +89,16 @@ type Credits struct {
 	Balance int64                 `json:"balance"`
 	Held    int64                 `json:"held"`
 	Settler statement.Fingerprint `json:"settler,omitempty"`
+}
+
+// CreditsBuy asks for a page on which credits are paid for by card.
+type CreditsBuy struct {
+	Credits int64 `json:"credits"`
+}
+
+// Checkout is that page.
+type Checkout struct {
+	Session string `json:"session"`
+	URL     string `json:"url"`
+	Amount  int64  `json:"amount"` // of the currency's smallest unit
 }

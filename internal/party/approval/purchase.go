@@ -384,3 +384,52 @@ func (d *Desk) Placed() (out []*statement.Verified[statement.Order], err error) 
 	})
 	return out, nil
 }
+
+// SettleOwn says that an order was paid to this party's own account: by its own word, which nobody else can give.
+func (d *Desk) SettleOwn(ctx context.Context, order statement.Digest, reference string) error {
+	o, err := d.Catalog.Order(ctx, order)
+	if err != nil {
+		return err
+	}
+	if b := o.Body(); b.Owner != d.self() || b.Provider == statement.ProviderCredits {
+		return fault.New(fault.Usage, "the order is not to be paid to this party's own account", "what the exchange settles, it settles by itself", nil)
+	}
+	var have ledger.Purchase
+	d.Ledger.View(func(a *ledger.Accounts) { have, _ = a.Purchase(order) })
+	if have.Settlement != "" {
+		return nil
+	}
+	e, err := statement.Sign(statement.Settlement{
+		Settler: d.self(), Order: order, Amount: o.Body().Most, Provider: o.Body().Provider, Reference: reference, SettledMS: d.Now().UnixMilli(),
+	}, d.Signer)
+	if err != nil {
+		return fault.New(fault.Usage, "this is no settlement", "give the --reference of the payment, of 128 bytes at most", err)
+	}
+	v, err := statement.Verify[statement.Settlement](e, d.self())
+	if err != nil {
+		return err
+	}
+	// Posted first: one that the exchange did not take would leave charges that it does not take either.
+	if _, err := d.Exchange.PostStatement(ctx, e); err != nil {
+		return err
+	}
+	return d.Believe(ctx, v)
+}
+
+// Sellable refuses an order whose contract no payment would grant: before anybody is asked to pay.
+func (d *Desk) Sellable(ctx context.Context, contract statement.Digest) error {
+	c, err := d.Catalog.Contract(ctx, contract)
+	if err != nil {
+		return err
+	}
+	own, err := d.ownOffers(c.Body())
+	if err != nil {
+		return err
+	}
+	for _, p := range own {
+		if _, _, err := d.admits(c.Body(), &p, statement.ByPurchase); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -270,6 +270,9 @@ func TestPolicyComesFirst(t *testing.T) {
 			}
 			s.contract = s.world.contract(change)
 			o := s.order(nil)
+			if err := s.Sellable(t.Context(), s.contract.Digest()); codeOf(err) != x.want {
+				t.Fatalf("somebody is asked to pay: %v", err)
+			}
 			if s.comes(s.settlement(o, s.settler, nil)) {
 				t.Fatal("granted")
 			}
@@ -279,5 +282,23 @@ func TestPolicyComesFirst(t *testing.T) {
 				t.Fatalf("got %+v", p)
 			}
 		})
+	}
+}
+
+// TestSettleOwn: what was paid to the owner's own account it says itself, without a rule, once; not of what an exchange settles.
+func TestSettleOwn(t *testing.T) {
+	s := newSale(t)
+	credits := s.order(nil)
+	if err := s.SettleOwn(t.Context(), credits.Digest(), "bank"); err == nil {
+		t.Fatal("settled what the exchange settles")
+	}
+	own := s.order(func(o *statement.Order) { o.Provider = statement.ProviderStripe })
+	for range 2 {
+		if err := s.SettleOwn(t.Context(), own.Digest(), "bank"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.count(ledger.KindSettle) != 1 || s.count(ledger.KindGrant) != 1 {
+		t.Fatalf("%d settled, %d granted", s.count(ledger.KindSettle), s.count(ledger.KindGrant))
 	}
 }

@@ -117,6 +117,9 @@ func (d Dir) Grants() string { return filepath.Join(d.path, "grants") }
 // Purchases is the folder of rules for purchases, by digest.
 func (d Dir) Purchases() string { return filepath.Join(d.path, "purchases") }
 
+// Checkouts is the folder of pages on which orders for this party's data are paid to its own account.
+func (d Dir) Checkouts() string { return filepath.Join(d.path, "checkouts") }
+
 // Orders is the folder of orders that this party placed.
 func (d Dir) Orders() string { return filepath.Join(d.path, "orders") }
 

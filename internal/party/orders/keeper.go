@@ -12,6 +12,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/party/approval"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
+	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -34,6 +35,8 @@ type Keeper struct {
 	Signer   statement.Signer
 	Now      func() time.Time
 	Log      *slog.Logger
+	Card     Card     // this party's own account with a provider; nil: none
+	Home     home.Dir // with Card: keeps the pages that it made
 
 	wake   chan struct{}
 	mu     sync.Mutex                                                // of what follows
@@ -243,6 +246,15 @@ func (k *Keeper) unsettled(ctx context.Context, d statement.Digest, o *statement
 	}
 	if reason != "" {
 		return k.Desk.EndOrder(ctx, d, reason)
+	}
+	if b.Provider == statement.ProviderStripe && k.Card != nil {
+		var r *approval.Refusal
+		if err := k.Desk.Sellable(ctx, b.Contract); errors.As(err, &r) {
+			return k.Desk.EndOrder(ctx, d, "not granted: "+r.Code)
+		} else if err != nil {
+			return err
+		}
+		return k.refused(d, k.byCard(ctx, d, b))
 	}
 	items, err := k.Exchange.AllStatements(ctx, client.Query{Kind: client.Settlements, About: []statement.Digest{d}})
 	if err != nil {

@@ -49,6 +49,9 @@ func (k *Keeper) postOrder(ctx context.Context, p *ledger.Purchase) error {
 		}
 	}
 	if p.Ended && !s.closed {
+		if err := k.payBack(ctx, p); err != nil {
+			return err
+		}
 		if err := post(ctx, k, k.closing(p)); err != nil {
 			return err
 		}

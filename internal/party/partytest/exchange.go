@@ -162,6 +162,9 @@ func matches(e *statement.Envelope, q client.Query) bool {
 	case client.Settlements:
 		b, err := statement.DecodeUnverified[statement.Settlement](e.Payload)
 		return err == nil && (q.Owner == "" || b.Settler == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
+	case client.Invoices:
+		b, err := statement.DecodeUnverified[statement.Invoice](e.Payload)
+		return err == nil && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
 	case client.Charges:
 		b, err := statement.DecodeUnverified[statement.Charge](e.Payload)
 		return err == nil && (q.Owner == "" || b.Owner == q.Owner) && (len(q.About) == 0 || slices.Contains(q.About, b.Order))
