@@ -45,6 +45,16 @@ func parseCheckpoint(text string) (Checkpoint, error) {
 	return c, nil
 }
 
+// RootUnverified is the root in a checkpoint's note, whoever signed it.
+func RootUnverified(src []byte) (root [sha256.Size]byte, err error) {
+	text, _, ok := strings.Cut(string(src), "\n\n")
+	if !ok || len(src) > MaxNote {
+		return root, fmt.Errorf("%w: note", ErrMalformed)
+	}
+	c, err := parseCheckpoint(text + "\n")
+	return c.Root, err
+}
+
 // MaxNote bounds a checkpoint with all its signatures, in bytes.
 const MaxNote = 64 << 10
 

@@ -64,6 +64,8 @@ Exit codes: 0 done, 2 usage, 3 no such data or party, 4 something does not verif
 	fl.StringArrayVar(&f.in.Perimeters, "perimeter", nil, "form of the perimeter to accept (repeatable, required)")
 	fl.StringVar(&f.until, "until", "", "end: a date, or a time from now such as 30d (required)")
 	fl.StringVar(&f.answer, "answer-by", "", "no owner grants it from then on: a date, or a time from now")
+	fl.BoolVar(&f.in.Logged, "log", false, "name the exchange's log, and want this party's and every owner's witness to cosign it: 'cordon receipt bundle' needs it")
+	fl.StringArrayVar(&f.in.Witnesses, "witness", nil, "another party whose witness must cosign the log (repeatable, with --log)")
 	fl.StringVar(&f.accept, "accept", "", "digest of an owner's counter, instead of what else a contract says")
 	fl.StringVar(&f.of, "template", "", "digest of a template, which says all but --data NAME@DIGEST, --recipient and --until")
 	fl.StringArrayVar(&f.in.Accredited, "accredited-by", nil, "show owners what this party says of this one and the recipients (repeatable)")
@@ -111,6 +113,9 @@ func contractPropose(cmd *cobra.Command, f proposeFlags) error {
 		if need.missing {
 			return fault.New(fault.Usage, "missing "+need.flag, "a contract says all of it; see --help", nil)
 		}
+	}
+	if len(f.in.Witnesses) > 0 && !f.in.Logged {
+		return fault.New(fault.Usage, "--witness without --log", "add --log", nil)
 	}
 	f.in.UntilMS, f.in.WaitMS = until.UnixMilli(), f.wait.Milliseconds()
 	if f.answer != "" {
@@ -175,6 +180,9 @@ func contractText(w io.Writer, c *api.Contract) error {
 	}
 	for _, r := range c.Terms.Recipients {
 		t.row("recipient", string(r))
+	}
+	if l := c.Terms.Log; l != nil {
+		t.row("log", l.Key, fmt.Sprintf("%d of %d witnesses", l.Quorum, len(l.Witnesses)))
 	}
 	t.row("until", at(c.Terms.UntilMS))
 	if c.Terms.AnswerByMS != 0 {

@@ -321,8 +321,8 @@ func (o *exchangeKeep) summary(out io.Writer, sum fsck.Summary) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(out, "checked: %d statements, %d parties, %d jobs, %d items, %d objects: %d faults\n",
-		sum.Statements, sum.Parties, sum.Jobs, sum.Items, sum.Objects, sum.Faults)
+	_, err := fmt.Fprintf(out, "checked: %d statements, %d parties, %d jobs, %d items, %d objects, %d entries of the log: %d faults\n",
+		sum.Statements, sum.Parties, sum.Jobs, sum.Items, sum.Objects, sum.Entries, sum.Faults)
 	return err
 }
 

@@ -62,7 +62,7 @@ func TestExchangeKeep(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exchangeCommand(t, "fsck", "--home", home); err != nil || out != "checked: 0 statements, 0 parties, 0 jobs, 0 items, 0 objects: 0 faults\n" {
+	if out, err := exchangeCommand(t, "fsck", "--home", home); err != nil || out != "checked: 0 statements, 0 parties, 0 jobs, 0 items, 0 objects, 0 entries of the log: 0 faults\n" {
 		t.Errorf("fsck: %q %v", out, err)
 	}
 	again := filepath.Join(t.TempDir(), "restored")

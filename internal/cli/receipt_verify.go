@@ -15,6 +15,7 @@ import (
 	"github.com/cordon-exchange/cordon/evidence/remembered"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/receipt"
+	"github.com/cordon-exchange/cordon/receipt/logged"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -35,6 +36,7 @@ type verifyFlags struct {
 	pins    []string
 	pinFile string
 	json    bool
+	offline bool
 }
 
 // NewReceiptVerifyCommand checks a receipt bundle offline: no agent, no network.
@@ -47,15 +49,21 @@ func NewReceiptVerifyCommand() *cobra.Command {
 is in the bundle but the fingerprints of the parties that you rely on, which you
 got from them on another way. A party of the account without a pin fails the check.
 
+With --offline the file is one of 'cordon receipt bundle': the same, and proofs that
+receipt, job, contract and grants are in the exchange's log, under a checkpoint that the
+contract's quorum of witnesses cosigned.
+
 Exit codes: 0 verified, 2 usage, 3 malformed bundle, 4 does not verify.`,
 		Example: `  cordon receipt verify job.bundle.json --pins fingerprints.txt
-  cordon receipt verify job.bundle.json --pin cordon1ab…12 --pin cordon1cd…34 --json`,
+  cordon receipt verify job.bundle.json --pin cordon1ab…12 --pin cordon1cd…34 --json
+  cordon receipt verify --offline job.logged.json --pins fingerprints.txt`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runReceiptVerify(cmd, args[0], f) },
 	}
 	cmd.Flags().StringArrayVar(&f.pins, "pin", nil, "fingerprint of a party you rely on (repeatable)")
 	cmd.Flags().StringVar(&f.pinFile, "pins", "", "file with a fingerprint a line; text behind it is a comment")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the verified account as JSON")
+	cmd.Flags().BoolVar(&f.offline, "offline", false, "the file has proofs of the log, which must hold, too")
 	return cmd
 }
 
@@ -64,7 +72,11 @@ func runReceiptVerify(cmd *cobra.Command, path string, f verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	src, err := readBounded(path, receipt.MaxBundle)
+	most, verify := int64(receipt.MaxBundle), receipt.Verify
+	if f.offline {
+		most, verify = logged.MaxFile, logged.Verify
+	}
+	src, err := readBounded(path, most)
 	if err != nil {
 		return fault.New(fault.Input, "can't read the bundle", "name a file made by 'cordon receipt export'", err)
 	}
@@ -72,7 +84,7 @@ func runReceiptVerify(cmd *cobra.Command, path string, f verifyFlags) error {
 	if err != nil {
 		return err
 	}
-	report, err := receipt.Verify(cmd.Context(), src, receipt.Options{Pins: pins, Verifiers: known})
+	report, err := verify(cmd.Context(), src, receipt.Options{Pins: pins, Verifiers: known})
 	if err != nil {
 		return verifyFault(err)
 	}
@@ -89,6 +101,12 @@ func runReceiptVerify(cmd *cobra.Command, path string, f verifyFlags) error {
 }
 
 func verifyFault(err error) error {
+	if errors.Is(err, logged.ErrMalformed) {
+		return fault.New(fault.Input, "not an account with proofs of a log", "make one with 'cordon receipt bundle JOB -o FILE', or leave --offline away", err)
+	}
+	if errors.Is(err, logged.ErrUnlogged) {
+		return fault.New(fault.Untrusted, "the account is not shown to be in the witnessed log", "do not rely on it; ask the parties named for their own copies", err)
+	}
 	if errors.Is(err, receipt.ErrMalformed) {
 		return fault.New(fault.Input, "not a receipt bundle", "export one with 'cordon receipt export JOB -o FILE'", err)
 	}

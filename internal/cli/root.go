@@ -35,7 +35,7 @@ error: {"error": text, "hint": text, "exit": code}.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageFault(cmd, err) })
 	root.AddCommand(
 		NewPartyCommand(), NewApproveCommand(), NewApprovalsCommand(), NewPolicyCommand(), NewTermsCommand(), NewDatasetCommand(), NewCatalogCommand(), NewPoolCommand(), NewContractCommand(), NewTemplateCommand(), NewAccreditationCommand(), NewOrderCommand(), NewCreditsCommand(), NewReconcileCommand(), NewQueryCommand(), NewResultCommand(),
-		NewReceiptCommand(newReceiptShow(), newReceiptExport(), newReceiptFind()), NewLedgerCommand(), NewBudgetCommand(), NewKeyCommand(),
+		NewReceiptCommand(newReceiptShow(), newReceiptExport(), newReceiptBundle(), newReceiptFind()), NewLedgerCommand(), NewBudgetCommand(), NewKeyCommand(),
 		NewEvidenceCommand(), NewLogCommand(), NewParquetCommand(), NewExchangeCommand(), NewHostCommand(), NewEnclaveCommand(),
 	)
 	for _, group := range root.Commands() {

@@ -60,7 +60,7 @@ func busyIn(e *env) *world {
 	w.ok(err)
 	w.ok(w.a.Reply(ctx, leased, wire.Answer{Attempt: 1, Kind: "reply", Body: []byte("sealed"), Ref: m.Next}))
 	w.ok(w.a.SendNotice(ctx, w.asker.fp, wire.Notice{Job: leased, Body: []byte("sealed refusal")}))
-	w.submit()
+	w.asker.proven(w.submit()) // and so is all before it
 	return w
 }
 
@@ -103,6 +103,12 @@ func TestFsck(t *testing.T) {
 	forged := "CAST(replace(" + text + ", substr(" + text + ", instr(" + text + ", '\"sig\":\"'), 11), '\"sig\":\"AAAA') AS BLOB)"
 	nobody := "cordon1" + strings.Repeat("0", 64)
 	for _, c := range []struct{ name, sql, want string }{
+		{"entry lost", "DELETE FROM log_entries WHERE idx = 3", "log: entry 3 is missing"},
+		{"entry never made", "DELETE FROM log_entries WHERE kind = 'job' AND about = " + job("queued"), "log sha256:.*: job without an entry"},
+		{"entries changed places", "UPDATE log_entries SET idx = CASE idx WHEN 2 THEN 1003 ELSE 1002 END WHERE idx IN (2, 3); UPDATE log_entries SET idx = idx - 1000 WHERE idx > 1000", "entries was published over others than are there"},
+		{"entry dated back", "UPDATE log_entries SET time_ms = 5 WHERE idx = 3", "log sha256:.*: entry 3: it is dated before the one in front of it"},
+		{"entry of another salt", "UPDATE log_entries SET salt = zeroblob(32) WHERE idx = 3", "log sha256:.*: entry 3: it does not commit to what it is about"},
+		{"last entries lost", "DELETE FROM log_entries WHERE idx = (SELECT max(idx) FROM log_entries)", "entries have a place, and"},
 		{"content", "UPDATE statements SET envelope = (SELECT envelope FROM statements WHERE kind = 'party' LIMIT 1) WHERE digest = " + one("offer"), "offer sha256:.*: its content has another digest"},
 		{"malformed", "UPDATE statements SET envelope = x'7b' WHERE digest = " + one("grant"), "its envelope is malformed"},
 		{"spaces", "UPDATE statements SET envelope = CAST(replace(CAST(envelope AS TEXT), ',\"payload\"', ', \"payload\"') AS BLOB) WHERE digest = " + one("grant"), "its envelope is malformed"},

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/http"
 
@@ -392,9 +393,9 @@ func (s *Server) postLogCommitment(c *call) error {
 	return c.answer(wire.Empty{})
 }
 
-// getLogCommitments returns the caller's own commitments, with proofs.
+// getLogCommitments returns the caller's own commitments, or one of them, with proofs to the checkpoint of a size.
 func (s *Server) getLogCommitments(c *call) error {
-	p, err := c.params("limit")
+	p, err := c.params("limit", "commitment", "size")
 	if err != nil {
 		return err
 	}
@@ -402,15 +403,16 @@ func (s *Server) getLogCommitments(c *call) error {
 	if err != nil {
 		return err
 	}
-	if limit == 0 || limit > wire.MaxLogOwn {
-		limit = wire.MaxLogOwn
-	}
-	ctx := c.r.Context()
-	list, err := s.store.LogEntriesBy(ctx, c.party, int(limit))
+	size, err := p.number("size")
 	if err != nil {
 		return err
 	}
-	cp, err := s.tlog.published(ctx)
+	ctx := c.r.Context()
+	list, err := s.own(ctx, c, p["commitment"], limit)
+	if err != nil {
+		return err
+	}
+	cp, err := s.tlog.checkpointAt(ctx, size)
 	if err != nil {
 		return err
 	}
@@ -418,7 +420,7 @@ func (s *Server) getLogCommitments(c *call) error {
 	prover := s.tlog.tree.Prover(cp.Size)
 	for i := range list {
 		e := &list[i]
-		if e.Index >= cp.Size {
+		if e.Index < 0 || e.Index >= cp.Size {
 			continue
 		}
 		proof, err := prover.Inclusion(ctx, e.Index)
@@ -428,4 +430,22 @@ func (s *Server) getLogCommitments(c *call) error {
 		out.Items = append(out.Items, wire.LogOwn{Commitment: e.Commitment, Index: e.Index, TimeMS: e.TimeMS, Proof: proof})
 	}
 	return c.answer(out)
+}
+
+func (s *Server) own(ctx context.Context, c *call, commitment string, limit int64) ([]store.LogEntry, error) {
+	if commitment == "" {
+		if limit == 0 || limit > wire.MaxLogOwn {
+			limit = wire.MaxLogOwn
+		}
+		return s.store.LogEntriesBy(ctx, c.party, int(limit))
+	}
+	b, err := hex.DecodeString(commitment)
+	if err != nil || len(b) != wire.LogCommitmentSize || hex.EncodeToString(b) != commitment {
+		return nil, malformed("parameter commitment is not 64 hex digits")
+	}
+	e, err := s.store.LogEntryOwn(ctx, c.party, b)
+	if err != nil {
+		return nil, err
+	}
+	return []store.LogEntry{*e}, nil
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -88,6 +89,17 @@ func (c *Client) LogCommit(ctx context.Context, commitment []byte) error {
 func (c *Client) LogCommitments(ctx context.Context, limit int64) (*wire.LogOwnList, error) {
 	v := url.Values{}
 	setInt(v, "limit", limit)
+	var out wire.LogOwnList
+	if err := c.json(ctx, call{method: http.MethodGet, path: "/v1/log/commitments", query: v}, nil, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// LogCommitment is one of the caller's own, proven to the checkpoint of a size; no item where it is not in that yet. CodeNotFound: it was never handed in.
+func (c *Client) LogCommitment(ctx context.Context, commitment []byte, size int64) (*wire.LogOwnList, error) {
+	v := url.Values{"commitment": {hex.EncodeToString(commitment)}}
+	setInt(v, "size", size)
 	var out wire.LogOwnList
 	if err := c.json(ctx, call{method: http.MethodGet, path: "/v1/log/commitments", query: v}, nil, &out); err != nil {
 		return nil, err

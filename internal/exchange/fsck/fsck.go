@@ -12,7 +12,7 @@ import (
 
 // Fault is one thing that does not fit.
 type Fault struct {
-	Kind  string `json:"kind"`  // of what is wrong: a kind of statement, "party", "job", "item", "trace", "object", "account", "posting", "order", "stored", "store"
+	Kind  string `json:"kind"`  // of what is wrong: a kind of statement, "party", "job", "item", "trace", "object", "account", "posting", "order", "stored", "log", "store"
 	About string `json:"about"` // its digest, fingerprint or path; "" for the store as a whole
 	Text  string `json:"text"`
 }
@@ -31,6 +31,7 @@ type Summary struct {
 	Jobs       int64 `json:"jobs"`
 	Items      int64 `json:"items"`
 	Objects    int64 `json:"objects"`
+	Entries    int64 `json:"entries"` // of the log
 	Faults     int64 `json:"faults"`
 
 	Storage  []Storage `json:"storage"`  // by party
@@ -64,7 +65,7 @@ func Check(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, errors.New("fsck: no store or no report")
 	}
 	c := &check{Options: o, told: map[string]bool{}}
-	for _, part := range []func(context.Context) error{c.engine, c.statements, c.parties, c.jobs, c.traces, c.mailboxes, c.money, c.stored} {
+	for _, part := range []func(context.Context) error{c.engine, c.statements, c.parties, c.jobs, c.traces, c.mailboxes, c.money, c.stored, c.log} {
 		if err := part(ctx); err != nil {
 			return c.sum, err
 		}

@@ -22,6 +22,8 @@ type LogQueue interface {
 	LogEntriesAbout(ctx context.Context, d statement.Digest) ([]LogEntry, error)
 	// LogEntriesBy are a party's own commitments that have a place, the newest first.
 	LogEntriesBy(ctx context.Context, owner statement.Fingerprint, limit int) ([]LogEntry, error)
+	// LogEntryOwn is a party's own commitment, with a place or without, or ErrNotFound.
+	LogEntryOwn(ctx context.Context, owner statement.Fingerprint, commitment []byte) (*LogEntry, error)
 	// Unlogged are statements, jobs and receipts of ended jobs (with their Job alone) that have no entry: of a store from before the log.
 	Unlogged(ctx context.Context, limit int) ([]LogEntry, error)
 	// AddUnlogged queues what Unlogged gave. Durable.

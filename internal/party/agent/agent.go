@@ -160,7 +160,7 @@ func (a *Agent) wire() error {
 	a.desk = &approval.Desk{
 		Officers: a.officers,
 		Exchange: a.exchange, Catalog: a.catalog, Store: a.store, Ledger: a.ledger, Signer: signer, Home: o.Home, Now: o.Now,
-		JoinPools: o.JoinPools, RevokedKeys: a.revoked,
+		JoinPools: o.JoinPools, RevokedKeys: a.revoked, LogKey: a.witness.Key,
 	}
 	a.keeper = &orders.Keeper{Exchange: a.exchange, Catalog: a.catalog, Desk: a.desk, Ledger: a.ledger, Signer: signer, Now: o.Now, Log: o.Log, Card: o.Card, Home: o.Home}
 	a.keeper.Start()

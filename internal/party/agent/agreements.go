@@ -108,6 +108,7 @@ func (a *Agent) proposed(ctx context.Context, in *api.ContractPropose) (*stateme
 		Accredited: in.Accredited,
 		Data:       in.Data, Purpose: in.Purpose, Recipients: in.Recipients, Builds: in.Builds, Operators: in.Operators,
 		Evidence: in.Evidence, Perimeters: in.Perimeters, Until: time.UnixMilli(in.UntilMS), Pins: pinsOf(in.Pins),
+		Logged: in.Logged, Witnesses: in.Witnesses,
 	}
 	if in.AnswerByMS != 0 {
 		p.AnswerBy = time.UnixMilli(in.AnswerByMS)

@@ -240,6 +240,7 @@ func (a *Agent) openResult(ctx context.Context, in *api.JobRef) (*api.Result, er
 	if err != nil {
 		return nil, err
 	}
+	a.keptAccount(ctx, o.Account)
 	t, warnings := o.Table, o.Account.Back
 	if in.Beside != "" {
 		other, err := a.opener.Open(ctx, in.Beside, in.Pins)
@@ -273,6 +274,7 @@ func (a *Agent) receipt(ctx context.Context, in *api.JobRef) (*api.Receipt, erro
 	if err != nil {
 		return nil, err
 	}
+	a.keptAccount(ctx, acc)
 	a.keepEvidence(in.Job, acc)
 	var text bytes.Buffer
 	if err := acc.Report.WriteText(&text); err != nil {

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
@@ -10,8 +11,12 @@ import (
 	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/results"
 	"github.com/cordon-exchange/cordon/internal/party/witness"
+	"github.com/cordon-exchange/cordon/receipt"
+	"github.com/cordon-exchange/cordon/receipt/logged"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // anchorTime between two looks at whether the ledger has grown.
@@ -86,6 +91,86 @@ func (a *Agent) anchor(ctx context.Context) error {
 	}
 	a.anchors.Handed()
 	return nil
+}
+
+const (
+	quorumTime = 30 * time.Second // for witnesses to cosign what has the receipt
+	quorumLook = 500 * time.Millisecond
+)
+
+// loggedReceipt waits until the contract's quorum of witnesses has cosigned a checkpoint that has the account, and checks the whole as a reader would.
+func (a *Agent) loggedReceipt(ctx context.Context, in *api.JobRef) (*api.Logged, error) {
+	acc, err := a.opener.Account(ctx, in.Job, in.Pins)
+	if err != nil {
+		return nil, err
+	}
+	t := acc.Report.Contract
+	if t.Log == nil {
+		return nil, fault.New(fault.Refused, "the contract of this job names no log", "propose the next one with --log; 'cordon receipt export' gives the account without proofs of a log", nil)
+	}
+	if err := a.logReceipt(ctx, acc.Report); err != nil {
+		return nil, err
+	}
+	digests, err := logged.Needed(acc.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	sides := append(t.Owners(), t.Requester)
+	pins := append(append(append(sides, t.Recipients...), t.Operators...), in.Pins...) // Account has found that this party relies on them
+	for begin := a.opt.Now(); ; {
+		file, why := a.proven(ctx, acc, sides, digests)
+		if why == nil {
+			if _, why = logged.Verify(ctx, file, receipt.Options{Pins: pins, Verifiers: a.opener.Verifiers}); why == nil {
+				return &api.Logged{Receipt: acc.Report.Digest, File: file}, nil
+			}
+		}
+		if a.opt.Now().Sub(begin) > quorumTime {
+			return nil, fault.New(fault.Unavailable, "no checkpoint that has this account was cosigned by the contract's quorum", "the agents of requester and owners must run; try again", why)
+		}
+		if err := sleep(ctx, quorumLook); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// logReceipt has this party's commitment to a receipt logged: the exchange has receipts only sealed. Again it changes nothing.
+func (a *Agent) logReceipt(ctx context.Context, r *receipt.Report) error {
+	if r.Contract.Log == nil {
+		return nil
+	}
+	_, c := a.anchors.Receipt(r.Digest)
+	return a.exchange.LogCommit(ctx, c)
+}
+
+// keptAccount logs the receipt of an account that was just verified, if the contract wants that. It is logged again when it is asked for.
+func (a *Agent) keptAccount(ctx context.Context, acc *results.Account) {
+	if err := a.logReceipt(ctx, acc.Report); err != nil {
+		a.opt.Log.Warn("receipt not logged", "receipt", acc.Report.Digest.Short(), "error", err)
+	}
+}
+
+func (a *Agent) proven(ctx context.Context, acc *results.Account, sides []statement.Fingerprint, digests []statement.Digest) ([]byte, error) {
+	cp, err := a.exchange.LogCosigned(ctx, &wire.LogWanted{By: sides})
+	if err != nil {
+		return nil, err
+	}
+	f := logged.File{Bundle: acc.Bundle, Checkpoint: cp.Note, Cosignatures: cp.Cosignatures}
+	salt, commitment := a.anchors.Receipt(acc.Report.Digest)
+	own, err := a.exchange.LogCommitment(ctx, commitment, cp.Size)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range own.Items {
+		f.Entries = append(f.Entries, translog.Entry{Kind: translog.KindReceipt, Digest: acc.Report.Digest, Salt: salt, Index: o.Index, TimeMS: o.TimeMS, Proof: o.Proof})
+	}
+	for some := range slices.Chunk(digests, wire.MaxLogAsked) {
+		got, err := a.exchange.LogProofsOf(ctx, &wire.LogAsk{Digests: some, Size: cp.Size})
+		if err != nil {
+			return nil, err
+		}
+		f.Entries = append(f.Entries, got.Entries...)
+	}
+	return f.Encode()
 }
 
 // verifyLog looks at the log at once, and tells what this party's witness knows of it.

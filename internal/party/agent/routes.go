@@ -64,6 +64,7 @@ func (a *Agent) routes() http.Handler {
 	mux.Handle("POST "+api.PathFreeze, handler(a.freeze))
 	a.ruleRoutes(mux)
 	mux.Handle("POST "+api.PathLog, handler(a.verifyLog))
+	mux.Handle("POST "+api.PathLogged, handler(a.loggedReceipt))
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		writeError(w, fault.New(fault.Usage, "the agent has no such call", "command line and agent must be of one version", nil))
 	})

@@ -42,7 +42,6 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 	g.Go(func() error { return a.serveSocket(ctx, l) })
 	g.Go(func() error { return a.keepLedger(ctx) })
 	g.Go(func() error { return a.keepRevocations(ctx) })
-	g.Go(func() error { return a.witness.Run(ctx) })
 	g.Go(func() error {
 		if err := a.untilThere(ctx, a.register); err != nil {
 			return err
@@ -56,6 +55,7 @@ func (a *Agent) Serve(ctx context.Context, ready func()) error {
 			return err
 		}
 		g.Go(func() error { return a.keepAnchors(ctx) })
+		g.Go(func() error { return a.witness.Run(ctx) })
 		a.opt.Log.Info("registered", "party", a.config.Name, "fingerprint", a.self)
 		ready()
 		return a.answer(ctx)

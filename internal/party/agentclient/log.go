@@ -5,6 +5,12 @@ import (
 	"github.com/cordon-exchange/cordon/statement"
 )
 
+// Logged is the account of a job with its proof that a witnessed log has it, in one file.
+type Logged struct {
+	Receipt statement.Digest `json:"receipt"`
+	File    []byte           `json:"file"`
+}
+
 // LogVerify asks what the party's witness knows of the exchange's log; with Look, after another look at it.
 type LogVerify struct {
 	Look bool `json:"look,omitempty"`

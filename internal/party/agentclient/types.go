@@ -43,6 +43,7 @@ const (
 	PathKeyDestroy      = "/v1/keys/destroy"
 	PathFreeze          = "/v1/freeze"
 	PathLog             = "/v1/log/verify"
+	PathLogged          = "/v1/receipts/logged"
 )
 
 // Empty asks for something that needs no words.
@@ -215,6 +216,8 @@ type ContractPropose struct {
 	Accept     statement.Digest   `json:"accept,omitempty"`     // a counter: instead of all the rest
 	Template   statement.Digest   `json:"template,omitempty"`   // instead of all but data with versions, recipients and end
 	Accredited []string           `json:"accredited,omitempty"` // by whom: what they say of this party and the recipients is shown
+	Logged     bool               `json:"logged,omitempty"`
+	Witnesses  []string           `json:"witnesses,omitempty"` // beside requester and owners
 }
 
 // About names a contract or another statement; none lists all, where a call lists.

@@ -32,6 +32,8 @@ type Proposal struct {
 	Counter    statement.Digest                 // optional: that it accepts
 	Accredited []string                         // optional: by whom, names or fingerprints; shown for proposer and recipients
 	Pins       map[string]statement.Fingerprint // names that must not be asked of the exchange
+	Logged     bool                             // accounts of its jobs are to be shown to be in the exchange's log
+	Witnesses  []string                         // names or fingerprints, beside the requester and the owners, of whom all are wanted
 }
 
 // Propose signs and posts a contract.
@@ -74,7 +76,38 @@ func (d *Desk) Propose(ctx context.Context, p Proposal) (*statement.Verified[sta
 	if c.Accreditations, err = d.accreditations(ctx, by, append([]statement.Fingerprint{d.self()}, c.Recipients...)); err != nil {
 		return nil, err
 	}
+	if p.Logged {
+		if c.Log, err = d.quorum(ctx, &c, p); err != nil {
+			return nil, err
+		}
+	}
 	return d.postContract(ctx, &c)
+}
+
+// quorum is the log that this party's witness has pinned, with the word of requester, owners and all other witnesses wanted.
+func (d *Desk) quorum(ctx context.Context, c *statement.Contract, p Proposal) (*statement.Log, error) {
+	l := &statement.Log{Key: d.logKey(ctx)}
+	if l.Key == "" {
+		return nil, fault.New(fault.Refused, "this party's agent has seen no log of the exchange", "see 'cordon log verify'; without --log no log is named", nil)
+	}
+	more, err := d.resolve(ctx, p.Witnesses, p.Pins)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range append(append([]statement.Fingerprint{c.Requester}, c.Owners()...), more...) {
+		if !slices.Contains(l.Witnesses, f) {
+			l.Witnesses = append(l.Witnesses, f)
+		}
+	}
+	l.Quorum = int64(len(l.Witnesses))
+	return l, nil
+}
+
+func (d *Desk) logKey(ctx context.Context) string {
+	if d.LogKey == nil {
+		return ""
+	}
+	return d.LogKey(ctx)
 }
 
 func (d *Desk) postContract(ctx context.Context, c *statement.Contract) (*statement.Verified[statement.Contract], error) {
@@ -132,6 +165,9 @@ func (d *Desk) grant(ctx context.Context, contract statement.Digest, authority s
 	}
 	if rejected {
 		return nil, refuse("contract-rejected", "this party rejected the contract: the requester may propose another")
+	}
+	if l := c.Body().Log; l != nil && l.Key != d.logKey(ctx) {
+		return nil, refuse("another-log", "the contract names a log that this party's witness does not watch: see 'cordon log show'")
 	}
 	own, err := d.ownOffers(c.Body())
 	if err != nil {

@@ -36,6 +36,7 @@ type Desk struct {
 	RevokedKeys []*statement.Verified[statement.Revocation] // of this party's own online keys: what they signed is signed anew
 	Officers    *officers.Gate                              // required: dual control, where there is any
 	JoinPools   []string                                    // names of pools whose proposals are signed without asking; none: by hand only
+	LogKey      func(context.Context) string                // of the log that the party's witness watches, "" for none; nil: none
 
 	pools    sync.Mutex  // from comparing with the epochs that were signed to remembering one more
 	granting sync.Mutex  // one grant is decided, recorded and posted at a time

@@ -427,7 +427,7 @@ func (d *Desk) Sellable(ctx context.Context, contract statement.Digest) error {
 		return err
 	}
 	for _, p := range own {
-		if _, _, err := d.admits(c.Body(), &p, statement.ByPurchase); err != nil {
+		if err := d.admits(c.Body(), &p, statement.ByPurchase); err != nil {
 			return err
 		}
 	}

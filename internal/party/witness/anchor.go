@@ -94,6 +94,15 @@ func (a *Anchors) Commitment(h ledger.Head) []byte {
 	return c[:]
 }
 
+// Receipt is the salt, and the commitment under it, with which this party logs a receipt.
+func (a *Anchors) Receipt(d statement.Digest) (salt, commitment []byte) {
+	m := hmac.New(sha256.New, a.key)
+	m.Write(statement.Frame("receipt", d.Bytes()))
+	salt = m.Sum(nil)
+	c := translog.Commit(translog.KindReceipt, salt, d)
+	return salt, c[:]
+}
+
 // Is reports whether a commitment is the one to this head.
 func (a *Anchors) Is(commitment []byte, h ledger.Head) bool {
 	return hmac.Equal(commitment, a.Commitment(h))

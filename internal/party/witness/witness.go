@@ -303,6 +303,17 @@ func (w *Witness) pin(ctx context.Context) error {
 	return nil
 }
 
+// Key of the log, which is pinned now where none was seen before; "" for none.
+func (w *Witness) Key(ctx context.Context) string {
+	if s := w.Status(); s.Key != "" {
+		return s.Key
+	}
+	if err := w.pin(ctx); err != nil {
+		w.opt.Log.Info("no log of the exchange", "error", err)
+	}
+	return w.Status().Key
+}
+
 // CheckKey compares the exchange's log with the pinned one.
 func (w *Witness) CheckKey(ctx context.Context) error {
 	text, err := w.opt.Exchange.LogKey(ctx)

@@ -67,6 +67,18 @@ func (s *Store) LogEntriesBy(ctx context.Context, owner statement.Fingerprint, l
 	return s.logEntries(ctx, "owner <> '' AND owner = $1 AND idx >= 0 ORDER BY idx DESC LIMIT $2", string(owner), int64(limit))
 }
 
+// LogEntryOwn is a party's own commitment.
+func (s *Store) LogEntryOwn(ctx context.Context, owner statement.Fingerprint, commitment []byte) (*store.LogEntry, error) {
+	list, err := s.logEntries(ctx, "owner <> '' AND owner = $1 AND commitment = $2", string(owner), commitment)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, store.ErrNotFound
+	}
+	return &list[0], nil
+}
+
 // Unlogged are statements, jobs and receipts that have no entry.
 func (s *Store) Unlogged(ctx context.Context, limit int) ([]store.LogEntry, error) {
 	var out []store.LogEntry

@@ -64,6 +64,18 @@ func (s *Store) LogEntriesBy(ctx context.Context, owner statement.Fingerprint, l
 	return s.logEntries(ctx, "owner <> '' AND owner = ? AND idx >= 0 ORDER BY idx DESC LIMIT ?", string(owner), limit)
 }
 
+// LogEntryOwn is a party's own commitment.
+func (s *Store) LogEntryOwn(ctx context.Context, owner statement.Fingerprint, commitment []byte) (*store.LogEntry, error) {
+	list, err := s.logEntries(ctx, "owner <> '' AND owner = ? AND commitment = ?", string(owner), commitment)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, store.ErrNotFound
+	}
+	return &list[0], nil
+}
+
 // Unlogged are statements, jobs and receipts that have no entry.
 func (s *Store) Unlogged(ctx context.Context, limit int) ([]store.LogEntry, error) {
 	var out []store.LogEntry
