@@ -3,7 +3,9 @@ package translog_test
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
@@ -165,6 +167,31 @@ func TestCosignature(t *testing.T) {
 		if _, err := x.c.Verify(x.over); !errors.Is(err, x.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestAnothersName: a line that is right in all but that its key is not the party's.
+func TestAnothersName(t *testing.T) {
+	l := newLog(t, origin)
+	s := l.open(t, "3", 1)
+	alpha, bravo := receipttest.NewParty(t, "alpha"), receipttest.NewParty(t, "bravo")
+	name, k := string(alpha.Fingerprint()), bravo.Key.Public()
+	id := sha256.Sum256(append([]byte(name+"\n\x04"), k[:]...))
+	sig, err := bravo.Key.Sign([]byte("cosignature/v1\ntime 1795360000\n" + text(origin, "3", root(1))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := append(binary.BigEndian.AppendUint64(bytes.Clone(id[:4]), 1795360000), sig...)
+	c := translog.Cosignature{Line: "\u2014 " + name + " " + base64.StdEncoding.EncodeToString(blob), Key: k.String()}
+	if _, err := c.Verify(s); !errors.Is(err, translog.ErrSignature) {
+		t.Error(err)
+	}
+	name = string(bravo.Fingerprint()) // the same in its own name is right
+	id = sha256.Sum256(append([]byte(name+"\n\x04"), k[:]...))
+	copy(blob, id[:4])
+	c.Line = "\u2014 " + name + " " + base64.StdEncoding.EncodeToString(blob)
+	if _, err := c.Verify(s); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -35,11 +35,10 @@ const (
 
 // OpenAnchors reads the newest one.
 func OpenAnchors(dir string, box *seal.BoxKey) (*Anchors, error) {
-	secret, err := box.BytesUnsafe()
+	secret, err := box.BytesUnsafe() // it may be the key's own bytes: nobody clears them here
 	if err != nil {
 		return nil, err
 	}
-	defer clear(secret)
 	a := &Anchors{file: filepath.Join(dir, anchorFile), key: statement.LabelledSum(anchorKeyLabel, secret).Bytes()}
 	var kept Anchor
 	there, err := read(a.file, &kept)

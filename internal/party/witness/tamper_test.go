@@ -448,6 +448,17 @@ func TestLogGone(t *testing.T) {
 	o.ok(errors.Join(<-done, h.Close()))
 }
 
+// flip changes the first hash of the right edge.
+func flip(src []byte) []byte {
+	out := []byte(strings.Clone(string(src)))
+	at := strings.Index(string(src), `"hashes":["`) + len(`"hashes":["`)
+	out[at] = 'A'
+	if src[at] == 'A' {
+		out[at] = 'B'
+	}
+	return out
+}
+
 // TestFilesAreChecked: a witness that can't read what it has seen does not begin anew.
 func TestFilesAreChecked(t *testing.T) {
 	o := newOperator(t)
@@ -457,7 +468,7 @@ func TestFilesAreChecked(t *testing.T) {
 	good, err := os.ReadFile(file)
 	o.ok(err)
 	for name, src := range map[string]string{
-		"cut short": string(good[:len(good)-1]), "empty": "", "size changed": strings.Replace(string(good), `"hashes":["`, `"hashes":["AAAA`, 1),
+		"cut short": string(good[:len(good)-1]), "empty": "", "edge longer": strings.Replace(string(good), `"hashes":["`, `"hashes":["AAAA`, 1), "edge changed": string(flip(good)),
 		"no hashes": string(good[:strings.Index(string(good), `"hashes"`)]) + string(good[strings.Index(string(good), `"last_ms"`):]),
 	} {
 		o.ok(os.WriteFile(file, []byte(src), 0o600))
