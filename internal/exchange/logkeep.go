@@ -149,23 +149,30 @@ func (l *tlog) catchUp(ctx context.Context) error {
 
 // step gives places, appends and publishes. It returns whether there is a new round.
 func (l *tlog) step(ctx context.Context) (round bool, err error) {
-	// Placing only what can be appended at once: a place has a time, and witnesses look at how old a new leaf is.
+	// Placing no more than a batch ahead of what is appended: a place has a time, and witnesses look at how old a new leaf is.
 	if err := l.catchUp(ctx); err != nil {
 		return false, err
 	}
-	for {
-		n, err := l.store.Sequence(ctx, l.now().UnixMilli(), logBatch)
-		if err != nil {
-			return false, err
-		}
-		if n == 0 {
-			break
-		}
-		if err := l.catchUp(ctx); err != nil {
-			return false, err
-		}
+	n, err := l.place(ctx)
+	for n > 0 && err == nil {
+		// The next batch gets its places while this one is appended.
+		placed := make(chan error, 1)
+		go func() {
+			var err error
+			n, err = l.place(ctx)
+			placed <- err
+		}()
+		err = l.catchUp(ctx)
+		err = errors.Join(err, <-placed)
+	}
+	if err != nil {
+		return false, err
 	}
 	return l.publish(ctx)
+}
+
+func (l *tlog) place(ctx context.Context) (int, error) {
+	return l.store.Sequence(ctx, l.now().UnixMilli(), logBatch)
 }
 
 // publish keeps a checkpoint of the tree where it has grown, and begins a round when it is time.
