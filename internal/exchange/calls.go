@@ -64,6 +64,22 @@ func Rules() map[string]Rule {
 		"PUT /v1/objects/{path...}":              {Who: WhoParty, Concerns: "paths that begin with its fingerprint", Body: Streamed, Class: ClassBulk},
 		"GET /v1/objects/{path...}":              {Who: WhoParty, Concerns: "all: they are sealed", Class: ClassBulk},
 		"DELETE /v1/objects/{path...}":           {Who: WhoParty, Concerns: "paths that begin with its fingerprint", Class: ClassBulk},
+		"POST /stripe/webhook":                   {Who: WhoAnyone, Concerns: "nothing: the payment provider signs it", Body: maxEvent, Class: ClassNone},
+		"GET /v1/credits":                        {Who: WhoParty, Concerns: "its own", Class: ClassRead},
+		"GET /v1/credits/postings":               {Who: WhoParty, Concerns: "its own, or of an order of which it is buyer or owner", Params: []string{"order", "after"}, Class: ClassRead},
+		"POST /v1/credits/checkout":              {Who: WhoParty, Concerns: "its own", Body: wire.MaxSmall, Class: ClassWrite},
+		"GET /v1/orders/{digest}":                {Who: WhoParty, Concerns: "orders of which it is buyer or owner", Class: ClassRead},
+		"GET /v1/log":                            {Who: WhoParty, Concerns: "all", Class: ClassRead},
+		"GET /v1/log/checkpoint":                 {Who: WhoParty, Concerns: "all", Params: []string{"have", "wait_ms"}, Class: ClassRead},
+		"GET /v1/log/round":                      {Who: WhoParty, Concerns: "all", Params: []string{"have", "wait_ms"}, Class: ClassRead},
+		"GET /v1/log/leaves":                     {Who: WhoParty, Concerns: "all: leaves tell nothing", Params: []string{"from", "limit"}, Class: ClassRead},
+		"GET /v1/log/tile/{path...}":             {Who: WhoParty, Concerns: "all: leaves tell nothing", Class: ClassRead},
+		"GET /v1/log/proofs/{digest}":            {Who: WhoParty, Concerns: "statements and jobs that it may read", Params: []string{"size", "wait_ms"}, Class: ClassRead},
+		"POST /v1/log/proofs":                    {Who: WhoParty, Concerns: "statements and jobs that it may read", Body: wire.MaxJSON, Class: ClassRead},
+		"POST /v1/log/commitments":               {Who: WhoParty, Concerns: "its own", Body: wire.MaxSmall, Class: ClassWrite},
+		"GET /v1/log/commitments":                {Who: WhoParty, Concerns: "its own", Params: []string{"limit", "commitment", "size"}, Class: ClassRead},
+		"POST /v1/log/cosignatures":              {Who: WhoParty, Concerns: "cosignatures under its own key", Body: wire.MaxSmall, Class: ClassWrite},
+		"POST /v1/log/cosigned":                  {Who: WhoParty, Concerns: "all", Body: wire.MaxSmall, Class: ClassRead},
 	}
 }
 

@@ -213,6 +213,8 @@ func (s *siege) furnish() {
 	if code != "" {
 		s.Fatalf("recall: %s", code)
 	}
+	s.furnishMoney()
+	s.furnishLog()
 	// One more job under lease: what its holder can do must be nobody else's.
 	w.submit()
 	w.claim()
@@ -226,7 +228,64 @@ func (s *siege) furnish() {
 	s.own = map[string]bool{
 		"GET /v1/statements": true, "GET /v1/statements/{digest}": true, "GET /v1/mailbox": true, "POST /v1/mailbox/ack": true,
 		"POST /v1/claim": true, "POST /v1/claim/recall": true, "GET /v1/objects/{path...}": true,
+		"GET /v1/credits": true, "GET /v1/credits/postings": true, "GET /v1/log": true, "GET /v1/log/checkpoint": true, "GET /v1/log/round": true, "GET /v1/log/leaves": true,
+		"GET /v1/log/tile/{path...}": true, "POST /v1/log/proofs": true, "POST /v1/log/commitments": true, "GET /v1/log/commitments": true, "POST /v1/log/cosigned": true,
 	}
+}
+
+// ask has an honest party send what no method of the client sends.
+func (s *siege) ask(p *party, method, pattern, uri, body string) {
+	s.Helper()
+	var b []byte
+	if body != "" {
+		b = []byte(body)
+	}
+	s.send(p.raw(method, uri, b))
+	s.rec.list[pattern] = append(s.rec.list[pattern], recorded{pattern: pattern, method: method, uri: uri, body: b, by: p.name})
+}
+
+// furnishMoney orders, and asks about it. Nothing here settles orders, or sells credits.
+func (s *siege) furnishMoney() {
+	s.Helper()
+	ctx, w := s.Context(), s.world
+	c, err := w.asker.Statement(ctx, w.contract)
+	w.ok(err)
+	v, err := statement.VerifyAuthor[statement.Contract](c)
+	w.ok(err)
+	var offers []statement.Digest
+	for _, t := range v.Body().Tables {
+		for _, m := range t.Members {
+			if m.Owner == w.a.fp {
+				offers = append(offers, m.Offer)
+			}
+		}
+	}
+	o := statement.Order{Nonce: make([]byte, 32), Buyer: w.asker.fp, Contract: w.contract, Owner: w.a.fp, Offers: offers, Most: 5, Provider: "elsewhere",
+		CreatedMS: v.Body().CreatedMS, ExpiresMS: v.Body().UntilMS}
+	order, err := w.asker.PostStatement(ctx, sign(w.env, o, w.asker))
+	w.ok(err)
+	w.ok(second(w.asker.Order(ctx, order)))
+	w.ok(second(w.asker.Credits(ctx)))
+	w.ok(second(w.asker.AllPostings(ctx, order)))
+	s.ask(w.asker, http.MethodPost, "POST /v1/credits/checkout", "/v1/credits/checkout", `{"credits":5,"nonce":"000102030405060708090a0b0c0d0e0f"}`)
+}
+
+// furnishLog asks what witnesses ask.
+func (s *siege) furnishLog() {
+	s.Helper()
+	ctx, w := s.Context(), s.world
+	w.ok(second(w.asker.LogKey(ctx)))
+	w.ok(w.asker.LogCommit(ctx, make([]byte, 32)))
+	w.ok(second(w.asker.LogProofs(ctx, w.contract, 0, 20*time.Second)))
+	at, err := w.asker.LogCheckpoint(ctx, 0, 20*time.Second)
+	w.ok(err)
+	w.ok(second(w.asker.LogRound(ctx, 0, 20*time.Second)))
+	w.ok(second(w.asker.LogLeaves(ctx, 0, at.Size)))
+	w.ok(second(w.asker.LogProofsOf(ctx, &wire.LogAsk{Digests: []statement.Digest{w.contract}, Size: at.Size})))
+	w.ok(second(w.asker.LogCommitments(ctx, 10)))
+	w.ok(second(w.asker.LogCosigned(ctx, &wire.LogWanted{})))
+	s.ask(w.asker, http.MethodGet, "GET /v1/log/tile/{path...}", "/v1/log/tile/0/000", "")
+	s.ask(w.asker, http.MethodPost, "POST /v1/log/cosignatures", "/v1/log/cosignatures", `{"size":1,"cosignature":{"line":"","key":"`+w.asker.keys.Public().String()+`"}}`)
 }
 
 func (s *siege) instance() string {

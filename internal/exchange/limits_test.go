@@ -33,7 +33,7 @@ func TestRulesInSpec(t *testing.T) {
 	if !ok {
 		t.Fatal("no section 4.1")
 	}
-	section, _, _ = strings.Cut(section, "\n## ")
+	section, _, _ = strings.Cut(section, "\n##")
 	got := regexp.MustCompile("(?m)^\\| `.*$").FindAllString(section, -1)
 	var want []string
 	for pattern, r := range exchange.Rules() {

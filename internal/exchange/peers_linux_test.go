@@ -267,7 +267,7 @@ func servePeer(ctx context.Context, home, link string) error {
 	if err != nil {
 		return err
 	}
-	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: 2 * time.Second})
+	srv, err := exchange.New(ctx, exchange.Options{Store: h.Store, Lake: h.Lake, Lease: 2 * time.Second, LogDir: h.LogDir})
 	if err != nil {
 		return err
 	}
