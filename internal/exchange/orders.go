@@ -63,12 +63,16 @@ func (s *Server) addOrder(c *call, e *statement.Envelope) error {
 		with.Statements = append(with.Statements, st)
 	}
 	with.Deliver = deliverStatement(c.party, told.Bytes(), []statement.Fingerprint{o.Owner})
+	if err := s.mayAdd(c, &with.Statements[0], []statement.Fingerprint{o.Owner}); err != nil {
+		return err
+	}
 	added, err := s.store.AddOrder(ctx, order, with)
 	if err != nil {
 		return moneyError(err)
 	}
 	if added {
 		s.log.Info("order added", "order", v.Digest().Short(), "provider", o.Provider)
+		s.tlog.poke()
 		s.wake(with.Deliver)
 	}
 	return nil

@@ -12,14 +12,14 @@ import (
 // log checks the log against what it is of: places without a gap, in the order of their times, each entry a commitment to what it is
 // about, nothing accepted without one, and the published checkpoint the root of just these entries.
 func (c *check) log(ctx context.Context) error {
-	if err := c.unlogged(ctx); err != nil {
-		return err
-	}
 	cp, err := c.Store.Published(ctx)
 	if errors.Is(err, store.ErrNotFound) {
 		cp, err = &store.Checkpoint{}, nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := c.unlogged(ctx, cp); err != nil {
 		return err
 	}
 	r, before := translog.NewRange(), int64(0)
@@ -59,7 +59,13 @@ func (c *check) log(ctx context.Context) error {
 // maxUnlogged that are told.
 const maxUnlogged = 1000
 
-func (c *check) unlogged(ctx context.Context) error {
+// unlogged tells what was accepted and has no entry. A store from before the log, which was not served since, has none at all: the
+// exchange makes them before it serves.
+func (c *check) unlogged(ctx context.Context, cp *store.Checkpoint) error {
+	first, err := c.Store.LogEntries(ctx, 0, 1)
+	if err != nil || len(first) == 0 && cp.Size == 0 {
+		return err
+	}
 	list, err := c.Store.Unlogged(ctx, maxUnlogged)
 	if err != nil {
 		return err
