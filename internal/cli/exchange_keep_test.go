@@ -138,7 +138,7 @@ func TestExchangeKeepOverPostgreSQL(t *testing.T) {
 	_, ended, cancel := serveExchange(t, "--store", db, "--home", home, "--listen", "127.0.0.1:0")
 	for _, args := range [][]string{{"--store", db}, {"--store", db, "--home", home}, {"--store", db, "--home", home, "--objects=false"}} {
 		out, err := exchangeCommand(t, append([]string{"fsck"}, args...)...)
-		if err != nil || out != "checked: 0 statements, 0 parties, 0 jobs, 0 items, 0 objects: 0 faults\n" {
+		if err != nil || out != "checked: 0 statements, 0 parties, 0 jobs, 0 items, 0 objects, 0 entries of the log: 0 faults\n" {
 			t.Errorf("fsck %v: %q %v", args[1:], out, err)
 		}
 	}

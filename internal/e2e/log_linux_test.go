@@ -35,6 +35,10 @@ func TestLoggedReceipt(t *testing.T) {
 		if l.Size < 10 {
 			t.Errorf("%s has seen only %d entries", party, l.Size)
 		}
+		seen := l.Size
+		if p.must(p.json(&l, "log", "show", "--home", p.home(party))); l.Size < seen {
+			t.Errorf("%s shows %d entries of %d", party, l.Size, seen)
+		}
 	}
 	pins := []string{"--pin", p.operator}
 	for _, party := range []string{"institute", "alpha"} {
