@@ -32,6 +32,7 @@ func parts() []part {
 		{"evidence", "verifying recorded evidence, as a broker does", evidenceRows},
 		{"start", "start of cordon, and of cordon-enclave to its first request", startRows},
 		{"releases", "releases of keys on one processor, by kind of evidence", releaseRows},
+		{"log", "the exchange's transparency log beside bare Tessera, and how soon there is a proof", logRows},
 		{"fixed", "the fixed cost of a job, cold and with an idle enclave; jobs at once", fixedRows},
 		{"publish", "sealing a table beside writing it in plain, and beside pyarrow", publishRows},
 		{"tpch", "open and query, the 22 queries of TPC-H", tpchRows},
