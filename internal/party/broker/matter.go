@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 
 	"github.com/cordon-exchange/cordon/evidence"
@@ -407,6 +408,9 @@ func again(a *ledger.Accounts, job statement.Digest) error {
 // attested establishes the claims about m.session: genuine evidence, of what both the
 // contract and this party's policies accept, made for exactly this binding.
 func (b *Broker) attested(ctx context.Context, m *matter, e *statement.Evidence, want evidence.ReportData) error {
+	// What follows computes for a millisecond or two. Who was waiting for the disk goes first: Go puts it behind whoever is new, and on
+	// few processors it would wait for all of them.
+	runtime.Gosched()
 	if m.session == nil { // not one that can be sealed to: sessionOf
 		return refuse(CodeMessage, "the session is malformed")
 	}
