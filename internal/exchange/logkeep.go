@@ -141,7 +141,13 @@ func (l *tlog) catchUp(ctx context.Context) error {
 			}
 			leaves[i] = leafOf(&list[i])
 		}
-		if err := l.tree.Append(ctx, from, leaves); err != nil {
+		err = l.tree.Append(ctx, from, leaves)
+		if errors.Is(err, logtree.ErrOrder) {
+			// None of it was published. The tree is built again, from what the store says stands where.
+			l.checked = 0
+			err = errors.Join(err, l.tree.Reset(ctx))
+		}
+		if err != nil {
 			return err
 		}
 	}

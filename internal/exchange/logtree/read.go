@@ -17,6 +17,9 @@ import (
 // ErrNotFound says that the tree has no such tile or leaf.
 var ErrNotFound = errors.New("logtree: not there")
 
+// ErrOrder says that leaves got other places than the next ones: what is in the folder is not this log any more.
+var ErrOrder = errors.New("logtree: Tessera gave another index than the next one")
+
 const (
 	width     = layout.TileWidth
 	hashSize  = 32

@@ -28,8 +28,11 @@ import (
 )
 
 const (
-	batchSize  = 4096
-	batchAge   = time.Millisecond       // the caller's lists are batches already
+	// Tessera's queue hands on what it holds when it is full, and when its first entry is of an age; the two, or two of the second, can
+	// overtake each other on the way to whoever gives places (v1.0.4). So it never gets full, and a list is in it before its first entry is
+	// of that age. Where it happens all the same, Append says ErrOrder.
+	batchSize  = 1 << 14
+	batchAge   = 5 * time.Millisecond
 	cpInterval = 100 * time.Millisecond // Tessera's least
 	cpWait     = 10 * time.Second
 	cpLook     = 4 * time.Millisecond
@@ -38,15 +41,13 @@ const (
 
 // Tree is an open tree. Reading is safe for concurrent use; appending is not.
 type Tree struct {
-	dir  string
-	lock *os.File
-	add  tessera.AddFn
-	end  context.CancelFunc
-	size atomic.Int64
+	dir    string
+	signer note.Signer
+	lock   *os.File
+	add    tessera.AddFn
+	end    context.CancelFunc
+	size   atomic.Int64
 }
-
-// ErrOrder says that leaves got other places than the next ones: what is in the folder is not this log any more.
-var ErrOrder = errors.New("logtree: Tessera gave another index than the next one")
 
 // quiet keeps what Tessera logs to itself: what goes wrong there comes back as an error.
 var quiet = sync.OnceFunc(func() { klog.SetSlogLogger(slog.New(slog.NewTextHandler(io.Discard, nil))) })
@@ -84,58 +85,72 @@ func Open(ctx context.Context, dir string, signer note.Signer) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := open(ctx, dir, signer)
-	if err != nil {
+	t := &Tree{dir: dir, signer: signer, lock: lock}
+	if err := t.open(ctx); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	t.lock = lock
 	return t, nil
 }
 
-func open(ctx context.Context, dir string, signer note.Signer) (*Tree, error) {
-	driver, err := posix.New(ctx, posix.Config{Path: dir})
+func (t *Tree) open(ctx context.Context) error {
+	driver, err := posix.New(ctx, posix.Config{Path: t.dir})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx)) // Tessera's own goroutines end with it
 	a, _, reader, err := tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().
-		WithCheckpointSigner(signer).
+		WithCheckpointSigner(t.signer).
 		WithCheckpointInterval(cpInterval).
 		WithCheckpointRepublishInterval(0).
 		WithBatching(batchSize, batchAge))
 	if err != nil {
 		end()
-		return nil, err
+		return err
 	}
 	size, err := reader.IntegratedSize(ctx)
 	if err != nil {
 		end()
-		return nil, err
+		return err
 	}
-	t := &Tree{dir: dir, add: a.Add, end: end}
+	t.add, t.end = a.Add, end
 	t.size.Store(int64(size))
-	return t, nil
+	return nil
 }
 
-// Close ends the tree. Nobody may be appending.
-func (t *Tree) Close() error {
+// Reset removes what is in the folder, after ErrOrder: the tree is empty then, and wants all its leaves again. Nobody may be appending; who
+// reads finds nothing meanwhile.
+func (t *Tree) Reset(ctx context.Context) error {
+	if err := t.ended(); err != nil {
+		return err
+	}
+	t.size.Store(0)
+	if err := errors.Join(os.RemoveAll(t.dir), os.Mkdir(t.dir, 0o700)); err != nil {
+		return err
+	}
+	return t.open(ctx)
+}
+
+// ended stops Tessera. Its goroutines can't be waited for; each holds one of these locks while it writes.
+func (t *Tree) ended() error {
 	t.end()
-	// Tessera's goroutines can't be waited for. Each holds one of these locks while it writes.
 	for _, name := range []string{"treeState.lock", "publish.lock", "gcState.lock"} {
 		f, err := os.OpenFile(filepath.Join(t.dir, ".state", name), os.O_RDWR, 0)
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return errors.Join(err, t.lock.Close())
+			return err
 		}
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
 		if err = errors.Join(err, f.Close()); err != nil {
-			return errors.Join(err, t.lock.Close())
+			return err
 		}
 	}
-	return t.lock.Close()
+	return nil
 }
+
+// Close ends the tree. Nobody may be appending.
+func (t *Tree) Close() error { return errors.Join(t.ended(), t.lock.Close()) }
 
 // Size is the number of leaves.
 func (t *Tree) Size() int64 { return t.size.Load() }

@@ -22,6 +22,9 @@ func (t *Tree) Close() error { return nil }
 // Size is 0.
 func (t *Tree) Size() int64 { return 0 }
 
+// Reset is not there on Windows.
+func (t *Tree) Reset(context.Context) error { return ErrSystem }
+
 // Append refuses.
 func (t *Tree) Append(context.Context, int64, [][]byte) error { return ErrSystem }
 

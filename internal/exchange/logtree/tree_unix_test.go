@@ -1,0 +1,69 @@
+//go:build !windows
+
+package logtree
+
+import (
+	"crypto/rand"
+	"errors"
+	"testing"
+
+	"context"
+
+	"github.com/transparency-dev/tessera"
+	"golang.org/x/mod/sumdb/note"
+)
+
+// TestReset: a tree whose leaves got other places says so, and is the same as any other once it is built again.
+func TestReset(t *testing.T) {
+	secret, _, err := note.GenerateKey(rand.Reader, "cordon.log/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaves := make([][]byte, 5000)
+	for i := range leaves {
+		leaves[i] = []byte{byte(i), byte(i >> 8), 40: 0}
+	}
+	ctx := t.Context()
+	open := func() *Tree {
+		tree, err := Open(ctx, t.TempDir(), signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { tree.Close() })
+		return tree
+	}
+	want, got := open(), open()
+	if err := want.Append(ctx, 0, leaves); err != nil {
+		t.Fatal(err)
+	}
+	add := got.add
+	var held *tessera.Entry
+	got.add = func(ctx context.Context, e *tessera.Entry) tessera.IndexFuture { // the first two overtake each other
+		if held == nil {
+			held = e
+			return func() (tessera.Index, error) { return tessera.Index{Index: 1}, nil }
+		}
+		return add(ctx, e)
+	}
+	if err := got.Append(ctx, 0, leaves[:2]); !errors.Is(err, ErrOrder) || got.Size() != 0 {
+		t.Fatalf("leaves in another order: %v, %d leaves", err, got.Size())
+	}
+	if err := got.Reset(ctx); err != nil || got.Size() != 0 {
+		t.Fatalf("%v, %d leaves", err, got.Size())
+	}
+	if err := got.Append(ctx, 0, leaves); err != nil {
+		t.Fatal(err)
+	}
+	a, err := want.Root(ctx, int64(len(leaves)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := got.Root(ctx, int64(len(leaves)))
+	if err != nil || a != b {
+		t.Fatalf("%v, other roots", err)
+	}
+}
