@@ -3,11 +3,10 @@
 package logtree
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"testing"
-
-	"context"
 
 	"github.com/transparency-dev/tessera"
 	"golang.org/x/mod/sumdb/note"
