@@ -34,7 +34,7 @@ func exchangeCommand(t *testing.T, args ...string) (string, error) {
 // madeHome is a home whose exchange was served once.
 func madeHome(t *testing.T) string {
 	t.Helper()
-	home := filepath.Join(t.TempDir(), "exchange")
+	home := filepath.Join(exchangeHome(t), "exchange")
 	_, ended, cancel := serveExchange(t, "--home", home, "--listen", "127.0.0.1:0")
 	cancel()
 	if err := <-ended; err != nil {
@@ -44,7 +44,7 @@ func madeHome(t *testing.T) string {
 }
 
 func TestExchangeKeep(t *testing.T) {
-	home := filepath.Join(t.TempDir(), "exchange")
+	home := filepath.Join(exchangeHome(t), "exchange")
 	_, ended, cancel := serveExchange(t, "--home", home, "--listen", "127.0.0.1:0")
 	dir := filepath.Join(t.TempDir(), "backup")
 	out, err := exchangeCommand(t, "backup", "--home", home, "-o", dir, "--json")
@@ -131,7 +131,7 @@ func TestExchangeKeepRefuses(t *testing.T) {
 
 // TestExchangeKeepOverPostgreSQL: a database is checked while it is served; copies are for its own programs, which the refusal names.
 func TestExchangeKeepOverPostgreSQL(t *testing.T) {
-	db, home := testpg.Database(t), filepath.Join(t.TempDir(), "home")
+	db, home := testpg.Database(t), filepath.Join(exchangeHome(t), "home")
 	if _, err := exchangeCommand(t, "fsck", "--store", db); fault.ExitCode(err) != int(fault.Input) {
 		t.Errorf("fsck of an empty database: %v", err)
 	}
@@ -199,7 +199,7 @@ func TestExchangeFsckFaults(t *testing.T) {
 // TestExchangeLake serves from a bucket, keeps its credentials to itself, and says what is wrong with one.
 func TestExchangeLake(t *testing.T) {
 	s := tests3.Start(t)
-	home := filepath.Join(t.TempDir(), "exchange")
+	home := filepath.Join(exchangeHome(t), "exchange")
 	line, ended, cancel := serveExchange(t, "--home", home, "--listen", "127.0.0.1:0", "--lake", s.URL("/some/prefix"))
 	if !strings.HasPrefix(line, "exchange ready") {
 		t.Fatalf("%q, %v", line, <-ended)

@@ -29,7 +29,7 @@ func answer(t *testing.T, url string) (int, string) {
 
 // TestExchangeFigures: they are at an address of their own, and not at the one that parties call.
 func TestExchangeFigures(t *testing.T) {
-	home := filepath.Join(t.TempDir(), "exchange")
+	home := filepath.Join(exchangeHome(t), "exchange")
 	line, ended, cancel := serveExchange(t, "--home", home, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--json")
 	var ready struct{ URL, Metrics string }
 	if err := json.Unmarshal([]byte(line), &ready); err != nil || ready.Metrics == "" {
