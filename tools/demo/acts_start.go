@@ -125,7 +125,7 @@ func (d *demo) writePins() error {
 	for _, a := range d.airlines {
 		fmt.Fprintf(&b, "%s %s\n", a.Fingerprint, a.Name)
 	}
-	fmt.Fprintf(&b, "%s %s\n%s %s\n", d.institute.fingerprint, d.institute.name, d.operator, operatorName)
+	fmt.Fprintf(&b, "%s %s\n%s %s\n%s %s\n", d.institute.fingerprint, d.institute.name, d.outsider.fingerprint, outsiderName, d.operator, operatorName)
 	return os.WriteFile(filepath.Join(d.out, "pins.txt"), []byte(b.String()), 0o600)
 }
 
