@@ -127,6 +127,25 @@ func sold(c *statement.Contract, v *dataset.Published) error {
 	return nil
 }
 
+// keysHold refuses a settlement under an online key that its party revoked; and one of this party's own whose certificate is not valid
+// now: for the time that it states there is just the word of whoever has the key.
+func (d *Desk) keysHold(ctx context.Context, v *statement.Verified[statement.Settlement]) error {
+	keys := v.OnlineKeys()
+	if len(keys) == 0 {
+		return nil
+	}
+	err := d.Catalog.KeysInForce(ctx, keys)
+	if err == nil && v.Body().Settler == d.self() {
+		err = v.CoveredAt(d.Now().UnixMilli())
+	} else if err != nil && !errors.Is(err, catalog.ErrKeyRevoked) {
+		return err
+	}
+	if err != nil {
+		return refuse("key-revoked", "the settlement is signed by a key that is revoked, or not certified now")
+	}
+	return nil
+}
+
 // considerSettlement decides about one that arrived.
 func (d *Desk) considerSettlement(ctx context.Context, e *statement.Envelope) error {
 	v, err := statement.VerifyAuthor[statement.Settlement](e)
@@ -146,6 +165,9 @@ func (d *Desk) considerSettlement(ctx context.Context, e *statement.Envelope) er
 func (d *Desk) Believe(ctx context.Context, v *statement.Verified[statement.Settlement]) error {
 	o, c, err := d.settled(ctx, v.Body())
 	if err != nil {
+		return err
+	}
+	if err := d.keysHold(ctx, v); err != nil {
 		return err
 	}
 	err = d.believe(ctx, v, o, c)

@@ -144,6 +144,9 @@ func (a *Accounts) apply(e *Entry) {
 		}
 	case KindPurchases, KindSettle, KindOrderEnd, KindRefund, KindReceived:
 		a.purchases.apply(e)
+		if e.Kind == KindPurchases {
+			a.done[e.About] = true // what officers approved is used up: a rule that was replaced needs them anew
+		}
 	case KindFreeze, KindThaw:
 		a.frozen = e.Kind == KindFreeze
 	case KindTemplate, KindWithdraw:
