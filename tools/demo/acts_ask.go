@@ -27,17 +27,17 @@ func (d *demo) lakeIsSealed(ctx context.Context) error {
 		return errors.New("the search does not find the values in the CSV itself")
 	}
 	files, bytes, found := 0, int64(0), 0
-	err := filepath.WalkDir(filepath.Join(d.out, "exchange"), func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() {
-			return err
-		}
-		info, err := e.Info()
+	err := d.everyKeptFile(func(path string) error {
+		info, err := os.Stat(path)
 		if err != nil {
 			return err
 		}
 		n, err := searchFile(set, path)
+		if err != nil {
+			return err
+		}
 		files, bytes, found = files+1, bytes+info.Size(), found+n
-		return err
+		return nil
 	})
 	if err != nil {
 		return err
@@ -47,6 +47,20 @@ func (d *demo) lakeIsSealed(ctx context.Context) error {
 		return errors.New("the lake holds a value in clear")
 	}
 	return ctx.Err()
+}
+
+// everyKeptFile calls visit for every file that the exchange keeps. The exchange goes on writing: a file that is gone
+// before it can be read was a temporary one.
+func (d *demo) everyKeptFile(visit func(path string) error) error {
+	return filepath.WalkDir(filepath.Join(d.out, "exchange"), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			err = visit(path)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
 }
 
 func searchFile(set *canary.Set, path string) (int, error) {

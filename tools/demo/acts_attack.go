@@ -445,11 +445,11 @@ func (d *demo) keptFile(object string) (string, error) {
 
 func (d *demo) sealedFile(owner string) (string, error) {
 	var found string
-	err := filepath.WalkDir(filepath.Join(d.out, "exchange"), func(path string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() && strings.Contains(path, strings.TrimPrefix(owner, "cordon1")) && strings.Contains(path, "strikes") && strings.HasSuffix(path, ".parquet") {
+	err := d.everyKeptFile(func(path string) error {
+		if strings.Contains(path, strings.TrimPrefix(owner, "cordon1")) && strings.Contains(path, "strikes") && strings.HasSuffix(path, ".parquet") {
 			found = path
 		}
-		return err
+		return nil
 	})
 	if err == nil && found == "" {
 		err = errors.New("no sealed file found")
