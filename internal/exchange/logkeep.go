@@ -90,7 +90,7 @@ func (l *tlog) resume(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		list, err := l.store.LogEntries(ctx, size-1, 1)
+		list, err := l.store.LogLeaves(ctx, size-1, 1)
 		if err != nil {
 			return err
 		}
@@ -109,7 +109,7 @@ func (l *tlog) resume(ctx context.Context) error {
 	}
 }
 
-func leafOf(e *store.LogEntry) []byte {
+func leafOf(e *store.LogLeaf) []byte {
 	return translog.Leaf{TimeMS: e.TimeMS, Commitment: translog.Commitment(e.Commitment)}.Bytes()
 }
 
@@ -129,28 +129,55 @@ func (l *tlog) catchUp(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
-		from := l.tree.Size()
-		list, err := l.store.LogEntries(ctx, from, logBatch)
-		if err != nil || len(list) == 0 {
+		b, err := l.read(ctx, l.tree.Size())
+		if err != nil || len(b.leaves) == 0 {
 			return err
 		}
-		leaves := make([][]byte, len(list))
-		for i := range list {
-			if list[i].Index != from+int64(i) || len(list[i].Commitment) != len(translog.Commitment{}) {
-				return fmt.Errorf("%w: entry %d of the log is missing or malformed", store.ErrDamaged, from+int64(i))
-			}
-			leaves[i] = leafOf(&list[i])
-		}
-		err = l.tree.Append(ctx, from, leaves)
-		if errors.Is(err, logtree.ErrOrder) {
-			// None of it was published. The tree is built again, from what the store says stands where.
-			l.checked = 0
-			err = errors.Join(err, l.tree.Reset(ctx))
-		}
-		if err != nil {
+		if err := l.append(ctx, b); err != nil {
 			return err
 		}
 	}
+}
+
+// batch of entries that have places, as the tree wants them.
+type batch struct {
+	from   int64
+	leaves [][]byte
+}
+
+// read the next batch from a place on.
+func (l *tlog) read(ctx context.Context, from int64) (batch, error) {
+	list, err := l.store.LogLeaves(ctx, from, logBatch)
+	b := batch{from: from, leaves: make([][]byte, len(list))}
+	for i := range list {
+		if list[i].Index != from+int64(i) || len(list[i].Commitment) != len(translog.Commitment{}) {
+			return b, fmt.Errorf("%w: entry %d of the log is missing or malformed", store.ErrDamaged, from+int64(i))
+		}
+		b.leaves[i] = leafOf(&list[i])
+	}
+	return b, err
+}
+
+// append what comes next in the tree. mu is held.
+func (l *tlog) append(ctx context.Context, b batch) error {
+	err := l.tree.Append(ctx, b.from, b.leaves)
+	if errors.Is(err, logtree.ErrOrder) {
+		// None of it was published. The tree is built again, from what the store says stands where.
+		l.checked = 0
+		err = errors.Join(err, l.tree.Reset(ctx))
+	}
+	return err
+}
+
+// extend appends a batch. Where the tree does not end where it begins, as others gave places or appended meanwhile, the store is asked.
+func (l *tlog) extend(ctx context.Context, b batch) error {
+	l.mu.Lock()
+	if b.from == l.tree.Size() {
+		defer l.mu.Unlock()
+		return l.append(ctx, b)
+	}
+	l.mu.Unlock()
+	return l.catchUp(ctx)
 }
 
 // step gives places, appends and publishes. It returns whether there is a new round.
@@ -159,16 +186,16 @@ func (l *tlog) step(ctx context.Context) (round bool, err error) {
 	if err := l.catchUp(ctx); err != nil {
 		return false, err
 	}
-	n, err := l.place(ctx)
-	for n > 0 && err == nil {
-		// The next batch gets its places while this one is appended.
-		placed := make(chan error, 1)
+	next, err := l.place(ctx)
+	for len(next.leaves) > 0 && err == nil {
+		// The next batch gets its places, and is read, while this one is appended.
+		now, placed := next, make(chan error, 1)
 		go func() {
 			var err error
-			n, err = l.place(ctx)
+			next, err = l.place(ctx)
 			placed <- err
 		}()
-		err = l.catchUp(ctx)
+		err = l.extend(ctx, now)
 		err = errors.Join(err, <-placed)
 	}
 	if err != nil {
@@ -177,8 +204,13 @@ func (l *tlog) step(ctx context.Context) (round bool, err error) {
 	return l.publish(ctx)
 }
 
-func (l *tlog) place(ctx context.Context) (int, error) {
-	return l.store.Sequence(ctx, l.now().UnixMilli(), logBatch)
+// place gives places to what waits, and reads it. What others place behind it meanwhile may be with it.
+func (l *tlog) place(ctx context.Context) (batch, error) {
+	from, n, err := l.store.Sequence(ctx, l.now().UnixMilli(), logBatch)
+	if err != nil || n == 0 {
+		return batch{}, err
+	}
+	return l.read(ctx, from)
 }
 
 // publish keeps a checkpoint of the tree where it has grown, and begins a round when it is time.

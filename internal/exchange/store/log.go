@@ -14,10 +14,12 @@ type LogQueue interface {
 	// AddCommitment queues a party's own commitment, once. ErrTooMany if most of its commitments wait for a place. Durable.
 	AddCommitment(ctx context.Context, owner statement.Fingerprint, commitment []byte, most int) error
 	// Sequence gives the next places to at most limit entries, in the order in which they came, all with one time: nowMS, or that of
-	// the last place where it is later. It returns how many. One caller at a time, of all processes. Durable.
-	Sequence(ctx context.Context, nowMS int64, limit int) (int, error)
+	// the last place where it is later. It returns the first place and how many. One caller at a time, of all processes. Durable.
+	Sequence(ctx context.Context, nowMS int64, limit int) (from int64, n int, err error)
 	// LogEntries are those with a place, from one on, in order.
 	LogEntries(ctx context.Context, from int64, limit int) ([]LogEntry, error)
+	// LogLeaves are what the tree has of them.
+	LogLeaves(ctx context.Context, from int64, limit int) ([]LogLeaf, error)
 	// LogEntriesAbout are those of a statement, job or receipt, the first one first.
 	LogEntriesAbout(ctx context.Context, d statement.Digest) ([]LogEntry, error)
 	// LogEntriesBy are a party's own commitments that have a place, the newest first.
@@ -54,6 +56,13 @@ type LogEntry struct {
 	Commitment []byte
 	Index      int64
 	TimeMS     int64
+}
+
+// LogLeaf is what the tree has of an entry.
+type LogLeaf struct {
+	Index      int64
+	TimeMS     int64
+	Commitment []byte
 }
 
 // Checkpoint that the log signed.

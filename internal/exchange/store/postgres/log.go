@@ -27,15 +27,17 @@ func (s *Store) AddCommitment(ctx context.Context, owner statement.Fingerprint, 
 }
 
 // Sequence gives the next places. Where nothing waits it writes nothing.
-func (s *Store) Sequence(ctx context.Context, nowMS int64, limit int) (n int, err error) {
-	if _, waiting, err := s.LogCounts(ctx); err != nil || waiting == 0 {
-		return 0, err
+func (s *Store) Sequence(ctx context.Context, nowMS int64, limit int) (from int64, n int, err error) {
+	var waiting bool
+	err = s.single(ctx, func(t *tx) error { return t.one(sqlstore.Waiting, nil, &waiting) })
+	if err != nil || !waiting {
+		return 0, 0, err
 	}
 	err = s.write(ctx, true, func(t *tx) (err error) {
-		n, err = sqlstore.Sequence(t, nowMS, limit)
+		from, n, err = sqlstore.Sequence(t, nowMS, limit)
 		return err
 	})
-	return n, err
+	return from, n, err
 }
 
 func (s *Store) logEntries(ctx context.Context, where string, args ...any) ([]store.LogEntry, error) {
@@ -55,6 +57,21 @@ func (s *Store) logEntries(ctx context.Context, where string, args ...any) ([]st
 // LogEntries are those with a place, from one on.
 func (s *Store) LogEntries(ctx context.Context, from int64, limit int) ([]store.LogEntry, error) {
 	return s.logEntries(ctx, "idx >= 0 AND idx >= $1 ORDER BY idx LIMIT $2", from, int64(limit))
+}
+
+// LogLeaves are what the tree has of them.
+func (s *Store) LogLeaves(ctx context.Context, from int64, limit int) ([]store.LogLeaf, error) {
+	var out []store.LogLeaf
+	err := s.single(ctx, func(t *tx) error {
+		out = nil
+		return t.each(dollars(sqlstore.Leaves), []any{from, int64(limit)}, func(scan func(...any) error) error {
+			var l store.LogLeaf
+			err := scan(sqlstore.LeafFields(&l)...)
+			out = append(out, l)
+			return err
+		})
+	})
+	return out, err
 }
 
 // LogEntriesAbout are those of a statement, job or receipt.

@@ -27,15 +27,16 @@ func (s *Store) AddCommitment(ctx context.Context, owner statement.Fingerprint, 
 }
 
 // Sequence gives the next places. Where nothing waits it writes nothing.
-func (s *Store) Sequence(ctx context.Context, nowMS int64, limit int) (n int, err error) {
-	if _, waiting, err := s.LogCounts(ctx); err != nil || waiting == 0 {
-		return 0, err
+func (s *Store) Sequence(ctx context.Context, nowMS int64, limit int) (from int64, n int, err error) {
+	var waiting bool
+	if err := s.one(ctx, sqlstore.Waiting, nil, &waiting); err != nil || !waiting {
+		return 0, 0, err
 	}
 	err = s.w.do(ctx, true, func(t *tx) (err error) {
-		n, err = sqlstore.Sequence(t, nowMS, limit)
+		from, n, err = sqlstore.Sequence(t, nowMS, limit)
 		return err
 	})
-	return n, err
+	return from, n, err
 }
 
 func (s *Store) logEntries(ctx context.Context, where string, args ...any) ([]store.LogEntry, error) {
@@ -52,6 +53,18 @@ func (s *Store) logEntries(ctx context.Context, where string, args ...any) ([]st
 // LogEntries are those with a place, from one on.
 func (s *Store) LogEntries(ctx context.Context, from int64, limit int) ([]store.LogEntry, error) {
 	return s.logEntries(ctx, "idx >= 0 AND idx >= ? ORDER BY idx LIMIT ?", from, limit)
+}
+
+// LogLeaves are what the tree has of them.
+func (s *Store) LogLeaves(ctx context.Context, from int64, limit int) ([]store.LogLeaf, error) {
+	var out []store.LogLeaf
+	err := s.each(ctx, sqlstore.Leaves, []any{from, limit}, func(scan func(...any) error) (bool, error) {
+		var l store.LogLeaf
+		err := scan(sqlstore.LeafFields(&l)...)
+		out = append(out, l)
+		return true, err
+	})
+	return out, err
 }
 
 // LogEntriesAbout are those of a statement, job or receipt.

@@ -76,24 +76,46 @@ func AddCommitment(t Tx, owner statement.Fingerprint, commitment []byte, most in
 	return exec(t, insertEntry+" ON CONFLICT DO NOTHING", translog.KindAnchor, "", "", string(owner), []byte{}, commitment)
 }
 
-// Sequence gives the next places.
-func Sequence(t Tx, nowMS int64, limit int) (int, error) {
+// Waiting is whether an entry has no place, as a number.
+const Waiting = "SELECT EXISTS (SELECT 1 FROM log_entries WHERE idx < 0)"
+
+// Sequence gives the next places, and returns the first and how many.
+func Sequence(t Tx, nowMS int64, limit int) (from int64, n int, err error) {
 	// The row is locked first: what others place meanwhile is seen when they have committed.
 	if err := exec(t, "UPDATE log_state SET time_ms = CASE WHEN time_ms > ?1 THEN time_ms ELSE ?2 END WHERE one = 1", nowMS, nowMS); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var next, at int64
 	if err := t.One("SELECT next, time_ms FROM log_state WHERE one = ?1", []any{1}, &next, &at); err != nil {
+		return 0, 0, err
+	}
+	placed, err := place(t, next, at, limit)
+	if err != nil || placed == 0 {
+		return 0, 0, err
+	}
+	return next, int(placed), exec(t, "UPDATE log_state SET next = next + ?1 WHERE one = 1", placed)
+}
+
+func place(t Tx, next, at int64, limit int) (int64, error) {
+	var count, first, last int64
+	err := t.One("SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM (SELECT id FROM log_entries WHERE idx < 0 ORDER BY id LIMIT ?1) AS w",
+		[]any{limit}, &count, &first, &last)
+	if err != nil || count == 0 {
 		return 0, err
 	}
-	n, err := t.Changed(`UPDATE log_entries SET idx = ?1 + w.n - 1, time_ms = ?2
+	if last-first+1 == count { // nobody else's come between: as ever where one process writes
+		return t.Changed("UPDATE log_entries SET idx = id + ?1, time_ms = ?2 WHERE id >= ?3 AND id <= ?4 AND idx < 0", next-first, at, first, last)
+	}
+	return t.Changed(`UPDATE log_entries SET idx = ?1 + w.n - 1, time_ms = ?2
 		FROM (SELECT id AS waiting, row_number() OVER (ORDER BY id) AS n FROM log_entries WHERE idx < 0 ORDER BY id LIMIT ?3) AS w
 		WHERE id = w.waiting`, next, at, limit)
-	if err != nil || n == 0 {
-		return 0, err
-	}
-	return int(n), exec(t, "UPDATE log_state SET next = next + ?1 WHERE one = 1", n)
 }
+
+// Leaves selects what the tree has, from one place on.
+const Leaves = "SELECT idx, time_ms, commitment FROM log_entries WHERE idx >= 0 AND idx >= ?1 ORDER BY idx LIMIT ?2"
+
+// LeafFields of a leaf.
+func LeafFields(l *store.LogLeaf) []any { return []any{&l.Index, &l.TimeMS, &l.Commitment} }
 
 // LogColumns are the columns of an entry, and LogFields where they go.
 const LogColumns = "id, kind, about, job, owner, salt, commitment, idx, time_ms"

@@ -20,9 +20,14 @@ func (s *suite) counts(placed, waiting int64) {
 
 func (s *suite) sequence(nowMS int64, limit, want int) {
 	s.Helper()
-	n, err := s.Sequence(s.ctx, nowMS, limit)
+	before, _, err := s.LogCounts(s.ctx)
+	s.ok(err)
+	from, n, err := s.Sequence(s.ctx, nowMS, limit)
 	s.ok(err)
 	s.equal(n, want)
+	if n > 0 {
+		s.equal(from, before)
+	}
 }
 
 // logEntries: all that is accepted waits for a place in the transaction that accepted it, and gets one, once, in order.
@@ -137,7 +142,7 @@ func (s *suite) logTogether() {
 			for n := range each {
 				_, err := s.AddStatement(s.ctx, offer(1000*w+n+1), nil)
 				errs <- err
-				_, err = s.Sequence(s.ctx, int64(n+1), 3)
+				_, _, err = s.Sequence(s.ctx, int64(n+1), 3)
 				errs <- err
 			}
 		})
@@ -148,7 +153,7 @@ func (s *suite) logTogether() {
 		s.ok(err)
 	}
 	for {
-		n, err := s.Sequence(s.ctx, 1000, 7)
+		_, n, err := s.Sequence(s.ctx, 1000, 7)
 		s.ok(err)
 		if n == 0 {
 			break
@@ -165,6 +170,13 @@ func (s *suite) logTogether() {
 		seen[e.About], at = true, e.TimeMS
 	}
 	s.equal(len(list), writers*each)
+	leaves, err := s.LogLeaves(s.ctx, 3, writers*each-5)
+	s.ok(err)
+	s.equal(len(leaves), writers*each-5)
+	for i, l := range leaves {
+		e := list[i+3]
+		s.equal(l, store.LogLeaf{Index: e.Index, TimeMS: e.TimeMS, Commitment: e.Commitment})
+	}
 }
 
 // logCheckpoints: the largest one stays, and so do rounds with what witnesses signed.
