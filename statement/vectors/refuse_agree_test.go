@@ -53,6 +53,24 @@ func refuseContract(b *book) {
 	})
 }
 
+func refuseLogged(b *book) {
+	type T = statement.Contract
+	refuseFields[T](b, "contract that asks for a log", []bad[T]{
+		{"no key of a log", "log key", func(s *T) { s.Log.Key = "" }},
+		{"key of a log with a space", "log key", func(s *T) { s.Log.Key += " " }},
+		{"no witnesses", "log witnesses", func(s *T) { s.Log.Witnesses = []statement.Fingerprint{} }},
+		{"an owner is no witness", "log witnesses", func(s *T) { s.Log.Witnesses = s.Log.Witnesses[1:] }},
+		{"requester is no witness", "log witnesses", func(s *T) {
+			s.Log.Witnesses[s.Log.Quorum-1] = s.Log.Witnesses[s.Log.Quorum]
+			s.Log.Witnesses = s.Log.Witnesses[:s.Log.Quorum]
+		}},
+		{"witness twice", "log witnesses", func(s *T) { s.Log.Witnesses[s.Log.Quorum] = s.Log.Witnesses[0] }},
+		{"witness malformed", "log witnesses", func(s *T) { s.Log.Witnesses[0] = badFingerprint }},
+		{"quorum without a side", "log quorum", func(s *T) { s.Log.Quorum-- }},
+		{"quorum of more than there are", "log quorum", func(s *T) { s.Log.Quorum += 2 }},
+	})
+}
+
 func refuseCounter(b *book) {
 	refuseFields[statement.Contract](b, "contract that accepts a counter", []bad[statement.Contract]{
 		{"answer before its time", "answer_by_ms", func(s *statement.Contract) { s.AnswerByMS = s.CreatedMS }},

@@ -84,6 +84,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	b.add("contract over one data set", oneDataSet(t, x.Contract, a.Requester))
 	b.add("grant", x.Grants[0])
 	b.add("grant of so many queries a month", quotaGrant(t, x.Grants[0], alpha))
+	b.add("contract that asks for a log", loggedContract(t, x.Contract, a.Requester))
 	b.add("contract that accepts a counter", acceptingContract(t, x.Contract, a.Requester))
 	b.add("counter", receipttest.Sign(t, statement.Counter{
 		Owner: alpha.Fingerprint(), Contract: x.Contract.Digest(), Offers: []statement.Digest{x.Offers[0].Digest()}, Purpose: "safety",
@@ -128,6 +129,7 @@ func statementsFile(t *testing.T, a, failed *receipttest.Account) vectors.Accept
 	refuseOffer(b)
 	refusePool(b)
 	refuseContract(b)
+	refuseLogged(b)
 	refuseGrant(b)
 	refuseCounter(b)
 	refuseRejection(b)
@@ -355,6 +357,15 @@ func offerWithTerms(t *testing.T, e statement.Envelope, by *receipttest.Party) s
 func acceptingContract(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
 	c := body[statement.Contract](t, e)
 	c.AnswerByMS, c.Counter = c.CreatedMS+1000, statement.Sum([]byte("counter"))
+	return receipttest.Sign(t, c, by)
+}
+
+func loggedContract(t *testing.T, e statement.Envelope, by *receipttest.Party) statement.Envelope {
+	c := body[statement.Contract](t, e)
+	sides := append(c.Owners(), c.Requester)
+	c.Log = &statement.Log{
+		Key: "cordon.log/x+08c84f6c+AcTf", Witnesses: append(sides, receipttest.NewParty(t, "auditor").Fingerprint()), Quorum: int64(len(sides)),
+	}
 	return receipttest.Sign(t, c, by)
 }
 
