@@ -58,6 +58,19 @@ func TestChargedToAnOrder(t *testing.T) {
 	w.refusesAnother(CodeUnpaid)
 }
 
+// TestSoldByAnotherLedger: a grant that rests on a payment opens nothing here, free queries neither, without the payment in this ledger.
+func TestSoldByAnotherLedger(t *testing.T) {
+	w := termsWorld(t, statement.Terms{Access: statement.AccessPurchase, Flat: 5})
+	me := w.owners[0]
+	w.grant = must(statement.Sign(statement.Grant{
+		Owner: me.fp(), Contract: w.contract.Digest(), Offers: []statement.Digest{me.offer.Digest()}, Authority: statement.ByPurchase, Settlement: statement.Sum([]byte("s")),
+		UntilMS: w.contract.Body().UntilMS, CreatedMS: start.UnixMilli(),
+	}, me.ring.Signer()))
+	w.post(w.grant)
+	w.append(ledger.Entry{Kind: ledger.KindGrant, Contract: w.contract.Digest(), Grant: w.grant.Digest(), Authority: statement.ByPurchase})
+	w.refusesAnother(CodeUnpaid)
+}
+
 // TestUnpaidBetween: what happened to the order since the ready keeps the keys back.
 func TestUnpaidBetween(t *testing.T) {
 	t.Run("spent by another job", func(t *testing.T) {
