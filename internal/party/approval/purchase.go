@@ -407,7 +407,7 @@ func (d *Desk) Placed() (out []*statement.Verified[statement.Order], err error) 
 	return out, nil
 }
 
-// SettleOwn says that an order was paid to this party's own account: by its own word, which nobody else can give.
+// SettleOwn says that an order was paid to this party's own account: by its own word, which nobody else can give, and which it gives once.
 func (d *Desk) SettleOwn(ctx context.Context, order statement.Digest, reference string) error {
 	o, err := d.Catalog.Order(ctx, order)
 	if err != nil {
@@ -420,6 +420,9 @@ func (d *Desk) SettleOwn(ctx context.Context, order statement.Digest, reference 
 	d.Ledger.View(func(a *ledger.Accounts) { have, _ = a.Purchase(order) })
 	if have.Settlement != "" {
 		return nil
+	}
+	if posted, err := d.BelieveOwn(ctx, order); posted || err != nil {
+		return err
 	}
 	e, err := statement.Sign(statement.Settlement{
 		Settler: d.self(), Order: order, Amount: o.Body().Most, Provider: o.Body().Provider, Reference: reference, SettledMS: d.Now().UnixMilli(),
@@ -436,6 +439,22 @@ func (d *Desk) SettleOwn(ctx context.Context, order statement.Digest, reference 
 		return err
 	}
 	return d.Believe(ctx, v)
+}
+
+// BelieveOwn believes a settlement of an order that this party signed and posted before, if there is one: its agent was killed before it
+// believed it. The exchange takes no second one.
+func (d *Desk) BelieveOwn(ctx context.Context, order statement.Digest) (posted bool, err error) {
+	items, err := d.Exchange.AllStatements(ctx, client.Query{Kind: client.Settlements, About: []statement.Digest{order}, Owner: d.self()})
+	if err != nil {
+		return false, err
+	}
+	for i := range items {
+		v, err := statement.Verify[statement.Settlement](&items[i].Envelope, d.self())
+		if err == nil && v.Body().Order == order {
+			return true, d.Believe(ctx, v)
+		}
+	}
+	return false, nil
 }
 
 // Sellable refuses an order whose contract no payment would grant: before anybody is asked to pay.

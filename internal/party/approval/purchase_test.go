@@ -1,13 +1,19 @@
 package approval
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/party/keyring"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/internal/party/partytest"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -300,5 +306,64 @@ func TestSettleOwn(t *testing.T) {
 	}
 	if s.count(ledger.KindSettle) != 1 || s.count(ledger.KindGrant) != 1 {
 		t.Fatalf("%d settled, %d granted", s.count(ledger.KindSettle), s.count(ledger.KindGrant))
+	}
+}
+
+// posted is an exchange that takes one settlement of each order, as the real one does, and shows others beside it; the answer to the first
+// post is lost, as by an agent that is killed there.
+type posted struct {
+	*partytest.Exchange
+	lies []*statement.Envelope
+	last *statement.Envelope
+}
+
+func (x *posted) PostStatement(ctx context.Context, e *statement.Envelope) (statement.Digest, error) {
+	if _, err := statement.DecodeUnverified[statement.Settlement](e.Payload); err != nil {
+		return x.Exchange.PostStatement(ctx, e)
+	}
+	if x.last != nil {
+		return "", &client.Error{Status: http.StatusConflict, Code: wire.CodeCharged}
+	}
+	x.last = e
+	must(x.Exchange.PostStatement(ctx, e))
+	return "", client.ErrUnavailable
+}
+
+func (x *posted) AllStatements(ctx context.Context, q client.Query) ([]wire.StatementItem, error) {
+	list, err := x.Exchange.AllStatements(ctx, q)
+	for _, e := range x.lies {
+		if q.Kind == client.Settlements {
+			list = append([]wire.StatementItem{{Digest: e.Digest(), Envelope: *e}}, list...)
+		}
+	}
+	return list, err
+}
+
+// TestKilledBetweenSettlingAndBelieving: the settlement that was posted is the one that is believed, later and with another reference
+// too; what others signed, or what is of another order, is not taken for it.
+func TestKilledBetweenSettlingAndBelieving(t *testing.T) {
+	s := newSale(t)
+	stripe := func(o *statement.Order) { o.Provider = statement.ProviderStripe }
+	own := s.order(stripe)
+	other := s.order(func(o *statement.Order) { stripe(o); o.Most = 11 })
+	x := &posted{Exchange: s.ex, lies: []*statement.Envelope{s.settlement(own, s.asker, nil), s.settlement(other, s.ring, nil)}}
+	s.Exchange = x
+	if err := s.SettleOwn(t.Context(), own.Digest(), "bank"); !errors.Is(err, client.ErrUnavailable) {
+		t.Fatalf("got %v", err)
+	}
+	if x.last == nil || s.count(ledger.KindSettle) != 0 {
+		t.Fatal("nothing was posted, or it was believed before")
+	}
+	s.now = s.now.Add(time.Minute)
+	if err := s.SettleOwn(t.Context(), own.Digest(), "bank, again"); err != nil {
+		t.Fatal(err)
+	}
+	s.Ledger.View(func(a *ledger.Accounts) {
+		if p, _ := a.Purchase(own.Digest()); p.Settlement != x.last.Digest() || len(a.Purchases()) != 1 {
+			t.Fatalf("believed %+v", a.Purchases())
+		}
+	})
+	if s.count(ledger.KindGrant) != 1 || s.count(ledger.KindRefusal) != 0 {
+		t.Fatal("not granted, or refused")
 	}
 }

@@ -58,7 +58,10 @@ func (b *Broker) judge(ctx context.Context, m *matter) error {
 	}
 	var err error
 	b.Ledger.View(func(a *ledger.Accounts) {
-		if err = again(a, m.item.Job); err == nil {
+		if err = again(a, m.item.Job, b.Now().UnixMilli()); err == nil {
+			err = b.unpaidFor(m, a)
+		}
+		if err == nil {
 			err = b.quota(m, a)
 		}
 		if err == nil {
@@ -126,7 +129,7 @@ func (b *Broker) ready(m *matter) (*statement.Envelope, error) {
 	}
 	now := b.Now()
 	var price int64
-	b.Ledger.View(func(a *ledger.Accounts) { price = b.price(m, a) })
+	b.Ledger.View(func(a *ledger.Accounts) { price = b.price(m, a, now.UnixMilli(), anyPrice).sum })
 	r := statement.Ready{
 		Owner: b.self, Job: m.item.Job, Session: m.named, Plan: m.salted, Grant: m.grant.Digest(),
 		Price: price, Nonce: make([]byte, statement.NonceSize),

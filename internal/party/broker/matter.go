@@ -360,9 +360,6 @@ func (b *Broker) quota(m *matter, a *ledger.Accounts) error {
 	if a.Job(m.item.Job).ChargedMS != 0 || m.isRequester(b.self) {
 		return nil
 	}
-	if err := b.unpaidFor(m, a); err != nil {
-		return err
-	}
 	if n := m.grant.Body().OfMonth; n > 0 && a.QueriesSince(m.job.Body().Requester, monthOf(b.Now()).UnixMilli()) >= n {
 		return refuse(CodeOverQuota, "the analyst has as many queries this month as the standing rule allows that granted the contract")
 	}
@@ -394,8 +391,11 @@ func askedBy(a *ledger.Accounts, parties []string, sinceMS int64) (n int64) {
 }
 
 // again refuses jobs that are over.
-func again(a *ledger.Accounts, job statement.Digest) error {
+func again(a *ledger.Accounts, job statement.Digest, atMS int64) error {
 	j := a.Job(job)
+	if j.Lapsed(atMS) {
+		return refuse(CodeJobExpired, "the job was charged and got no keys in time: what it had paid is asked of others again")
+	}
 	if j.Closed {
 		return refuse(CodeReplayed, "a receipt closed this job: it is not answered again")
 	}

@@ -58,6 +58,19 @@ func TestChargedToAnOrder(t *testing.T) {
 	w.refusesAnother(CodeUnpaid)
 }
 
+// TestSoldByAnotherLedger: a grant that rests on a payment opens nothing here, free queries neither, without the payment in this ledger.
+func TestSoldByAnotherLedger(t *testing.T) {
+	w := termsWorld(t, statement.Terms{Access: statement.AccessPurchase, Flat: 5})
+	me := w.owners[0]
+	w.grant = must(statement.Sign(statement.Grant{
+		Owner: me.fp(), Contract: w.contract.Digest(), Offers: []statement.Digest{me.offer.Digest()}, Authority: statement.ByPurchase, Settlement: statement.Sum([]byte("s")),
+		UntilMS: w.contract.Body().UntilMS, CreatedMS: start.UnixMilli(),
+	}, me.ring.Signer()))
+	w.post(w.grant)
+	w.append(ledger.Entry{Kind: ledger.KindGrant, Contract: w.contract.Digest(), Grant: w.grant.Digest(), Authority: statement.ByPurchase})
+	w.refusesAnother(CodeUnpaid)
+}
+
 // TestUnpaidBetween: what happened to the order since the ready keeps the keys back.
 func TestUnpaidBetween(t *testing.T) {
 	t.Run("spent by another job", func(t *testing.T) {
@@ -90,6 +103,73 @@ func TestUnpaidBetween(t *testing.T) {
 			t.Fatalf("%d billed without a release", p.Total())
 		}
 	})
+}
+
+// TestOrderEndsWithoutKeys: what a job without keys had paid for went back with its order, and is asked of the next order.
+func TestOrderEndsWithoutKeys(t *testing.T) {
+	w := termsWorld(t, statement.Terms{Access: statement.AccessPurchase, PerQuery: 5, PerDay: 30, Flat: 100})
+	w.settle(orderOf(0), 135)
+	w.settle(orderOf(1), 5)
+	failed := w.newJob(nil)
+	failing := w.keysFail()
+	w.enclave(failed).quoteFails(CodeKeys)
+	*failing = false
+	e := w.enclave(w.newJob(nil))
+	hello := e.hello(nil) // 5 is what it costs, as long as the first may get its keys
+	w.append(ledger.Entry{Kind: ledger.KindOrderEnd, Order: orderOf(0), Reason: "cancelled"})
+	w.refusesAnother(CodeUnpaid) // 135 now
+	if _, reply := e.honest(hello); must(statement.VerifyAuthor[statement.Release](reply.Release)).Body().Charged != 5 {
+		t.Fatal("not what the ready said")
+	}
+	w.settle(orderOf(2), 140)
+	for _, want := range []int64{135, 5} {
+		if got := w.enclave(w.newJob(nil)).run().release.Body().Charged; got != want {
+			t.Fatalf("charged %d, want %d", got, want)
+		}
+	}
+	if p := w.purchase(orderOf(0)); p.Total() != 0 {
+		t.Fatalf("%d billed without a release", p.Total())
+	}
+}
+
+// TestRoomComesBack: a job that never got its keys takes no room in its order any more; no keys leave for it then.
+func TestRoomComesBack(t *testing.T) {
+	w := termsWorld(t, statement.Terms{Access: statement.AccessPurchase, PerQuery: 5, Flat: 100})
+	w.append(ledger.Entry{
+		Kind: ledger.KindSettle, Order: orderOf(0), About: statement.Sum([]byte("settlement")), Contract: w.contract.Digest(), Requester: w.asker.Fingerprint(),
+		Settler: w.asker.Fingerprint(), Authority: statement.ByRule, Charged: 105, UntilMS: w.now.Add(3 * time.Hour).UnixMilli(),
+	})
+	failed := w.newJob(nil)
+	failing := w.keysFail()
+	e := w.enclave(failed)
+	e.quoteFails(CodeKeys)
+	*failing = false
+	w.refusesAnother(CodeUnpaid)
+	w.now = w.now.Add(time.Hour)
+	if got := w.enclave(w.newJob(nil)).run().release.Body().Charged; got != 105 {
+		t.Fatalf("charged %d", got)
+	}
+	if p := w.purchase(orderOf(0)); p.Total() != 105 {
+		t.Fatalf("%d billed", p.Total())
+	}
+	w.now = w.now.Add(-time.Minute) // its clock was put back
+	e = w.enclave(failed)
+	_, reply := e.honest(e.hello(nil))
+	w.refusedWith(failed, e, reply, CodeUnpaid, 0)
+}
+
+// TestMidnightInATightOrder: an order with room for what the ready said is enough.
+func TestMidnightInATightOrder(t *testing.T) {
+	w := termsWorld(t, statement.Terms{Access: statement.AccessPurchase, PerQuery: 5, PerDay: 30})
+	w.now = time.Date(2026, 6, 1, 23, 59, 59, 0, time.UTC)
+	w.settle(orderOf(0), 40)
+	w.enclave(w.newJob(nil)).run()
+	e := w.enclave(w.newJob(nil))
+	hello := e.hello(nil)
+	w.now = w.now.Add(2 * time.Second)
+	if _, reply := e.honest(hello); reply.Release == nil {
+		t.Fatalf("refused: %s", e.why(reply))
+	}
 }
 
 // TestUnpaidAfterRepair: where entries were lost, all that orders had counts as spent.

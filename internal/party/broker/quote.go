@@ -150,7 +150,7 @@ func (b *Broker) release(ctx context.Context, m *matter, ready *statement.Verifi
 		if err := b.paid(m, a); err != nil {
 			return err
 		}
-		if err := chargeable(m, a); err != nil {
+		if err := chargeable(m, a, b.Now().UnixMilli()); err != nil {
 			return err
 		}
 		return b.releasable(a, m, ready.Digest(), ev)
@@ -174,32 +174,35 @@ func (b *Broker) releasable(a *ledger.Accounts, m *matter, ready, ev statement.D
 	if grant, _ := a.Grant(m.contract.Digest()); grant != m.grant.Digest() {
 		return refuse(CodeGrantRevoked, "the grant was revoked")
 	}
-	return fresh(a, m.item.Job, ready, ev)
+	return b.fresh(a, m.item.Job, ready, ev)
 }
 
 // fresh refuses evidence and readies that keys were released on before.
-func fresh(a *ledger.Accounts, job, ready, ev statement.Digest) error {
+func (b *Broker) fresh(a *ledger.Accounts, job, ready, ev statement.Digest) error {
 	if a.EvidenceSeen(ev) {
 		return refuse(CodeReplayed, "keys were released to this evidence before")
 	}
 	if a.ReadyUsed(ready) {
 		return refuse(CodeReplayed, "this party's ready was used before")
 	}
-	return again(a, job)
+	return again(a, job, b.Now().UnixMilli())
 }
 
 // charge makes the price, and what is taken from privacy budgets, durable before
 // anything is signed. A job is charged once: its re-releases cost nothing. So is a
 // question, by a budget: asked again it has the same noise, and says nothing new.
-// A charge stays whatever becomes of the job. It is never more than the ready said: what another job paid for day
-// or contract since then is not asked again, and a day that began since then is free.
+// A charge stays whatever becomes of the job, but pays for contract and day only if keys leave. It is never more than the ready said:
+// what another job paid for since then is not asked again, and what came due since then, for a day that began or for a job that never got
+// keys, is asked of the next job.
 func (b *Broker) charge(ctx context.Context, m *matter, ready *statement.Verified[statement.Ready], ev statement.Digest) (int64, error) {
-	paid, price := false, int64(0)
+	var paid bool
+	var price cost
 	_, err := b.Ledger.AppendAll(ctx, func(a *ledger.Accounts) ([]ledger.Entry, error) {
 		if err := b.releasable(a, m, ready.Digest(), ev); err != nil {
 			return nil, err
 		}
-		price = min(b.price(m, a), ready.Body().Price)
+		now := b.Now().UnixMilli()
+		price = b.price(m, a, now, ready.Body().Price)
 		budgets, err := b.unpaid(m, a)
 		if err != nil {
 			return nil, err
@@ -208,13 +211,13 @@ func (b *Broker) charge(ctx context.Context, m *matter, ready *statement.Verifie
 			paid = true
 			return budgets, nil
 		}
-		order, err := b.payer(m, a, price)
+		order, err := b.payer(m, a, price.sum, now)
 		if err != nil {
 			return nil, err
 		}
 		return append([]ledger.Entry{{
-			Kind: ledger.KindCharge, Order: order, Job: m.item.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
-			Plan: m.salted, Grant: m.grant.Digest(), Charged: price, Offers: m.withTerms(),
+			Kind: ledger.KindCharge, AtMS: now, Order: order, Job: m.item.Job, Contract: m.contract.Digest(), Requester: m.job.Body().Requester,
+			Plan: m.salted, Grant: m.grant.Digest(), Charged: price.sum, UntilMS: m.chargedUntil(now), Offers: digests(m.withTerms()), Flat: price.flat, Day: price.day,
 		}}, budgets...), b.quota(m, a)
 	})
 	if err != nil {
@@ -223,7 +226,7 @@ func (b *Broker) charge(ctx context.Context, m *matter, ready *statement.Verifie
 	if paid {
 		return b.unspent(m), nil
 	}
-	return price, nil
+	return price.sum, nil
 }
 
 // unspent is the charge of a job that was charged, but whose first release never

@@ -14,7 +14,7 @@ import (
 const (
 	CodeMessage         = "message"           // does not open or decode, or is for another job
 	CodeJobSignature    = "job-signature"     // not signed by the requester of its contract
-	CodeJobExpired      = "job-expired"       //
+	CodeJobExpired      = "job-expired"       // or charged, and without keys for too long since
 	CodeJobCommitment   = "job-commitment"    // the body is not the one that the job commits to
 	CodeJobOwners       = "job-owners"        // names other owners than the plan reads from
 	CodeContract        = "contract"          // missing, not signed, or names data that does not verify

@@ -1,10 +1,18 @@
 package broker
 
 import (
+	"context"
+	"errors"
+	"runtime"
 	"testing"
 	"time"
 
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
+	"github.com/cordon-exchange/cordon/internal/party/dataset"
+	"github.com/cordon-exchange/cordon/internal/party/keystore"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
+	"github.com/cordon-exchange/cordon/message"
+	"github.com/cordon-exchange/cordon/seal"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -36,7 +44,8 @@ func TestPriceByTerms(t *testing.T) {
 	}
 }
 
-// TestNeverChargedPastTheReady: of two first queries at once, one pays for the contract; a day that began since the ready is free.
+// TestNeverChargedPastTheReady: of two first queries at once, one pays for the contract; a day that began since the ready is asked of the
+// next query.
 func TestNeverChargedPastTheReady(t *testing.T) {
 	t.Run("paid by another job meanwhile", func(t *testing.T) {
 		w := termsWorld(t, statement.Terms{PerQuery: 5, Flat: 100})
@@ -62,7 +71,159 @@ func TestNeverChargedPastTheReady(t *testing.T) {
 		if rel.Charged != 5 {
 			t.Fatalf("charged %d", rel.Charged)
 		}
+		for _, want := range []int64{35, 5} {
+			if got := w.enclave(w.newJob(nil)).run().release.Body().Charged; got != want {
+				t.Fatalf("then charged %d, want %d", got, want)
+			}
+		}
 	})
+	t.Run("a day began before the first query was charged", func(t *testing.T) {
+		w := termsWorld(t, statement.Terms{PerQuery: 5, PerDay: 30, Flat: 30})
+		w.now = time.Date(2026, 6, 1, 22, 0, 0, 0, time.UTC)
+		w.enclave(w.newJob(nil)).run()
+		w.now = time.Date(2026, 6, 2, 23, 59, 59, 0, time.UTC)
+		e := w.enclave(w.newJob(nil))
+		hello := e.hello(nil)
+		w.now = w.now.Add(2 * time.Second)
+		_, reply := e.honest(hello)
+		if rel := must(statement.VerifyAuthor[statement.Release](reply.Release)).Body(); rel.Charged != 35 {
+			t.Fatalf("charged %d", rel.Charged)
+		}
+		if got := w.enclave(w.newJob(nil)).run().release.Body().Charged; got != 5 {
+			t.Fatalf("a day that was paid for is charged again: %d", got)
+		}
+	})
+	t.Run("more came due than the ready said", func(t *testing.T) { // whole parts of a price only: what a job paid for counts
+		w := termsWorld(t, statement.Terms{PerQuery: 5, PerDay: 30, Flat: 100})
+		failing := w.keysFail()
+		w.now = time.Date(2026, 6, 1, 22, 0, 0, 0, time.UTC)
+		failed := w.newJob(func(j *statement.Job, _ *statement.Body) {
+			j.ExpiresMS = w.now.Add(2*time.Hour + time.Second).UnixMilli()
+		})
+		w.enclave(failed).quoteFails(CodeKeys)
+		*failing = false
+		w.now = time.Date(2026, 6, 1, 23, 59, 59, 0, time.UTC)
+		e := w.enclave(w.newJob(nil))
+		hello := e.hello(nil) // the day and the contract are paid, as far as can be told
+		if r := must(statement.VerifyAuthor[statement.Ready](hello.Ready)).Body(); r.Price != 5 {
+			t.Fatalf("ready for %d", r.Price)
+		}
+		w.now = w.now.Add(2 * time.Second)
+		_, reply := e.honest(hello)
+		if rel := must(statement.VerifyAuthor[statement.Release](reply.Release)).Body(); rel.Charged != 5 {
+			t.Fatalf("charged %d", rel.Charged)
+		}
+		for _, want := range []int64{135, 5} {
+			if got := w.enclave(w.newJob(nil)).run().release.Body().Charged; got != want {
+				t.Fatalf("then charged %d, want %d", got, want)
+			}
+		}
+	})
+}
+
+// TestChargedWithoutKeys: a job that was charged and never got its keys paid for no contract and no day, once it can't get them any
+// more; it counts as a query all the same.
+func TestChargedWithoutKeys(t *testing.T) {
+	for name, x := range map[string]struct {
+		fail func(*world, *job) // what happens instead of the release
+		over time.Duration      // until the job can't get keys any more
+		ends time.Duration      // of the job
+	}{
+		"the key store fails":      {func(w *world, j *job) { w.keysFail(); w.enclave(j).quoteFails(CodeKeys) }, time.Hour, time.Hour},
+		"the job goes on for long": {func(w *world, j *job) { w.keysFail(); w.enclave(j).quoteFails(CodeKeys) }, chargeTime, 3 * chargeTime},
+		"the agent is killed":      {(*world).killedBeforeRelease, time.Hour, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := termsWorld(t, statement.Terms{PerQuery: 5, PerDay: 30, Flat: 100, OfContract: 4})
+			w.now = time.Date(2026, 6, 2, 0, 0, 0, 0, time.UTC)
+			j := w.newJob(func(j *statement.Job, _ *statement.Body) { j.ExpiresMS = w.now.Add(x.ends).UnixMilli() })
+			x.fail(w, j)
+			w.openBroker() // with its own key store again
+			if got := w.enclave(w.newJob(nil)).run().release.Body().Charged; got != 5 {
+				t.Fatalf("while the first may get its keys, another is charged %d", got)
+			}
+			w.now = w.now.Add(x.over)
+			e := w.enclave(j)
+			w.refusedWith(j, e, e.hello(nil), CodeJobExpired, 0)
+			for _, want := range []int64{135, 5} {
+				if got := w.enclave(w.newJob(nil)).run().release.Body().Charged; got != want {
+					t.Fatalf("then charged %d, want %d", got, want)
+				}
+			}
+			w.refusesAnother(CodeTermsQuota)
+		})
+	}
+	t.Run("the same job again", func(t *testing.T) {
+		w := termsWorld(t, statement.Terms{PerQuery: 5, PerDay: 30, Flat: 100})
+		failing := w.keysFail()
+		j := w.newJob(nil)
+		w.enclave(j).quoteFails(CodeKeys)
+		*failing = false
+		for i, want := range []int64{135, 0} {
+			if got := w.enclave(j).run().release.Body().Charged; got != want {
+				t.Fatalf("release %d charged %d, want %d", i+1, got, want)
+			}
+		}
+		if got := w.enclave(w.newJob(nil)).run().release.Body().Charged; got != 5 {
+			t.Fatalf("then charged %d", got)
+		}
+	})
+}
+
+// absent is a key store that is away while the flag stands.
+type absent struct {
+	keystore.KeyStore
+	away *bool
+}
+
+func (f absent) Unwrap(ctx context.Context, name seal.KeyName, wrapped []byte) (*seal.DataKey, error) {
+	if *f.away {
+		return nil, errors.New("away")
+	}
+	return f.KeyStore.Unwrap(ctx, name, wrapped)
+}
+
+// keysFail has the key store away until the flag is taken down.
+func (w *world) keysFail() *bool {
+	away := true
+	w.broker.Store = must(dataset.Open(w.home, w.self(), absent{w.owners[0].ring, &away}))
+	return &away
+}
+
+func (e *enclave) quoteFails(code string) {
+	e.w.t.Helper()
+	reply := e.quote(e.readies(e.hello(nil).Ready, nil), func(*message.Quote) {})
+	e.w.refusedWith(e.j, e, reply, code, 0)
+}
+
+// killedBeforeRelease has the agent end between the charge of a job and the release of its keys, and starts it again: nothing stands
+// behind the charge.
+func (w *world) killedBeforeRelease(j *job) {
+	w.t.Helper()
+	w.broker.Store = must(dataset.Open(w.home, w.self(), killing{w.owners[0].ring}))
+	e := w.enclave(j)
+	q := e.newQuote(e.readies(e.hello(nil).Ready, nil))
+	sealed := e.sealed(message.QuoteContext(j.digest, w.self()), q)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = w.broker.Handle(context.Background(), wire.Item{Seq: 1000, Job: j.digest, Attempt: 1, Kind: wire.KindQuote, Body: sealed})
+		w.t.Error("the agent was not killed")
+	}()
+	<-ended
+	w.ledger.Close()
+	w.openLedger()
+	if list := w.ledger.Entries(); list[len(list)-1].Kind != ledger.KindCharge || list[len(list)-1].Job != j.digest {
+		w.t.Fatal("the charge is not the last entry")
+	}
+}
+
+// killing ends whoever asks it for a key, and nothing that would follow is done.
+type killing struct{ keystore.KeyStore }
+
+func (killing) Unwrap(context.Context, seal.KeyName, []byte) (*seal.DataKey, error) {
+	runtime.Goexit()
+	return nil, nil
 }
 
 // TestTermsQuotas: past a quota nothing is answered but a refusal; a month ends with the calendar's, in UTC; a re-release counts once.

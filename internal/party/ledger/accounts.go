@@ -32,7 +32,8 @@ type Accounts struct {
 	published  map[string]bool                   // data sets
 	exhausted  map[string]bool                   // data sets whose budget a repair gave up
 	charges    map[statement.Fingerprint][]int64 // times of charged jobs by requester, sorted
-	uses       map[use]map[int64]int64           // charged jobs by day, in UTC
+	uses       map[use]int64                     // charged jobs
+	fees       map[fee][]*Job                    // whose charges have them in it
 	budgets    map[string][]account.Event        // by data set, all its versions together
 	refusals   map[refused]int
 	purchases  purchases
@@ -46,6 +47,7 @@ type Job struct {
 	Requester statement.Fingerprint
 	Charged   int64
 	ChargedMS int64            // 0: not charged
+	UntilMS   int64            // no first keys from then on, by its charge; 0: the entry is of an older version
 	Order     statement.Digest // that it is charged to; "" for none
 	Exposures []Exposure
 	Refusals  int
@@ -83,7 +85,7 @@ func newAccounts() *Accounts {
 		jobs: map[statement.Digest]*Job{}, evidence: map[statement.Digest]bool{},
 		readies: map[statement.Digest]bool{}, grants: map[statement.Digest]statement.Digest{},
 		revoked: map[statement.Digest]bool{}, judged: map[statement.Digest]bool{}, rejected: map[statement.Digest]bool{},
-		uses: map[use]map[int64]int64{}, budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
+		uses: map[use]int64{}, fees: map[fee][]*Job{}, budgets: map[string][]account.Event{}, approved: map[statement.Digest]bool{}, keys: map[statement.Digest]bool{}, exhausted: map[string]bool{}, published: map[string]bool{},
 		templates: map[statement.Digest]bool{}, byTemplate: map[statement.Digest]int64{}, members: map[statement.Fingerprint]map[statement.Fingerprint]bool{},
 		purchases: newPurchases(), refusals: map[refused]int{}, charges: map[statement.Fingerprint][]int64{}, done: map[statement.Digest]bool{},
 	}
@@ -165,12 +167,12 @@ func (a *Accounts) apply(e *Entry) {
 		a.keys[e.About] = true
 	case KindCharge:
 		j := a.job(e.Job)
-		j.Contract, j.Requester, j.Charged, j.ChargedMS, j.Order = e.Contract, e.Requester, e.Charged, e.AtMS, e.Order
-		a.purchases.charge(e)
+		j.Contract, j.Requester, j.Charged, j.ChargedMS, j.UntilMS, j.Order = e.Contract, e.Requester, e.Charged, e.AtMS, e.UntilMS, e.Order
+		a.purchases.charge(j)
 		times := a.charges[e.Requester]
 		at, _ := slices.BinarySearch(times, e.AtMS+1) // behind its equals; at the end, but where a clock was put back
 		a.charges[e.Requester] = slices.Insert(times, at, e.AtMS)
-		a.use(e)
+		a.use(e, j)
 	case KindBudget:
 		a.budgets[e.Name] = append(a.budgets[e.Name], e.event())
 	case KindRelease:
@@ -178,28 +180,6 @@ func (a *Accounts) apply(e *Entry) {
 	case KindClose:
 		a.close(e)
 	}
-}
-
-// use is the use of an offer with terms under one contract.
-type use struct{ contract, offer statement.Digest }
-
-func (a *Accounts) use(e *Entry) {
-	for _, o := range e.Offers {
-		u := use{e.Contract, o}
-		if a.uses[u] == nil {
-			a.uses[u] = map[int64]int64{}
-		}
-		a.uses[u][e.AtMS/dayMS]++
-	}
-}
-
-// Used counts the charged jobs under a contract that read an offer with terms: all of them, and those of the day (in UTC) of a time.
-func (a *Accounts) Used(contract, offer statement.Digest, atMS int64) (all, day int64) {
-	days := a.uses[use{contract, offer}]
-	for _, n := range days {
-		all += n
-	}
-	return all, days[atMS/dayMS]
 }
 
 // Frozen reports whether the party stopped its releases and has not let them go on.
@@ -251,9 +231,7 @@ func (a *Accounts) release(e *Entry) {
 	})
 	a.evidence[e.Evidence] = true
 	a.readies[e.Ready] = true
-	if e.Charged > 0 {
-		a.purchases.bill(j.Order, e)
-	}
+	a.purchases.bill(j, e)
 }
 
 func (a *Accounts) close(e *Entry) {

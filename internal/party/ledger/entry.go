@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cordon-exchange/cordon/privacy/dp/account"
 	"github.com/cordon-exchange/cordon/statement"
@@ -87,7 +88,10 @@ type Entry struct {
 
 	Order   statement.Digest      `json:"order,omitempty"`    // that is charged, settled or ends
 	Settler statement.Fingerprint `json:"settler,omitempty"`  // whose word counts
-	UntilMS int64                 `json:"until_ms,omitempty"` // of an order: nothing is charged to it from then on
+	UntilMS int64                 `json:"until_ms,omitempty"` // of an order: nothing is charged to it from then on; of a charge: no first keys leave for it
+
+	Flat []statement.Digest `json:"flat,omitempty"` // of Offers: those whose price for the contract the charge has in it
+	Day  []statement.Digest `json:"day,omitempty"`  // and for the day
 }
 
 // event is a charge as the account of its data set takes it up. The organisation is the requester; Release names what noise
@@ -99,6 +103,18 @@ func (e *Entry) event() account.Event {
 func (e *Entry) validBudget() bool {
 	_, err := e.event().Encode()
 	return err == nil && e.Name != "" && e.Job.Valid() && e.Contract.Valid()
+}
+
+// validFees checks that a charge has fees of offers in it that it is for, each once. A charge of an older version says nothing of them.
+func (e *Entry) validFees() bool {
+	for _, list := range [][]statement.Digest{e.Flat, e.Day} {
+		for i, o := range list {
+			if e.UntilMS <= 0 || !slices.Contains(e.Offers, o) || slices.Contains(list[:i], o) {
+				return false
+			}
+		}
+	}
+	return e.UntilMS >= 0
 }
 
 // Genesis is what the first entry of an owner's ledger follows.
@@ -148,7 +164,7 @@ func (e *Entry) valid() error {
 	case KindRevoke, KindTemplate, KindWithdraw:
 		ok = ok && e.About.Valid()
 	case KindCharge:
-		ok = ok && e.Job.Valid() && e.Contract.Valid() && e.Requester.Valid() && e.Charged >= 0
+		ok = ok && e.Job.Valid() && e.Contract.Valid() && e.Requester.Valid() && e.Charged >= 0 && e.validFees()
 	case KindBudget:
 		ok = ok && e.validBudget()
 	case KindRelease:

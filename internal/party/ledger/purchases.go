@@ -18,13 +18,26 @@ type Purchase struct {
 	UntilMS    int64
 	SettledMS  int64
 
-	Spent    int64    // by charges, before any key left
+	Spent    int64    // by charges, before any key left, of jobs that never got one too
 	Billed   []Billed // by the first release of each job that was charged to it
 	Refunds  []Given
 	Refunded int64
 	Ended    bool // nothing is charged to it any more
 	EndedMS  int64
 	Reason   string // of its end
+
+	held []*Job // charged, and without keys so far
+}
+
+// room is what can still be charged: what a job that lapsed had is there again.
+func (p *Purchase) room(atMS int64) int64 {
+	room := p.Amount - p.Spent
+	for _, j := range p.held {
+		if j.Lapsed(atMS) {
+			room += j.Charged
+		}
+	}
+	return room
 }
 
 // Billed is the release of keys that a charge is for.
@@ -104,15 +117,21 @@ func (p *purchases) apply(e *Entry) {
 	}
 }
 
-func (p *purchases) charge(e *Entry) {
-	if e.Order != "" {
-		p.order(e.Order).Spent += e.Charged
+func (p *purchases) charge(j *Job) {
+	if j.Order != "" {
+		o := p.order(j.Order)
+		o.Spent, o.held = o.Spent+j.Charged, append(o.held, j)
 	}
 }
 
-func (p *purchases) bill(order statement.Digest, e *Entry) {
-	if order != "" {
-		o := p.order(order)
+// bill takes up a release for a job.
+func (p *purchases) bill(j *Job, e *Entry) {
+	if j.Order == "" {
+		return
+	}
+	o := p.order(j.Order)
+	o.held = slices.DeleteFunc(o.held, func(h *Job) bool { return h == j })
+	if e.Charged > 0 {
 		o.Billed = append(o.Billed, Billed{e.Job, e.Release, e.Charged, e.AtMS})
 	}
 }
@@ -121,7 +140,7 @@ func (p *purchases) bill(order statement.Digest, e *Entry) {
 func (p *purchases) repair() {
 	p.lost = true
 	for _, o := range p.orders {
-		o.Spent = max(o.Spent, o.Amount)
+		o.Spent, o.held = max(o.Spent, o.Amount), nil
 	}
 }
 
@@ -139,7 +158,7 @@ func (a *Accounts) Purchase(order statement.Digest) (Purchase, bool) {
 
 func (p *Purchase) copy() Purchase {
 	out := *p
-	out.Billed, out.Refunds = slices.Clone(p.Billed), slices.Clone(p.Refunds)
+	out.Billed, out.Refunds, out.held = slices.Clone(p.Billed), slices.Clone(p.Refunds), nil
 	return out
 }
 
@@ -170,15 +189,21 @@ func (a *Accounts) Sold(contract statement.Digest) bool { return len(a.purchases
 // Payer is the first order of a contract, by the time it was settled, that has room for a price now; "" if none has.
 func (a *Accounts) Payer(contract statement.Digest, price, atMS int64) statement.Digest {
 	for _, o := range a.purchases.sold[contract] {
-		if !o.Ended && atMS < o.UntilMS && price <= o.Amount-o.Spent {
+		if !o.Ended && atMS < o.UntilMS && price <= o.room(atMS) {
 			return o.Order
 		}
 	}
 	return ""
 }
 
-// MayCharge reports whether what a job was charged to can still be charged.
-func (a *Accounts) MayCharge(order statement.Digest) bool {
+// MayBill reports whether the first keys of a job may leave at a time, by the order that it was charged to, if any: one that goes on, and
+// did not give the job's room to others (only a clock that was put back shows that).
+func (a *Accounts) MayBill(job statement.Digest, atMS int64) bool {
+	order := a.Job(job).Order
+	return order == "" || a.goesOn(order) && a.purchases.orders[order].room(atMS) >= 0
+}
+
+func (a *Accounts) goesOn(order statement.Digest) bool {
 	o := a.purchases.orders[order]
 	return o != nil && !o.Ended
 }

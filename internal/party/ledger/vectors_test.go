@@ -50,6 +50,11 @@ func story() []Entry {
 		{Kind: KindExhaust, About: digest("record"), Name: "strikes"},
 		{Kind: KindRepair, About: digest("record"), Reason: "disk lost"},
 		{Kind: KindKey, About: digest("operation"), Name: "rotate"},
+		{
+			Kind: KindCharge, Job: digest("another job"), Contract: contract, Requester: asker, Plan: digest("plan"), Grant: digest("grant"), Charged: 135,
+			Offers: []statement.Digest{digest("offer"), digest("another offer")}, UntilMS: 1_700_000_600_000, Flat: []statement.Digest{digest("offer")},
+			Day: []statement.Digest{digest("another offer"), digest("offer")},
+		},
 	}
 }
 
@@ -132,6 +137,13 @@ func writeVectors(t *testing.T, file string) {
 		{"a budget's charge of nobody", `,"requester":"cordon1` + strings.Repeat("b", 64) + `"`, ``},
 	} {
 		spoil(c.name, 7, func(l []string) []string { l[6] = strings.Replace(l[6], c.from, c.to, 1); return l })
+	}
+	for _, c := range []struct{ name, from, to string }{
+		{"a charge of a day of an offer that it is not for", `"day":["` + string(digest("another offer")), `"day":["` + string(digest("x"))},
+		{"a charge of one day twice", `"day":["` + string(digest("another offer")), `"day":["` + string(digest("offer"))},
+		{"a charge of a contract without an end", `,"until_ms":1700000600000`, ``},
+	} {
+		spoil(c.name, 13, func(l []string) []string { l[12] = strings.Replace(l[12], c.from, c.to, 1); return l })
 	}
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err == nil {

@@ -248,6 +248,9 @@ func (k *Keeper) unsettled(ctx context.Context, d statement.Digest, o *statement
 		return k.Desk.EndOrder(ctx, d, reason)
 	}
 	if b.Provider == statement.ProviderStripe && k.Card != nil {
+		if posted, err := k.Desk.BelieveOwn(ctx, d); posted || err != nil {
+			return k.refused(d, err)
+		}
 		var r *approval.Refusal
 		if err := k.Desk.Sellable(ctx, b.Contract); errors.As(err, &r) {
 			return k.Desk.EndOrder(ctx, d, "not granted: "+r.Code)
