@@ -122,8 +122,9 @@ type With struct {
 
 // PostingQuery chooses postings; the zero value of a field asks for any.
 type PostingQuery struct {
-	Account string // from or to
-	Order   statement.Digest
-	After   int64
-	Items   int // required
+	Account   string // from or to
+	Order     statement.Digest
+	Reference string
+	After     int64
+	Items     int // required
 }
