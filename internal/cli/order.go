@@ -157,7 +157,8 @@ func newOrderRefund() *cobra.Command {
 	in := api.OrderRefund{}
 	cmd := contractVerb("refund ORDER --amount CREDITS --reason TEXT", "Give back some of what an order was charged",
 		`Give back some of what an order for this party's data was charged. The party's ledger has
-it first; the agent posts it, and it moves from this party's credits to the buyer's.
+it first; the agent posts it, and it moves from this party's credits to the buyer's. Of an
+order that was paid by card on a page of the agent's, it goes back to the card.
 
 Exit codes: 0 done, 2 usage, or the order was not charged that much, 3 no such order,
 7 agent or exchange do not answer.`, "cordon order refund sha256:… --amount 5 --reason \"the job failed\"",

@@ -57,7 +57,7 @@ func Start(t *testing.T) *Server {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("stripe-mock", "-http-addr", addr.String())
+	cmd := exec.Command("stripe-mock", "-http-addr", addr.String(), "-https-addr", "127.0.0.1:0")
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
