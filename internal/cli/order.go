@@ -34,6 +34,9 @@ the exchange sets --most aside for each and signs a settlement; an owner whose r
 it grants the contract. Each query is charged to the order, by its price, until --until or
 the end of the contract; what is left comes back when the order ends.
 
+Said again, it sets nothing aside twice: an order that goes on, for as much of the same, is
+shown again, whatever end is asked for, with a line that says so. To place another: --again.
+
 Exit codes: 0 done, 2 usage, or nothing of it is sold, 3 no such contract, 4 something does
 not verify, 6 refused: too few credits, or the exchange settles no orders, 7 agent or
 exchange do not answer, or --wait ended before all owners had granted.`,
@@ -65,7 +68,7 @@ exchange do not answer, or --wait ended before all owners had granted.`,
 			if err := c.Call(cmd.Context(), api.PathOrderPlace, in, &out); err != nil {
 				return err
 			}
-			err = show(cmd, &f, &out, ordersText)
+			err = show(cmd, &f, &out, placedText)
 			if err == nil && wait > 0 && len(out.Missing) > 0 {
 				return fault.New(fault.Unavailable, "not granted yet by "+names(out.Missing), "see 'cordon order show' and 'cordon contract show'", nil)
 			}
@@ -78,9 +81,21 @@ exchange do not answer, or --wait ended before all owners had granted.`,
 	fl.StringVar(&in.Owner, "owner", "", "order from this owner alone: name or fingerprint")
 	fl.StringVar(&in.Provider, "provider", statement.ProviderCredits, "who settles it: credits, or stripe: paid to the owner's own account, which the owner confirms")
 	fl.StringVar(&until, "until", "", "end: a date, or a time from now such as 30d; default that of the contract")
+	fl.BoolVar(&in.Again, "again", false, "place another, beside one for as much of the same that goes on")
 	fl.StringArrayVar(&pins, "pin", nil, "NAME=FINGERPRINT of a party (repeatable)")
 	fl.DurationVar(&wait, "wait", 0, "wait until all owners of the contract have granted, at most this long")
 	return cmd
+}
+
+// placedText says of which orders nothing new was set aside.
+func placedText(w io.Writer, l *api.Orders) error {
+	err := ordersText(w, l)
+	for _, o := range l.Orders {
+		if err == nil && o.Before {
+			_, err = fmt.Fprintf(w, "before: %s was placed by an earlier call, and nothing is set aside again; --again places another\n", o.Digest)
+		}
+	}
+	return err
 }
 
 func ordersText(w io.Writer, l *api.Orders) error {
@@ -157,7 +172,8 @@ func newOrderRefund() *cobra.Command {
 	in := api.OrderRefund{}
 	cmd := contractVerb("refund ORDER --amount CREDITS --reason TEXT", "Give back some of what an order was charged",
 		`Give back some of what an order for this party's data was charged. The party's ledger has
-it first; the agent posts it, and it moves from this party's credits to the buyer's.
+it first; the agent posts it, and it moves from this party's credits to the buyer's. Of an
+order that was paid by card on a page of the agent's, it goes back to the card.
 
 Exit codes: 0 done, 2 usage, or the order was not charged that much, 3 no such order,
 7 agent or exchange do not answer.`, "cordon order refund sha256:… --amount 5 --reason \"the job failed\"",

@@ -57,10 +57,11 @@ func newExchangeCreditRefund() *cobra.Command {
 		Short: "Pay credits back to the card that they were bought with",
 		Long: `Pay credits back to the card that they were bought with: they leave the party's account,
 then Stripe pays the money back. The same command again, after no answer or a crash, goes on
-where it was, and pays nothing twice.
+where it was, and pays nothing twice, however much later. What Stripe refuses gives the
+credits back, and its --reference does nothing any more: take another.
 
-Exit codes: 0 done, or was done before, 2 usage, 6 fewer credits than that, or not a payment
-of that much, 7 exchange or Stripe do not answer.`,
+Exit codes: 0 done, or was done before, 2 usage, 6 fewer credits than that, not a payment of
+that much, or Stripe refused, 7 exchange or Stripe do not answer.`,
 		Example: `  cordon exchange credit refund --home /srv/cordon --session cs_… --amount 50 --reference wish-3`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

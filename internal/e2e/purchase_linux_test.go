@@ -42,6 +42,7 @@ func newShop(t *testing.T) *shop {
 type orderState struct {
 	Order, State, Reason string
 	Charged, Refunded    int64
+	Before               bool
 }
 
 // place orders, and waits for the grant for a while.
@@ -136,6 +137,11 @@ func TestPurchase(t *testing.T) {
 		t.Fatal("asked without a grant")
 	}
 	first := list.Orders[0].Order
+	again, err := s.place(10, "")
+	s.must(err)
+	if balance, held := s.credits("institute"); again.Order != first || !again.Before || balance != 90 || held != 10 {
+		t.Fatalf("said again: %+v, balance %d, set aside %d", again, balance, held)
+	}
 	rule := func(most string) {
 		s.Helper()
 		_, err := s.cordonRun("order", "rule", "--home", s.home("alpha"), "--settler", s.settler, "--max-unsettled", most)

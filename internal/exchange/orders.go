@@ -172,7 +172,7 @@ func (s *Server) moved(w store.With, err error) error {
 	return nil
 }
 
-// addCharge takes an owner's charge: what it names moves from the order to the owner, once.
+// addCharge takes an owner's charge: what it names moves from the order to the owner, once for each job.
 func (s *Server) addCharge(c *call, e *statement.Envelope) error {
 	v, err := statement.VerifyAuthor[statement.Charge](e)
 	if err != nil {
@@ -185,7 +185,7 @@ func (s *Server) addCharge(c *call, e *statement.Envelope) error {
 	}
 	with := s.with(c, between(v, store.KindCharge, e, o.Owner, o.Buyer, o.Digest), o.Buyer)
 	with.Deliver = nil // a buyer asks for them when it wants to know
-	_, err = s.store.AddCharge(c.r.Context(), store.Charge{Order: o.Digest, Ref: string(b.Release), Amount: b.Amount, Total: b.Total}, with)
+	_, err = s.store.AddCharge(c.r.Context(), store.Charge{Order: o.Digest, Ref: string(b.Job), Amount: b.Amount, Total: b.Total}, with)
 	return s.moved(with, err)
 }
 

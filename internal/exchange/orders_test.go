@@ -89,7 +89,7 @@ func (s *shop) has(buyer, held, seller int64) {
 	}
 }
 
-// TestOrders: what is set aside is settled at once, charged once for each release, and comes back at the end.
+// TestOrders: what is set aside is settled at once, charged once for each job, and comes back at the end.
 func TestOrders(t *testing.T) {
 	s := newShop(t)
 	s.a.empty()
@@ -113,11 +113,14 @@ func TestOrders(t *testing.T) {
 	s.post(s.a, c)
 	s.post(s.a, c)
 	s.has(40, 40, 20)
+	second := s.chargeOf(order, "r2", 20, 40)
+	second.Job = s.chargeOf(order, "r1", 20, 40).Job
 	for name, x := range map[string]struct {
 		s    statement.Charge
 		code string
 	}{
 		"the release again":      {s.chargeOf(order, "r1", 20, 40), wire.CodeCharged},
+		"its job again":          {second, wire.CodeCharged},
 		"a charge that is late":  {s.chargeOf(order, "r2", 5, 30), wire.CodeOutOfOrder},
 		"more than was ordered":  {s.chargeOf(order, "r2", 41, 61), wire.CodeNoCredit},
 		"for an order of nobody": {s.chargeOf(statement.Sum(nil), "r2", 1, 1), wire.CodeUnknownReference},

@@ -33,6 +33,8 @@ func noPayments() error {
 
 func paymentError(err error) error {
 	switch {
+	case errors.Is(err, stripe.ErrRefused):
+		return refuse(http.StatusConflict, wire.CodePaymentRefused, "payment provider refused the refund: the credits came back", "pay out by hand, or try later under another --reference")
 	case errors.Is(err, stripe.ErrOther):
 		return unknownReference("the payment")
 	case errors.Is(err, stripe.ErrAway):
@@ -154,7 +156,8 @@ func (s *Server) FindPayments(ctx context.Context) error {
 }
 
 // refundPayment pays credits back to the card that they were bought with: they leave the party's account first, so that nobody spends
-// them meanwhile, and come back only if the provider says no. Said again under the same reference, after a crash or no answer, it goes on.
+// them meanwhile, and come back only if the provider says no. Said again under the same reference, after a crash or no answer, it goes on;
+// not once they came back: nothing would leave the account a second time.
 func (s *Server) refundPayment(r *http.Request, b []byte) (any, error) {
 	if s.payments == nil {
 		return nil, noPayments()
@@ -179,16 +182,23 @@ func (s *Server) refundPayment(r *http.Request, b []byte) (any, error) {
 	out := store.Posting{
 		Reference: "stripe-refund:" + key, Kind: store.PostPayout, From: store.AccountOf(party), To: store.AccountOperator, Amount: in.Amount, AtMS: s.now().UnixMilli(),
 	}
+	s.refunds.Lock()
+	defer s.refunds.Unlock()
+	back := out
+	back.Reference, back.Kind, back.From, back.To = "stripe-refused:"+key, store.PostDeposit, out.To, out.From
+	if came, err := s.store.Postings(ctx, store.PostingQuery{Reference: back.Reference, Items: 1}); err != nil {
+		return nil, err
+	} else if len(came) > 0 {
+		return nil, paymentError(stripe.ErrRefused)
+	}
 	added, err := s.store.Post(ctx, out)
 	if err != nil {
 		return nil, moneyError(err)
 	}
 	if err := s.payments.Refund(ctx, x, in.Amount, key); err != nil {
-		if !errors.Is(err, stripe.ErrOther) {
+		if !errors.Is(err, stripe.ErrRefused) {
 			return nil, paymentError(err)
 		}
-		back := out
-		back.Reference, back.Kind, back.From, back.To = "stripe-refused:"+key, store.PostDeposit, out.To, out.From
 		_, perr := s.store.Post(ctx, back)
 		return nil, errors.Join(paymentError(err), perr)
 	}

@@ -183,18 +183,7 @@ func TestPaymentCrash(t *testing.T) {
 	}
 	w.balance(140)
 
-	l, err := exchange.ListenOperator(w.home)
-	w.ok(err)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- w.srv.RunOperator(ctx, l) }()
-	ask := operatorOf(t, w.home)
-	refund := func(amount int64, ref string, want int) {
-		t.Helper()
-		if status, body := ask(http.MethodPost, "/refund", wire.PaymentRefund{Session: c.Session, Amount: amount, Reference: ref}); status != want {
-			t.Fatalf("status %d, want %d: %s", status, want, body)
-		}
-	}
+	refund := w.refunds(c.Session)
 	refund(41, "a", 422)
 	w.card.Fail(true, true) // it is done, and its answer gets lost
 	refund(10, "a", 503)
@@ -209,6 +198,64 @@ func TestPaymentCrash(t *testing.T) {
 	w.place(125)
 	refund(10, "c", 409) // they are set aside
 	w.balance(5)
-	cancel()
-	w.ok(<-done)
+}
+
+// refunds serves the operator, and returns what pays back of a session and expects a status.
+func (w *till) refunds(session string) func(amount int64, ref string, want int) string {
+	w.Helper()
+	l, err := exchange.ListenOperator(w.home)
+	w.ok(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- w.srv.RunOperator(ctx, l) }()
+	w.Cleanup(func() {
+		cancel()
+		w.ok(<-done)
+	})
+	ask := operatorOf(w.T, w.home)
+	return func(amount int64, ref string, want int) string {
+		w.Helper()
+		status, body := ask(http.MethodPost, "/refund", wire.PaymentRefund{Session: session, Amount: amount, Reference: ref})
+		if status != want {
+			w.Fatalf("status %d, want %d: %s", status, want, body)
+		}
+		return body
+	}
+}
+
+// TestRefundRefused: credits come back when Stripe refuses a refund, and from then on no money goes out under its reference; credits that
+// are out stay out while it is not known whether money went out.
+func TestRefundRefused(t *testing.T) {
+	w := newTill(t, nil)
+	c := w.checkout(40, 1)
+	w.card.Pay(c.Session)
+	w.ok(w.srv.FindPayments(t.Context()))
+	refund := w.refunds(c.Session)
+	w.card.Refuse(true)
+	for range 2 {
+		refund(10, "a", 409)
+		w.balance(140)
+	}
+	w.card.Refuse(false)
+	w.card.Forget() // Stripe would do it now
+	if body := refund(10, "a", 409); !strings.Contains(body, wire.CodePaymentRefused) || !strings.Contains(body, "another --reference") {
+		t.Fatalf("got %s", body)
+	}
+	w.balance(140)
+	refund(10, "b", 200)
+	w.card.Forget() // a day later, in a script that starts again
+	refund(10, "b", 200)
+	w.balance(130)
+	if got := w.card.PaidBack(c.Session); got != 2500 {
+		t.Fatalf("%d paid back, want 2500", got)
+	}
+	// Its answer got lost, and it came to nothing.
+	w.card.Fail(true, true)
+	refund(10, "c", 503)
+	w.card.Fail(false, false)
+	w.balance(120)
+	w.card.Forget()
+	w.card.FailRefunds()
+	refund(10, "c", 409) // by now it is known
+	w.balance(130)
 }

@@ -51,6 +51,7 @@ type Server struct {
 	settler     *Settler
 	grace       time.Duration
 	payments    Payments
+	refunds     sync.Mutex // of those to cards: one at a time
 	health      health
 	handler     http.Handler
 	hub         hub

@@ -46,6 +46,7 @@ var (
 	ErrSignature = errors.New("stripe: webhook is not signed with the secret, or not now")
 	ErrOther     = errors.New("stripe: session is not of this account's making, or not as it was made")
 	ErrAway      = errors.New("stripe: does not answer")
+	ErrRefused   = errors.New("stripe: refund was refused") // for good: nothing was paid back under its key
 )
 
 const (
@@ -98,12 +99,13 @@ func ParsePrice(s string) (currency string, unit int64, err error) {
 	return currency, unit, nil
 }
 
-// Names in a session's metadata.
+// Names in the metadata of sessions and refunds.
 const (
 	metaScope   = "cordon_scope"
 	metaFor     = "cordon_for"
 	metaCredits = "cordon_credits"
 	metaUnit    = "cordon_unit"
+	metaRefund  = "cordon_refund" // in a refund's: the key that it was made under
 )
 
 // Checkout is a page on which somebody pays.
@@ -182,6 +184,9 @@ func (a *Account) payment(s *stripe.CheckoutSession) (*Payment, error) {
 	if s.PaymentIntent != nil {
 		out.intent = s.PaymentIntent.ID
 	}
+	if out.Paid && out.intent == "" {
+		return nil, ErrOther // nothing could be paid back
+	}
 	return out, nil
 }
 
@@ -211,24 +216,6 @@ func (a *Account) PaidSince(ctx context.Context, since time.Time) (out []*Paymen
 		return nil, named(err)
 	}
 	return out, nil
-}
-
-// Refund pays credits of a session back to who paid. The same key pays nothing twice.
-func (a *Account) Refund(ctx context.Context, x *Payment, credits int64, key string) error {
-	if !x.Paid || x.intent == "" || credits < 1 || credits > x.Credits {
-		return ErrOther
-	}
-	p := &stripe.RefundParams{PaymentIntent: stripe.String(x.intent), Amount: stripe.Int64(credits * x.unit)}
-	p.Context = ctx
-	p.SetIdempotencyKey("cordon refund " + key)
-	r, err := a.refunds.New(p)
-	if err != nil {
-		return named(err)
-	}
-	if r.Status == stripe.RefundStatusFailed || r.Status == stripe.RefundStatusCanceled {
-		return fmt.Errorf("%w: refund %s", ErrOther, r.Status)
-	}
-	return nil
 }
 
 // Event checks a webhook's signature and time, and returns the session that it is about; "" for what says nothing of a payment.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,11 +28,20 @@ type Server struct {
 	mu    sync.Mutex
 	made  map[string]map[string]any // sessions
 	order []string
-	keys  map[string]string // sessions and refunds by idempotency key
-	// Refunded is what was paid back, by payment intent, in the currency's smallest unit.
-	Refunded map[string]int64
-	// Down makes the next calls fail, after they were done where Late.
+	keys  map[string]string // sessions by idempotency key
+	// Refunds that were made, as Stripe shows them.
+	refunds []map[string]any
+	asked   map[string]asked // for refunds, by idempotency key
+	refuse  bool
+	// Down makes the next calls fail; where Late, those that change something, after they were done.
 	Down, Late bool
+}
+
+// asked is what was asked for under an idempotency key, and the answer.
+type asked struct {
+	form   string
+	status int
+	answer map[string]any
 }
 
 // Start starts the mock for one test.
@@ -47,7 +57,7 @@ func Start(t *testing.T) *Server {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("stripe-mock", "-http-addr", addr.String())
+	cmd := exec.Command("stripe-mock", "-http-addr", addr.String(), "-https-addr", "127.0.0.1:0")
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -67,7 +77,7 @@ func Start(t *testing.T) *Server {
 			t.Fatalf("stripe-mock does not listen: %v", err)
 		}
 	}
-	s := &Server{mock: "http://" + addr.String(), made: map[string]map[string]any{}, keys: map[string]string{}, Refunded: map[string]int64{}}
+	s := &Server{mock: "http://" + addr.String(), made: map[string]map[string]any{}, keys: map[string]string{}, asked: map[string]asked{}}
 	front := httptest.NewServer(s)
 	t.Cleanup(front.Close)
 	s.URL = front.URL
@@ -96,7 +106,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		form, _ := url.ParseQuery(string(body))
 		status, answer = s.remember(r, form, answer)
 	}
-	if s.Down {
+	if s.Down && r.Method == http.MethodPost {
 		http.Error(w, "{}", http.StatusServiceUnavailable)
 		return
 	}
@@ -150,14 +160,80 @@ func (s *Server) remember(r *http.Request, form url.Values, answer map[string]an
 		made["status"] = "expired"
 		return http.StatusOK, made
 	case r.Method == http.MethodPost && path == "refunds":
-		if s.keys[key] == "" {
-			s.keys[key] = "refund"
-			n, _ := strconv.ParseInt(form.Get("amount"), 10, 64)
-			s.Refunded[form.Get("payment_intent")] += n
+		have, ok := s.asked[key]
+		if ok && have.form != form.Encode() {
+			return refusal("idempotency_error", "")
 		}
-		answer["status"] = "succeeded"
+		if !ok {
+			have.form = form.Encode()
+			have.status, have.answer = s.payBack(form, answer)
+			s.asked[key] = have
+		}
+		return have.status, have.answer
+	case r.Method == http.MethodGet && path == "refunds":
+		return http.StatusOK, s.listed(r.URL.Query(), answer)
 	}
 	return http.StatusOK, answer
+}
+
+func refusal(kind, code string) (int, map[string]any) {
+	return http.StatusBadRequest, map[string]any{"error": map[string]any{"type": kind, "code": code}}
+}
+
+func (s *Server) payBack(form url.Values, answer map[string]any) (int, map[string]any) {
+	n, _ := strconv.ParseInt(form.Get("amount"), 10, 64)
+	intent := form.Get("payment_intent")
+	paid, _ := s.made[strings.TrimPrefix(intent, "pi_")]["amount_total"].(int64)
+	if s.refuse || n+s.back(intent) > paid {
+		return refusal("invalid_request_error", "charge_already_refunded")
+	}
+	for k, v := range map[string]any{
+		"id": fmt.Sprintf("re_%d", len(s.refunds)+1), "amount": n, "payment_intent": intent, "status": "succeeded", "metadata": metadata(form),
+	} {
+		answer[k] = v
+	}
+	s.refunds = append(s.refunds, answer)
+	return http.StatusOK, answer
+}
+
+// back is what goes back of a payment.
+func (s *Server) back(intent string) (sum int64) {
+	for _, r := range s.refunds {
+		if r["payment_intent"] == intent && r["status"] != "failed" {
+			sum += r["amount"].(int64)
+		}
+	}
+	return sum
+}
+
+// listed is a page of the refunds of a payment, the newest first: of two at most, so that whoever reads has to turn pages.
+func (s *Server) listed(q url.Values, answer map[string]any) map[string]any {
+	data, past, more := []any{}, q.Get("starting_after") == "", false
+	for _, r := range slices.Backward(s.refunds) {
+		if r["payment_intent"] != q.Get("payment_intent") {
+			continue
+		}
+		if past && len(data) == 2 {
+			more = true
+			break
+		}
+		if past {
+			data = append(data, r)
+		}
+		past = past || r["id"] == q.Get("starting_after")
+	}
+	answer["data"], answer["has_more"] = data, more
+	return answer
+}
+
+func metadata(form url.Values) map[string]any {
+	meta := map[string]any{}
+	for k, v := range form {
+		if name, ok := strings.CutPrefix(k, "metadata["); ok {
+			meta[strings.TrimSuffix(name, "]")] = v[0]
+		}
+	}
+	return meta
 }
 
 func (s *Server) session(key string, form url.Values, answer map[string]any) map[string]any {
@@ -167,15 +243,9 @@ func (s *Server) session(key string, form url.Values, answer map[string]any) map
 	id := fmt.Sprintf("cs_test_%d", len(s.order)+1)
 	n, _ := strconv.ParseInt(form.Get("line_items[0][quantity]"), 10, 64)
 	unit, _ := strconv.ParseInt(form.Get("line_items[0][price_data][unit_amount]"), 10, 64)
-	meta := map[string]any{}
-	for k, v := range form {
-		if name, ok := strings.CutPrefix(k, "metadata["); ok {
-			meta[strings.TrimSuffix(name, "]")] = v[0]
-		}
-	}
 	for k, v := range map[string]any{
 		"id": id, "url": "https://checkout.example/" + id, "mode": form.Get("mode"), "status": "open", "payment_status": "unpaid",
-		"amount_total": n * unit, "currency": form.Get("line_items[0][price_data][currency]"), "metadata": meta, "payment_intent": "pi_" + id,
+		"amount_total": n * unit, "currency": form.Get("line_items[0][price_data][currency]"), "metadata": metadata(form), "payment_intent": "pi_" + id,
 	} {
 		answer[k] = v
 	}
@@ -205,7 +275,7 @@ func (s *Server) Sessions() int {
 	return len(s.order)
 }
 
-// Fail makes the calls from now on fail: after they were done, if late.
+// Fail makes the calls from now on fail: if late, those that change something, after they were done.
 func (s *Server) Fail(down, late bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,5 +286,29 @@ func (s *Server) Fail(down, late bool) {
 func (s *Server) PaidBack(id string) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.Refunded["pi_"+id]
+	return s.back("pi_" + id)
+}
+
+// Refuse makes refunds be refused, or not any more.
+func (s *Server) Refuse(refuse bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuse = refuse
+}
+
+// Forget forgets all idempotency keys, as Stripe does after a day.
+func (s *Server) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.asked)
+	clear(s.keys)
+}
+
+// FailRefunds has all refunds that were made fail, as one to a card that is closed does after days.
+func (s *Server) FailRefunds() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.refunds {
+		r["status"] = "failed"
+	}
 }

@@ -36,7 +36,7 @@ func (e *Error) ExitCode() int {
 	switch {
 	case e.Status == http.StatusUnauthorized || e.Code == wire.CodeSignature:
 		return int(fault.Untrusted)
-	case e.Status == http.StatusForbidden, e.Code == wire.CodeNoCredit, e.Code == wire.CodeNoProvider:
+	case e.Status == http.StatusForbidden, e.Code == wire.CodeNoCredit, e.Code == wire.CodeNoProvider, e.Code == wire.CodePaymentRefused:
 		return int(fault.Refused)
 	case e.Status >= 500:
 		return int(fault.Unavailable)

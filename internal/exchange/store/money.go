@@ -13,7 +13,7 @@ type Money interface {
 	// returns false and changes nothing if w's first statement is there. Durable, as all that follow.
 	AddOrder(ctx context.Context, o Order, w With) (added bool, err error)
 	// AddCharge takes from an order: ErrChanged unless c.Total is what was charged so far and c.Amount, ErrNoCredit past the order's
-	// amount, ErrOver if it has ended, ErrExists if another charge is for the same release.
+	// amount, ErrOver if it has ended, ErrExists if another charge has its Ref.
 	AddCharge(ctx context.Context, c Charge, w With) (added bool, err error)
 	// EndOrder ends an order, and what is left of what was set aside goes back. With a Total that is not what was charged:
 	// ErrChanged. It returns false if it has ended before; w's statements are added all the same.
@@ -122,8 +122,9 @@ type With struct {
 
 // PostingQuery chooses postings; the zero value of a field asks for any.
 type PostingQuery struct {
-	Account string // from or to
-	Order   statement.Digest
-	After   int64
-	Items   int // required
+	Account   string // from or to
+	Order     statement.Digest
+	Reference string
+	After     int64
+	Items     int // required
 }

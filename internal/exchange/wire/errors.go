@@ -36,7 +36,8 @@ const (
 	CodeNoCredit         = "no-credit"         // 409: fewer credits than that
 	CodeOrderEnded       = "order-ended"       // 409: nothing is charged to it any more
 	CodeOutOfOrder       = "out-of-order"      // 409: the total of a charge or closing is not that of what came before
-	CodeCharged          = "charged"           // 409: this release was charged, or this order settled, by another statement
+	CodeCharged          = "charged"           // 409: this job was charged, or this order settled, by another statement
+	CodePaymentRefused   = "payment-refused"   // 409: the payment provider refused a refund under this reference
 	CodeNoProvider       = "no-provider"       // 422: the exchange settles no such order
 	CodeTooMany          = "too-many"          // 429: more at once than one party may have
 	CodeInternal         = "internal"          // 500

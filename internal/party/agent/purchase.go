@@ -35,7 +35,7 @@ func (a *Agent) placeOrders(ctx context.Context, in *api.OrderPlace) (*api.Order
 	if err != nil {
 		return nil, err
 	}
-	placed, err := a.desk.Place(ctx, list)
+	placed, err := a.desk.Place(ctx, list, approval.Placing{Kept: a.exchange.Order, Again: in.Again})
 	if err != nil {
 		return nil, err
 	}
@@ -45,10 +45,11 @@ func (a *Agent) placeOrders(ctx context.Context, in *api.OrderPlace) (*api.Order
 	}
 	out := &api.Orders{Orders: []api.Order{}, Missing: a.parties(ctx, s.Missing)}
 	for _, v := range placed {
-		o, err := a.orderOf(ctx, v)
+		o, err := a.orderOf(ctx, v.Verified)
 		if err != nil {
 			return nil, err
 		}
+		o.Before = v.Before
 		out.Orders = append(out.Orders, *o)
 	}
 	return out, nil

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
 	"github.com/cordon-exchange/cordon/internal/party/orders"
+	"github.com/cordon-exchange/cordon/internal/party/query"
 	"github.com/cordon-exchange/cordon/receipt"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -20,8 +23,27 @@ func (a *Agent) reconcile(ctx context.Context, _ *api.Empty) (*orders.Report, er
 	if err != nil {
 		return nil, err
 	}
-	b := orders.Books{Exchange: a.exchange, Ledger: a.ledger, Self: a.self, Placed: placed, Receipts: a.releasesOf}
+	b := orders.Books{Exchange: a.exchange, Ledger: a.ledger, Self: a.self, Placed: placed, Receipts: a.releasesOf, Jobs: a.signedJob}
 	return b.Reconcile(ctx)
+}
+
+// signedJob is a job as its requester signed it: kept here before it was submitted, where this party asked, or as the exchange shows it.
+func (a *Agent) signedJob(ctx context.Context, job statement.Digest) (*statement.Verified[statement.Job], error) {
+	e, err := query.Kept(a.opt.Home, job)
+	if err != nil {
+		e, err = a.exchange.JobEnvelope(ctx, job)
+	}
+	if client.HasCode(err, wire.CodeNotFound) || client.HasCode(err, wire.CodeForbidden) {
+		return nil, orders.ErrNoJob
+	}
+	if err != nil {
+		return nil, err
+	}
+	v, err := statement.VerifyAuthor[statement.Job](e)
+	if err != nil || v.Digest() != job {
+		return nil, errors.Join(orders.ErrNoJob, err)
+	}
+	return v, nil
 }
 
 // releasesOf are those that the verified receipt of a job is about.

@@ -24,6 +24,7 @@ type OrderPlace struct {
 	Provider string           `json:"provider"`
 	UntilMS  int64            `json:"until_ms"`
 	WaitMS   int64            `json:"wait_ms,omitempty"` // for the owners' grants
+	Again    bool             `json:"again,omitempty"`   // another, where one for as much of the same goes on
 	Pins     []Party          `json:"pins,omitempty"`
 }
 
@@ -43,6 +44,7 @@ type Order struct {
 	Settler    string           `json:"settler,omitempty"` // fingerprint
 	PayAt      string           `json:"pay_at,omitempty"`  // its owner's page to pay on
 	Reason     string           `json:"reason,omitempty"`  // of its end, or why it is not granted
+	Before     bool             `json:"before,omitempty"`  // it was placed by an earlier call
 }
 
 // Orders that were placed, or listed.

@@ -40,6 +40,7 @@ type Desk struct {
 
 	pools    sync.Mutex  // from comparing with the epochs that were signed to remembering one more
 	granting sync.Mutex  // one grant is decided, recorded and posted at a time
+	placing  sync.Mutex  // from looking for an order to placing one
 	unposted atomic.Bool // a revocation is recorded that the exchange did not take
 }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
@@ -336,44 +335,6 @@ func (d *Desk) Refund(ctx context.Context, order statement.Digest, amount int64,
 		return nil
 	})
 	return err
-}
-
-// Place signs orders for one's own contract, keeps them, and posts them: one for each owner.
-func (d *Desk) Place(ctx context.Context, orders []statement.Order) ([]*statement.Verified[statement.Order], error) {
-	if err := home.MkdirAll(d.Home.Orders()); err != nil {
-		return nil, err
-	}
-	var out []*statement.Verified[statement.Order]
-	for _, o := range orders {
-		e, err := statement.Sign(o, d.Signer)
-		if errors.Is(err, statement.ErrCertificate) {
-			return out, uncovered(err)
-		}
-		if err != nil {
-			return out, fault.New(fault.Usage, "this is no order", "give --most of 1 or more, and an --until in the future", err)
-		}
-		// Kept first: what was set aside for an order that nobody remembers would be found at its end alone.
-		if err := home.WriteFile(d.orderFile(e.Digest()), e.Bytes()); err != nil {
-			return out, err
-		}
-		if _, err := d.Exchange.PostStatement(ctx, e); err != nil {
-			return out, errors.Join(err, d.forgetRefused(e.Digest(), err))
-		}
-		v, err := statement.Verify[statement.Order](e, d.self())
-		if err != nil {
-			return out, err
-		}
-		out = append(out, v)
-	}
-	return out, nil
-}
-
-// forgetRefused removes an order that the exchange did not take. One that may have arrived stays.
-func (d *Desk) forgetRefused(order statement.Digest, err error) error {
-	if errors.Is(err, client.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, catalog.ErrNotFound) {
-		return nil
-	}
-	return os.Remove(d.orderFile(order))
 }
 
 func (d *Desk) orderFile(order statement.Digest) string {

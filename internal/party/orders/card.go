@@ -3,11 +3,14 @@ package orders
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/internal/party/ledger"
 	"github.com/cordon-exchange/cordon/internal/stripe"
@@ -80,7 +83,7 @@ func (k *Keeper) byCard(ctx context.Context, d statement.Digest, b *statement.Or
 	case x.For != string(d) || x.Credits != b.Most:
 		return stripe.ErrOther
 	}
-	return k.Desk.SettleOwn(ctx, d, "stripe "+p.Session)
+	return k.Desk.SettleOwn(ctx, d, settledBy+p.Session)
 }
 
 func (k *Keeper) begin(ctx context.Context, d statement.Digest, credits int64) (*page, error) {
@@ -103,17 +106,80 @@ func (k *Keeper) keep(d statement.Digest, p *page) error {
 	return home.WriteFile(k.pageFile(d), src)
 }
 
+// Reasons why what goes back to a card does not go now.
+var (
+	errNoCard = errors.New("orders: it was paid by card, and this agent has no key of the provider's: start it with --stripe-key-file")
+	errLater  = errors.New("orders: the provider is asked again later")
+)
+
+const refusedTime = time.Minute // between two tries of what can't be done as things are
+
+// paidBack does what has to be done at the provider before the exchange is told, or says that it has to wait: without an answer that it
+// is done, nothing is told. What this party has to see to itself is logged once.
+func (k *Keeper) paidBack(order statement.Digest, do func() error) error {
+	if k.Now().Before(k.later[order]) {
+		return errLater
+	}
+	err := do()
+	if !errors.Is(err, errNoCard) && !errors.Is(err, stripe.ErrRefused) && !errors.Is(err, stripe.ErrOther) {
+		return err
+	}
+	k.later[order] = k.Now().Add(refusedTime)
+	if k.logged[order] != err.Error() {
+		k.logged[order] = err.Error()
+		k.Log.Error("an order is neither refunded nor closed before its money has gone back to the card", "order", order.Short(), "error", err)
+	}
+	return errLater
+}
+
+// session is the page of an order that this party made: as it kept it, or as it named it when it settled the order; nil if there was none.
+// The second is looked for on this party's own word alone, which has to be there.
+func (k *Keeper) session(ctx context.Context, p *ledger.Purchase) (*page, error) {
+	made, err := k.page(p.Order)
+	if err != nil || made != nil || p.Settler != k.self() {
+		return made, err
+	}
+	items, err := k.Exchange.AllStatements(ctx, client.Query{Kind: client.Settlements, About: []statement.Digest{p.Order}})
+	if err != nil {
+		return nil, err
+	}
+	for i := range items {
+		v, err := statement.Verify[statement.Settlement](&items[i].Envelope, k.self())
+		if err != nil || v.Digest() != p.Settlement {
+			continue
+		}
+		id, byCard := strings.CutPrefix(v.Body().Reference, settledBy)
+		if !byCard {
+			return nil, nil
+		}
+		return &page{Format: pageFormat, Session: id}, nil
+	}
+	return nil, errors.New("orders: the exchange does not show how this party settled the order")
+}
+
+// settledBy stands before the session in the reference of a settlement.
+const settledBy = "stripe "
+
+// payment is what became of an order's page.
+func (k *Keeper) payment(ctx context.Context, p *ledger.Purchase, made *page) (*stripe.Payment, error) {
+	if k.Card == nil {
+		return nil, errNoCard
+	}
+	x, err := k.Card.Payment(ctx, made.Session)
+	if err == nil && x.For != string(p.Order) {
+		err = stripe.ErrOther
+	}
+	return x, err
+}
+
 // payBack returns what was paid to this party's own account and not charged, when an order has ended, and lets nobody pay any more. It
 // comes before the closing, so that a crash leaves the closing to be posted, and with it this to be done: once for the order's key.
 func (k *Keeper) payBack(ctx context.Context, p *ledger.Purchase) error {
-	if k.Card == nil {
-		return nil
-	}
-	made, err := k.page(p.Order)
+	made, err := k.session(ctx, p)
 	if err != nil || made == nil || made.Over {
 		return err
 	}
-	x, err := k.Card.Payment(ctx, made.Session)
+	x, err := k.payment(ctx, p, made)
 	if err != nil {
 		return err
 	}
@@ -128,4 +194,18 @@ func (k *Keeper) payBack(ctx context.Context, p *ledger.Purchase) error {
 	}
 	made.Over = true
 	return k.keep(p.Order, made)
+}
+
+// giveBack pays the n-th refund of an order back to the card, before it is posted: once for its key. What was not paid by card, a person
+// gives back.
+func (k *Keeper) giveBack(ctx context.Context, p *ledger.Purchase, n int) error {
+	made, err := k.session(ctx, p)
+	if err != nil || made == nil {
+		return err
+	}
+	x, err := k.payment(ctx, p, made)
+	if err != nil || !x.Paid {
+		return err
+	}
+	return k.Card.Refund(ctx, x, p.Refunds[n].Amount, fmt.Sprintf("refund %s %d", p.Order, n))
 }

@@ -36,7 +36,7 @@ type Keeper struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Card     Card     // this party's own account with a provider; nil: none
-	Home     home.Dir // with Card: keeps the pages that it made
+	Home     home.Dir // keeps the pages that it made
 
 	wake   chan struct{}
 	mu     sync.Mutex                                                // of what follows
@@ -44,6 +44,7 @@ type Keeper struct {
 	open   map[statement.Digest]*statement.Verified[statement.Order] // for this party, of which the ledger says nothing yet
 	posted map[statement.Digest]*said                                // of an order
 	logged map[statement.Digest]string                               // what was last said about an order that doesn't go on
+	later  map[statement.Digest]time.Time                            // when the provider is asked about an order again
 }
 
 // said is how much of what the ledger says of an order the exchange has.
@@ -62,6 +63,7 @@ func (k *Keeper) Start() {
 	k.wake = make(chan struct{}, 1)
 	k.open = map[statement.Digest]*statement.Verified[statement.Order]{}
 	k.posted, k.logged = map[statement.Digest]*said{}, map[statement.Digest]string{}
+	k.later = map[statement.Digest]time.Time{}
 }
 
 // Wake makes the keeper look at the exchange soon: something about an order arrived. It may be called concurrently.

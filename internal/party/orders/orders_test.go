@@ -3,8 +3,10 @@ package orders
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,7 +107,7 @@ func (b *books) append(e ledger.Entry) { must(b.ledger.Append(b.t.Context(), e, 
 // charged is a job that was charged to the order and released.
 func (b *books) charged(name string, amount int64) {
 	d := func(what string) statement.Digest { return statement.Sum([]byte(name + what)) }
-	job := d("")
+	job := b.job(name, nil)
 	rel := statement.Release{
 		Owner: b.seller.Fingerprint(), Job: job, Session: d("s"), Plan: d("p"), Evidence: d("e"), Ready: d("r"), Grant: d("g"), Sealed: d("k"),
 		Appraisal: statement.Appraisal{Kind: "simulated", Simulated: true, Policies: []statement.Digest{d("o")}},
@@ -119,6 +121,43 @@ func (b *books) charged(name string, amount int64) {
 	})
 }
 
+// job is one that the buyer signed under the contract, unless change makes another of it. A name has one digest.
+func (b *books) job(name string, change func(*statement.Job)) statement.Digest {
+	nonce := statement.Sum([]byte(name))
+	j := statement.Job{
+		Nonce: []byte(nonce[len(nonce)-statement.NonceSize:]), Contract: b.order.Body().Contract, Requester: b.buyer.Fingerprint(), Owners: []statement.Fingerprint{b.seller.Fingerprint()},
+		Class: "small", Commitment: statement.Sum([]byte("body")), CreatedMS: 1, ExpiresMS: 2,
+	}
+	by := b.buyer
+	if change != nil {
+		change(&j)
+		if j.Requester == b.seller.Fingerprint() {
+			by = b.seller
+		}
+	}
+	for _, to := range j.Brokers() {
+		j.Bodies = append(j.Bodies, statement.SealedBody{To: to, Sealed: []byte("sealed")})
+	}
+	e := must(statement.Sign(j, by.Signer()))
+	b.Jobs[e.Digest()] = e
+	return e.Digest()
+}
+
+func (b *books) jobOf(ctx context.Context, job statement.Digest) (*statement.Verified[statement.Job], error) {
+	e, err := b.JobEnvelope(ctx, job)
+	if err != nil {
+		return nil, ErrNoJob
+	}
+	return statement.VerifyAuthor[statement.Job](e)
+}
+
+// charge has the seller charge 5 credits for a job, behind its ledger's back, and the exchange take it.
+func (b *books) charge(order *statement.Verified[statement.Order], job statement.Digest, total int64) {
+	must(b.PostStatement(b.t.Context(), must(statement.Sign(statement.Charge{
+		Owner: b.seller.Fingerprint(), Order: order.Digest(), Job: job, Release: statement.Sum(fmt.Append(nil, "release", total)), Amount: 5, Total: total, ChargedMS: 1,
+	}, b.seller.Signer()))))
+}
+
 func (b *books) receipts(_ context.Context, job statement.Digest) ([]*statement.Verified[statement.Release], error) {
 	if r := b.releases[job]; r != nil {
 		return []*statement.Verified[statement.Release]{r}, nil
@@ -129,8 +168,8 @@ func (b *books) receipts(_ context.Context, job statement.Digest) ([]*statement.
 // reconcile gives what seller and buyer find.
 func (b *books) reconcile() (seller, buyer *Report) {
 	b.t.Helper()
-	s := Books{Exchange: b, Ledger: b.ledger, Self: b.seller.Fingerprint(), Receipts: b.receipts}
-	y := Books{Exchange: b, Ledger: b.bought, Self: b.buyer.Fingerprint(), Receipts: b.receipts, Placed: []*statement.Verified[statement.Order]{b.order}}
+	s := Books{Exchange: b, Ledger: b.ledger, Self: b.seller.Fingerprint(), Receipts: b.receipts, Jobs: b.jobOf}
+	y := Books{Exchange: b, Ledger: b.bought, Self: b.buyer.Fingerprint(), Receipts: b.receipts, Jobs: b.jobOf, Placed: []*statement.Verified[statement.Order]{b.order}}
 	return must(s.Reconcile(b.t.Context())), must(y.Reconcile(b.t.Context()))
 }
 
@@ -173,17 +212,17 @@ func TestReconcile(t *testing.T) {
 		"more set aside than ordered":   {func(b *books) { b.postings[0].Amount = 21 }, LegPostings, LegPostings},
 		"too little came back":          {func(b *books) { b.postings[4].Amount = 9 }, LegPostings, LegPostings},
 		"a charge past the ledger": {func(b *books) {
-			b.extra(statement.Charge{Owner: b.seller.Fingerprint(), Order: b.order.Digest(), Job: statement.Sum([]byte("job 3")), Release: statement.Sum([]byte("r")), Amount: 1, Total: 11, ChargedMS: 1})
+			b.extra(statement.Charge{Owner: b.seller.Fingerprint(), Order: b.order.Digest(), Job: b.job("job 3", nil), Release: statement.Sum([]byte("r")), Amount: 1, Total: 11, ChargedMS: 1})
 		}, LegCharges + " " + LegLedger + " " + LegPostings, LegCharges + " " + LegPostings},
 		"a release in the ledger alone": {func(b *books) { b.charged("job 3", 5) }, LegCharges, ""},
 		"a receipt that says less": {func(b *books) {
-			job := statement.Sum([]byte("job 1"))
+			job := b.job("job 1", nil)
 			rel := *b.releases[job].Body()
 			rel.Charged = 4
 			b.releases[job] = must(statement.VerifyAuthor[statement.Release](must(statement.Sign(rel, b.seller.Signer()))))
 		}, LegReceipts, LegReceipts},
 		"a receipt of another release": {func(b *books) {
-			rel := *b.releases[statement.Sum([]byte("job 1"))].Body()
+			rel := *b.releases[b.job("job 1", nil)].Body()
 			rel.ReleasedMS++
 			b.releases[rel.Job] = must(statement.VerifyAuthor[statement.Release](must(statement.Sign(rel, b.seller.Signer()))))
 		}, LegReceipts, LegReceipts},
@@ -215,6 +254,84 @@ func TestReconcile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestChargedJobs: what an owner charges beside what it released is named to its buyer, with the job; here the owner's own books are
+// cooked too, and nothing else differs.
+func TestChargedJobs(t *testing.T) {
+	for name, x := range map[string]struct {
+		job  func(*books) statement.Digest
+		want string
+	}{
+		"a third job":          {func(b *books) statement.Digest { return b.job("job 3", nil) }, ""},
+		"a job again":          {func(b *books) statement.Digest { return b.job("job 1", nil) }, "charged again"},
+		"a job that never was": {func(*books) statement.Digest { return statement.Sum([]byte("job")) }, "did not sign"},
+		"a job of another's": {func(b *books) statement.Digest {
+			return b.job("x", func(j *statement.Job) { j.Requester = b.seller.Fingerprint() })
+		}, "did not sign"},
+		"under another contract": {func(b *books) statement.Digest {
+			return b.job("x", func(j *statement.Job) { j.Contract = statement.Sum([]byte("another")) })
+		}, "did not sign"},
+		"of another owner": {func(b *books) statement.Digest {
+			return b.job("x", func(j *statement.Job) { j.Owners = []statement.Fingerprint{b.buyer.Fingerprint()} })
+		}, "did not sign"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBooks(t)
+			b.releases = map[statement.Digest]*statement.Verified[statement.Release]{} // no receipt of any
+			for _, d := range []string{"job 1", "job 2"} {
+				b.charge(b.order, b.job(d, nil), int64(5*len(b.postings)))
+			}
+			job := x.job(b)
+			b.charge(b.order, job, 15)
+			_, buyer := b.reconcile()
+			faults := buyer.Faults
+			if x.want == "" {
+				if len(faults) != 0 {
+					t.Fatalf("got %+v", faults)
+				}
+				return
+			}
+			if len(faults) != 1 || faults[0].Leg != LegCharges || faults[0].Job != job || !strings.Contains(faults[0].Text, x.want) {
+				t.Fatalf("got %+v, want %q", faults, x.want)
+			}
+		})
+	}
+	t.Run("a job again, to another order", func(t *testing.T) {
+		b := newBooks(t)
+		if err := b.keeper.Post(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		o := *b.order.Body()
+		o.Nonce, o.Provider = []byte(strings.Repeat("x", statement.NonceSize)), statement.ProviderStripe
+		e := must(statement.Sign(o, b.buyer.Signer()))
+		must(b.PostStatement(t.Context(), e))
+		other := must(statement.VerifyAuthor[statement.Order](e))
+		books := Books{Exchange: b, Ledger: b.bought, Self: b.buyer.Fingerprint(), Receipts: b.receipts, Jobs: b.jobOf, Placed: []*statement.Verified[statement.Order]{b.order, other}}
+		if r := must(books.Reconcile(t.Context())); !r.Equal {
+			t.Fatalf("before: %+v", r.Faults)
+		}
+		delete(b.releases, b.job("job 1", nil))
+		b.charge(other, b.job("job 1", nil), 5)
+		r := must(books.Reconcile(t.Context()))
+		if r.Equal || !slices.ContainsFunc(r.Faults, func(f Fault) bool {
+			return f.Leg == LegCharges && f.Job == b.job("job 1", nil) && strings.Contains(f.Text, "charged again")
+		}) {
+			t.Fatalf("after: %+v", r.Faults)
+		}
+	})
+	t.Run("the exchange is away", func(t *testing.T) {
+		b := newBooks(t)
+		if err := b.keeper.Post(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		away := errors.New("away")
+		jobs := func(context.Context, statement.Digest) (*statement.Verified[statement.Job], error) { return nil, away }
+		books := Books{Exchange: b, Ledger: b.bought, Self: b.buyer.Fingerprint(), Receipts: b.receipts, Jobs: jobs, Placed: []*statement.Verified[statement.Order]{b.order}}
+		if _, err := books.Reconcile(t.Context()); !errors.Is(err, away) {
+			t.Fatalf("got %v", err)
+		}
+	})
 }
 
 // sums of a report, to compare two.

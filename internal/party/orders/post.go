@@ -22,7 +22,7 @@ func (k *Keeper) Post(ctx context.Context) error {
 		if s != nil && s.charges == len(p.Billed) && s.refunds == len(p.Refunds) && s.closed == p.Ended {
 			continue
 		}
-		if err := k.postOrder(ctx, &p); err != nil {
+		if err := k.postOrder(ctx, &p); err != nil && !errors.Is(err, errLater) {
 			delete(k.posted, p.Order) // to be compared with the exchange again
 			errs = append(errs, fmt.Errorf("order %s: %w", p.Order.Short(), err))
 		}
@@ -43,13 +43,17 @@ func (k *Keeper) postOrder(ctx context.Context, p *ledger.Purchase) error {
 			return err
 		}
 	}
+	k.posted[p.Order] = s // and not looked for again while the provider has to be waited for
 	for ; s.refunds < len(p.Refunds); s.refunds++ {
+		if err := k.paidBack(p.Order, func() error { return k.giveBack(ctx, p, s.refunds) }); err != nil {
+			return err
+		}
 		if err := post(ctx, k, k.refund(p, s.refunds)); err != nil {
 			return err
 		}
 	}
 	if p.Ended && !s.closed {
-		if err := k.payBack(ctx, p); err != nil {
+		if err := k.paidBack(p.Order, func() error { return k.payBack(ctx, p) }); err != nil {
 			return err
 		}
 		if err := post(ctx, k, k.closing(p)); err != nil {
@@ -57,7 +61,6 @@ func (k *Keeper) postOrder(ctx context.Context, p *ledger.Purchase) error {
 		}
 		s.closed = true
 	}
-	k.posted[p.Order] = s
 	return nil
 }
 

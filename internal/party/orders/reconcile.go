@@ -46,6 +46,12 @@ type Report struct {
 // Receipts finds the verified releases of a job; ErrNoReceipt where none has closed it.
 type Receipts func(ctx context.Context, job statement.Digest) ([]*statement.Verified[statement.Release], error)
 
+// Jobs finds a job that its requester signed; ErrNoJob where there is none.
+type Jobs func(ctx context.Context, job statement.Digest) (*statement.Verified[statement.Job], error)
+
+// ErrNoJob says that nobody signed a job of a digest, as far as this party can find.
+var ErrNoJob = errors.New("orders: no job")
+
 // ErrNoReceipt says that a job has no receipt for this party.
 var ErrNoReceipt = errors.New("orders: no receipt")
 
@@ -55,6 +61,7 @@ type Books struct {
 	Ledger   *ledger.Ledger        // required
 	Self     statement.Fingerprint // required
 	Receipts Receipts              // required
+	Jobs     Jobs                  // required
 	Placed   []*statement.Verified[statement.Order]
 }
 
@@ -67,6 +74,13 @@ type account struct {
 	refunds  []*statement.Verified[statement.Refund]
 	closing  *statement.Verified[statement.Closing]
 	postings []wire.Posting
+	charged  map[charged]statement.Digest // of all orders so far: the one that a job was charged to
+}
+
+// charged is what one owner charges once.
+type charged struct {
+	owner statement.Fingerprint
+	job   statement.Digest
 }
 
 // Reconcile compares, order by order, what was ordered, settled, charged, released, posted and accounted for.
@@ -76,7 +90,7 @@ func (b *Books) Reconcile(ctx context.Context) (*Report, error) {
 		return nil, err
 	}
 	r := &Report{Faults: []Fault{}}
-	seen := map[statement.Digest]bool{}
+	seen, once := map[statement.Digest]bool{}, map[charged]statement.Digest{}
 	for i := range items {
 		v, err := statement.VerifyAuthor[statement.Order](&items[i].Envelope)
 		if err != nil || v.Body().Buyer != b.Self && v.Body().Owner != b.Self {
@@ -84,7 +98,7 @@ func (b *Books) Reconcile(ctx context.Context) (*Report, error) {
 			continue
 		}
 		seen[v.Digest()] = true
-		if err := b.one(ctx, r, v); err != nil {
+		if err := b.one(ctx, r, v, once); err != nil {
 			return nil, err
 		}
 	}
@@ -111,8 +125,8 @@ func (a *account) fault(leg, format string, args ...any) {
 	a.r.Faults = append(a.r.Faults, Fault{Leg: leg, Order: a.order.Digest(), Text: fmt.Sprintf(format, args...)})
 }
 
-func (b *Books) one(ctx context.Context, r *Report, v *statement.Verified[statement.Order]) error {
-	a := &account{Books: b, r: r, order: v}
+func (b *Books) one(ctx context.Context, r *Report, v *statement.Verified[statement.Order], once map[charged]statement.Digest) error {
+	a := &account{Books: b, r: r, order: v, charged: once}
 	if err := a.fetch(ctx); err != nil {
 		return err
 	}
@@ -123,6 +137,9 @@ func (b *Books) one(ctx context.Context, r *Report, v *statement.Verified[statem
 		a.ledger()
 	} else if !slices.ContainsFunc(b.Placed, func(p *statement.Verified[statement.Order]) bool { return p.Digest() == v.Digest() }) {
 		a.fault(LegOrder, "the exchange shows it as this party's, which keeps no order of that digest")
+	}
+	if err := a.jobs(ctx); err != nil {
+		return err
 	}
 	return a.receipts(ctx)
 }
@@ -269,6 +286,32 @@ func (a *account) ledger() {
 	}
 }
 
+// jobs: an owner charges a job once, whatever it says that it released for it and to which order; and only one that the order's buyer
+// signed, under the order's contract, of this owner.
+func (a *account) jobs(ctx context.Context) error {
+	o := a.order.Body()
+	for _, c := range a.charges {
+		job := c.Body().Job
+		if at, again := a.charged[charged{o.Owner, job}]; again {
+			a.jobFault(LegCharges, job, "the job is charged again: it was charged to the order %s", at.Short())
+		} else {
+			a.charged[charged{o.Owner, job}] = a.order.Digest()
+		}
+		j, err := a.Jobs(ctx, job)
+		if err != nil && !errors.Is(err, ErrNoJob) {
+			return err
+		}
+		if err != nil || j.Digest() != job || j.Body().Requester != o.Buyer || j.Body().Contract != o.Contract || !slices.Contains(j.Body().Owners, o.Owner) {
+			a.jobFault(LegCharges, job, "%d credits were charged for a job that the buyer did not sign, or not for this owner under this contract", c.Body().Amount)
+		}
+	}
+	return nil
+}
+
+func (a *account) jobFault(leg string, job statement.Digest, format string, args ...any) {
+	a.r.Faults = append(a.r.Faults, Fault{Leg: leg, Order: a.order.Digest(), Job: job, Text: fmt.Sprintf(format, args...)})
+}
+
 // receipts compares each charge with the release that it names, as the receipt of its job accounts for it.
 func (a *account) receipts(ctx context.Context) error {
 	for _, c := range a.charges {
@@ -293,8 +336,7 @@ func (a *account) receipts(ctx context.Context) error {
 			charged += rel.Body().Charged
 		}
 		if !named && !later || named && charged != b.Amount {
-			a.r.Faults = append(a.r.Faults, Fault{Leg: LegReceipts, Order: a.order.Digest(), Job: b.Job,
-				Text: fmt.Sprintf("%d credits were charged for the job, and its receipt accounts for %d", b.Amount, charged)})
+			a.jobFault(LegReceipts, b.Job, "%d credits were charged for the job, and its receipt accounts for %d", b.Amount, charged)
 		}
 	}
 	return nil

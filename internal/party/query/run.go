@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -51,17 +52,31 @@ func (a *Asker) Submit(ctx context.Context, r Run) (statement.Digest, *Verdict, 
 	if err != nil {
 		return "", nil, err
 	}
-	dir := a.Home.Job(e.Digest())
-	if err := home.MkdirAll(dir); err != nil {
+	if err := home.MkdirAll(a.Home.Job(e.Digest())); err != nil {
 		return "", nil, err
 	}
-	if err := home.WriteFile(filepath.Join(dir, "job.json"), e.Bytes()); err != nil {
+	if err := home.WriteFile(jobFile(a.Home, e.Digest()), e.Bytes()); err != nil {
 		return "", nil, err
 	}
 	if _, err := a.Exchange.SubmitJob(ctx, e); err != nil {
 		return "", nil, exchangeFault(err)
 	}
 	return e.Digest(), v, nil
+}
+
+func jobFile(d home.Dir, job statement.Digest) string { return filepath.Join(d.Job(job), "job.json") }
+
+// Kept is a job of this party's own as it was stored before it was sent. Whose signature it has is for the caller to check.
+func Kept(d home.Dir, job statement.Digest) (*statement.Envelope, error) {
+	src, err := os.ReadFile(jobFile(d, job))
+	if err != nil {
+		return nil, home.Storage("can't read a job", err)
+	}
+	e, err := statement.ParseEnvelope(src)
+	if err == nil && e.Digest() != job {
+		err = fault.New(fault.Input, "a file in jobs/ is of another job", "restore the home folder from a backup", nil)
+	}
+	return e, err
 }
 
 func (a *Asker) job(ctx context.Context, r Run, v *Verdict, body *statement.Body) (*statement.Job, error) {

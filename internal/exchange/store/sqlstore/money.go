@@ -247,6 +247,10 @@ func PostingsWhere(q store.PostingQuery) (string, []any) {
 		args = append(args, string(q.Order))
 		where += fmt.Sprintf(" AND about = ?%d", len(args))
 	}
+	if q.Reference != "" {
+		args = append(args, q.Reference)
+		where += fmt.Sprintf(" AND reference = ?%d", len(args))
+	}
 	args = append(args, int64(q.Items))
 	return where + fmt.Sprintf(" ORDER BY seq LIMIT ?%d", len(args)), args
 }

@@ -189,6 +189,12 @@ func (s *suite) orderEnds() {
 	list, err = s.Postings(s.ctx, store.PostingQuery{Account: store.AccountOf(fp(1)), After: list[0].Seq, Items: 10})
 	s.ok(err)
 	s.equal(len(list), 3) // the second hold and both returns
+	list, err = s.Postings(s.ctx, store.PostingQuery{Reference: "hold:" + string(dg(100)), Items: 10})
+	s.ok(err)
+	s.equal(len(list) == 1 && list[0].Kind == store.PostHold, true)
+	list, err = s.Postings(s.ctx, store.PostingQuery{Reference: "hold:", Items: 10})
+	s.ok(err)
+	s.equal(len(list), 0)
 	s.elsewhere()
 }
 
