@@ -154,7 +154,7 @@ func (s *Server) authenticate(r *http.Request, class string) (*call, error) {
 	if !out.registered {
 		return out, nil
 	}
-	if err := s.spend(r.Context(), c, now); err != nil {
+	if err := s.spend(r.Context(), out.party, c, now); err != nil {
 		return nil, err
 	}
 	return out, nil

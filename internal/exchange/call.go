@@ -22,8 +22,8 @@ type call struct {
 }
 
 const (
-	bodyTime   = 30 * time.Second // to receive a bounded body
-	answerTime = 60 * time.Second // to send a bounded answer
+	defaultBodyTime = 30 * time.Second
+	answerTime      = 60 * time.Second // to send a bounded answer
 )
 
 // expect gives the answer more time to be sent: it comes after a wait.
@@ -39,7 +39,7 @@ func (c *call) read(limit int64) ([]byte, error) {
 		return nil, tooLarge()
 	}
 	ctl := http.NewResponseController(c.w)
-	_ = ctl.SetReadDeadline(time.Now().Add(bodyTime))
+	_ = ctl.SetReadDeadline(time.Now().Add(c.s.bodyTime))
 	b, err := io.ReadAll(io.LimitReader(c.r.Body, limit+1))
 	if err != nil {
 		return nil, malformed("body could not be read")
@@ -142,6 +142,8 @@ func (s *Server) signed(rule Rule, f func(*call) error) http.HandlerFunc {
 }
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	// The server reads on over some of a body that nobody read.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTime))
 	a := answerTo(err)
 	level := s.log.Debug
 	if a.status >= 500 && r.Context().Err() == nil {

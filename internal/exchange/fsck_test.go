@@ -125,6 +125,7 @@ func TestFsck(t *testing.T) {
 		{"template lost", "DELETE FROM statements WHERE digest = " + one("template"), "template sha256:.*: a template that it names is not there"},
 		{"accreditation lost", "DELETE FROM statements WHERE digest = " + one("accreditation"), "contract sha256:.*: an accreditation that it names is not there"},
 		{"object counts otherwise", "UPDATE stored SET bytes = bytes + 1", "stored .*: counts 20 bytes for its owner, and has 19"},
+		{"room for another", "INSERT INTO reservations SELECT 'x', path, '" + nobody + "', 1, 1 FROM stored LIMIT 1", "stored .*: is reserved for another than its owner"},
 		{"object counts for another", "UPDATE stored SET owner = '" + nobody + "'", "counts for another than its owner"},
 		{"reader of a counter", "INSERT INTO statement_readers SELECT " + one("counter") + ", '" + string(w.a.fp) + "'", "counter sha256:.*: who may read it is not who it concerns"},
 		{"reader of a rejection", "INSERT INTO statement_readers SELECT " + one("rejection") + ", '" + string(w.a.fp) + "'", "rejection sha256:.*: who may read it is not who it concerns"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange"
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/fsck"
+	"github.com/cordon-exchange/cordon/internal/exchange/store"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/statement"
 )
@@ -184,6 +186,10 @@ func TestIntroductionsShareOneRate(t *testing.T) {
 // TestStorageOfAParty: counted by what arrives, given back by what is removed or breaks off, and not for others.
 func TestStorageOfAParty(t *testing.T) {
 	w := limitedEnv(t, exchange.Limits{Storage: 1000})
+	var rooms store.Store
+	w.stop()
+	w.opts = func(o *exchange.Options) { o.Limits, rooms = exchange.Limits{Storage: 1000}, o.Store }
+	w.start(strings.TrimPrefix(w.url, "http://"))
 	put := func(p *party, name string, size int) error {
 		return p.put(client.ObjectPath(p.fp, "extra", "v1", name+".parquet"), strings.Repeat(name, size))
 	}
@@ -201,12 +207,17 @@ func TestStorageOfAParty(t *testing.T) {
 	defer conn.Close()
 	_, err = conn.Write(sent.Bytes()[:sent.Len()-100])
 	w.ok(err)
-	for end := time.Now().Add(5 * time.Second); put(w.other, "d", 400) == nil; { // until its room is taken
-		w.ok(w.other.DeleteObject(t.Context(), client.ObjectPath(w.other.fp, "extra", "v1", "d.parquet")))
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) { // until its room is taken
+		list, err := rooms.Reservations(t.Context(), math.MaxInt64, "", 1)
+		w.ok(err)
+		if len(list) == 1 {
+			break
+		}
 		if time.Now().After(end) {
 			t.Fatal("an upload that comes has no room")
 		}
 	}
+	w.code(put(w.other, "d", 400), wire.CodeTooMany)
 	w.ok(conn.Close())
 	deadline := time.Now().Add(5 * time.Second)
 	for err := put(w.other, "d", 400); err != nil; err = put(w.other, "d", 400) {
@@ -220,7 +231,7 @@ func TestStorageOfAParty(t *testing.T) {
 	w.code(put(w.other, "f", 1), wire.CodeTooMany)
 	w.stop()
 	// Room for an upload that was cut off with the exchange is no fault.
-	alter(t, w.home, "INSERT INTO stored (path, owner, bytes) VALUES ('"+client.ObjectPath(w.b.fp, "extra", "v1", "cut.parquet")+"', '"+string(w.b.fp)+"', 7)")
+	alter(t, w.home, "INSERT INTO reservations (id, path, owner, bytes, until_ms) VALUES ('1', '"+client.ObjectPath(w.b.fp, "extra", "v1", "cut.parquet")+"', '"+string(w.b.fp)+"', 7, 1)")
 	h, err := exchange.OpenHome(t.Context(), w.home)
 	w.ok(err)
 	defer h.Close()

@@ -49,17 +49,20 @@ func (s *Server) putObject(c *call) error {
 		return tooLarge()
 	}
 	o := store.Object{Path: path, Owner: owner, Bytes: size}
-	if err := s.reserve(c.r.Context(), o); err != nil {
+	ctx, id, done, err := s.reserve(c.r.Context(), o)
+	if err != nil {
 		return err
 	}
+	defer done()
 	body := &upload{src: c.r.Body, ctl: http.NewResponseController(c.w), sum: sha256.New(), left: size, want: c.body}
 	c.expect(stallTime)
-	err = s.lake.Put(c.r.Context(), path, body)
+	err = s.lake.Put(ctx, path, body)
 	body.end()
-	if errors.Is(err, lake.ErrExists) {
+	before := errors.Is(err, lake.ErrExists)
+	if before {
 		err = s.same(c, path, size)
 	}
-	if err = s.settleStorage(c.r.Context(), o, err); err != nil {
+	if err = s.uploaded(ctx, o, id, err, before); err != nil {
 		return err
 	}
 	s.log.Info("object stored", "by", c.party.Short(), "bytes", size)
@@ -242,10 +245,7 @@ func (s *Server) deleteObject(c *call) error {
 	if owner != c.party {
 		return forbidden("objects are removed by their owner")
 	}
-	if err := s.lake.Delete(c.r.Context(), path); err != nil && !errors.Is(err, lake.ErrNotFound) {
-		return err
-	}
-	if err := s.store.Forget(c.r.Context(), path); err != nil {
+	if err := s.remove(c.r.Context(), store.Object{Path: path, Owner: owner}); err != nil {
 		return err
 	}
 	s.log.Info("object removed", "by", c.party.Short())

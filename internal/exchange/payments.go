@@ -72,7 +72,7 @@ const maxEvent = 1 << 20
 func (s *Server) paymentEvent(w http.ResponseWriter, r *http.Request) {
 	err := noPayments()
 	if s.payments != nil {
-		err = s.event(r)
+		err = s.event(w, r)
 	}
 	if err != nil {
 		s.fail(w, r, err)
@@ -81,9 +81,16 @@ func (s *Server) paymentEvent(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusOK, []byte("{}"))
 }
 
-func (s *Server) event(r *http.Request) error {
+func (s *Server) event(w http.ResponseWriter, r *http.Request) error {
+	// Who calls is nobody yet: one that sends slowly must not keep the connection for as long as it likes.
+	ctl := http.NewResponseController(w)
+	_ = ctl.SetReadDeadline(time.Now().Add(s.bodyTime))
 	b, err := io.ReadAll(io.LimitReader(r.Body, maxEvent+1))
-	if err != nil || len(b) > maxEvent {
+	if err != nil {
+		return malformed("body could not be read")
+	}
+	_ = ctl.SetReadDeadline(time.Time{}) // else the call would end with it
+	if len(b) > maxEvent {
 		return tooLarge()
 	}
 	session, err := s.payments.Event(b, r.Header.Get("Stripe-Signature"))

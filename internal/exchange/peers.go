@@ -71,14 +71,14 @@ func wrongTime() error {
 }
 
 // spend uses the nonce of a request, once for all processes.
-func (s *Server) spend(ctx context.Context, c *credentials, now time.Time) error {
+func (s *Server) spend(ctx context.Context, party statement.Fingerprint, c *credentials, now time.Time) error {
 	again := refuse(http.StatusUnauthorized, wire.CodeReplayed, "this request was sent before", "sign every request with a new nonce")
 	if s.shared == nil {
-		switch s.replays.check(c.key, c.nonce, now) {
+		switch s.replays.check(party, c.key, c.nonce, now) {
 		case replayed:
 			return again
 		case crowded:
-			return tooMany("more requests than the exchange can tell apart")
+			return s.limited("nonces", tooMany("more requests than the exchange tells apart for one party"))
 		}
 		return nil
 	}

@@ -29,6 +29,7 @@ func TestOverPostgres(t *testing.T) {
 		"revocations": TestRevocations, "key revocation": TestKeyRevocation, "certified": TestCertifiedRequests, "pools": TestPoolSigning,
 		"polls": TestPollsWakeAtOnce, "together": TestRepliesComeTogether, "recall": TestOthersCannotRecall, "leaves": TestPollerLeaves,
 		"full": TestStorageFull, "cost": TestJobCost,
+		"uploads and removals": TestUploadsAndRemovals, "room": TestRoomOfAnUpload, "cut off": TestUploadCutOff, "lost room": TestUploadLosesItsRoom,
 	} {
 		t.Run(name, f)
 	}

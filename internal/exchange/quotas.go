@@ -2,8 +2,11 @@ package exchange
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
+	"sync"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/lake"
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -72,28 +75,126 @@ func (s *Server) mayAsk(c *call, j *statement.Job) error {
 	return s.mayFill(c, j.Brokers())
 }
 
-// reserve makes room for an object before a byte of it is read.
-func (s *Server) reserve(ctx context.Context, o store.Object) error {
-	err := s.store.Reserve(ctx, o, s.limits.Storage)
-	if errors.Is(err, store.ErrTooMany) {
-		return s.over("storage", "the objects of this party would be more than it may keep", "remove versions that nobody needs, or ask the exchange's operator")
+const (
+	workTime  = 2 * time.Minute  // after which an upload or removal that nobody said to run was cut off
+	worksTime = 20 * time.Second // between two words that one runs, and between two looks for what was cut off
+)
+
+// reserve has the caller work on an object alone, with room for its bytes; for a removal, none. It lasts until done is called. A call that
+// lost it ends with its context.
+func (s *Server) reserve(ctx context.Context, o store.Object) (running context.Context, id string, done func(), err error) {
+	id = rand.Text()
+	r := store.Reservation{ID: id, Path: o.Path, Owner: o.Owner, Bytes: o.Bytes, UntilMS: s.now().Add(workTime).UnixMilli()}
+	err = s.store.Reserve(ctx, r, s.limits.Storage)
+	if errors.Is(err, store.ErrExists) { // it may be over
+		err = errors.Join(s.FreeRoom(ctx, s.now().UnixMilli()), s.store.Reserve(ctx, r, s.limits.Storage))
 	}
-	return err
+	switch {
+	case errors.Is(err, store.ErrTooMany):
+		return nil, "", nil, s.over("storage", "the objects of this party would be more than it may keep", "remove versions that nobody needs, or ask the exchange's operator")
+	case errors.Is(err, store.ErrExists):
+		return nil, "", nil, refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "another call uploads or removes this object", "try again when it has ended")
+	case err != nil: // it may be there all the same: its time ends it
+		return nil, "", nil, err
+	}
+	running, cancel := context.WithCancel(ctx)
+	var keeping sync.WaitGroup
+	keeping.Go(func() { s.keepRoom(running, id, cancel) })
+	return running, id, func() { cancel(); keeping.Wait() }, nil
 }
 
-// settleStorage counts what came of an upload: the object as it is, or nothing. An upload that broke off while another one of the same object
-// went well leaves that.
-func (s *Server) settleStorage(ctx context.Context, o store.Object, put error) error {
+// keepRoom says again and again that a call works on its object.
+func (s *Server) keepRoom(ctx context.Context, id string, lost func()) {
+	t := time.NewTicker(worksTime)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if err := s.store.Keep(ctx, id, s.now().Add(workTime).UnixMilli()); errors.Is(err, store.ErrNotFound) {
+			lost()
+			return
+		}
+	}
+}
+
+// settleStorage counts what came of a call that worked on an object, in the place of its room: the object as it is, or nothing.
+// store.ErrNotFound says that its room was given back before.
+func (s *Server) settleStorage(ctx context.Context, o store.Object, id string) error {
 	ctx = context.WithoutCancel(ctx)
 	have, err := s.lake.Size(ctx, o.Path)
 	switch {
 	case err == nil:
 		o.Bytes = have
-		return errors.Join(put, s.store.SettleStorage(ctx, o))
+		return s.store.SettleStorage(ctx, o, id)
 	case errors.Is(err, lake.ErrNotFound):
-		return errors.Join(put, s.store.Forget(ctx, o.Path))
+		return s.store.Forget(ctx, o.Path, id)
 	}
-	return errors.Join(put, err) // it counts until somebody uploads or removes it
+	// Its room is kept until the lake says what is there.
+	return errors.Join(err, s.store.Keep(ctx, id, s.now().UnixMilli()-1))
+}
+
+// uploaded says what came of an upload. An object whose room was given back meanwhile, because nobody said any more that it came, does
+// not stay: what does not count is removed. One that was there before is not this upload's.
+func (s *Server) uploaded(ctx context.Context, o store.Object, id string, put error, before bool) error {
+	err := s.settleStorage(ctx, o, id)
+	if !errors.Is(err, store.ErrNotFound) {
+		return errors.Join(put, err)
+	}
+	if put != nil || before {
+		return put
+	}
+	lost := refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "the upload lost its room", "try again")
+	return errors.Join(lost, s.remove(context.WithoutCancel(ctx), o))
+}
+
+// remove an object, and what it counts.
+func (s *Server) remove(ctx context.Context, o store.Object) error {
+	o.Bytes = 0
+	running, id, done, err := s.reserve(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := s.lake.Delete(running, o.Path); err != nil && !errors.Is(err, lake.ErrNotFound) {
+		return errors.Join(err, s.settleStorage(ctx, o, id))
+	}
+	return s.settleStorage(ctx, o, id)
+}
+
+// roomLoop gives back the room of what was cut off.
+func (s *Server) roomLoop(ctx context.Context) {
+	t := time.NewTicker(worksTime)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		if err := s.FreeRoom(ctx, s.now().UnixMilli()); err != nil && ctx.Err() == nil {
+			s.log.Error("the room of uploads that were cut off can't be given back", "err", err)
+		}
+	}
+}
+
+// FreeRoom gives back the room of what was cut off: whose time was over before. An object that is there counts from then on.
+func (s *Server) FreeRoom(ctx context.Context, beforeMS int64) error {
+	for after := ""; ; {
+		list, err := s.store.Reservations(ctx, beforeMS, after, wire.MaxPage)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, r := range list {
+			after = r.ID
+			err := s.settleStorage(ctx, store.Object{Path: r.Path, Owner: r.Owner}, r.ID)
+			if err != nil && !errors.Is(err, store.ErrNotFound) { // another process was faster
+				return err
+			}
+		}
+	}
 }
 
 // countStored counts the objects of a store from before objects were counted: those that offers name.
@@ -115,7 +216,11 @@ func (s *Server) countStored(ctx context.Context) error {
 				return err
 			}
 			for _, f := range o.Files {
-				if err := s.settleStorage(ctx, store.Object{Path: f.Object, Owner: o.Owner}, nil); err != nil {
+				size, err := s.lake.Size(ctx, f.Object)
+				if err == nil {
+					err = s.store.SettleStorage(ctx, store.Object{Path: f.Object, Owner: o.Owner, Bytes: size}, "")
+				}
+				if err != nil && !errors.Is(err, lake.ErrNotFound) {
 					return err
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -32,6 +33,7 @@ type Options struct {
 	Payments    Payments         // sells credits by card; default: none
 	OrderGrace  time.Duration    // for owners to charge an order after its end; default 24 h
 	LogDir      string           // folder of the log's tree, which can be lost; "": no log is published, and what it would hold waits in the store
+	BodyTime    time.Duration    // to receive a bounded body; default 30 s
 	LogRound    time.Duration    // between two checkpoints that witnesses are asked to cosign; default 2 s
 }
 
@@ -61,6 +63,7 @@ type Server struct {
 	tlog        *tlog // nil: no log is published
 	limits      Limits
 	rates       rates
+	bodyTime    time.Duration
 	closing     chan struct{} // closed: long polls end
 	closed      sync.Once
 }
@@ -81,6 +84,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject, relookTime: o.Relook,
 		now: o.Now, log: o.Log, watch: o.Watch, settler: o.Settler, grace: o.OrderGrace, payments: o.Payments, closing: make(chan struct{}),
 	}
+	s.bodyTime = o.BodyTime
 	s.defaults()
 	var err error
 	if s.limits, err = o.Limits.withDefaults(); err != nil {
@@ -95,6 +99,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	if s.shared != nil {
 		s.now = s.shared.Now
+	} else if err := s.FreeRoom(ctx, math.MaxInt64); err != nil { // nobody works on an object but this process
+		s.log.Warn("the room of uploads that were cut off is not given back; that is tried again when their time is over", "err", err)
 	}
 	if o.LogDir != "" {
 		if o.LogRound <= 0 {
@@ -125,6 +131,9 @@ func (s *Server) defaults() {
 	}
 	if s.relookTime <= 0 {
 		s.relookTime = defaultRelook
+	}
+	if s.bodyTime <= 0 {
+		s.bodyTime = defaultBodyTime
 	}
 	if s.grace <= 0 {
 		s.grace = defaultGrace
@@ -160,6 +169,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	defer work.Wait()
 	work.Go(func() { s.sweepLoop(ctx) })
 	work.Go(func() { s.orderLoop(ctx) })
+	work.Go(func() { s.roomLoop(ctx) })
 	if s.tlog != nil {
 		work.Go(func() { s.keepLog(ctx) })
 	}

@@ -72,8 +72,8 @@ func upgrade(t *testing.T, from string) {
 	for kind, want := range map[string]int{store.KindParty: 5, store.KindOffer: 2, store.KindPool: 1, store.KindContract: 1, store.KindGrant: 2, store.KindRevocation: 1} {
 		found, err := asker.AllStatements(ctx, client.Query{Kind: kind})
 		e.ok(err)
-		if len(found) != want {
-			t.Errorf("%d statements of kind %s, want %d", len(found), kind, want)
+		if len(found) < want {
+			t.Errorf("%d statements of kind %s, want %d at least", len(found), kind, want)
 		}
 	}
 	mail, err := a.Mailbox(ctx, 0, 0)

@@ -35,7 +35,7 @@ type Summary struct {
 	Faults     int64 `json:"faults"`
 
 	Storage  []Storage `json:"storage"`  // by party
-	Reserved int64     `json:"reserved"` // objects that count for their owners and are not there
+	Reserved int64     `json:"reserved"` // uploads and removals that run or were cut off, and objects that count and are not there
 }
 
 // Options of a check.

@@ -3,6 +3,7 @@ package fsck
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -51,11 +52,31 @@ func (c *check) stored(ctx context.Context) error {
 		c.sum.Storage = append(c.sum.Storage, *s)
 	}
 	slices.SortFunc(c.sum.Storage, func(a, b Storage) int { return strings.Compare(string(a.Party), string(b.Party)) })
-	return nil
+	return c.reserved(ctx)
 }
 
-// countedAs compares what an object counts with its size. One that is not there is room for an upload that runs, or was cut off with the
-// exchange: no fault, and its owner gives it back by removing or uploading it.
+// reserved counts what runs, or was cut off: each at a path of its owner's.
+func (c *check) reserved(ctx context.Context) error {
+	for after := ""; ; {
+		list, err := c.Store.Reservations(ctx, math.MaxInt64, after, pageItems)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, r := range list {
+			after = r.ID
+			c.sum.Reserved++
+			if owner, ok := wire.ObjectOwner(r.Path); ok && owner == r.Owner {
+				continue
+			}
+			if err := c.fault("stored", r.Path, "is reserved for another than its owner"); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// countedAs compares what an object counts with its size. One that is not there was being removed: no fault, and its owner gives its room
+// back by removing or uploading it.
 func (c *check) countedAs(ctx context.Context, path string, bytes int64) error {
 	if c.Lake == nil || c.told[path] {
 		return nil

@@ -13,25 +13,30 @@ func (s *Store) Count(ctx context.Context, u store.Use) error {
 	return s.write(ctx, false, func(t *tx) error { return sqlstore.Count(t, u) })
 }
 
-// Reserve remembers an object of the owner's. Two at once could each see room for one: the lock, which ends with the transaction, lets
-// one look after the other.
-func (s *Store) Reserve(ctx context.Context, o store.Object, most int64) error {
-	return s.write(ctx, false, func(t *tx) error {
-		if err := t.exec("SELECT pg_advisory_xact_lock(hashtextextended($1, 4))", string(o.Owner)); err != nil {
+// Reserve has one upload or removal work on a path. Two at once could each see room for one: the lock, which ends with the transaction, lets one look
+// after the other. Durable.
+func (s *Store) Reserve(ctx context.Context, r store.Reservation, most int64) error {
+	return s.write(ctx, true, func(t *tx) error {
+		if err := t.exec("SELECT pg_advisory_xact_lock(hashtextextended($1, 4))", string(r.Owner)); err != nil {
 			return err
 		}
-		return sqlstore.Reserve(t, o, most)
+		return sqlstore.Reserve(t, r, most)
 	})
 }
 
-// SettleStorage remembers what bytes an object has.
-func (s *Store) SettleStorage(ctx context.Context, o store.Object) error {
-	return s.write(ctx, false, func(t *tx) error { return sqlstore.SettleStorage(t, o) })
+// Keep has a reservation last longer.
+func (s *Store) Keep(ctx context.Context, id string, untilMS int64) error {
+	return s.write(ctx, false, func(t *tx) error { return sqlstore.Keep(t, id, untilMS) })
 }
 
-// Forget an object.
-func (s *Store) Forget(ctx context.Context, path string) error {
-	return s.single(ctx, func(t *tx) error { return sqlstore.Forget(t, path) })
+// SettleStorage counts an object in the place of its reservation.
+func (s *Store) SettleStorage(ctx context.Context, o store.Object, reservation string) error {
+	return s.write(ctx, false, func(t *tx) error { return sqlstore.SettleStorage(t, o, reservation) })
+}
+
+// Forget the object of a path.
+func (s *Store) Forget(ctx context.Context, path, reservation string) error {
+	return s.write(ctx, false, func(t *tx) error { return sqlstore.Forget(t, path, reservation) })
 }
 
 // Objects behind after.
@@ -43,6 +48,21 @@ func (s *Store) Objects(ctx context.Context, after string, items int) ([]store.O
 			var o store.Object
 			err := scan(&o.Path, &o.Owner, &o.Bytes)
 			out = append(out, o)
+			return err
+		})
+	})
+	return out, err
+}
+
+// Reservations that end before a time.
+func (s *Store) Reservations(ctx context.Context, beforeMS int64, after string, items int) ([]store.Reservation, error) {
+	var out []store.Reservation
+	err := s.single(ctx, func(t *tx) error {
+		out = nil
+		return t.each(dollars(sqlstore.QueryReservations), []any{beforeMS, after, int64(items)}, func(scan func(...any) error) error {
+			var r store.Reservation
+			err := scan(&r.ID, &r.Path, &r.Owner, &r.Bytes, &r.UntilMS)
+			out = append(out, r)
 			return err
 		})
 	})

@@ -13,19 +13,24 @@ func (s *Store) Count(ctx context.Context, u store.Use) error {
 	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.Count(t, u) })
 }
 
-// Reserve remembers an object of the owner's.
-func (s *Store) Reserve(ctx context.Context, o store.Object, most int64) error {
-	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.Reserve(t, o, most) })
+// Reserve has one upload or removal work on a path. Durable.
+func (s *Store) Reserve(ctx context.Context, r store.Reservation, most int64) error {
+	return s.w.do(ctx, true, func(t *tx) error { return sqlstore.Reserve(t, r, most) })
 }
 
-// SettleStorage remembers what bytes an object has.
-func (s *Store) SettleStorage(ctx context.Context, o store.Object) error {
-	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.SettleStorage(t, o) })
+// Keep has a reservation last longer.
+func (s *Store) Keep(ctx context.Context, id string, untilMS int64) error {
+	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.Keep(t, id, untilMS) })
 }
 
-// Forget an object.
-func (s *Store) Forget(ctx context.Context, path string) error {
-	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.Forget(t, path) })
+// SettleStorage counts an object in the place of its reservation.
+func (s *Store) SettleStorage(ctx context.Context, o store.Object, reservation string) error {
+	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.SettleStorage(t, o, reservation) })
+}
+
+// Forget the object of a path.
+func (s *Store) Forget(ctx context.Context, path, reservation string) error {
+	return s.w.do(ctx, false, func(t *tx) error { return sqlstore.Forget(t, path, reservation) })
 }
 
 // Objects behind after.
@@ -35,6 +40,18 @@ func (s *Store) Objects(ctx context.Context, after string, items int) ([]store.O
 		var o store.Object
 		err := scan(&o.Path, &o.Owner, &o.Bytes)
 		out = append(out, o)
+		return true, err
+	})
+	return out, err
+}
+
+// Reservations that end before a time.
+func (s *Store) Reservations(ctx context.Context, beforeMS int64, after string, items int) ([]store.Reservation, error) {
+	var out []store.Reservation
+	err := s.each(ctx, sqlstore.QueryReservations, []any{beforeMS, after, items}, func(scan func(...any) error) (bool, error) {
+		var r store.Reservation
+		err := scan(&r.ID, &r.Path, &r.Owner, &r.Bytes, &r.UntilMS)
+		out = append(out, r)
 		return true, err
 	})
 	return out, err

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -37,35 +39,113 @@ func (s *suite) storage() {
 	object := func(owner int, path string, bytes int64) store.Object {
 		return store.Object{Path: path, Owner: fp(owner), Bytes: bytes}
 	}
-	s.ok(s.Reserve(s.ctx, object(1, "a/1", 60), 100))
-	s.ok(s.Reserve(s.ctx, object(1, "a/1", 60), 100)) // again: the same one
-	s.is(s.Reserve(s.ctx, object(1, "a/2", 41), 100), store.ErrTooMany)
-	s.ok(s.Reserve(s.ctx, object(1, "a/2", 40), 100))
-	s.ok(s.Reserve(s.ctx, object(2, "b/1", 100), 100))
-	s.is(s.Reserve(s.ctx, object(1, "a/1", 61), 100), store.ErrTooMany) // a reservation that was left is no way round
-	s.is(s.Reserve(s.ctx, object(1, "a/3", 1<<62), 100), store.ErrTooMany)
-	s.ok(s.SettleStorage(s.ctx, object(1, "a/1", 10)))
-	s.ok(s.SettleStorage(s.ctx, object(3, "c/1", 7)))
-	s.ok(s.Reserve(s.ctx, object(1, "a/3", 50), 100))
-	s.ok(s.Forget(s.ctx, "a/2"))
-	s.ok(s.Forget(s.ctx, "none"))
+	room := func(id string, owner int, path string, bytes int64) store.Reservation {
+		return store.Reservation{ID: id, Path: path, Owner: fp(owner), Bytes: bytes, UntilMS: 50}
+	}
+	s.ok(s.Reserve(s.ctx, room("1", 1, "a/1", 60), 100))
+	s.is(s.Reserve(s.ctx, room("2", 1, "a/1", 10), 100), store.ErrExists) // one at a time
+	s.is(s.Reserve(s.ctx, room("2", 1, "a/1", 0), 100), store.ErrExists)
+	s.is(s.Reserve(s.ctx, room("2", 1, "a/2", 41), 100), store.ErrTooMany)
+	s.ok(s.Reserve(s.ctx, room("2", 1, "a/2", 40), 100))
+	s.ok(s.Reserve(s.ctx, room("3", 2, "b/1", 100), 100))
+	s.is(s.Reserve(s.ctx, room("4", 1, "a/3", 1<<62), 1<<62), store.ErrTooMany)
+	s.is(s.SettleStorage(s.ctx, object(1, "a/1", 60), "2"), store.ErrNotFound) // another path's
+	s.ok(s.SettleStorage(s.ctx, object(1, "a/1", 60), "1"))
+	s.is(s.SettleStorage(s.ctx, object(1, "a/1", 1), "1"), store.ErrNotFound) // once
+	s.is(s.Reserve(s.ctx, room("4", 1, "a/3", 1), 100), store.ErrTooMany)
+	s.ok(s.Forget(s.ctx, "a/2", "2"))
+	s.is(s.Forget(s.ctx, "a/2", "2"), store.ErrNotFound)
+	s.is(s.SettleStorage(s.ctx, object(1, "a/2", 40), "2"), store.ErrNotFound) // its room is given back
+	s.is(s.Reserve(s.ctx, room("4", 1, "a/3", 41), 100), store.ErrTooMany)
+	s.ok(s.Reserve(s.ctx, room("5", 1, "a/1", 60), 100)) // the same object again
+	s.is(s.Forget(s.ctx, "a/1", "2"), store.ErrNotFound)
+	s.ok(s.SettleStorage(s.ctx, object(1, "a/1", 60), "5"))
+	s.is(s.Reserve(s.ctx, room("5", 1, "a/1", 61), 100), store.ErrTooMany) // another in its place
+	s.ok(s.Reserve(s.ctx, room("4", 1, "a/3", 40), 100))
+	s.ok(s.SettleStorage(s.ctx, object(3, "c/1", 7), "")) // of before
 	list, err := s.Objects(s.ctx, "", 10)
 	s.ok(err)
-	s.equal(list, []store.Object{object(1, "a/1", 10), object(1, "a/3", 50), object(2, "b/1", 100), object(3, "c/1", 7)})
-	list, err = s.Objects(s.ctx, "a/3", 1)
+	s.equal(list, []store.Object{object(1, "a/1", 60), object(3, "c/1", 7)})
+	list, err = s.Objects(s.ctx, "a/1", 1)
 	s.ok(err)
-	s.equal(list, []store.Object{object(2, "b/1", 100)})
-	var passed atomic.Int64
+	s.equal(list, []store.Object{object(3, "c/1", 7)})
+	s.ok(s.Reserve(s.ctx, room("6", 1, "a/1", 0), 1)) // a removal needs no room
+	s.is(s.Reserve(s.ctx, room("7", 1, "a/4", 1), 100), store.ErrTooMany)
+	s.ok(s.Forget(s.ctx, "a/1", "6"))
+	s.ok(s.Reserve(s.ctx, room("5", 1, "a/4", 60), 100))
+	s.is(s.Reserve(s.ctx, room("7", 1, "a/5", 1), 100), store.ErrTooMany)
+	s.ok(s.Keep(s.ctx, "5", 90))
+	s.is(s.Keep(s.ctx, "none", 90), store.ErrNotFound)
+	due, err := s.Reservations(s.ctx, 51, "", 10)
+	s.ok(err)
+	s.equal(due, []store.Reservation{room("3", 2, "b/1", 100), room("4", 1, "a/3", 40)})
+	due, err = s.Reservations(s.ctx, 51, "3", 10)
+	s.ok(err)
+	s.equal(due, []store.Reservation{room("4", 1, "a/3", 40)})
+	due, err = s.Reservations(s.ctx, 50, "", 10)
+	s.ok(err)
+	s.equal(len(due), 0)
+	s.together()
+}
+
+// together uploads, settles and removes at once: what counts is never more than there is room for, and all of it comes back.
+func (s *suite) together() {
+	const most, each = 100, 30
 	var g sync.WaitGroup
-	for n := range 8 { // together they would be more than there is room for
+	var now, passed atomic.Int64
+	for n := range 8 {
 		g.Go(func() {
-			if s.Reserve(s.ctx, object(4, "d/"+string(rune('a'+n)), 30), 100) == nil {
+			for k := range 6 {
+				r := store.Reservation{ID: fmt.Sprintf("together %d %d", n, k), Path: fmt.Sprintf("d/%d", n), Owner: fp(4), Bytes: each, UntilMS: 1}
+				if err := s.Reserve(s.ctx, r, most); err != nil {
+					if !errors.Is(err, store.ErrTooMany) {
+						s.Error(err)
+					}
+					continue
+				}
+				passed.Add(1)
+				if used := now.Add(each); used > most {
+					s.Errorf("%d bytes at once", used)
+				}
+				if k%2 == 0 {
+					s.settled(r)
+				}
+				now.Add(-each)
+				if err := s.Forget(s.ctx, r.Path, r.ID); err != nil {
+					s.Error(err)
+				}
+				if err := s.Forget(s.ctx, r.Path, r.ID); !errors.Is(err, store.ErrNotFound) {
+					s.Errorf("given back twice: %v", err)
+				}
+			}
+		})
+	}
+	g.Wait()
+	if passed.Load() == 0 {
+		s.Error("none passed")
+	}
+	list, err := s.Objects(s.ctx, "d/", 10)
+	s.ok(err)
+	s.equal(len(list), 0)
+	passed.Store(0)
+	for n := range 8 { // all of it at once would be more
+		g.Go(func() {
+			if s.Reserve(s.ctx, store.Reservation{ID: fmt.Sprintf("at once %d", n), Path: fmt.Sprintf("d/%d", n), Owner: fp(4), Bytes: each, UntilMS: 1}, most) == nil {
 				passed.Add(1)
 			}
 		})
 	}
 	g.Wait()
 	s.equal(passed.Load(), int64(3))
+}
+
+// settled counts the object of an upload, and readies its removal.
+func (s *suite) settled(r store.Reservation) {
+	err := s.SettleStorage(s.ctx, store.Object{Path: r.Path, Owner: r.Owner, Bytes: r.Bytes}, r.ID)
+	r.Bytes = 0
+	if err := errors.Join(err, s.Reserve(s.ctx, r, 1)); err != nil {
+		s.Error(err)
+	}
 }
 
 func (s *suite) waiting() {
