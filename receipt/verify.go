@@ -17,6 +17,7 @@ var ErrInvalid = errors.New("receipt: does not verify")
 type Options struct {
 	Pins      []statement.Fingerprint // required: every party that the reader relies on
 	Verifiers evidence.Verifiers      // required: kinds of evidence that the reader understands
+	Logged    bool                    // the caller checks what a contract wants of a log (package logged); default: a note says that nobody did
 }
 
 // Check is one thing that was found true, in words for people.
@@ -131,6 +132,9 @@ func (v *verification) notes() {
 				}
 			}
 		}
+	}
+	if v.contract.Log != nil && !v.opt.Logged {
+		v.note("NOT SHOWN TO BE LOGGED: the contract wants its accounts in a witnessed log, and this file alone does not show that")
 	}
 	if op == v.r.Requester || slices.Contains(v.r.Recipients, op) {
 		v.note("the operator of the host also receives or requested the result")

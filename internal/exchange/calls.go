@@ -77,7 +77,7 @@ func Rules() map[string]Rule {
 		"GET /v1/log/proofs/{digest}":            {Who: WhoParty, Concerns: "statements and jobs that it may read", Params: []string{"size", "wait_ms"}, Class: ClassRead},
 		"POST /v1/log/proofs":                    {Who: WhoParty, Concerns: "statements and jobs that it may read", Body: wire.MaxJSON, Class: ClassRead},
 		"POST /v1/log/commitments":               {Who: WhoParty, Concerns: "its own", Body: wire.MaxSmall, Class: ClassWrite},
-		"GET /v1/log/commitments":                {Who: WhoParty, Concerns: "its own", Params: []string{"limit", "commitment", "size"}, Class: ClassRead},
+		"GET /v1/log/commitments":                {Who: WhoParty, Concerns: "its own", Params: []string{"limit", "commitment", "size", "kind"}, Class: ClassRead},
 		"POST /v1/log/cosignatures":              {Who: WhoParty, Concerns: "cosignatures under its own key", Body: wire.MaxSmall, Class: ClassWrite},
 		"POST /v1/log/cosigned":                  {Who: WhoParty, Concerns: "all", Body: wire.MaxSmall, Class: ClassRead},
 	}

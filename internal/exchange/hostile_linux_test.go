@@ -25,6 +25,7 @@ import (
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/testpg"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 var (
@@ -275,14 +276,14 @@ func (s *siege) furnishLog() {
 	s.Helper()
 	ctx, w := s.Context(), s.world
 	w.ok(second(w.asker.LogKey(ctx)))
-	w.ok(w.asker.LogCommit(ctx, make([]byte, 32)))
+	w.ok(w.asker.LogCommit(ctx, translog.KindAnchor, make([]byte, 32)))
 	w.ok(second(w.asker.LogProofs(ctx, w.contract, 0, 20*time.Second)))
 	at, err := w.asker.LogCheckpoint(ctx, 0, 20*time.Second)
 	w.ok(err)
 	w.ok(second(w.asker.LogRound(ctx, 0, 20*time.Second)))
 	w.ok(second(w.asker.LogLeaves(ctx, 0, at.Size)))
 	w.ok(second(w.asker.LogProofsOf(ctx, &wire.LogAsk{Digests: []statement.Digest{w.contract}, Size: at.Size})))
-	w.ok(second(w.asker.LogCommitments(ctx, 10)))
+	w.ok(second(w.asker.LogCommitments(ctx, translog.KindAnchor, 10)))
 	w.ok(second(w.asker.LogCosigned(ctx, &wire.LogWanted{})))
 	s.ask(w.asker, http.MethodGet, "GET /v1/log/tile/{path...}", "/v1/log/tile/0/000", "")
 	s.ask(w.asker, http.MethodPost, "POST /v1/log/cosignatures", "/v1/log/cosignatures", `{"size":1,"cosignature":{"line":"","key":"`+w.asker.keys.Public().String()+`"}}`)

@@ -382,7 +382,11 @@ func (s *Server) postLogCommitment(c *call) error {
 	if len(in.Commitment) != wire.LogCommitmentSize {
 		return malformed("a commitment has 32 bytes")
 	}
-	err := s.store.AddCommitment(c.r.Context(), c.party, in.Commitment, wire.MaxLogWaiting)
+	kind, err := ownKind(in.Kind)
+	if err != nil {
+		return err
+	}
+	err = s.store.AddCommitment(c.r.Context(), c.party, kind, in.Commitment, wire.MaxLogWaiting)
 	if errors.Is(err, store.ErrTooMany) {
 		return tooMany("too many commitments of this party wait for their place in the log")
 	}
@@ -393,9 +397,20 @@ func (s *Server) postLogCommitment(c *call) error {
 	return c.answer(wire.Empty{})
 }
 
-// getLogCommitments returns the caller's own commitments, or one of them, with proofs to the checkpoint of a size.
+// ownKind is a kind of which a party may have commitments of its own logged. What the exchange accepts it logs itself.
+func ownKind(kind string) (string, error) {
+	switch kind {
+	case "", translog.KindAnchor:
+		return translog.KindAnchor, nil
+	case translog.KindReceipt:
+		return kind, nil
+	}
+	return "", malformed("a party's own commitments are anchors and receipts")
+}
+
+// getLogCommitments returns the caller's own commitments of a kind, or one of them, with proofs to the checkpoint of a size.
 func (s *Server) getLogCommitments(c *call) error {
-	p, err := c.params("limit", "commitment", "size")
+	p, err := c.params("limit", "commitment", "size", "kind")
 	if err != nil {
 		return err
 	}
@@ -408,7 +423,7 @@ func (s *Server) getLogCommitments(c *call) error {
 		return err
 	}
 	ctx := c.r.Context()
-	list, err := s.own(ctx, c, p["commitment"], limit)
+	list, err := s.own(ctx, c, p["kind"], p["commitment"], limit)
 	if err != nil {
 		return err
 	}
@@ -432,12 +447,16 @@ func (s *Server) getLogCommitments(c *call) error {
 	return c.answer(out)
 }
 
-func (s *Server) own(ctx context.Context, c *call, commitment string, limit int64) ([]store.LogEntry, error) {
+func (s *Server) own(ctx context.Context, c *call, kind, commitment string, limit int64) ([]store.LogEntry, error) {
 	if commitment == "" {
 		if limit == 0 || limit > wire.MaxLogOwn {
 			limit = wire.MaxLogOwn
 		}
-		return s.store.LogEntriesBy(ctx, c.party, int(limit))
+		kind, err := ownKind(kind)
+		if err != nil {
+			return nil, err
+		}
+		return s.store.LogEntriesBy(ctx, c.party, kind, int(limit))
 	}
 	b, err := hex.DecodeString(commitment)
 	if err != nil || len(b) != wire.LogCommitmentSize || hex.EncodeToString(b) != commitment {

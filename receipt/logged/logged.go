@@ -89,6 +89,7 @@ func Verify(ctx context.Context, src []byte, opt receipt.Options) (*receipt.Repo
 	if err != nil {
 		return nil, err
 	}
+	opt.Logged = true
 	report, err := receipt.Verify(ctx, f.Bundle, opt)
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func Verify(ctx context.Context, src []byte, opt receipt.Options) (*receipt.Repo
 	if err != nil {
 		return nil, err
 	}
-	checks, err := f.check(report.Contract, needed(b))
+	checks, err := f.check(report.Contract, report.Digest, needed(b))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnlogged, err)
 	}
@@ -105,7 +106,7 @@ func Verify(ctx context.Context, src []byte, opt receipt.Options) (*receipt.Repo
 	return report, nil
 }
 
-func (f *File) check(t *statement.Contract, want map[statement.Digest]string) ([]receipt.Check, error) {
+func (f *File) check(t *statement.Contract, of statement.Digest, want map[statement.Digest]string) ([]receipt.Check, error) {
 	if t.Log == nil {
 		return nil, errors.New("the contract names no log")
 	}
@@ -121,24 +122,47 @@ func (f *File) check(t *statement.Contract, want map[statement.Digest]string) ([
 	if err != nil {
 		return nil, err
 	}
-	var logged int64
-	for i := range f.Entries {
-		e := &f.Entries[i]
-		if err := e.Verify(cp.Checkpoint); err != nil {
-			return nil, err
-		}
-		if want[e.Digest] == e.Kind {
-			delete(want, e.Digest)
-		}
-		if e.Kind == translog.KindReceipt {
-			logged = e.TimeMS
-		}
+	newest, logged, err := f.entries(cp.Checkpoint, of, want)
+	if err != nil {
+		return nil, err
 	}
-	for d, kind := range want {
-		return nil, fmt.Errorf("%s %s is not proven", kind, d)
+	for _, w := range witnesses {
+		// Nobody cosigned a tree before its entries were there. Who could say so could use a key of which the certificate has ended.
+		if (w.TimeS+1)*1000+skewMS < newest {
+			return nil, fmt.Errorf("the cosignature of %s is dated before what it covers", w.Party)
+		}
 	}
 	return []receipt.Check{
 		{Name: "checkpoint", Detail: fmt.Sprintf("%d entries of %s, cosigned by %d witnesses that the contract names, requester and all owners among them", cp.Size, cp.Origin, len(witnesses))},
 		{Name: "log", Detail: "receipt, job, contract and grants are in it; the receipt since " + time.UnixMilli(logged).UTC().Format(time.RFC3339)},
 	}, nil
+}
+
+// skewMS is how far ahead of its own clock a witness takes an entry (docs/spec/log.md, section 4).
+const skewMS = 2 * 60 * 1000
+
+// entries checks every proof, that all which is wanted is proven, and nothing else. It tells the time of the newest entry, and of the
+// receipt's first one.
+func (f *File) entries(cp translog.Checkpoint, receipt statement.Digest, want map[statement.Digest]string) (newest, logged int64, err error) {
+	proven := map[statement.Digest]bool{}
+	for i := range f.Entries {
+		e := &f.Entries[i]
+		if err := e.Verify(cp); err != nil {
+			return 0, 0, err
+		}
+		if want[e.Digest] != e.Kind {
+			return 0, 0, fmt.Errorf("%s %s is not of this account", e.Kind, e.Digest)
+		}
+		proven[e.Digest] = true
+		newest = max(newest, e.TimeMS)
+		if e.Digest == receipt && (logged == 0 || e.TimeMS < logged) {
+			logged = e.TimeMS
+		}
+	}
+	for d, kind := range want {
+		if !proven[d] {
+			return 0, 0, fmt.Errorf("%s %s is not proven", kind, d)
+		}
+	}
+	return newest, logged, nil
 }

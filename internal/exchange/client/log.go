@@ -80,14 +80,14 @@ func (c *Client) LogProofsOf(ctx context.Context, in *wire.LogAsk) (*wire.LogPro
 	return &out, nil
 }
 
-// LogCommit has a commitment of the caller logged. Again it changes nothing. It is durable, and waits for its place, when the call returns.
-func (c *Client) LogCommit(ctx context.Context, commitment []byte) error {
-	return c.json(ctx, call{method: http.MethodPost, path: "/v1/log/commitments"}, &wire.LogCommitment{Commitment: commitment}, nil)
+// LogCommit has a commitment of the caller logged, an anchor or of a receipt. Again it changes nothing. It is durable, and waits for its place, when the call returns.
+func (c *Client) LogCommit(ctx context.Context, kind string, commitment []byte) error {
+	return c.json(ctx, call{method: http.MethodPost, path: "/v1/log/commitments"}, &wire.LogCommitment{Commitment: commitment, Kind: kind}, nil)
 }
 
-// LogCommitments are the caller's own that are in the log, the newest first.
-func (c *Client) LogCommitments(ctx context.Context, limit int64) (*wire.LogOwnList, error) {
-	v := url.Values{}
+// LogCommitments are the caller's own of a kind that are in the log, the newest first.
+func (c *Client) LogCommitments(ctx context.Context, kind string, limit int64) (*wire.LogOwnList, error) {
+	v := url.Values{"kind": {kind}}
 	setInt(v, "limit", limit)
 	var out wire.LogOwnList
 	if err := c.json(ctx, call{method: http.MethodGet, path: "/v1/log/commitments", query: v}, nil, &out); err != nil {

@@ -102,7 +102,7 @@ func (c *check) entry(ctx context.Context, e *store.LogEntry, before int64) erro
 	if e.TimeMS < before {
 		return bad("it is dated before the one in front of it")
 	}
-	if e.Kind == translog.KindAnchor {
+	if e.Kind == translog.KindAnchor || e.Owner != "" {
 		if len(e.Commitment) != len(translog.Commitment{}) || !e.Owner.Valid() {
 			return bad("it is no commitment of a party")
 		}

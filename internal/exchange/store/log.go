@@ -11,8 +11,8 @@ import (
 type LogQueue interface {
 	// LogKey is the log's signing key: fresh, where there was none. All processes over one store have one. Durable.
 	LogKey(ctx context.Context, fresh string) (string, error)
-	// AddCommitment queues a party's own commitment, once. ErrTooMany if most of its commitments wait for a place. Durable.
-	AddCommitment(ctx context.Context, owner statement.Fingerprint, commitment []byte, most int) error
+	// AddCommitment queues a party's own commitment, once, of the kind that the party says. ErrTooMany if most of its commitments wait for a place. Durable.
+	AddCommitment(ctx context.Context, owner statement.Fingerprint, kind string, commitment []byte, most int) error
 	// Sequence gives the next places to at most limit entries, in the order in which they came, all with one time: nowMS, or that of
 	// the last place where it is later. It returns the first place and how many. One caller at a time, of all processes. Durable.
 	Sequence(ctx context.Context, nowMS int64, limit int) (from int64, n int, err error)
@@ -22,8 +22,8 @@ type LogQueue interface {
 	LogLeaves(ctx context.Context, from int64, limit int) ([]LogLeaf, error)
 	// LogEntriesAbout are those of a statement, job or receipt, the first one first.
 	LogEntriesAbout(ctx context.Context, d statement.Digest) ([]LogEntry, error)
-	// LogEntriesBy are a party's own commitments that have a place, the newest first.
-	LogEntriesBy(ctx context.Context, owner statement.Fingerprint, limit int) ([]LogEntry, error)
+	// LogEntriesBy are a party's own commitments of a kind that have a place, the newest first.
+	LogEntriesBy(ctx context.Context, owner statement.Fingerprint, kind string, limit int) ([]LogEntry, error)
 	// LogEntryOwn is a party's own commitment, with a place or without, or ErrNotFound.
 	LogEntryOwn(ctx context.Context, owner statement.Fingerprint, commitment []byte) (*LogEntry, error)
 	// Unlogged are statements, jobs and receipts of ended jobs (with their Job alone) that have no entry: of a store from before the log.

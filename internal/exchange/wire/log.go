@@ -50,7 +50,8 @@ type LogAsk struct {
 
 // LogCommitment is a party's own commitment.
 type LogCommitment struct {
-	Commitment []byte `json:"commitment"` // 32 bytes
+	Commitment []byte `json:"commitment"`     // 32 bytes
+	Kind       string `json:"kind,omitempty"` // as the party says: "" is an anchor
 }
 
 // LogOwn is where a party's own commitment stands.

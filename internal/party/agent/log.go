@@ -41,7 +41,7 @@ func (a *Agent) openLog() (err error) {
 
 // compareAnchors compares the ledger with what this party has anchored of it, as the exchange's log says.
 func (a *Agent) compareAnchors(ctx context.Context) error {
-	own, err := a.exchange.LogCommitments(ctx, 1)
+	own, err := a.exchange.LogCommitments(ctx, translog.KindAnchor, 1)
 	if client.HasCode(err, wire.CodeNotFound) {
 		return nil // it keeps no log
 	}
@@ -86,7 +86,7 @@ func (a *Agent) anchor(ctx context.Context) error {
 	if err := a.anchors.Keep(witness.Anchor{Head: head, AtMS: a.opt.Now().UnixMilli()}); err != nil {
 		return err
 	}
-	if err := a.exchange.LogCommit(ctx, a.anchors.Commitment(head)); err != nil {
+	if err := a.exchange.LogCommit(ctx, translog.KindAnchor, a.anchors.Commitment(head)); err != nil {
 		return err
 	}
 	a.anchors.Handed()
@@ -139,7 +139,7 @@ func (a *Agent) logReceipt(ctx context.Context, r *receipt.Report) error {
 		return nil
 	}
 	_, c := a.anchors.Receipt(r.Digest)
-	return a.exchange.LogCommit(ctx, c)
+	return a.exchange.LogCommit(ctx, translog.KindReceipt, c)
 }
 
 // keptAccount logs the receipt of an account that was just verified, if the contract wants that. It is logged again when it is asked for.

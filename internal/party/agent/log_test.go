@@ -9,6 +9,7 @@ import (
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	api "github.com/cordon-exchange/cordon/internal/party/agentclient"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 func (r *running) witnessed(t *testing.T, look bool) *api.Log {
@@ -37,7 +38,7 @@ func (r *running) anchors(t *testing.T, url string) int {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	own, err := c.LogCommitments(t.Context(), 10)
+	own, err := c.LogCommitments(t.Context(), translog.KindAnchor, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,5 +131,37 @@ func TestAnchors(t *testing.T) {
 	again()
 	if r.behind(t) {
 		t.Error("the newest copy is behind")
+	}
+}
+
+// TestReceiptIsNoAnchor: a receipt that a party had logged after its last anchor says nothing of its ledger.
+func TestReceiptIsNoAnchor(t *testing.T) {
+	s := newServer(t)
+	o, log := options(t, "alpha", "http://"+s.addr)
+	r := serveWith(t, o, log)
+	if err := r.Call(t.Context(), api.PathFreeze, api.Freeze{Reason: "exercise"}, &api.Freeze{}); err != nil {
+		t.Fatal(err)
+	}
+	r.until(t, "anchor", func() bool { return r.anchors(t, o.Exchange) == 1 })
+	c, err := client.New(client.Options{URL: o.Exchange, Signer: r.ring.Signer()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	commitment := []byte("a commitment that is of 32 bytes")
+	if err := c.LogCommit(t.Context(), translog.KindReceipt, commitment); err != nil {
+		t.Fatal(err)
+	}
+	r.until(t, "receipt", func() bool {
+		own, err := c.LogCommitment(t.Context(), commitment, 0)
+		return err == nil && len(own.Items) == 1
+	})
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	o.Keys = nil
+	r = serveWith(t, o, log)
+	if r.behind(t) {
+		t.Error("a party that logged a receipt releases nothing any more")
 	}
 }

@@ -6,13 +6,16 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"slices"
 	"time"
 
+	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/party/home"
 	"github.com/cordon-exchange/cordon/statement"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // expected is a statement that the exchange took from this party, or gave to it.
@@ -21,8 +24,11 @@ type expected struct {
 	SinceMS int64            `json:"since_ms"`
 }
 
-// maxExpected bounds what is waited for. Beyond it the oldest are asked for first.
+// maxExpected bounds what is waited for: an exchange that is so far behind raises the alarm by what is there.
 const maxExpected = 1 << 16
+
+// maxNoted lines may be in the file of what is no longer waited for.
+const maxNoted = 1 << 12
 
 // Expect says that the exchange has accepted a statement, which must be in the log soon. It survives the process, but not a power cut.
 func (w *Witness) Expect(d statement.Digest) {
@@ -58,6 +64,7 @@ func (w *Witness) note(e expected) error {
 			return home.Storage("can't write "+expectFile, err)
 		}
 	}
+	w.noted++
 	_, err = w.notes.Write(append(b, '\n'))
 	return err
 }
@@ -72,6 +79,7 @@ func (w *Witness) loadExpected() error {
 	}
 	lines := bufio.NewScanner(bytes.NewReader(src))
 	for lines.Scan() {
+		w.noted++
 		var e expected
 		// A line that a killed process tore says nothing.
 		if statement.Unmarshal(lines.Bytes(), &e) == nil && e.Digest.Valid() && len(w.waiting) < maxExpected {
@@ -88,16 +96,36 @@ func (w *Witness) found(list []statement.Digest) {
 	for _, d := range list {
 		delete(w.waiting, d)
 	}
-	if len(list) == 0 || len(w.waiting) > 0 {
+	if len(list) == 0 || len(w.waiting) > 0 && w.noted <= maxNoted+2*len(w.waiting) {
 		return
 	}
 	if w.notes != nil {
 		w.notes.Close()
 		w.notes = nil
 	}
-	if err := os.Remove(w.file(expectFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := w.rewrite(); err != nil {
 		w.opt.Log.Warn("what is in the log is still waited for", "error", err)
 	}
+}
+
+// rewrite leaves in the file what is waited for.
+func (w *Witness) rewrite() error {
+	w.noted = len(w.waiting)
+	if len(w.waiting) == 0 {
+		if err := os.Remove(w.file(expectFile)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	var out []byte
+	for d, since := range w.waiting {
+		b, err := statement.Marshal(&expected{Digest: d, SinceMS: since})
+		if err != nil {
+			return err
+		}
+		out = append(append(out, b...), '\n')
+	}
+	return home.WriteFile(w.file(expectFile), out)
 }
 
 // oldest of what is waited for.
@@ -126,6 +154,9 @@ func (w *Witness) included(ctx context.Context) error {
 		begin := w.opt.Now()
 		got, err := w.opt.Exchange.LogProofsOf(ctx, &ask)
 		if err != nil {
+			if refuses(err) { // it answers, and proves nothing: what is overdue was left out
+				err = errors.Join(w.overdue(list, nil, begin), err)
+			}
 			return err
 		}
 		var there []statement.Digest
@@ -135,13 +166,22 @@ func (w *Witness) included(ctx context.Context) error {
 				w.opt.Log.Warn("the exchange's proof does not hold", "digest", e.Digest.Short(), "error", err)
 				continue
 			}
-			there = append(there, e.Digest)
+			// What was accepted is logged as such: not as somebody's receipt or anchor.
+			if e.Kind == translog.KindStatement || e.Kind == translog.KindJob {
+				there = append(there, e.Digest)
+			}
 		}
 		w.found(there)
 		if err := w.overdue(list, there, begin); err != nil || len(there) == 0 || len(list) < wire.MaxLogAsked {
 			return err
 		}
 	}
+}
+
+// refuses reports whether an exchange that could answer does not want to. One that has too much to do, or a fault, is asked again.
+func refuses(err error) bool {
+	var e *client.Error
+	return errors.As(err, &e) && e.Status/100 == 4 && e.Status != http.StatusTooManyRequests
 }
 
 func (w *Witness) overdue(list []expected, there []statement.Digest, now time.Time) error {

@@ -43,6 +43,7 @@ const (
 	lookTime  = 2 * time.Second        // between two looks where something is
 	pause     = time.Second            // before an exchange that is away, or says what can't be, is asked again
 	longPause = 30 * time.Second       // where it keeps no log
+	seenTime  = 20 * time.Second       // between two writes of when a checkpoint was the newest
 	tries     = 3                      // before leaves that don't fit a checkpoint are the exchange's, and no accident's
 	firstWait = 200 * time.Millisecond // between them
 )
@@ -52,18 +53,22 @@ type Witness struct {
 	opt  Options
 	poke chan struct{}
 
-	looking sync.Mutex // one look at a time: it guards state, last, key, up and alarmed
-	state   state
-	key     *translog.Key
-	last    *translog.Signed // nil: nothing seen
-	up      time.Time        // since when the exchange answers without a gap
-	empty   time.Time        // since when it shows no checkpoint; zero: it does
-	alarmed Alarm            // zero: none
-	mute    bool             // the key may not cosign: said once
+	looking  sync.Mutex // one look at a time: it guards what follows
+	state    state
+	writtenS int64 // SeenMS of the state that is durable, in seconds
+	key      *translog.Key
+	last     *translog.Signed // nil: nothing seen
+	cosigned *translog.Signed // that the exchange has this process's cosignature of
+	up       time.Time        // since when the exchange answers without a gap
+	empty    time.Time        // since when it shows no checkpoint of this log; zero: it does
+	alarmed  Alarm            // zero: none
+	mute     bool             // the key may not cosign: said once
 
-	mu      sync.Mutex
+	mu      sync.Mutex // never held while the exchange is asked
+	shown   Status     // as it was when the last look ended
 	waiting map[statement.Digest]int64
 	notes   *os.File
+	noted   int // lines in its file
 }
 
 // ErrAlarm is wrapped by errors of a witness that has raised the alarm.
@@ -81,6 +86,7 @@ func Open(o Options) (*Witness, error) {
 	if err := w.load(); err != nil {
 		return nil, err
 	}
+	w.show()
 	return w, w.loadExpected()
 }
 
@@ -98,22 +104,37 @@ func (w *Witness) Close() error {
 
 // Status is what a witness has seen.
 type Status struct {
-	Key     string // "": no log was seen
-	Size    int64
-	Root    []byte
-	LastMS  int64  // time of the last leaf
-	SeenMS  int64  // when it was the newest
-	Waiting int    // statements that are not in it yet
-	Alarm   *Alarm // nil: none
+	Key      string // "": no log was seen
+	Size     int64
+	Root     []byte
+	LastMS   int64  // time of the last leaf
+	SeenMS   int64  // when it was the newest
+	Cosigned bool   // the exchange has this party's cosignature of it, from this process
+	Mute     bool   // the signing key may not cosign
+	Waiting  int    // statements that are not proven to be in it yet
+	OldestMS int64  // since when the oldest of them waits; 0: none does
+	Alarm    *Alarm // nil: none
 }
 
-// Status of the witness, without asking the exchange.
+// Status of the witness, as of its last look. Nobody is asked, and nobody is waited for.
 func (w *Witness) Status() Status {
-	w.looking.Lock()
-	defer w.looking.Unlock()
-	s := Status{Key: w.state.Key, LastMS: w.state.LastMS, SeenMS: w.state.SeenMS}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.shown
+	s.Waiting = len(w.waiting)
+	for _, since := range w.waiting {
+		if s.OldestMS == 0 || since < s.OldestMS {
+			s.OldestMS = since
+		}
+	}
+	return s
+}
+
+// show has Status tell what is known now. looking is held.
+func (w *Witness) show() {
+	s := Status{Key: w.state.Key, LastMS: w.state.LastMS, SeenMS: w.state.SeenMS, Mute: w.mute}
 	if w.last != nil {
-		s.Size, s.Root = w.last.Size, w.last.Root[:]
+		s.Size, s.Root, s.Cosigned = w.last.Size, w.last.Root[:], w.cosigned == w.last
 	}
 	if w.alarmed.Kind != "" {
 		a := w.alarmed
@@ -121,8 +142,7 @@ func (w *Witness) Status() Status {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s.Waiting = len(w.waiting)
-	return s
+	w.shown = s
 }
 
 // Run watches until ctx ends. After an alarm it only says so.
@@ -176,9 +196,9 @@ func (w *Witness) waitTime() time.Duration {
 func (w *Witness) Look(ctx context.Context, wait time.Duration) error {
 	asked := w.opt.Now()
 	w.looking.Lock()
-	known, have := w.key != nil, int64(-1)
-	if w.last != nil {
-		have = w.last.Size
+	known, before, have := w.key != nil, w.last, int64(-1)
+	if before != nil {
+		have = before.Size
 	}
 	err := w.alarm()
 	w.looking.Unlock()
@@ -206,11 +226,12 @@ func (w *Witness) Look(ctx context.Context, wait time.Duration) error {
 	}
 	w.looking.Lock()
 	defer w.looking.Unlock()
+	defer w.show()
 	if err != nil {
-		if known && client.HasCode(err, wire.CodeNotFound) {
-			return w.raise(Alarm{Kind: AlarmGone, Text: "the exchange says that it keeps no log, and it kept one"}, nil)
-		}
 		w.up = time.Time{}
+		if known && client.HasCode(err, wire.CodeNotFound) {
+			return w.missing("the exchange says that it keeps no log, and it kept one", err)
+		}
 		return err
 	}
 	if w.up.IsZero() {
@@ -219,8 +240,10 @@ func (w *Witness) Look(ctx context.Context, wait time.Duration) error {
 	if err := w.alarm(); err != nil {
 		return err
 	}
-	if len(cp.Note) == 0 {
-		// Nothing of another size. What is there must still be what was there.
+	if len(cp.Note) == 0 || w.last != before {
+		// Nothing of another size: what is there must still be what was there. Or another look went on while the answer to this one was
+		// on its way, which is older than what that found.
+		asked = w.opt.Now()
 		if cp, err = w.opt.Exchange.LogRound(ctx, -1, 0); err != nil {
 			w.up = time.Time{}
 			return err
@@ -229,29 +252,54 @@ func (w *Witness) Look(ctx context.Context, wait time.Duration) error {
 			return w.nothing()
 		}
 	}
-	w.empty = time.Time{}
 	s, err := w.key.Open(cp.Note)
 	if err != nil {
-		return err // anybody on the way can spoil a note: that proves nothing
+		return w.unsigned(ctx, err)
 	}
+	w.empty = time.Time{}
 	if err := w.advance(ctx, s, asked); err != nil {
 		return err
 	}
-	return w.included(ctx)
+	if err := w.included(ctx); err != nil {
+		return err
+	}
+	return w.cosign(ctx)
 }
 
-// nothing is an exchange that shows no checkpoint. One that showed some before has a while to do so again.
+// nothing is an exchange that shows no checkpoint.
 func (w *Witness) nothing() error {
-	now := w.opt.Now()
-	switch {
-	case w.last == nil:
+	if w.last == nil {
 		return nil
-	case w.empty.IsZero():
-		w.empty = now
-	case now.Sub(w.empty) > w.opt.Delay:
-		return w.raise(Alarm{Kind: AlarmGone, Text: "the exchange shows no checkpoint any more"}, nil)
 	}
-	return errNothing
+	return w.missing("the exchange shows no checkpoint any more", errNothing)
+}
+
+// missing is a log that was there. It has a while to be there again.
+func (w *Witness) missing(text string, why error) error {
+	now := w.opt.Now()
+	if w.empty.IsZero() {
+		w.empty = now
+	}
+	if now.Sub(w.empty) > w.opt.Delay {
+		return w.raise(Alarm{Kind: AlarmGone, Text: text}, nil)
+	}
+	return why
+}
+
+// unsigned is a checkpoint that is not the pinned log's. Anybody on the way can spoil one: that proves nothing. An exchange that names
+// another log, or shows nothing else for long, has given up the one that was there.
+func (w *Witness) unsigned(ctx context.Context, why error) error {
+	if text, err := w.opt.Exchange.LogKey(ctx); err == nil && text != w.key.String() {
+		return w.anotherKey(text)
+	}
+	if w.last == nil {
+		return why
+	}
+	return w.missing("the exchange shows no checkpoint any more that the log's key signed", why)
+}
+
+func (w *Witness) anotherKey(text string) error {
+	return w.raise(Alarm{Kind: AlarmKey, Text: fmt.Sprintf("the exchange names another log than the one that this party pinned: %.300q", text)}, nil)
 }
 
 var errNothing = errors.New("witness: the exchange shows no checkpoint")
@@ -276,6 +324,7 @@ func (w *Witness) raise(a Alarm, seen *translog.Signed) error {
 	w.alarmed = a
 	err := write(w.file(alarmFile), &a)
 	w.opt.Log.Error("ALARM: the exchange's log is not to be believed", "kind", a.Kind, "text", a.Text, "error", err)
+	w.show()
 	return w.alarm()
 }
 
@@ -299,6 +348,7 @@ func (w *Witness) pin(ctx context.Context) error {
 		return err
 	}
 	w.key = k
+	w.show()
 	w.opt.Log.Info("log pinned", "key", text)
 	return nil
 }
@@ -325,10 +375,10 @@ func (w *Witness) CheckKey(ctx context.Context) error {
 	if w.key == nil || w.key.String() == text {
 		return w.alarm()
 	}
-	return w.raise(Alarm{Kind: AlarmKey, Text: "the exchange names another log than the one that this party pinned: " + text}, nil)
+	return w.anotherKey(text)
 }
 
-// advance checks a checkpoint against what was seen before, remembers it, and cosigns it.
+// advance checks a checkpoint against what was seen before, and remembers it.
 func (w *Witness) advance(ctx context.Context, s *translog.Signed, asked time.Time) error {
 	if w.last != nil && s.Size < w.last.Size {
 		return w.raise(Alarm{Kind: AlarmSmaller, Text: fmt.Sprintf("the log has %d entries and had %d: it was rolled back", s.Size, w.last.Size)}, s)
@@ -337,8 +387,7 @@ func (w *Witness) advance(ctx context.Context, s *translog.Signed, asked time.Ti
 		if s.Root != w.last.Root {
 			return w.raise(Alarm{Kind: AlarmForked, Text: fmt.Sprintf("two trees of %d entries", s.Size)}, s)
 		}
-		w.state.SeenMS = asked.UnixMilli() // it is the newest, still
-		return nil
+		return w.still(asked)
 	}
 	next, late, err := w.follow(ctx, s, asked)
 	if err != nil {
@@ -351,8 +400,21 @@ func (w *Witness) advance(ctx context.Context, s *translog.Signed, asked time.Ti
 	if err := write(w.file(stateFile), next); err != nil { // durable first: a witness that forgets could cosign a fork
 		return err
 	}
-	w.state, w.last = *next, s
-	return w.cosign(ctx, s)
+	w.state, w.last, w.writtenS = *next, s, asked.Unix()
+	return nil
+}
+
+// still is for a checkpoint that is the newest, still. That is remembered: what comes later can't be dated before it.
+func (w *Witness) still(asked time.Time) error {
+	if asked.UnixMilli() <= w.state.SeenMS {
+		return nil
+	}
+	w.state.SeenMS = asked.UnixMilli()
+	if asked.Unix()-w.writtenS < int64(seenTime/time.Second) {
+		return nil
+	}
+	w.writtenS = asked.Unix()
+	return write(w.file(stateFile), &w.state)
 }
 
 // follow reads the new leaves and finds the checkpoint's root from them. late says what is wrong with their times.
@@ -434,8 +496,16 @@ func (w *Witness) judge(index, timeMS, before int64, asked time.Time) string {
 	return ""
 }
 
-func (w *Witness) cosign(ctx context.Context, s *translog.Signed) error {
-	c, err := translog.Cosign(s, w.opt.Signer, w.opt.Now().Unix())
+// cosign signs the newest checkpoint that was found consistent, once. Where something that the exchange accepted should have been proven by
+// now, it is not signed: an exchange that does not answer for it gets no witness.
+func (w *Witness) cosign(ctx context.Context) error {
+	if w.last == nil || w.cosigned == w.last {
+		return nil
+	}
+	if old := w.Status().OldestMS; old != 0 && w.opt.Now().UnixMilli()-old > w.opt.Delay.Milliseconds() {
+		return errUnproven
+	}
+	c, err := translog.Cosign(w.last, w.opt.Signer, w.opt.Now().Unix())
 	if errors.Is(err, statement.ErrCertificate) {
 		if !w.mute {
 			w.mute = true
@@ -446,9 +516,13 @@ func (w *Witness) cosign(ctx context.Context, s *translog.Signed) error {
 	if err != nil {
 		return err
 	}
-	err = w.opt.Exchange.LogCosign(ctx, &wire.LogCosign{Size: s.Size, Cosignature: *c})
-	if client.HasCode(err, wire.CodeNotFound) {
-		return nil // the round is over
+	w.mute = false
+	err = w.opt.Exchange.LogCosign(ctx, &wire.LogCosign{Size: w.last.Size, Cosignature: *c})
+	if err != nil && !client.HasCode(err, wire.CodeNotFound) { // not found: the round is over
+		return err
 	}
-	return err
+	w.cosigned = w.last
+	return nil
 }
+
+var errUnproven = errors.New("witness: what the exchange accepted is not proven to be in the log yet, and the log is not cosigned meanwhile")

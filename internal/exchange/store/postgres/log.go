@@ -22,8 +22,8 @@ func (s *Store) LogKey(ctx context.Context, fresh string) (key string, err error
 }
 
 // AddCommitment queues a party's own commitment.
-func (s *Store) AddCommitment(ctx context.Context, owner statement.Fingerprint, commitment []byte, most int) error {
-	return s.write(ctx, true, func(t *tx) error { return sqlstore.AddCommitment(t, owner, commitment, most) })
+func (s *Store) AddCommitment(ctx context.Context, owner statement.Fingerprint, kind string, commitment []byte, most int) error {
+	return s.write(ctx, true, func(t *tx) error { return sqlstore.AddCommitment(t, owner, kind, commitment, most) })
 }
 
 // Sequence gives the next places. Where nothing waits it writes nothing.
@@ -79,9 +79,9 @@ func (s *Store) LogEntriesAbout(ctx context.Context, d statement.Digest) ([]stor
 	return s.logEntries(ctx, "about <> '' AND about = $1 ORDER BY id", string(d))
 }
 
-// LogEntriesBy are a party's own commitments that have a place.
-func (s *Store) LogEntriesBy(ctx context.Context, owner statement.Fingerprint, limit int) ([]store.LogEntry, error) {
-	return s.logEntries(ctx, "owner <> '' AND owner = $1 AND idx >= 0 ORDER BY idx DESC LIMIT $2", string(owner), int64(limit))
+// LogEntriesBy are a party's own commitments of a kind that have a place.
+func (s *Store) LogEntriesBy(ctx context.Context, owner statement.Fingerprint, kind string, limit int) ([]store.LogEntry, error) {
+	return s.logEntries(ctx, "owner <> '' AND owner = $1 AND kind = $2 AND idx >= 0 ORDER BY idx DESC LIMIT $3", string(owner), kind, int64(limit))
 }
 
 // LogEntryOwn is a party's own commitment.

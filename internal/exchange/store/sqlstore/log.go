@@ -65,7 +65,7 @@ func AddUnlogged(t Tx, list []store.LogEntry) error {
 }
 
 // AddCommitment queues a party's own commitment, once.
-func AddCommitment(t Tx, owner statement.Fingerprint, commitment []byte, most int) error {
+func AddCommitment(t Tx, owner statement.Fingerprint, kind string, commitment []byte, most int) error {
 	var waiting int
 	if err := t.One("SELECT count(*) FROM log_entries WHERE idx < 0 AND owner = ?1", []any{string(owner)}, &waiting); err != nil {
 		return err
@@ -73,7 +73,7 @@ func AddCommitment(t Tx, owner statement.Fingerprint, commitment []byte, most in
 	if waiting >= most {
 		return store.ErrTooMany
 	}
-	return exec(t, insertEntry+" ON CONFLICT DO NOTHING", translog.KindAnchor, "", "", string(owner), []byte{}, commitment)
+	return exec(t, insertEntry+" ON CONFLICT DO NOTHING", kind, "", "", string(owner), []byte{}, commitment)
 }
 
 // Waiting is whether an entry has no place, as a number.

@@ -109,17 +109,17 @@ func (s *suite) logRetry() {
 // logOwn: a party's own commitments, once each, and no more than may wait.
 func (s *suite) logOwn() {
 	c := func(n byte) []byte { return bytes.Repeat([]byte{n}, 32) }
-	s.ok(s.AddCommitment(s.ctx, fp(1), c(1), 2))
-	s.ok(s.AddCommitment(s.ctx, fp(1), c(1), 2))
-	s.ok(s.AddCommitment(s.ctx, fp(2), c(1), 2)) // another party's of the same bytes
-	s.ok(s.AddCommitment(s.ctx, fp(1), c(2), 2))
-	s.is(s.AddCommitment(s.ctx, fp(1), c(3), 2), store.ErrTooMany)
-	list, err := s.LogEntriesBy(s.ctx, fp(1), 10)
+	s.ok(s.AddCommitment(s.ctx, fp(1), translog.KindAnchor, c(1), 2))
+	s.ok(s.AddCommitment(s.ctx, fp(1), translog.KindAnchor, c(1), 2))
+	s.ok(s.AddCommitment(s.ctx, fp(2), translog.KindAnchor, c(1), 2)) // another party's of the same bytes
+	s.ok(s.AddCommitment(s.ctx, fp(1), translog.KindAnchor, c(2), 2))
+	s.is(s.AddCommitment(s.ctx, fp(1), translog.KindAnchor, c(3), 2), store.ErrTooMany)
+	list, err := s.LogEntriesBy(s.ctx, fp(1), translog.KindAnchor, 10)
 	s.ok(err)
 	s.equal(len(list), 0) // none has a place
 	s.sequence(1, 10, 3)
-	s.ok(s.AddCommitment(s.ctx, fp(1), c(3), 2))
-	list, err = s.LogEntriesBy(s.ctx, fp(1), 10)
+	s.ok(s.AddCommitment(s.ctx, fp(1), translog.KindAnchor, c(3), 2))
+	list, err = s.LogEntriesBy(s.ctx, fp(1), translog.KindAnchor, 10)
 	s.ok(err)
 	s.equal([]any{len(list), list[0].Commitment, list[1].Commitment, list[0].Owner, list[0].Kind}, []any{2, c(2), c(1), fp(1), translog.KindAnchor})
 	one, err := s.LogEntryOwn(s.ctx, fp(1), c(2))
@@ -127,9 +127,19 @@ func (s *suite) logOwn() {
 	s.equal(*one, list[0])
 	_, err = s.LogEntryOwn(s.ctx, fp(2), c(2))
 	s.is(err, store.ErrNotFound)
-	list, err = s.LogEntriesBy(s.ctx, fp(1), 1)
+	list, err = s.LogEntriesBy(s.ctx, fp(1), translog.KindAnchor, 1)
 	s.ok(err)
 	s.equal([]any{len(list), list[0].Commitment}, []any{1, c(2)})
+	// Of another kind: it does not stand before those.
+	s.sequence(1, 10, 1)
+	s.ok(s.AddCommitment(s.ctx, fp(1), translog.KindReceipt, c(4), 2))
+	s.sequence(1, 10, 1)
+	list, err = s.LogEntriesBy(s.ctx, fp(1), translog.KindAnchor, 1)
+	s.ok(err)
+	s.equal([]any{len(list), list[0].Commitment}, []any{1, c(3)})
+	list, err = s.LogEntriesBy(s.ctx, fp(1), translog.KindReceipt, 10)
+	s.ok(err)
+	s.equal([]any{len(list), list[0].Commitment, list[0].Kind}, []any{1, c(4), translog.KindReceipt})
 }
 
 // logTogether: who gives places at once with others gives each place once.
