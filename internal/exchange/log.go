@@ -50,6 +50,9 @@ func (s *Server) getLogCheckpoint(c *call) error {
 	}
 	out := wire.LogCheckpoint{}
 	err = s.poll(c, logTopic, waitOf(wait), func(ctx context.Context) (bool, error) {
+		if err := s.tlog.stalled(); err != nil {
+			return false, err
+		}
 		p, err := s.tlog.published(ctx)
 		if err != nil || p.Size == have || p.Note == nil {
 			return false, err
@@ -71,6 +74,9 @@ func (s *Server) getLogRound(c *call) error {
 	}
 	out := wire.LogCheckpoint{}
 	err = s.poll(c, roundTopic, waitOf(wait), func(ctx context.Context) (bool, error) {
+		if err := s.tlog.stalled(); err != nil {
+			return false, err
+		}
 		list, err := s.store.Rounds(ctx, 1)
 		if err != nil || len(list) == 0 || list[0].Size == have {
 			return false, err
@@ -207,7 +213,7 @@ func (s *Server) getLogLeaves(c *call) error {
 	}
 	out := wire.LogLeaves{From: from}
 	if n := min(limit, cp.Size-from); n > 0 {
-		if out.Leaves, err = s.tlog.tree.Leaves(from, n); err != nil {
+		if out.Leaves, err = s.tlog.leaves(from, n); err != nil {
 			return err
 		}
 	}
@@ -289,7 +295,11 @@ func (s *Server) proofs(ctx context.Context, c *call, d statement.Digest, size i
 		return nil, err
 	}
 	out := &wire.LogProofs{Checkpoint: wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}}
-	allowed, err := s.addProofs(ctx, c, d, out, s.tlog.tree.Prover(cp.Size))
+	p, err := s.tlog.prover(cp)
+	if err != nil {
+		return nil, err
+	}
+	allowed, err := s.addProofs(ctx, c, d, out, p)
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +310,7 @@ func (s *Server) proofs(ctx context.Context, c *call, d statement.Digest, size i
 }
 
 // addProofs adds what is logged about a digest and concerns the caller; false where nothing does.
-func (s *Server) addProofs(ctx context.Context, c *call, d statement.Digest, out *wire.LogProofs, p *logtree.Prover) (allowed bool, err error) {
+func (s *Server) addProofs(ctx context.Context, c *call, d statement.Digest, out *wire.LogProofs, p *prover) (allowed bool, err error) {
 	list, err := s.store.LogEntriesAbout(ctx, d)
 	if err != nil {
 		return false, err
@@ -319,7 +329,7 @@ func (s *Server) addProofs(ctx context.Context, c *call, d statement.Digest, out
 			out.Waiting++
 			continue
 		}
-		proof, err := p.Inclusion(ctx, e.Index)
+		proof, err := p.inclusion(ctx, e)
 		if err != nil {
 			return false, err
 		}
@@ -343,7 +353,10 @@ func (s *Server) postLogProofs(c *call) error {
 		return err
 	}
 	out := &wire.LogProofs{Checkpoint: wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}}
-	p := s.tlog.tree.Prover(cp.Size)
+	p, err := s.tlog.prover(cp)
+	if err != nil {
+		return err
+	}
 	for _, d := range in.Digests {
 		if !d.Valid() {
 			return malformed("not a digest")
@@ -432,13 +445,16 @@ func (s *Server) getLogCommitments(c *call) error {
 		return err
 	}
 	out := wire.LogOwnList{Checkpoint: wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}}
-	prover := s.tlog.tree.Prover(cp.Size)
+	prover, err := s.tlog.prover(cp)
+	if err != nil {
+		return err
+	}
 	for i := range list {
 		e := &list[i]
 		if e.Index < 0 || e.Index >= cp.Size {
 			continue
 		}
-		proof, err := prover.Inclusion(ctx, e.Index)
+		proof, err := prover.inclusion(ctx, e)
 		if err != nil {
 			return err
 		}
