@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/logtree"
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -143,7 +144,7 @@ func (s *Server) postLogCosigned(c *call) error {
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	if len(in.By) > wire.MaxLogWitnesses || in.AtLeast < 0 {
+	if len(in.By) > wire.MaxLogWitnesses || len(in.Also) > wire.MaxLogWitnesses || in.AtLeast < 0 {
 		return malformed("more witnesses than a contract can name, or no size")
 	}
 	list, err := s.store.Rounds(c.r.Context(), maxLookedAt)
@@ -158,7 +159,7 @@ func (s *Server) postLogCosigned(c *call) error {
 		if err != nil {
 			return err
 		}
-		out, all, err := cosigned(list[i], got, in.By)
+		out, all, err := cosigned(list[i], got, &in)
 		if err != nil {
 			return err
 		}
@@ -169,10 +170,13 @@ func (s *Server) postLogCosigned(c *call) error {
 	return notFound()
 }
 
-func cosigned(cp store.Checkpoint, list []store.Cosignature, by []statement.Fingerprint) (out wire.LogCosigned, all bool, err error) {
+func cosigned(cp store.Checkpoint, list []store.Cosignature, in *wire.LogWanted) (out wire.LogCosigned, all bool, err error) {
 	out.LogCheckpoint = wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}
 	have := map[statement.Fingerprint]bool{}
 	for _, k := range list {
+		if !slices.Contains(in.By, k.Party) && !slices.Contains(in.Also, k.Party) {
+			continue // readers take so many only; and who looks when is nobody else's to know
+		}
 		have[k.Party] = true
 		co := translog.Cosignature{Line: k.Line, Key: k.Key}
 		if k.Certificate != nil {
@@ -182,7 +186,7 @@ func cosigned(cp store.Checkpoint, list []store.Cosignature, by []statement.Fing
 		}
 		out.Cosignatures = append(out.Cosignatures, co)
 	}
-	for _, f := range by {
+	for _, f := range in.By {
 		if !have[f] {
 			return out, false, nil
 		}

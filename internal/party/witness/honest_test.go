@@ -2,6 +2,7 @@ package witness_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,7 +12,9 @@ import (
 	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/party/witness"
+	"github.com/cordon-exchange/cordon/translog"
 )
 
 // TestDamagedTree: whatever happens to the folder of the tree, before a start or while it is served, no honest exchange shows what is
@@ -138,5 +141,30 @@ func TestStalledLog(t *testing.T) {
 		t.Error("a log that does not go on passes for the newest")
 	}
 	broken.Store(false)
+	a.patient()
+}
+
+// busy has something that waits for a place whenever places are given.
+type busy struct {
+	store.Store
+	n atomic.Int64
+}
+
+func (b *busy) Sequence(ctx context.Context, nowMS int64, limit int) (int64, int, error) {
+	c := translog.Commitment{1}
+	binary.BigEndian.PutUint64(c[8:], uint64(b.n.Add(1)))
+	if err := b.AddCommitment(ctx, "busy", translog.KindAnchor, c[:], wire.MaxLogWaiting); err != nil {
+		return 0, 0, err
+	}
+	return b.Store.Sequence(ctx, nowMS, limit)
+}
+
+// TestBusyLog: however much comes, what is there is published.
+func TestBusyLog(t *testing.T) {
+	o := newOperator(t)
+	o.stop()
+	o.lie = func(st store.Store) store.Store { return &busy{Store: st} }
+	o.start()
+	a := o.party("alpha")
 	a.patient()
 }
