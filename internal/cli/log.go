@@ -30,7 +30,9 @@ func newLogVerify() *cobra.Command {
 party pinned, and goes on from the one that its witness cosigned last; that new entries
 are dated neither back nor ahead; that all which the exchange accepted from this party or
 delivered to it is there. What is not so raises an alarm that stays in the home, with both
-checkpoints where two prove it, and this party cosigns nothing any more.
+checkpoints where two prove it, and this party cosigns nothing any more. What is accepted
+a moment ago may still wait for its proof: the text says how much, and since when; and it
+says what this party alone can't check.
 
 Exit codes: 0 the log is what it was, 2 usage, 4 an alarm, 6 the exchange keeps no log,
 7 agent or exchange do not answer.`,
@@ -79,6 +81,23 @@ func runLog(cmd *cobra.Command, f *agentFlags, look bool) error {
 	return nil
 }
 
+func cosignedText(l *api.Log) string {
+	switch {
+	case l.Cosigned:
+		return "yes"
+	case l.Mute:
+		return "NO: the certificate of the signing key does not cover 'ack'"
+	}
+	return "NO, or by an agent before this one"
+}
+
+func waitingText(l *api.Log) string {
+	if l.Waiting == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%d NOT PROVEN YET to be in the log, the first since %s", l.Waiting, at(l.OldestMS))
+}
+
 func logText(w io.Writer, l *api.Log) error {
 	t := newTable(w)
 	if l.Key == "" {
@@ -90,8 +109,10 @@ func logText(w io.Writer, l *api.Log) error {
 	if l.Size > 0 {
 		t.row("root", hex.EncodeToString(l.Root))
 		t.row("last entry", at(l.LastMS))
+		t.row("newest at", at(l.SeenMS))
+		t.row("cosigned", cosignedText(l))
 	}
-	t.row("waiting", number(int64(l.Waiting)))
+	t.row("waiting", waitingText(l))
 	if l.Anchor != nil {
 		t.row("anchored", fmt.Sprintf("ledger entry %d, head %s", l.Anchor.Seq, l.Anchor.Digest))
 	}
@@ -102,5 +123,7 @@ func logText(w io.Writer, l *api.Log) error {
 			t.row("", "two checkpoints that the log signed prove it: see log/alarm.json of the home")
 		}
 	}
+	t.row("not checked", "whether other parties are shown the same log: their cosignatures in 'cordon receipt bundle' say so")
+	t.row("", "whether the exchange shows all of this party's anchors")
 	return t.end()
 }

@@ -85,6 +85,7 @@ func mapped() []mapping {
 	full := refuse(http.StatusInsufficientStorage, wire.CodeStorageFull, "disk of the exchange is full; nothing was changed", "ask the exchange's operator for room, then try again")
 	away := refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "exchange is stopping", "try again")
 	noLake := refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "lake of the exchange does not answer", "try again")
+	noLog := refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "log of the exchange does not go on", "try again; what was accepted is kept")
 	return []mapping{
 		{store.ErrNotFound, notFound()},
 		{lake.ErrNotFound, notFound()},
@@ -100,6 +101,8 @@ func mapped() []mapping {
 		{lake.ErrUnavailable, noLake},
 		{store.ErrClosed, away},
 		{store.ErrUnavailable, refuse(http.StatusServiceUnavailable, wire.CodeUnavailable, "database of the exchange does not answer", "try again; what was confirmed is kept")},
+		{errSpoiled, noLog},
+		{errStalled, noLog},
 		{lake.ErrExists, conflict(wire.CodeObjectExists, "another object is there under this path", "publish it as a new version")},
 		{lake.ErrRange, refuse(http.StatusRequestedRangeNotSatisfiable, wire.CodeRange, "object has no such bytes", "it may have been cut short; ask its owner")},
 		{statement.ErrSignature, badSignature("statement is not signed by exactly the parties that it names")},

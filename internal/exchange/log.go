@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/logtree"
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -50,6 +51,9 @@ func (s *Server) getLogCheckpoint(c *call) error {
 	}
 	out := wire.LogCheckpoint{}
 	err = s.poll(c, logTopic, waitOf(wait), func(ctx context.Context) (bool, error) {
+		if err := s.tlog.stalled(); err != nil {
+			return false, err
+		}
 		p, err := s.tlog.published(ctx)
 		if err != nil || p.Size == have || p.Note == nil {
 			return false, err
@@ -71,6 +75,9 @@ func (s *Server) getLogRound(c *call) error {
 	}
 	out := wire.LogCheckpoint{}
 	err = s.poll(c, roundTopic, waitOf(wait), func(ctx context.Context) (bool, error) {
+		if err := s.tlog.stalled(); err != nil {
+			return false, err
+		}
 		list, err := s.store.Rounds(ctx, 1)
 		if err != nil || len(list) == 0 || list[0].Size == have {
 			return false, err
@@ -137,7 +144,7 @@ func (s *Server) postLogCosigned(c *call) error {
 	if err := c.decode(&in); err != nil {
 		return err
 	}
-	if len(in.By) > wire.MaxLogWitnesses || in.AtLeast < 0 {
+	if len(in.By) > wire.MaxLogWitnesses || len(in.Also) > wire.MaxLogWitnesses || in.AtLeast < 0 {
 		return malformed("more witnesses than a contract can name, or no size")
 	}
 	list, err := s.store.Rounds(c.r.Context(), maxLookedAt)
@@ -152,7 +159,7 @@ func (s *Server) postLogCosigned(c *call) error {
 		if err != nil {
 			return err
 		}
-		out, all, err := cosigned(list[i], got, in.By)
+		out, all, err := cosigned(list[i], got, &in)
 		if err != nil {
 			return err
 		}
@@ -163,10 +170,13 @@ func (s *Server) postLogCosigned(c *call) error {
 	return notFound()
 }
 
-func cosigned(cp store.Checkpoint, list []store.Cosignature, by []statement.Fingerprint) (out wire.LogCosigned, all bool, err error) {
+func cosigned(cp store.Checkpoint, list []store.Cosignature, in *wire.LogWanted) (out wire.LogCosigned, all bool, err error) {
 	out.LogCheckpoint = wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}
 	have := map[statement.Fingerprint]bool{}
 	for _, k := range list {
+		if !slices.Contains(in.By, k.Party) && !slices.Contains(in.Also, k.Party) {
+			continue // readers take so many only; and who looks when is nobody else's to know
+		}
 		have[k.Party] = true
 		co := translog.Cosignature{Line: k.Line, Key: k.Key}
 		if k.Certificate != nil {
@@ -176,7 +186,7 @@ func cosigned(cp store.Checkpoint, list []store.Cosignature, by []statement.Fing
 		}
 		out.Cosignatures = append(out.Cosignatures, co)
 	}
-	for _, f := range by {
+	for _, f := range in.By {
 		if !have[f] {
 			return out, false, nil
 		}
@@ -207,7 +217,7 @@ func (s *Server) getLogLeaves(c *call) error {
 	}
 	out := wire.LogLeaves{From: from}
 	if n := min(limit, cp.Size-from); n > 0 {
-		if out.Leaves, err = s.tlog.tree.Leaves(from, n); err != nil {
+		if out.Leaves, err = s.tlog.leaves(from, n); err != nil {
 			return err
 		}
 	}
@@ -289,7 +299,11 @@ func (s *Server) proofs(ctx context.Context, c *call, d statement.Digest, size i
 		return nil, err
 	}
 	out := &wire.LogProofs{Checkpoint: wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}}
-	allowed, err := s.addProofs(ctx, c, d, out, s.tlog.tree.Prover(cp.Size))
+	p, err := s.tlog.prover(cp)
+	if err != nil {
+		return nil, err
+	}
+	allowed, err := s.addProofs(ctx, c, d, out, p)
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +314,7 @@ func (s *Server) proofs(ctx context.Context, c *call, d statement.Digest, size i
 }
 
 // addProofs adds what is logged about a digest and concerns the caller; false where nothing does.
-func (s *Server) addProofs(ctx context.Context, c *call, d statement.Digest, out *wire.LogProofs, p *logtree.Prover) (allowed bool, err error) {
+func (s *Server) addProofs(ctx context.Context, c *call, d statement.Digest, out *wire.LogProofs, p *prover) (allowed bool, err error) {
 	list, err := s.store.LogEntriesAbout(ctx, d)
 	if err != nil {
 		return false, err
@@ -319,7 +333,7 @@ func (s *Server) addProofs(ctx context.Context, c *call, d statement.Digest, out
 			out.Waiting++
 			continue
 		}
-		proof, err := p.Inclusion(ctx, e.Index)
+		proof, err := p.inclusion(ctx, e)
 		if err != nil {
 			return false, err
 		}
@@ -343,7 +357,10 @@ func (s *Server) postLogProofs(c *call) error {
 		return err
 	}
 	out := &wire.LogProofs{Checkpoint: wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}}
-	p := s.tlog.tree.Prover(cp.Size)
+	p, err := s.tlog.prover(cp)
+	if err != nil {
+		return err
+	}
 	for _, d := range in.Digests {
 		if !d.Valid() {
 			return malformed("not a digest")
@@ -432,13 +449,16 @@ func (s *Server) getLogCommitments(c *call) error {
 		return err
 	}
 	out := wire.LogOwnList{Checkpoint: wire.LogCheckpoint{Size: cp.Size, Note: cp.Note}}
-	prover := s.tlog.tree.Prover(cp.Size)
+	prover, err := s.tlog.prover(cp)
+	if err != nil {
+		return err
+	}
 	for i := range list {
 		e := &list[i]
 		if e.Index < 0 || e.Index >= cp.Size {
 			continue
 		}
-		proof, err := prover.Inclusion(ctx, e.Index)
+		proof, err := prover.inclusion(ctx, e)
 		if err != nil {
 			return err
 		}

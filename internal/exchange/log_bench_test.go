@@ -68,12 +68,10 @@ func BenchmarkLog(b *testing.B) {
 			}
 		}
 		b.ResetTimer()
-		if _, err := l.step(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		b.StopTimer()
-		if l.tree.Size() != int64(b.N) {
-			b.Fatalf("%d of %d entries", l.tree.Size(), b.N)
+		for l.tree.Size() < int64(b.N) { // a step publishes what it has now and then
+			if _, err := l.step(b.Context()); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -62,5 +63,35 @@ func TestLog(t *testing.T) {
 	}
 	if _, err := w.a.LogProofs(w.Context(), statement.Sum([]byte("nothing")), 0, 0); !client.HasCode(err, wire.CodeNotFound) {
 		t.Errorf("proofs of nothing: %v", err)
+	}
+}
+
+// TestCosignedTellsWhatIsAsked: cosignatures of others than those asked for are not told: readers take so many only, and when a party looks is
+// its own matter.
+func TestCosignedTellsWhatIsAsked(t *testing.T) {
+	w := newWorld(t)
+	at, err := w.a.LogRound(w.Context(), -1, 20*time.Second)
+	w.ok(err)
+	cp, err := w.a.logKey().Open(at.Note)
+	w.ok(err)
+	for _, p := range []*party{w.a, w.b, w.other} {
+		c, err := translog.Cosign(cp, p.keys, time.Now().Unix())
+		w.ok(err)
+		w.ok(p.LogCosign(w.Context(), &wire.LogCosign{Size: at.Size, Cosignature: *c}))
+	}
+	a, b, asker := statement.PartyOf(w.a.keys), statement.PartyOf(w.b.keys), statement.PartyOf(w.asker.keys)
+	got, err := w.asker.LogCosigned(w.Context(), &wire.LogWanted{By: []statement.Fingerprint{a}, Also: []statement.Fingerprint{b, asker}})
+	w.ok(err)
+	var by []statement.Fingerprint
+	for _, c := range got.Cosignatures {
+		x, err := c.Verify(cp)
+		w.ok(err)
+		by = append(by, x.Party)
+	}
+	slices.Sort(by)
+	want := []statement.Fingerprint{a, b}
+	slices.Sort(want)
+	if !slices.Equal(by, want) {
+		t.Errorf("%v, not %v", by, want)
 	}
 }

@@ -1,13 +1,19 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/transparency-dev/merkle/rfc6962"
+	"github.com/transparency-dev/tessera/api/layout"
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/logtree"
@@ -24,16 +30,21 @@ type tlog struct {
 	round time.Duration
 	wake  chan struct{} // something may wait for a place
 
+	good    atomic.Int64 // when a step ended without an error, in Unix milliseconds; 0: the last one did not
+	spoiled atomic.Bool  // something in the tree's folder is not what was written there
+
 	mu      sync.Mutex // one appends, or compares
 	tree    *logtree.Tree
 	checked int64 // size up to which the tree agrees with what was published
+	rebuilt bool  // since the tree agreed last
 }
 
 const (
-	logBatch = 4096                   // entries that are placed, or appended, at once
-	logLook  = time.Second            // between two looks for entries of other processes
-	logRound = 2 * time.Second        // between two rounds of witnesses
-	logAgain = 500 * time.Millisecond // after a failure
+	logBatch = 4096             // entries that are placed, or appended, at once
+	logLook  = time.Second      // between two looks for entries of other processes
+	logRound = 2 * time.Second  // between two rounds of witnesses
+	logRest  = time.Second      // of placing and appending, however much comes, before a checkpoint is published
+	logStall = 20 * time.Second // without a step: what is published may not be the newest any more
 )
 
 // ErrLogAhead says that the folder of the tree has entries that the store has not: the store is an old copy.
@@ -41,6 +52,13 @@ var ErrLogAhead = errors.New("exchange: the log's tree is ahead of the store, wh
 
 // ErrLogForked says that the tree's hashes are not those that were published.
 var ErrLogForked = errors.New("exchange: the log's tree is not the one that was published")
+
+// errSpoiled says that the tree's folder does not hold what was written there.
+var errSpoiled = errors.New("exchange: the log's tree is damaged, and is built again")
+
+// errStalled says that what is published may not be all that has a place. Witnesses are told nothing then: they would take a time at
+// which the log was not the newest for one at which it was.
+var errStalled = errors.New("exchange: the log does not go on")
 
 // openLog opens the tree in dir, and goes on from where it was left.
 func openLog(ctx context.Context, st store.Store, dir string, round time.Duration, now func() time.Time) (*tlog, error) {
@@ -71,6 +89,7 @@ func openLog(ctx context.Context, st store.Store, dir string, round time.Duratio
 	if err := l.resume(ctx); err != nil {
 		return nil, errors.Join(err, l.tree.Close())
 	}
+	l.good.Store(time.Now().UnixMilli())
 	return l, nil
 }
 
@@ -87,8 +106,8 @@ func (l *tlog) resume(ctx context.Context) error {
 	}
 	if size > 0 {
 		last, err := l.tree.Leaves(size-1, 1)
-		if err != nil {
-			return err
+		if err != nil { // of a folder that is damaged nothing is needed
+			return errors.Join(l.rebuild(ctx), l.unlogged(ctx))
 		}
 		list, err := l.store.LogLeaves(ctx, size-1, 1)
 		if err != nil {
@@ -98,7 +117,12 @@ func (l *tlog) resume(ctx context.Context) error {
 			return fmt.Errorf("%w: its last entry is another than the store's", ErrLogForked)
 		}
 	}
-	for { // what was accepted before there was a log
+	return l.unlogged(ctx)
+}
+
+// unlogged queues what was accepted before there was a log.
+func (l *tlog) unlogged(ctx context.Context) error {
+	for {
 		list, err := l.store.Unlogged(ctx, logBatch)
 		if err != nil || len(list) == 0 {
 			return err
@@ -124,6 +148,35 @@ func (l *tlog) poke() {
 	}
 }
 
+// spoil has the tree built again, if that was not done since it agreed with what was published.
+func (l *tlog) spoil(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.rebuilt {
+		l.spoiled.Store(true)
+		l.poke()
+	}
+	return errors.Join(errSpoiled, err)
+}
+
+// rebuild empties the tree. mu is held, or nobody else is there.
+func (l *tlog) rebuild(ctx context.Context) error {
+	l.checked, l.rebuilt = 0, true
+	err := l.tree.Reset(ctx)
+	if err != nil {
+		l.spoiled.Store(true) // the next step tries again
+	}
+	return err
+}
+
+// stalled is an error where what is published may not be the newest.
+func (l *tlog) stalled() error {
+	if good := l.good.Load(); good == 0 || time.Now().UnixMilli()-good > logStall.Milliseconds() {
+		return errStalled
+	}
+	return nil
+}
+
 // catchUp appends what the store has placed and the tree has not.
 func (l *tlog) catchUp(ctx context.Context) error {
 	l.mu.Lock()
@@ -133,8 +186,8 @@ func (l *tlog) catchUp(ctx context.Context) error {
 		if err != nil || len(b.leaves) == 0 {
 			return err
 		}
-		if err := l.append(ctx, b); err != nil {
-			return err
+		if err := l.append(ctx, b); err != nil || len(b.leaves) < logBatch {
+			return err // what others place meanwhile is for the next time
 		}
 	}
 }
@@ -163,8 +216,15 @@ func (l *tlog) append(ctx context.Context, b batch) error {
 	err := l.tree.Append(ctx, b.from, b.leaves)
 	if errors.Is(err, logtree.ErrOrder) {
 		// None of it was published. The tree is built again, from what the store says stands where.
-		l.checked = 0
-		err = errors.Join(err, l.tree.Reset(ctx))
+		return errors.Join(err, l.rebuild(ctx))
+	}
+	if size := l.tree.Size(); err != nil && size > 0 && !l.rebuilt && ctx.Err() == nil {
+		_, edge := l.tree.Edge(ctx, size)
+		_, last := l.tree.Leaves(size-1, 1)
+		if edge != nil || last != nil { // what it is appended to can't be read: it is not that the disk is full
+			l.spoiled.Store(true)
+			err = errors.Join(errSpoiled, err)
+		}
 	}
 	return err
 }
@@ -182,12 +242,26 @@ func (l *tlog) extend(ctx context.Context, b batch) error {
 
 // step gives places, appends and publishes. It returns whether there is a new round.
 func (l *tlog) step(ctx context.Context) (round bool, err error) {
+	if l.spoiled.CompareAndSwap(true, false) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return false, errors.Join(errSpoiled, l.rebuild(ctx))
+	}
 	// Placing no more than a batch ahead of what is appended: a place has a time, and witnesses look at how old a new leaf is.
 	if err := l.catchUp(ctx); err != nil {
 		return false, err
 	}
+	begin := time.Now()
 	next, err := l.place(ctx)
 	for len(next.leaves) > 0 && err == nil {
+		if time.Since(begin) > logRest {
+			// Where something always comes, nothing would ever be published.
+			l.poke()
+			if err := l.extend(ctx, next); err != nil {
+				return false, err
+			}
+			break
+		}
 		// The next batch gets its places, and is read, while this one is appended.
 		now, placed := next, make(chan error, 1)
 		go func() {
@@ -240,7 +314,118 @@ func (l *tlog) publish(ctx context.Context) (round bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if err := l.follows(ctx, have, s); err != nil {
+		return false, err
+	}
 	return due, l.store.Publish(ctx, store.Checkpoint{Size: s.Size, Note: n, AtMS: now, Round: due})
+}
+
+// follows checks that a checkpoint is of the published tree and the store's leaves behind it. What Tessera read from a damaged folder would be
+// signed otherwise, and no witness forgets a fork.
+func (l *tlog) follows(ctx context.Context, have *store.Checkpoint, s *translog.Signed) error {
+	r := translog.NewRange()
+	if have.Size > 0 {
+		edge, err := l.tree.Edge(ctx, have.Size)
+		if err != nil {
+			return l.spoil(err)
+		}
+		if r, err = translog.ParseRange(have.Size, edge); err != nil {
+			return l.spoil(err)
+		}
+		if root, err := r.Root(); err != nil || !rootOf(have.Note, root) {
+			return l.spoil(err)
+		}
+	}
+	for r.Size() < s.Size {
+		b, err := l.read(ctx, r.Size())
+		if err != nil {
+			return err
+		}
+		if len(b.leaves) == 0 {
+			return fmt.Errorf("%w: the store has %d entries of %d", ErrLogForked, r.Size(), s.Size)
+		}
+		for _, leaf := range b.leaves[:min(int64(len(b.leaves)), s.Size-r.Size())] {
+			parsed, err := translog.ParseLeaf(leaf)
+			if err != nil {
+				return errors.Join(store.ErrDamaged, err)
+			}
+			if err := r.Append(parsed); err != nil {
+				return err
+			}
+		}
+	}
+	if root, err := r.Root(); err != nil || root != s.Root {
+		return l.spoil(err)
+	}
+	return nil
+}
+
+// rootOf reports whether a note, which was verified, is of a tree with this root.
+func rootOf(note []byte, root [sha256.Size]byte) bool {
+	of, err := translog.RootUnverified(note)
+	return err == nil && of == root
+}
+
+// prover makes proofs to one checkpoint, none that does not hold.
+type prover struct {
+	l  *tlog
+	at translog.Checkpoint
+	p  *logtree.Prover
+}
+
+// prover for a checkpoint that was published.
+func (l *tlog) prover(c *store.Checkpoint) (*prover, error) {
+	p := &prover{l: l, at: translog.Checkpoint{Size: c.Size}, p: l.tree.Prover(c.Size)}
+	if c.Size == 0 {
+		return p, nil
+	}
+	var err error
+	if p.at.Root, err = translog.RootUnverified(c.Note); err != nil {
+		return nil, errors.Join(store.ErrDamaged, err)
+	}
+	return p, nil
+}
+
+func (p *prover) inclusion(ctx context.Context, e *store.LogEntry) ([][]byte, error) {
+	if len(e.Commitment) != len(translog.Commitment{}) {
+		return nil, store.ErrDamaged
+	}
+	hashes, err := p.p.Inclusion(ctx, e.Index)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err == nil {
+		err = translog.VerifyInclusion(translog.Leaf{TimeMS: e.TimeMS, Commitment: translog.Commitment(e.Commitment)}, e.Index, hashes, p.at)
+	}
+	if err != nil {
+		return nil, p.l.spoil(err)
+	}
+	return hashes, nil
+}
+
+// leaves reads from the tree, none that is not what its hash is of.
+func (l *tlog) leaves(from, n int64) ([]byte, error) {
+	out, err := l.tree.Leaves(from, n)
+	if err != nil {
+		return nil, l.spoil(err)
+	}
+	for rest := out; len(rest) > 0; {
+		tile, first := from/layout.TileWidth, from%layout.TileWidth
+		take := min(int64(len(rest))/translog.LeafSize, layout.TileWidth-first)
+		hashes, err := l.tree.File(strings.TrimPrefix(layout.TilePath(0, uint64(tile), uint8((first+take)%layout.TileWidth)), "tile/"))
+		if err != nil {
+			return nil, l.spoil(err)
+		}
+		for i := range take {
+			at := (first + i) * sha256.Size
+			if !bytes.Equal(rfc6962.DefaultHasher.HashLeaf(rest[:translog.LeafSize]), hashes[at:at+sha256.Size]) {
+				return nil, l.spoil(nil)
+			}
+			rest = rest[translog.LeafSize:]
+		}
+		from += take
+	}
+	return out, nil
 }
 
 // published is the largest checkpoint, of size 0 where there is none. Before it is used, the tree has grown to it and agrees with it.
@@ -276,15 +461,18 @@ func (l *tlog) agree(ctx context.Context, c *store.Checkpoint) error {
 		return fmt.Errorf("%w: the store has %d entries of %d", ErrLogForked, l.tree.Size(), c.Size)
 	}
 	root, err := l.tree.Root(ctx, c.Size)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
-		return err
+		return l.spoil(err)
 	}
 	if root != s.Root {
-		return fmt.Errorf("%w: at %d entries", ErrLogForked, c.Size)
+		return errors.Join(fmt.Errorf("%w: at %d entries", ErrLogForked, c.Size), l.spoil(nil))
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.checked = max(l.checked, c.Size)
+	l.checked, l.rebuilt = max(l.checked, c.Size), false
 	return nil
 }
 
@@ -292,9 +480,9 @@ func (l *tlog) agree(ctx context.Context, c *store.Checkpoint) error {
 func (s *Server) keepLog(ctx context.Context) {
 	t := time.NewTicker(logLook)
 	defer t.Stop()
-	failing := false
+	failing, l := false, s.tlog
 	for {
-		round, err := s.tlog.step(ctx)
+		round, err := l.step(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -305,13 +493,18 @@ func (s *Server) keepLog(ctx context.Context) {
 			s.log.Info("the log goes on")
 		}
 		failing = err != nil
+		if failing {
+			l.good.Store(0)
+		} else {
+			l.good.Store(time.Now().UnixMilli())
+		}
 		if round {
 			s.notify(roundTopic)
 		}
 		if err == nil {
 			s.hub.notify(logTopic)
 		}
-		again := s.tlog.wake
+		again := l.wake
 		if failing {
 			again = nil
 		}

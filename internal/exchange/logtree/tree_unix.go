@@ -117,8 +117,8 @@ func (t *Tree) open(ctx context.Context) error {
 	return nil
 }
 
-// Reset removes what is in the folder, after ErrOrder: the tree is empty then, and wants all its leaves again. Nobody may be appending; who
-// reads finds nothing meanwhile.
+// Reset removes what is in the folder, after ErrOrder, or where it is damaged: the tree is empty then, and wants all its leaves again. Nobody may be appending; who
+// reads finds nothing meanwhile. After an error the tree takes nothing until a Reset succeeds.
 func (t *Tree) Reset(ctx context.Context) error {
 	if err := t.ended(); err != nil {
 		return err
@@ -133,6 +133,7 @@ func (t *Tree) Reset(ctx context.Context) error {
 // ended stops Tessera. Its goroutines can't be waited for; each holds one of these locks while it writes.
 func (t *Tree) ended() error {
 	t.end()
+	t.add = nil // what were added now would be waited for in vain
 	for _, name := range []string{"treeState.lock", "publish.lock", "gcState.lock"} {
 		f, err := os.OpenFile(filepath.Join(t.dir, ".state", name), os.O_RDWR, 0)
 		if errors.Is(err, os.ErrNotExist) {
@@ -155,10 +156,15 @@ func (t *Tree) Close() error { return errors.Join(t.ended(), t.lock.Close()) }
 // Size is the number of leaves.
 func (t *Tree) Size() int64 { return t.size.Load() }
 
+var errEnded = errors.New("logtree: the tree was ended, and has to be reset")
+
 // Append adds leaves behind the first from ones, in this order. It is durable when it returns; after an error, some of the first may be there.
 func (t *Tree) Append(ctx context.Context, from int64, leaves [][]byte) error {
 	if from != t.Size() {
 		return fmt.Errorf("logtree: the tree has %d leaves, not %d", t.Size(), from)
+	}
+	if t.add == nil {
+		return errEnded
 	}
 	// What was begun is waited for, whoever leaves: nothing may be written to the folder afterwards.
 	ctx = context.WithoutCancel(ctx)
@@ -245,12 +251,17 @@ func (p *Prover) Inclusion(ctx context.Context, index int64) (hashes [][]byte, e
 	return p.b.InclusionProof(ctx, uint64(index))
 }
 
+// Edge is the right edge of the tree of a size, as translog.ParseRange reads it.
+func (t *Tree) Edge(ctx context.Context, size int64) ([][]byte, error) {
+	if size <= 0 || size > t.Size() {
+		return nil, ErrNotFound
+	}
+	return client.FetchRangeNodes(ctx, uint64(size), t.fetch)
+}
+
 // Root of the tree of a size.
 func (t *Tree) Root(ctx context.Context, size int64) (root [hashSize]byte, err error) {
-	if size <= 0 || size > t.Size() {
-		return root, ErrNotFound
-	}
-	nodes, err := client.FetchRangeNodes(ctx, uint64(size), t.fetch)
+	nodes, err := t.Edge(ctx, size)
 	if err != nil {
 		return root, err
 	}

@@ -66,3 +66,37 @@ func TestReset(t *testing.T) {
 		t.Fatalf("%v, other roots", err)
 	}
 }
+
+// TestResetFails: a tree that could not be emptied takes nothing, at once, and is whole after the next try.
+func TestResetFails(t *testing.T) {
+	secret, _, err := note.GenerateKey(rand.Reader, "cordon.log/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := t.Context()
+	tree, err := Open(ctx, t.TempDir(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tree.Close() })
+	dir := tree.dir
+	tree.dir = string([]byte{0}) // no name of a folder
+	if err := tree.Reset(ctx); err == nil {
+		t.Fatal("a folder without a name was emptied")
+	}
+	leaf := [][]byte{make([]byte, 41)}
+	if err := tree.Append(ctx, 0, leaf); !errors.Is(err, errEnded) {
+		t.Fatalf("a dead tree takes leaves: %v", err)
+	}
+	tree.dir = dir
+	if err := tree.Reset(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Append(ctx, 0, leaf); err != nil {
+		t.Fatal(err)
+	}
+}

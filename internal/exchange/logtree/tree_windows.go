@@ -40,6 +40,9 @@ func (t *Tree) Prover(int64) *Prover { return &Prover{} }
 // Inclusion refuses.
 func (*Prover) Inclusion(context.Context, int64) ([][]byte, error) { return nil, ErrSystem }
 
+// Edge refuses.
+func (t *Tree) Edge(context.Context, int64) ([][]byte, error) { return nil, ErrSystem }
+
 // Root refuses.
 func (t *Tree) Root(context.Context, int64) ([hashSize]byte, error) {
 	return [hashSize]byte{}, ErrSystem

@@ -25,6 +25,7 @@ type LogCosigned struct {
 // LogWanted asks for the newest checkpoint that all of these have cosigned.
 type LogWanted struct {
 	By      []statement.Fingerprint `json:"by,omitempty"`
+	Also    []statement.Fingerprint `json:"also,omitempty"`     // whose cosignatures are wanted where they are there; nobody else's are told
 	AtLeast int64                   `json:"at_least,omitempty"` // size
 }
 

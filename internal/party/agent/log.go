@@ -150,7 +150,7 @@ func (a *Agent) keptAccount(ctx context.Context, acc *results.Account) {
 }
 
 func (a *Agent) proven(ctx context.Context, acc *results.Account, sides []statement.Fingerprint, digests []statement.Digest) ([]byte, error) {
-	cp, err := a.exchange.LogCosigned(ctx, &wire.LogWanted{By: sides})
+	cp, err := a.exchange.LogCosigned(ctx, &wire.LogWanted{By: sides, Also: acc.Report.Contract.Log.Witnesses})
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +189,7 @@ func (a *Agent) verifyLog(ctx context.Context, in *api.LogVerify) (*api.Log, err
 		}
 	}
 	s := a.witness.Status()
-	out := &api.Log{Key: s.Key, Size: s.Size, Root: s.Root, LastMS: s.LastMS, SeenMS: s.SeenMS, Waiting: s.Waiting}
+	out := &api.Log{Key: s.Key, Size: s.Size, Root: s.Root, LastMS: s.LastMS, SeenMS: s.SeenMS, Cosigned: s.Cosigned, Mute: s.Mute, Waiting: s.Waiting, OldestMS: s.OldestMS}
 	if s.Alarm != nil {
 		out.Alarm = &api.LogAlarm{Kind: s.Alarm.Kind, Text: s.Alarm.Text, AtMS: s.Alarm.AtMS, Known: s.Alarm.Known, Seen: s.Alarm.Seen, Digest: s.Alarm.Digest}
 	}
