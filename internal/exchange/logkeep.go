@@ -37,6 +37,13 @@ type tlog struct {
 	tree    *logtree.Tree
 	checked int64 // size up to which the tree agrees with what was published
 	rebuilt bool  // since the tree agreed last
+	tail    *tail // nil: what was published is read again before the next checkpoint
+}
+
+// tail hashes what is appended, beside the tree: what this process published last, and the store's leaves behind it.
+type tail struct {
+	from translog.Checkpoint
+	all  *translog.Range
 }
 
 const (
@@ -161,7 +168,7 @@ func (l *tlog) spoil(err error) error {
 
 // rebuild empties the tree. mu is held, or nobody else is there.
 func (l *tlog) rebuild(ctx context.Context) error {
-	l.checked, l.rebuilt = 0, true
+	l.checked, l.rebuilt, l.tail = 0, true, nil
 	err := l.tree.Reset(ctx)
 	if err != nil {
 		l.spoiled.Store(true) // the next step tries again
@@ -214,6 +221,9 @@ func (l *tlog) read(ctx context.Context, from int64) (batch, error) {
 // append what comes next in the tree. mu is held.
 func (l *tlog) append(ctx context.Context, b batch) error {
 	err := l.tree.Append(ctx, b.from, b.leaves)
+	if l.tail != nil && (err != nil || l.tail.all.Size() != b.from || hashLeaves(l.tail.all, b.leaves) != nil) {
+		l.tail = nil
+	}
 	if errors.Is(err, logtree.ErrOrder) {
 		// None of it was published. The tree is built again, from what the store says stands where.
 		return errors.Join(err, l.rebuild(ctx))
@@ -249,6 +259,9 @@ func (l *tlog) step(ctx context.Context) (round bool, err error) {
 	}
 	// Placing no more than a batch ahead of what is appended: a place has a time, and witnesses look at how old a new leaf is.
 	if err := l.catchUp(ctx); err != nil {
+		return false, err
+	}
+	if err := l.ready(ctx); err != nil {
 		return false, err
 	}
 	begin := time.Now()
@@ -320,21 +333,92 @@ func (l *tlog) publish(ctx context.Context) (round bool, err error) {
 	return due, l.store.Publish(ctx, store.Checkpoint{Size: s.Size, Note: n, AtMS: now, Round: due})
 }
 
+// hashed reports whether all that was appended since a checkpoint, which was published, was hashed on the way, and has this root.
+func (l *tlog) hashed(have *store.Checkpoint, s *translog.Signed) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.tail
+	if t == nil || t.from.Size != have.Size || have.Size > 0 && !rootOf(have.Note, t.from.Root) || t.all.Size() != s.Size {
+		return false
+	}
+	root, err := t.all.Root()
+	if err != nil || root != s.Root {
+		return false
+	}
+	t.from = translog.Checkpoint{Size: s.Size, Root: root}
+	return true
+}
+
+// keep has what is appended from here on hashed on the way, if nothing was appended since.
+func (l *tlog) keep(r *translog.Range) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if root, err := r.Root(); err == nil && l.tree.Size() == r.Size() {
+		l.tail = &tail{from: translog.Checkpoint{Size: r.Size(), Root: root}, all: r}
+	}
+}
+
+// ready begins with that where the tree ends with what was published.
+func (l *tlog) ready(ctx context.Context) error {
+	l.mu.Lock()
+	known := l.tail != nil
+	l.mu.Unlock()
+	if known {
+		return nil
+	}
+	have, err := l.published(ctx)
+	if err != nil || have.Size != l.tree.Size() {
+		return err
+	}
+	r, err := l.rangeOf(ctx, have)
+	if err != nil {
+		return l.spoil(err)
+	}
+	l.keep(r)
+	return nil
+}
+
+// rangeOf is the right edge of the tree that was published.
+func (l *tlog) rangeOf(ctx context.Context, have *store.Checkpoint) (*translog.Range, error) {
+	if have.Size == 0 {
+		return translog.NewRange(), nil
+	}
+	edge, err := l.tree.Edge(ctx, have.Size)
+	if err != nil {
+		return nil, err
+	}
+	r, err := translog.ParseRange(have.Size, edge)
+	if err != nil {
+		return nil, err
+	}
+	if root, err := r.Root(); err != nil || !rootOf(have.Note, root) {
+		return nil, errors.Join(ErrLogForked, err)
+	}
+	return r, nil
+}
+
+func hashLeaves(r *translog.Range, leaves [][]byte) error {
+	for _, leaf := range leaves {
+		parsed, err := translog.ParseLeaf(leaf)
+		if err != nil {
+			return errors.Join(store.ErrDamaged, err)
+		}
+		if err := r.Append(parsed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // follows checks that a checkpoint is of the published tree and the store's leaves behind it. What Tessera read from a damaged folder would be
 // signed otherwise, and no witness forgets a fork.
 func (l *tlog) follows(ctx context.Context, have *store.Checkpoint, s *translog.Signed) error {
-	r := translog.NewRange()
-	if have.Size > 0 {
-		edge, err := l.tree.Edge(ctx, have.Size)
-		if err != nil {
-			return l.spoil(err)
-		}
-		if r, err = translog.ParseRange(have.Size, edge); err != nil {
-			return l.spoil(err)
-		}
-		if root, err := r.Root(); err != nil || !rootOf(have.Note, root) {
-			return l.spoil(err)
-		}
+	if l.hashed(have, s) {
+		return nil
+	}
+	r, err := l.rangeOf(ctx, have)
+	if err != nil {
+		return l.spoil(err)
 	}
 	for r.Size() < s.Size {
 		b, err := l.read(ctx, r.Size())
@@ -344,19 +428,14 @@ func (l *tlog) follows(ctx context.Context, have *store.Checkpoint, s *translog.
 		if len(b.leaves) == 0 {
 			return fmt.Errorf("%w: the store has %d entries of %d", ErrLogForked, r.Size(), s.Size)
 		}
-		for _, leaf := range b.leaves[:min(int64(len(b.leaves)), s.Size-r.Size())] {
-			parsed, err := translog.ParseLeaf(leaf)
-			if err != nil {
-				return errors.Join(store.ErrDamaged, err)
-			}
-			if err := r.Append(parsed); err != nil {
-				return err
-			}
+		if err := hashLeaves(r, b.leaves[:min(int64(len(b.leaves)), s.Size-r.Size())]); err != nil {
+			return err
 		}
 	}
 	if root, err := r.Root(); err != nil || root != s.Root {
 		return l.spoil(err)
 	}
+	l.keep(r)
 	return nil
 }
 

@@ -147,8 +147,15 @@ func TestDamagedProofs(t *testing.T) {
 	}
 }
 
-// TestCheckpointOfAnotherTree: a checkpoint that was signed over something else than the store's entries is not published.
+// TestCheckpointOfAnotherTree: a checkpoint that was signed over something else than the store's entries is not published, whether those
+// were hashed when they were appended or are read again.
 func TestCheckpointOfAnotherTree(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		t.Run(fmt.Sprint(known), func(t *testing.T) { checkpointOfAnotherTree(t, known) })
+	}
+}
+
+func checkpointOfAnotherTree(t *testing.T, known bool) {
 	k := newKeeper(t)
 	k.add(10)
 	have, err := k.published(t.Context())
@@ -160,8 +167,14 @@ func TestCheckpointOfAnotherTree(t *testing.T) {
 	if err != nil || len(b.leaves) != 1 {
 		t.Fatal(err)
 	}
-	b.leaves[0] = translog.Leaf{TimeMS: 1, Commitment: translog.Commitment{1}}.Bytes() // as read from a disk that fails
-	if err := k.extend(t.Context(), b); err != nil {
+	if k.tail == nil || k.tail.all.Size() != b.from {
+		t.Fatal("what is appended is not hashed")
+	}
+	if known {
+		err = hashLeaves(k.tail.all, b.leaves)
+	}
+	b.leaves[0] = translog.Leaf{TimeMS: 1, Commitment: translog.Commitment{1}}.Bytes() // as a folder that fails would have it
+	if err = errors.Join(err, k.tree.Append(t.Context(), b.from, b.leaves)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := k.publish(t.Context()); !errors.Is(err, errSpoiled) {

@@ -37,6 +37,8 @@ const (
 	cpWait     = 10 * time.Second
 	cpLook     = 4 * time.Millisecond
 	maxCP      = 4096 // bytes
+	emptyTries = 20
+	emptyWait  = 10 * time.Millisecond
 )
 
 // Tree is an open tree. Reading is safe for concurrent use; appending is not.
@@ -124,10 +126,21 @@ func (t *Tree) Reset(ctx context.Context) error {
 		return err
 	}
 	t.size.Store(0)
-	if err := errors.Join(os.RemoveAll(t.dir), os.Mkdir(t.dir, 0o700)); err != nil {
+	if err := emptied(t.dir); err != nil {
 		return err
 	}
 	return t.open(ctx)
+}
+
+// emptied removes what is in a folder. Tessera also writes some files without its locks: one that comes while the folder goes makes it stay.
+func emptied(dir string) (err error) {
+	for range emptyTries {
+		if err = os.RemoveAll(dir); err == nil {
+			break
+		}
+		time.Sleep(emptyWait)
+	}
+	return errors.Join(err, os.MkdirAll(dir, 0o700))
 }
 
 // ended stops Tessera. Its goroutines can't be waited for; each holds one of these locks while it writes.
