@@ -660,7 +660,7 @@ func revokeHere(cmd *cobra.Command, f revokeFlags) error {
 			return err
 		}
 		defer c.Close()
-		if _, err := c.PostStatement(cmd.Context(), e); err != nil {
+		if _, err := c.PostStatement(cmd.Context(), e); client.Revoked(err) != nil {
 			return err
 		}
 		info.Posted = true

@@ -25,6 +25,7 @@ type limitsFile struct {
 	Polls      int   `yaml:"polls"`
 	Storage    int64 `yaml:"storage_bytes"`
 	OpenJobs   int64 `yaml:"open_jobs"`
+	OpenOrders int64 `yaml:"open_orders"`
 	FromOne    int64 `yaml:"mailbox_from_one"`
 	Statements int64 `yaml:"statements_per_day"`
 }
@@ -51,7 +52,7 @@ func readLimits(path string) (exchange.Limits, error) {
 	}
 	l := exchange.Limits{
 		Rates: map[string]exchange.Rate{}, Introductions: exchange.Rate{PerSecond: f.Introductions.PerSecond, Burst: f.Introductions.Burst}, Polls: f.Polls, Storage: f.Storage,
-		OpenJobs: f.OpenJobs, FromOne: f.FromOne, Statements: f.Statements,
+		OpenJobs: f.OpenJobs, OpenOrders: f.OpenOrders, FromOne: f.FromOne, Statements: f.Statements,
 	}
 	for class, r := range f.Rates {
 		l.Rates[class] = exchange.Rate{PerSecond: r.PerSecond, Burst: r.Burst}

@@ -2,6 +2,8 @@ package exchange
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"slices"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
@@ -151,6 +153,9 @@ func (s *Server) addRevocation(c *call, e *statement.Envelope) error {
 	if target.Kind == store.KindParty && len(v.OnlineKeys()) > 0 {
 		return forbidden("only the root key itself ends a party")
 	}
+	if err := s.revokedOnce(ctx, v); err != nil {
+		return err
+	}
 	to, err := s.concerned(ctx, target)
 	if err != nil {
 		return err
@@ -161,6 +166,34 @@ func (s *Server) addRevocation(c *call, e *statement.Envelope) error {
 	}, to)
 }
 
+// revokedOnce refuses a second revocation of one thing by one author: it would end nothing more, and tell everybody again. One whose signing
+// key was revoked since counts for nothing.
+func (s *Server) revokedOnce(ctx context.Context, v *statement.Verified[statement.Revocation]) error {
+	list, err := s.store.List(ctx, store.Query{Kind: store.KindRevocation, Author: v.Body().Author, Refs: []statement.Digest{v.Body().Revokes}, Page: page()})
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if list[i].Digest == v.Digest() {
+			return nil
+		}
+	}
+	for i := range list {
+		e, err := statement.ParseEnvelope(list[i].Envelope)
+		if err != nil {
+			return errors.Join(store.ErrDamaged, err)
+		}
+		err = s.unrevoked(ctx, e.OnlineKeys())
+		if err == nil {
+			return refuse(http.StatusConflict, wire.CodeAlreadyRevoked, "this party has revoked it already", "nothing is left to do")
+		}
+		if !isRevoked(err) {
+			return err
+		}
+	}
+	return nil
+}
+
 // maxKeyRevocations of one party: readers list those of all.
 const maxKeyRevocations = 64
 
@@ -169,6 +202,9 @@ func (s *Server) addKeyRevocation(c *call, v *statement.Verified[statement.Revoc
 	ctx, r := c.r.Context(), v.Body()
 	have, err := s.store.List(ctx, store.Query{Kind: store.KindRevocation, Author: r.Author, Name: wire.KeyRevocation, Page: store.Page{Items: maxKeyRevocations, Bytes: 1 << 30}})
 	if err != nil {
+		return err
+	}
+	if err := s.revokedOnce(ctx, v); err != nil {
 		return err
 	}
 	if len(have) >= maxKeyRevocations {

@@ -230,7 +230,7 @@ func (p *party) offerOf(path string, size int64) statement.Offer {
 		Schema:      []statement.Column{{Name: "cost", Type: "int64"}},
 		Files:       []statement.File{{Object: path, Bytes: size, Rows: 1, AADPrefix: "a"}},
 		Commitments: []statement.Commitment{{Key: "cost", Commit: commit}, {Key: statement.FooterKey, Commit: commit}},
-		Policy:      "policy", CreatedMS: 1}
+		Policy:      "policy", Price: 1, Terms: &statement.Terms{Access: statement.AccessPurchase, PerQuery: 1}, CreatedMS: 1}
 }
 
 // offer publishes a small data set.

@@ -261,7 +261,7 @@ func (s *siege) furnishMoney() {
 			}
 		}
 	}
-	o := statement.Order{Nonce: make([]byte, 32), Buyer: w.asker.fp, Contract: w.contract, Owner: w.a.fp, Offers: offers, Most: 5, Provider: "elsewhere",
+	o := statement.Order{Nonce: make([]byte, 32), Buyer: w.asker.fp, Contract: w.contract, Owner: w.a.fp, Offers: offers, Most: 5, Provider: statement.ProviderStripe,
 		CreatedMS: v.Body().CreatedMS, ExpiresMS: v.Body().UntilMS}
 	order, err := w.asker.PostStatement(ctx, sign(w.env, o, w.asker))
 	w.ok(err)

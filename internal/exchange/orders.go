@@ -66,7 +66,10 @@ func (s *Server) addOrder(c *call, e *statement.Envelope) error {
 	if err := s.mayAdd(c, &with.Statements[0], []statement.Fingerprint{o.Owner}); err != nil {
 		return err
 	}
-	added, err := s.store.AddOrder(ctx, order, with)
+	added, err := s.store.AddOrder(ctx, order, s.limits.OpenOrders, with)
+	if errors.Is(err, store.ErrTooMany) {
+		return s.over("orders", "this party has as many orders open as it may", "wait until some have ended, or cancel one: cordon order cancel")
+	}
 	if err != nil {
 		return moneyError(err)
 	}
@@ -100,8 +103,28 @@ func (s *Server) orderable(ctx context.Context, o *statement.Order) error {
 		return refuse(http.StatusUnprocessableEntity, wire.CodeExpired, "the order ends before now, or after its contract", "give an end within the contract's")
 	case o.Provider == statement.ProviderCredits && s.settler == nil:
 		return refuse(http.StatusUnprocessableEntity, wire.CodeNoProvider, "this exchange settles no orders", "pay by another provider, or ask its operator")
+	case o.Provider != statement.ProviderCredits && o.Provider != statement.ProviderStripe:
+		return refuse(http.StatusUnprocessableEntity, wire.CodeNoProvider, "nobody settles orders of this provider", "name credits or stripe")
 	}
-	return nil
+	return s.sold(ctx, o)
+}
+
+// sold refuses an order for what can't be bought: its owner would look for a payment until the order expires.
+func (s *Server) sold(ctx context.Context, o *statement.Order) error {
+	for _, d := range o.Offers {
+		st, err := s.offer(ctx, d, o.Owner)
+		if err != nil {
+			return err
+		}
+		v, err := body[statement.Offer](st)
+		if err != nil {
+			return err
+		}
+		if v.Access() == statement.AccessPurchase {
+			return nil
+		}
+	}
+	return refuse(http.StatusUnprocessableEntity, wire.CodeNotSold, "no offer of the order is sold", "its owner grants the contract: cordon contract show")
 }
 
 // settle signs that an order is paid; the caller sees to it that it is true.
@@ -183,10 +206,26 @@ func (s *Server) addCharge(c *call, e *statement.Envelope) error {
 	if err != nil {
 		return err
 	}
+	if err := s.chargeable(c.r.Context(), o, b.Job); err != nil {
+		return err
+	}
 	with := s.with(c, between(v, store.KindCharge, e, o.Owner, o.Buyer, o.Digest), o.Buyer)
 	with.Deliver = nil // a buyer asks for them when it wants to know
 	_, err = s.store.AddCharge(c.r.Context(), store.Charge{Order: o.Digest, Ref: string(b.Job), Amount: b.Amount, Total: b.Total}, with)
 	return s.moved(with, err)
+}
+
+// chargeable refuses a charge for what is no job of the order's contract and owner: there are no more charges than jobs that the buyer asked.
+func (s *Server) chargeable(ctx context.Context, o *store.Order, job statement.Digest) error {
+	j, err := s.store.Job(ctx, job)
+	if err != nil || j.Contract != o.Contract {
+		return missing(err, "the job")
+	}
+	role, err := s.role(ctx, job, o.Owner)
+	if err == nil && role&store.Owner == 0 {
+		err = unknownReference("the job")
+	}
+	return err
 }
 
 // addClosing takes an owner's word that it charges nothing more: what is left goes back.
@@ -202,6 +241,9 @@ func (s *Server) addClosing(c *call, e *statement.Envelope) error {
 	}
 	with := s.with(c, between(v, store.KindClosing, e, o.Owner, o.Buyer, o.Digest), o.Buyer)
 	_, err = s.store.EndOrder(c.r.Context(), store.OrderEnd{Order: o.Digest, Total: b.Total}, with)
+	if errors.Is(err, store.ErrExists) {
+		err = store.ErrOver // one closing is enough
+	}
 	return s.moved(with, err)
 }
 
@@ -218,6 +260,9 @@ func (s *Server) addRefund(c *call, e *statement.Envelope) error {
 	}
 	with := s.with(c, between(v, store.KindRefund, e, o.Owner, o.Buyer, o.Digest), o.Buyer)
 	_, err = s.store.AddRefund(c.r.Context(), store.Charge{Order: o.Digest, Amount: b.Amount, Total: b.Total}, with)
+	if errors.Is(err, store.ErrTooMany) {
+		return s.over("refunds", "the order was refunded as often as one can be", "give the rest back by other means")
+	}
 	return s.moved(with, err)
 }
 

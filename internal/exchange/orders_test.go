@@ -25,13 +25,14 @@ type shop struct {
 	*world
 	settler *exchange.Settler
 	money   store.Money
+	jobs    map[string]statement.Digest // by release
 }
 
 func newShop(t *testing.T) *shop { return newShopIn(&env{T: t}) }
 
 func newShopIn(e *env) *shop {
 	e.Helper()
-	s := &shop{}
+	s := &shop{jobs: map[string]statement.Digest{}}
 	settler, err := exchange.MakeSettler(filepath.Join(e.TempDir(), exchange.SettlerFile))
 	e.ok(err)
 	s.settler = settler
@@ -74,8 +75,17 @@ func (s *shop) post(p *party, e *statement.Envelope) statement.Digest {
 	return d
 }
 
+// asked is a job of the buyer's, one for each release.
+func (s *shop) asked(release string) statement.Digest {
+	s.Helper()
+	if s.jobs[release] == "" {
+		s.jobs[release] = s.submit()
+	}
+	return s.jobs[release]
+}
+
 func (s *shop) chargeOf(order statement.Digest, release string, amount, total int64) statement.Charge {
-	return statement.Charge{Owner: s.a.fp, Order: order, Job: statement.Sum([]byte("job " + release)), Release: statement.Sum([]byte(release)), Amount: amount, Total: total, ChargedMS: 1}
+	return statement.Charge{Owner: s.a.fp, Order: order, Job: s.asked(release), Release: statement.Sum([]byte(release)), Amount: amount, Total: total, ChargedMS: 1}
 }
 
 func (s *shop) has(buyer, held, seller int64) {

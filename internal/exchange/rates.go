@@ -24,6 +24,7 @@ type Limits struct {
 	Polls         int             // long polls that wait at once, at each process
 	Storage       int64           // bytes in the lake
 	OpenJobs      int64           // that wait or run, of one requester
+	OpenOrders    int64           // that have not ended, of one buyer
 	FromOne       int64           // items of one sender that wait in one mailbox
 	Statements    int64           // that are new, of one author, in a day (UTC)
 }
@@ -34,7 +35,7 @@ func DefaultLimits() Limits {
 		Rates: map[string]Rate{
 			ClassRead: {1000, 4000}, ClassWrite: {200, 2000}, ClassHost: {4000, 8000}, ClassBulk: {4000, 8000},
 		},
-		Introductions: Rate{10, 1000}, Polls: 64, Storage: 1 << 40, OpenJobs: 1024, FromOne: 10_000, Statements: 20_000,
+		Introductions: Rate{10, 1000}, Polls: 64, Storage: 1 << 40, OpenJobs: 1024, OpenOrders: 1024, FromOne: 10_000, Statements: 20_000,
 	}
 }
 
@@ -55,13 +56,14 @@ func (l Limits) withDefaults() (Limits, error) {
 			return Limits{}, ErrLimits
 		}
 	}
-	if l.Polls < 0 || l.Storage < 0 || l.OpenJobs < 0 || l.FromOne < 0 || l.Statements < 0 {
+	if l.Polls < 0 || l.Storage < 0 || l.OpenJobs < 0 || l.OpenOrders < 0 || l.FromOne < 0 || l.Statements < 0 {
 		return Limits{}, ErrLimits
 	}
 	if l.Polls > 0 {
 		d.Polls = l.Polls
 	}
-	for _, f := range []struct{ into, said *int64 }{{&d.Storage, &l.Storage}, {&d.OpenJobs, &l.OpenJobs}, {&d.FromOne, &l.FromOne}, {&d.Statements, &l.Statements}} {
+	for _, f := range []struct{ into, said *int64 }{{&d.Storage, &l.Storage}, {&d.OpenJobs, &l.OpenJobs}, {&d.OpenOrders, &l.OpenOrders},
+		{&d.FromOne, &l.FromOne}, {&d.Statements, &l.Statements}} {
 		if *f.said > 0 {
 			*f.into = *f.said
 		}

@@ -36,7 +36,7 @@ func (e *Error) ExitCode() int {
 	switch {
 	case e.Status == http.StatusUnauthorized || e.Code == wire.CodeSignature:
 		return int(fault.Untrusted)
-	case e.Status == http.StatusForbidden, e.Code == wire.CodeNoCredit, e.Code == wire.CodeNoProvider, e.Code == wire.CodePaymentRefused:
+	case e.Status == http.StatusForbidden, e.Code == wire.CodeNoCredit, e.Code == wire.CodeNoProvider, e.Code == wire.CodePaymentRefused, e.Code == wire.CodeNotSold:
 		return int(fault.Refused)
 	case e.Status >= 500:
 		return int(fault.Unavailable)
@@ -48,6 +48,14 @@ func (e *Error) ExitCode() int {
 func HasCode(err error, code string) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == code
+}
+
+// Revoked is err, but nil where the exchange says that the caller revoked the same thing before: what it asked for holds.
+func Revoked(err error) error {
+	if HasCode(err, wire.CodeAlreadyRevoked) {
+		return nil
+	}
+	return err
 }
 
 func unavailable(cause error) error {

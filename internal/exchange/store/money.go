@@ -10,15 +10,18 @@ import (
 // balances together are always zero; no account but the operator's is ever below zero. All calls may be made concurrently.
 type Money interface {
 	// AddOrder adds an order and, where o.Held, sets its amount aside from the buyer's account: ErrNoCredit if there is less. It
-	// returns false and changes nothing if w's first statement is there. Durable, as all that follow.
-	AddOrder(ctx context.Context, o Order, w With) (added bool, err error)
+	// returns false and changes nothing if w's first statement is there; ErrTooMany if as many of the buyer's as mostOpen have not ended.
+	// Durable, as all that follow.
+	AddOrder(ctx context.Context, o Order, mostOpen int64, w With) (added bool, err error)
 	// AddCharge takes from an order: ErrChanged unless c.Total is what was charged so far and c.Amount, ErrNoCredit past the order's
 	// amount, ErrOver if it has ended, ErrExists if another charge has its Ref.
 	AddCharge(ctx context.Context, c Charge, w With) (added bool, err error)
 	// EndOrder ends an order, and what is left of what was set aside goes back. With a Total that is not what was charged:
-	// ErrChanged. It returns false if it has ended before; w's statements are added all the same.
+	// ErrChanged, or ErrOver if it has ended before. If it has, it returns false; w's statements are added all the same, of one closing:
+	// ErrExists for another.
 	EndOrder(ctx context.Context, e OrderEnd, w With) (ended bool, err error)
-	// AddRefund gives back what was charged: ErrChanged as for charges, ErrNoCredit past what was charged or past what the owner has.
+	// AddRefund gives back what was charged: ErrChanged as for charges, ErrNoCredit past what was charged or past what the owner has,
+	// ErrTooMany past wire.MaxRefunds of one order.
 	AddRefund(ctx context.Context, c Charge, w With) (added bool, err error)
 	// Settle marks an order as paid elsewhere, and adds the statement that says so; ErrExists if it is already, by another.
 	Settle(ctx context.Context, order statement.Digest, w With) (added bool, err error)
@@ -97,6 +100,9 @@ type Order struct {
 	Charged    int64
 	Refunded   int64
 	EndedMS    int64 // 0: it has not
+
+	Closing statement.Digest // by which its owner ended it; "" while there is none
+	Refunds int64            // how many
 }
 
 // Charge of an order, or a refund.

@@ -38,7 +38,9 @@ const (
 	CodeOutOfOrder       = "out-of-order"      // 409: the total of a charge or closing is not that of what came before
 	CodeCharged          = "charged"           // 409: this job was charged, or this order settled, by another statement
 	CodePaymentRefused   = "payment-refused"   // 409: the payment provider refused a refund under this reference
+	CodeAlreadyRevoked   = "already-revoked"   // 409: its author revoked it before, by another statement
 	CodeNoProvider       = "no-provider"       // 422: the exchange settles no such order
+	CodeNotSold          = "not-sold"          // 422: nothing in the order is sold
 	CodeTooMany          = "too-many"          // 429: more at once than one party may have
 	CodeInternal         = "internal"          // 500
 	CodeUnavailable      = "unavailable"       // 503: shutting down, or its database does not answer

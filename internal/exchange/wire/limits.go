@@ -14,6 +14,7 @@ const (
 	MaxSkew      = 2 * time.Minute
 	MaxClasses   = 16
 	MaxAbout     = 32   // statements that one listing asks about: they stand in its URI
+	MaxRefunds   = 256  // of one order
 	MaxOutgoing  = 1024 // messages sent together
 	MaxPage      = 1000 // items of one page
 	MaxPageBytes = 4 << 20

@@ -224,7 +224,7 @@ func introducedMS(c home.Config, k statement.Signer) int64 {
 func (a *Agent) register(ctx context.Context) error {
 	// First, so that the exchange takes what is signed anew.
 	for _, r := range a.revoked {
-		if _, err := a.exchange.PostStatement(ctx, r.Envelope()); err != nil && !client.HasCode(err, wire.CodeUnregistered) {
+		if _, err := a.exchange.PostStatement(ctx, r.Envelope()); client.Revoked(err) != nil && !client.HasCode(err, wire.CodeUnregistered) {
 			return err
 		}
 	}
@@ -239,7 +239,7 @@ func (a *Agent) register(ctx context.Context) error {
 		return err
 	}
 	for _, r := range a.revoked { // again, for an exchange that did not know the party before
-		if _, err := a.exchange.PostStatement(ctx, r.Envelope()); err != nil {
+		if _, err := a.exchange.PostStatement(ctx, r.Envelope()); client.Revoked(err) != nil {
 			return err
 		}
 	}

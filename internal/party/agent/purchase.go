@@ -206,7 +206,7 @@ func (a *Agent) cancelOrder(ctx context.Context, in *api.About) (*api.Orders, er
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.exchange.PostStatement(ctx, e); err != nil {
+	if _, err := a.exchange.PostStatement(ctx, e); client.Revoked(err) != nil {
 		return nil, err
 	}
 	return a.orders(ctx, in)

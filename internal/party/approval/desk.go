@@ -150,5 +150,5 @@ func (d *Desk) retire(ctx context.Context, o *statement.Verified[statement.Offer
 		return err
 	}
 	_, err = d.Exchange.PostStatement(ctx, e)
-	return err
+	return client.Revoked(err)
 }

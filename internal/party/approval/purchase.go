@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/internal/fault"
 	"github.com/cordon-exchange/cordon/internal/party/catalog"
 	"github.com/cordon-exchange/cordon/internal/party/dataset"
@@ -332,6 +333,9 @@ func (d *Desk) Refund(ctx context.Context, order statement.Digest, amount int64,
 		p, ok := a.Purchase(order)
 		if !ok || amount < 1 || amount > p.Total()-p.Refunded {
 			return fault.New(fault.Usage, "the order was not charged that much", "see 'cordon order show'", nil)
+		}
+		if len(p.Refunds) >= wire.MaxRefunds {
+			return fault.New(fault.Refused, "the order was refunded as often as the exchange takes", "give the rest back by other means", nil)
 		}
 		return nil
 	})

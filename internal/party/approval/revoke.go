@@ -40,7 +40,7 @@ func (d *Desk) Revoke(ctx context.Context, digest statement.Digest, reason strin
 		return nil, err
 	}
 	_, err = d.Exchange.PostStatement(ctx, e)
-	if err != nil {
+	if err = client.Revoked(err); err != nil {
 		d.unposted.Store(true)
 	}
 	return &Revoked{Verified: v, Unposted: err}, nil
@@ -110,7 +110,7 @@ func (d *Desk) HealRevocations(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := d.Exchange.PostStatement(ctx, r); err != nil {
+		if _, err := d.Exchange.PostStatement(ctx, r); client.Revoked(err) != nil {
 			d.unposted.Store(true)
 			if errors.Is(err, client.ErrUnavailable) || ctx.Err() != nil {
 				return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -38,13 +39,16 @@ type Keeper struct {
 	Card     Card     // this party's own account with a provider; nil: none
 	Home     home.Dir // keeps the pages that it made
 
-	wake   chan struct{}
-	mu     sync.Mutex                                                // of what follows
-	after  int64                                                     // of the exchange's orders that were looked at
-	open   map[statement.Digest]*statement.Verified[statement.Order] // for this party, of which the ledger says nothing yet
-	posted map[statement.Digest]*said                                // of an order
-	logged map[statement.Digest]string                               // what was last said about an order that doesn't go on
-	later  map[statement.Digest]time.Time                            // when the provider is asked about an order again
+	wake    chan struct{}
+	mu      sync.Mutex                                                       // of what follows
+	after   int64                                                            // of the exchange's orders that were looked at
+	open    map[statement.Digest]*statement.Verified[statement.Order]        // for this party, of which the ledger says nothing yet
+	posted  map[statement.Digest]*said                                       // of an order
+	logged  map[statement.Digest]string                                      // what was last said about an order that doesn't go on
+	settled map[statement.Digest][]*statement.Verified[statement.Settlement] // of open orders, as the last look found them
+	held    map[statement.Digest]*hold                                       // orders of which something could not be posted
+	fit     map[statement.Digest]bool                                        // open orders that a payment would fill, when they were looked at
+	later   map[statement.Digest]time.Time                                   // when the provider is asked about an order again
 }
 
 // said is how much of what the ledger says of an order the exchange has.
@@ -56,6 +60,7 @@ type said struct {
 const (
 	often  = 300 * time.Millisecond // between two looks at the ledger
 	seldom = 5 * time.Second        // between two looks at the exchange
+	rarely = time.Minute            // at most, between two tries to post what is refused
 )
 
 // Start readies a keeper.
@@ -64,6 +69,7 @@ func (k *Keeper) Start() {
 	k.open = map[statement.Digest]*statement.Verified[statement.Order]{}
 	k.posted, k.logged = map[statement.Digest]*said{}, map[statement.Digest]string{}
 	k.later = map[statement.Digest]time.Time{}
+	k.held, k.fit = map[statement.Digest]*hold{}, map[statement.Digest]bool{}
 }
 
 // Wake makes the keeper look at the exchange soon: something about an order arrived. It may be called concurrently.
@@ -118,12 +124,16 @@ func (k *Keeper) Look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if k.settled, err = k.settlements(ctx); err != nil {
+		return err
+	}
 	var errs []error
 	for d, o := range k.open {
 		errs = append(errs, k.unsettled(ctx, d, o, gone))
 	}
 	for _, p := range k.purchases() {
 		delete(k.open, p.Order)
+		delete(k.fit, p.Order)
 		if p.Ended {
 			continue
 		}
@@ -207,6 +217,24 @@ func (k *Keeper) revoked(ctx context.Context) (map[statement.Digest]bool, error)
 	return out, nil
 }
 
+// settlements of the orders that are open, as the exchange shows them: one question for many orders.
+func (k *Keeper) settlements(ctx context.Context) (map[statement.Digest][]*statement.Verified[statement.Settlement], error) {
+	out := map[statement.Digest][]*statement.Verified[statement.Settlement]{}
+	for some := range slices.Chunk(slices.Collect(maps.Keys(k.open)), wire.MaxAbout) {
+		items, err := k.Exchange.AllStatements(ctx, client.Query{Kind: client.Settlements, About: some})
+		if err != nil {
+			return nil, err
+		}
+		for i := range items {
+			v, err := statement.VerifyAuthor[statement.Settlement](&items[i].Envelope)
+			if err == nil && k.open[v.Body().Order] != nil {
+				out[v.Body().Order] = append(out[v.Body().Order], v)
+			}
+		}
+	}
+	return out, nil
+}
+
 // over is why nothing more is charged to an order; "" if it goes on.
 func (k *Keeper) over(p *ledger.Purchase, gone map[statement.Digest]bool) string {
 	var revoked bool
@@ -245,6 +273,8 @@ func (k *Keeper) unsettled(ctx context.Context, d statement.Digest, o *statement
 		reason = "the grant was revoked"
 	case k.Now().UnixMilli() >= b.ExpiresMS:
 		reason = "expired"
+	case b.Provider != statement.ProviderCredits && b.Provider != statement.ProviderStripe:
+		reason = "its provider is not known"
 	}
 	if reason != "" {
 		return k.Desk.EndOrder(ctx, d, reason)
@@ -261,20 +291,27 @@ func (k *Keeper) unsettled(ctx context.Context, d statement.Digest, o *statement
 		}
 		return k.refused(d, k.byCard(ctx, d, b))
 	}
-	items, err := k.Exchange.AllStatements(ctx, client.Query{Kind: client.Settlements, About: []statement.Digest{d}})
-	if err != nil {
-		return err
-	}
-	for i := range items {
-		v, err := statement.VerifyAuthor[statement.Settlement](&items[i].Envelope)
-		if err != nil || v.Body().Order != d {
-			continue
-		}
+	for _, v := range k.settled[d] {
 		if err := k.refused(d, k.Desk.Believe(ctx, v)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return k.unfit(ctx, d, b)
+}
+
+// unfit ends an order that no payment would fill, whoever settles it: nobody has to look for one. It is looked at once; what changes
+// later is seen when it is granted.
+func (k *Keeper) unfit(ctx context.Context, d statement.Digest, b *statement.Order) error {
+	if k.fit[d] || k.known(d) || k.granted(b.Contract) {
+		return nil
+	}
+	var r *approval.Refusal
+	err := k.Desk.Sellable(ctx, b.Contract)
+	if errors.As(err, &r) {
+		return k.Desk.EndOrder(ctx, d, "not granted: "+r.Code)
+	}
+	k.fit[d] = err == nil
+	return err
 }
 
 // refused logs a refusal of this party's own once, and gives back all other errors.

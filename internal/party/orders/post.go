@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/client"
 	"github.com/cordon-exchange/cordon/internal/exchange/wire"
@@ -22,7 +23,15 @@ func (k *Keeper) Post(ctx context.Context) error {
 		if s != nil && s.charges == len(p.Billed) && s.refunds == len(p.Refunds) && s.closed == p.Ended {
 			continue
 		}
-		if err := k.postOrder(ctx, &p); err != nil && !errors.Is(err, errLater) {
+		if h := k.held[p.Order]; h != nil && h.of(&p) && k.Now().Before(h.until) {
+			continue
+		}
+		err := k.postOrder(ctx, &p)
+		if errors.Is(err, errLater) {
+			continue // said in the log, and tried again in its time
+		}
+		k.hold(ctx, &p, err)
+		if err != nil {
 			delete(k.posted, p.Order) // to be compared with the exchange again
 			errs = append(errs, fmt.Errorf("order %s: %w", p.Order.Short(), err))
 		}
@@ -31,6 +40,32 @@ func (k *Keeper) Post(ctx context.Context) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// hold is an order of which something was refused, until it is tried again.
+type hold struct {
+	wait             time.Duration
+	until            time.Time
+	charges, refunds int
+	ended            bool
+}
+
+// of reports whether it is about what the ledger says of the order now.
+func (h *hold) of(p *ledger.Purchase) bool {
+	return h.charges == len(p.Billed) && h.refunds == len(p.Refunds) && h.ended == p.Ended
+}
+
+// hold has an order wait of which something is refused, longer each time. An exchange that is away is no refusal: its client waits.
+func (k *Keeper) hold(ctx context.Context, p *ledger.Purchase, err error) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, client.ErrUnavailable) {
+		delete(k.held, p.Order)
+		return
+	}
+	wait := 2 * often
+	if h := k.held[p.Order]; h != nil && h.of(p) {
+		wait = min(2*h.wait, rarely)
+	}
+	k.held[p.Order] = &hold{wait: wait, until: k.Now().Add(wait), charges: len(p.Billed), refunds: len(p.Refunds), ended: p.Ended}
 }
 
 func (k *Keeper) postOrder(ctx context.Context, p *ledger.Purchase) error {

@@ -19,8 +19,8 @@ func (s *Store) moving(ctx context.Context, f func(*tx) (bool, error)) (done boo
 }
 
 // AddOrder adds an order, and sets its amount aside. Durable.
-func (s *Store) AddOrder(ctx context.Context, o store.Order, w store.With) (bool, error) {
-	return s.moving(ctx, func(t *tx) (bool, error) { return sqlstore.AddOrder(t, o, w) })
+func (s *Store) AddOrder(ctx context.Context, o store.Order, mostOpen int64, w store.With) (bool, error) {
+	return s.moving(ctx, func(t *tx) (bool, error) { return sqlstore.AddOrder(t, o, mostOpen, w) })
 }
 
 // AddCharge takes from an order. Durable.

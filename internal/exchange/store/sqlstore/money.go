@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -32,10 +33,17 @@ func first(w store.With) statement.Digest {
 	return w.Statements[0].Digest
 }
 
-// AddOrder adds an order, and sets its amount aside.
-func AddOrder(t Tx, o store.Order, w store.With) (bool, error) {
+// AddOrder adds an order, and sets its amount aside. Nobody else adds one of the buyer's meanwhile: the caller sees to that.
+func AddOrder(t Tx, o store.Order, mostOpen int64, w store.With) (bool, error) {
 	if added, err := add(t, w); err != nil || !added {
 		return false, err
+	}
+	var open int64
+	if err := t.One("SELECT COUNT(*) FROM orders WHERE buyer = ?1 AND ended_ms = 0", []any{string(o.Buyer)}, &open); err != nil {
+		return false, err
+	}
+	if open >= mostOpen {
+		return false, store.ErrTooMany
 	}
 	err := exec(t, `INSERT INTO orders (digest, buyer, owner, contract, provider, amount, held, expires_ms, settlement, charged, refunded, ended_ms)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, 0)`,
@@ -92,11 +100,11 @@ func lock(t Tx, d statement.Digest) (*store.Order, error) {
 }
 
 // OrderColumns are those of OrderFields.
-const OrderColumns = "digest, buyer, owner, contract, provider, amount, held, expires_ms, settlement, charged, refunded, ended_ms"
+const OrderColumns = "digest, buyer, owner, contract, provider, amount, held, expires_ms, settlement, charged, refunded, ended_ms, closing, refunds"
 
 // OrderFields are what a row of orders is read into.
 func OrderFields(o *store.Order) []any {
-	return []any{&o.Digest, &o.Buyer, &o.Owner, &o.Contract, &o.Provider, &o.Amount, &o.Held, &o.ExpiresMS, &o.Settlement, &o.Charged, &o.Refunded, &o.EndedMS}
+	return []any{&o.Digest, &o.Buyer, &o.Owner, &o.Contract, &o.Provider, &o.Amount, &o.Held, &o.ExpiresMS, &o.Settlement, &o.Charged, &o.Refunded, &o.EndedMS, &o.Closing, &o.Refunds}
 }
 
 // AddCharge takes from an order.
@@ -141,11 +149,22 @@ func EndOrder(t Tx, e store.OrderEnd, w store.With) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if e.Total >= 0 && e.Total != o.Charged {
+	closing := first(w)
+	switch {
+	case closing != "" && o.Closing == closing:
+		return false, nil
+	case closing != "" && o.Closing != "":
+		return false, store.ErrExists
+	case e.Total >= 0 && e.Total != o.Charged && o.EndedMS != 0: // no charge can make it true any more
+		return false, store.ErrOver
+	case e.Total >= 0 && e.Total != o.Charged:
 		return false, store.ErrChanged
 	}
-	if len(w.Statements) > 0 {
+	if closing != "" {
 		if added, err := add(t, w); err != nil || !added {
+			return false, err
+		}
+		if err := exec(t, "UPDATE orders SET closing = ?1 WHERE digest = ?2", string(closing), string(e.Order)); err != nil {
 			return false, err
 		}
 	}
@@ -179,8 +198,10 @@ func AddRefund(t Tx, c store.Charge, w store.With) (bool, error) {
 		return false, store.ErrChanged
 	case c.Total > o.Charged:
 		return false, store.ErrNoCredit
+	case o.Refunds >= wire.MaxRefunds:
+		return false, store.ErrTooMany
 	}
-	if err := exec(t, "UPDATE orders SET refunded = ?1 WHERE digest = ?2", c.Total, string(c.Order)); err != nil || !o.Held {
+	if err := exec(t, "UPDATE orders SET refunded = ?1, refunds = refunds + 1 WHERE digest = ?2", c.Total, string(c.Order)); err != nil || !o.Held {
 		return err == nil, err
 	}
 	return moved(post(t, &store.Posting{

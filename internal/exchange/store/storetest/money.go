@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cordon-exchange/cordon/internal/exchange/store"
+	"github.com/cordon-exchange/cordon/internal/exchange/wire"
 	"github.com/cordon-exchange/cordon/statement"
 )
 
@@ -29,7 +30,7 @@ func (s *suite) place(n int, amount int64) {
 	s.Helper()
 	w := with(n, store.KindOrder)
 	w.Statements = append(w.Statements, said(n+1, store.KindSettlement))
-	added, err := s.AddOrder(s.ctx, order(n, amount), w)
+	added, err := s.AddOrder(s.ctx, order(n, amount), 100, w)
 	s.ok(err)
 	s.equal(added, true)
 }
@@ -84,13 +85,13 @@ func (s *suite) money() {
 		s.is(err, store.ErrChanged)
 	}
 
-	_, err = s.AddOrder(s.ctx, order(100, 101), with(100, store.KindOrder))
+	_, err = s.AddOrder(s.ctx, order(100, 101), 100, with(100, store.KindOrder))
 	s.is(err, store.ErrNoCredit)
 	_, err = s.Statement(s.ctx, dg(100))
 	s.is(err, store.ErrNotFound)
 	s.equal(s.inbox(2, 0), "")
 	s.place(100, 60)
-	again, err := s.AddOrder(s.ctx, order(100, 60), with(100, store.KindOrder))
+	again, err := s.AddOrder(s.ctx, order(100, 60), 100, with(100, store.KindOrder))
 	s.ok(err)
 	s.equal(again, false)
 	s.balances(-100, 40, 0, 60)
@@ -113,7 +114,7 @@ func (s *suite) money() {
 	o, err := s.Order(s.ctx, dg(100))
 	s.ok(err)
 	want := order(100, 60)
-	want.Charged, want.Refunded = 60, 15
+	want.Charged, want.Refunded, want.Refunds = 60, 15, 2
 	s.equal(*o, want)
 	_, err = s.Order(s.ctx, dg(1))
 	s.is(err, store.ErrNotFound)
@@ -162,6 +163,13 @@ func (s *suite) orderEnds() {
 	s.ok(err)
 	s.equal(ended, true)
 	s.balances(-100, 50, 10, 0, 40)
+	ended, err = s.EndOrder(s.ctx, store.OrderEnd{Order: dg(100), Total: 10}, with(401, store.KindClosing)) // said before
+	s.ok(err)
+	s.equal(ended, false)
+	_, err = s.EndOrder(s.ctx, store.OrderEnd{Order: dg(100), Total: 10}, with(403, store.KindClosing)) // another
+	s.is(err, store.ErrExists)
+	_, err = s.Statement(s.ctx, dg(403))
+	s.is(err, store.ErrNotFound)
 	ended, err = s.EndOrder(s.ctx, store.OrderEnd{Order: dg(100), Total: -1}, store.With{AtMS: 9})
 	s.ok(err)
 	s.equal(ended, false)
@@ -172,12 +180,19 @@ func (s *suite) orderEnds() {
 	s.equal(ended, true)
 	s.balances(-100, 90, 10, 0, 0)
 	due(5000, "")
-	// The owner's word comes after the end: it is kept, and moves nothing.
+	// The owner's word comes after the end: it is kept, once, and moves nothing; of another total it never comes true.
+	_, err = s.EndOrder(s.ctx, store.OrderEnd{Order: dg(110), Total: 1}, with(404, store.KindClosing))
+	s.is(err, store.ErrOver)
 	ended, err = s.EndOrder(s.ctx, store.OrderEnd{Order: dg(110), Total: 0}, with(402, store.KindClosing))
 	s.ok(err)
 	s.equal(ended, false)
 	_, err = s.Statement(s.ctx, dg(402))
 	s.ok(err)
+	_, err = s.EndOrder(s.ctx, store.OrderEnd{Order: dg(110), Total: 0}, with(405, store.KindClosing))
+	s.is(err, store.ErrExists)
+	o, err := s.Order(s.ctx, dg(110))
+	s.ok(err)
+	s.equal(o.Closing, dg(402))
 	s.balances(-100, 90, 10, 0, 0)
 	list, err := s.Postings(s.ctx, store.PostingQuery{Order: dg(100), Items: 10})
 	s.ok(err)
@@ -202,7 +217,7 @@ func (s *suite) orderEnds() {
 func (s *suite) elsewhere() {
 	o := order(500, 30)
 	o.Held, o.Settlement, o.Provider = false, "", "stripe"
-	added, err := s.AddOrder(s.ctx, o, with(500, store.KindOrder))
+	added, err := s.AddOrder(s.ctx, o, 100, with(500, store.KindOrder))
 	s.ok(err)
 	s.equal(added, true)
 	charge := func(n int, amount int64) error {
@@ -273,4 +288,53 @@ func (s *suite) reopened() store.Store {
 	s.ok(s.Close())
 	s.Store = s.again()
 	return s.Store
+}
+
+// bounds: no more orders of one buyer are open, and no more refunds of one order made, than may be.
+func (s *suite) bounds() {
+	open := func(n int, most int64) error {
+		o := order(n, 5)
+		o.Held, o.Settlement, o.Provider = false, "", "stripe"
+		_, err := s.AddOrder(s.ctx, o, most, with(n, store.KindOrder))
+		return err
+	}
+	s.ok(open(100, 2))
+	s.ok(open(101, 2))
+	s.is(open(102, 2), store.ErrTooMany)
+	s.ok(open(101, 2)) // there already
+	_, err := s.Statement(s.ctx, dg(102))
+	s.is(err, store.ErrNotFound)
+	ended, err := s.EndOrder(s.ctx, store.OrderEnd{Order: dg(101), Total: -1}, store.With{AtMS: 9})
+	s.ok(err)
+	s.equal(ended, true)
+	s.ok(open(102, 2))
+	var g sync.WaitGroup
+	var passed atomic.Int64
+	for n := range 8 {
+		g.Go(func() {
+			if open(110+n, 5) == nil {
+				passed.Add(1)
+			}
+		})
+	}
+	g.Wait()
+	s.equal(passed.Load(), int64(3))
+
+	o := order(200, 1000)
+	o.Held, o.Settlement, o.Provider, o.Buyer = false, "", "stripe", fp(9)
+	_, err = s.AddOrder(s.ctx, o, 1, with(200, store.KindOrder))
+	s.ok(err)
+	_, err = s.Settle(s.ctx, dg(200), with(201, store.KindSettlement))
+	s.ok(err)
+	_, err = s.AddCharge(s.ctx, store.Charge{Order: dg(200), Ref: "r", Amount: 1000, Total: 1000}, with(202, store.KindCharge))
+	s.ok(err)
+	refund := func(n int) error {
+		_, err := s.AddRefund(s.ctx, store.Charge{Order: dg(200), Amount: 1, Total: int64(n)}, with(1000+n, store.KindRefund))
+		return err
+	}
+	for n := 1; n <= wire.MaxRefunds; n++ {
+		s.ok(refund(n))
+	}
+	s.is(refund(wire.MaxRefunds+1), store.ErrTooMany)
+	s.ok(refund(wire.MaxRefunds))
 }

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		"inspection":           (*suite).inspection,
 		"money":                (*suite).money,
 		"ends of orders":       (*suite).orderEnds,
+		"bounds of orders":     (*suite).bounds,
 		"money at once":        (*suite).moneyAtOnce,
 		"log":                  (*suite).logEntries,
 		"log of signatures":    (*suite).logSignatures,
