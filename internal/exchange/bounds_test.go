@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +59,13 @@ func TestChargesAreForJobs(t *testing.T) {
 	s.code(second(s.a.PostStatement(s.Context(), sign(s.env, made, s.a))), wire.CodeUnknownReference)
 	other := s.chargeOf(order, "r1", 1, 1)
 	other.Job = s.underAnotherContract()
+	s.code(second(s.a.PostStatement(s.Context(), sign(s.env, other, s.a))), wire.CodeUnknownReference)
+	j := s.world.jobOf()
+	j.Owners = []statement.Fingerprint{s.b.fp}
+	j.Bodies = slices.DeleteFunc(j.Bodies, func(b statement.SealedBody) bool { return b.To == s.a.fp })
+	d, err := s.asker.SubmitJob(t.Context(), sign(s.env, j, s.asker))
+	s.ok(err)
+	other.Job = d // of another owner's data alone
 	s.code(second(s.a.PostStatement(s.Context(), sign(s.env, other, s.a))), wire.CodeUnknownReference)
 	s.has(50, 50, 0)
 	s.post(s.a, sign(s.env, s.chargeOf(order, "r1", 1, 1), s.a))
