@@ -154,3 +154,26 @@ func TestRevokedOnce(t *testing.T) {
 	other.AtMS++
 	w.code(second(w.a.PostStatement(t.Context(), sign(w.env, other, w.a))), wire.CodeAlreadyRevoked)
 }
+
+// TestOrdersOfBefore: what an earlier version took of an order counts for its bounds.
+func TestOrdersOfBefore(t *testing.T) {
+	s := newShop(t)
+	order, open := s.place(10), s.place(5)
+	s.post(s.a, sign(s.env, s.chargeOf(order, "r1", 3, 3), s.a))
+	for n := range int64(2) {
+		s.post(s.a, sign(s.env, statement.Refund{Owner: s.a.fp, Order: order, Amount: 1, Total: n + 1, Reason: "late", AtMS: 1}, s.a))
+	}
+	closing := s.post(s.a, sign(s.env, statement.Closing{Owner: s.a.fp, Order: order, Total: 3, Reason: "over", AtMS: 1}, s.a))
+	s.stop()
+	alter(t, s.home, `DROP INDEX orders_open; DROP TABLE reservations; ALTER TABLE orders DROP COLUMN closing; ALTER TABLE orders DROP COLUMN refunds;
+		DELETE FROM goose_db_version WHERE version_id >= 5`)
+	s.start(strings.TrimPrefix(s.url, "http://"))
+	o, err := s.money.Order(t.Context(), order)
+	s.ok(err)
+	if o.Closing != closing || o.Refunds != 2 {
+		t.Errorf("got %+v", o)
+	}
+	if o, err = s.money.Order(t.Context(), open); err != nil || o.Closing != "" || o.Refunds != 0 {
+		t.Errorf("got %+v, %v", o, err)
+	}
+}

@@ -17,15 +17,9 @@ func (s *Store) moving(ctx context.Context, f func(*tx) (bool, error)) (done boo
 	return done && err == nil, err
 }
 
-// AddOrder adds an order, and sets its amount aside. Two at once could each be the last that a buyer may have open: the lock, which ends
-// with the transaction, lets one look after the other. Durable.
+// AddOrder adds an order, and sets its amount aside. Durable.
 func (s *Store) AddOrder(ctx context.Context, o store.Order, mostOpen int64, w store.With) (bool, error) {
-	return s.moving(ctx, func(t *tx) (bool, error) {
-		if err := t.exec("SELECT pg_advisory_xact_lock(hashtextextended($1, 5))", string(o.Buyer)); err != nil {
-			return false, err
-		}
-		return sqlstore.AddOrder(t, o, mostOpen, w)
-	})
+	return s.moving(ctx, func(t *tx) (bool, error) { return sqlstore.AddOrder(t, o, mostOpen, w) })
 }
 
 // AddCharge takes from an order. Durable.

@@ -33,7 +33,8 @@ func first(w store.With) statement.Digest {
 	return w.Statements[0].Digest
 }
 
-// AddOrder adds an order, and sets its amount aside. Nobody else adds one of the buyer's meanwhile: the caller sees to that.
+// AddOrder adds an order, and sets its amount aside. Its statement comes first: from then on nobody else adds one before the transaction ends,
+// so that of two at once the second counts the first.
 func AddOrder(t Tx, o store.Order, mostOpen int64, w store.With) (bool, error) {
 	if added, err := add(t, w); err != nil || !added {
 		return false, err
