@@ -12,8 +12,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// TestReset: a tree whose leaves got other places says so, and is the same as any other once it is built again.
-func TestReset(t *testing.T) {
+// newTree opens an empty tree, with a key of its own.
+func newTree(t *testing.T) *Tree {
+	t.Helper()
 	secret, _, err := note.GenerateKey(rand.Reader, "cordon.log/test")
 	if err != nil {
 		t.Fatal(err)
@@ -22,20 +23,22 @@ func TestReset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tree, err := Open(t.Context(), t.TempDir(), signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tree.Close() })
+	return tree
+}
+
+// TestReset: a tree whose leaves got other places says so, and is the same as any other once it is built again.
+func TestReset(t *testing.T) {
 	leaves := make([][]byte, 5000)
 	for i := range leaves {
 		leaves[i] = []byte{byte(i), byte(i >> 8), 40: 0}
 	}
 	ctx := t.Context()
-	open := func() *Tree {
-		tree, err := Open(ctx, t.TempDir(), signer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { tree.Close() })
-		return tree
-	}
-	want, got := open(), open()
+	want, got := newTree(t), newTree(t)
 	if err := want.Append(ctx, 0, leaves); err != nil {
 		t.Fatal(err)
 	}
@@ -69,20 +72,8 @@ func TestReset(t *testing.T) {
 
 // TestResetFails: a tree that could not be emptied takes nothing, at once, and is whole after the next try.
 func TestResetFails(t *testing.T) {
-	secret, _, err := note.GenerateKey(rand.Reader, "cordon.log/test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := note.NewSigner(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx := t.Context()
-	tree, err := Open(ctx, t.TempDir(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { tree.Close() })
+	tree := newTree(t)
 	dir := tree.dir
 	tree.dir = string([]byte{0}) // no name of a folder
 	if err := tree.Reset(ctx); err == nil {
