@@ -274,18 +274,11 @@ const (
 
 // orderLoop ends orders whose time is over.
 func (s *Server) orderLoop(ctx context.Context) {
-	t := time.NewTicker(min(ordersTime, max(s.grace, 10*time.Millisecond)))
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
+	every(ctx, min(ordersTime, max(s.grace, 10*time.Millisecond)), func() {
 		if err := s.EndOrders(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("expired orders can't be ended", "err", err)
 		}
-	}
+	})
 }
 
 // EndOrders ends the orders that expired longer ago than owners have to charge for what they released before: what is left of them

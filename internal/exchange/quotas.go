@@ -104,20 +104,12 @@ func (s *Server) reserve(ctx context.Context, o store.Object) (running context.C
 }
 
 // keepRoom says again and again that a call works on its object.
-func (s *Server) keepRoom(ctx context.Context, id string, lost func()) {
-	t := time.NewTicker(worksTime)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
+func (s *Server) keepRoom(ctx context.Context, id string, lost context.CancelFunc) {
+	every(ctx, worksTime, func() {
 		if err := s.store.Keep(ctx, id, s.now().Add(workTime).UnixMilli()); errors.Is(err, store.ErrNotFound) {
-			lost()
-			return
+			lost() // which ends ctx
 		}
-	}
+	})
 }
 
 // settleStorage counts what came of a call that worked on an object, in the place of its room: the object as it is, or nothing.
@@ -166,18 +158,11 @@ func (s *Server) remove(ctx context.Context, o store.Object) error {
 
 // roomLoop gives back the room of what was cut off.
 func (s *Server) roomLoop(ctx context.Context) {
-	t := time.NewTicker(worksTime)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
+	every(ctx, worksTime, func() {
 		if err := s.FreeRoom(ctx, s.now().UnixMilli()); err != nil && ctx.Err() == nil {
 			s.log.Error("the room of uploads that were cut off can't be given back", "err", err)
 		}
-	}
+	})
 }
 
 // FreeRoom gives back the room of what was cut off: whose time was over before. An object that is there counts from then on.

@@ -83,8 +83,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{
 		store: o.Store, shared: o.Store.Shared(), lake: o.Lake, lease: o.Lease, maxAttempts: o.MaxAttempts, maxObject: o.MaxObject, relookTime: o.Relook,
 		now: o.Now, log: o.Log, watch: o.Watch, settler: o.Settler, grace: o.OrderGrace, payments: o.Payments, closing: make(chan struct{}),
+		bodyTime: o.BodyTime,
 	}
-	s.bodyTime = o.BodyTime
 	s.defaults()
 	var err error
 	if s.limits, err = o.Limits.withDefaults(); err != nil {
@@ -210,15 +210,8 @@ func (s *Server) Drain() { s.closed.Do(func() { close(s.closing) }) }
 const sweepTime = 250 * time.Millisecond
 
 func (s *Server) sweepLoop(ctx context.Context) {
-	t := time.NewTicker(min(sweepTime, s.lease/4))
-	defer t.Stop()
 	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
+	every(ctx, min(sweepTime, s.lease/4), func() {
 		err := s.Sweep(ctx)
 		switch { // each change once: an outage may last
 		case err != nil && ctx.Err() == nil && !failing:
@@ -227,6 +220,20 @@ func (s *Server) sweepLoop(ctx context.Context) {
 			s.log.Info("leases can be looked at again")
 		}
 		failing = err != nil
+	})
+}
+
+// every calls f after each period, until ctx ends.
+func every(ctx context.Context, period time.Duration, f func()) {
+	t := time.NewTicker(period)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			f()
+		}
 	}
 }
 
